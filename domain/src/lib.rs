@@ -1,0 +1,19 @@
+//! The book of the business: what a payment, an account and a refusal are, and every rule about them.
+//!
+//! Invariant: pure. No I/O, no clock, no randomness, no tokio, sqlx, tonic or serde; time is passed in.
+
+pub mod id;
+pub mod ledger;
+pub mod money;
+pub mod payment;
+pub mod phone;
+pub mod purchase;
+pub mod reason;
+pub mod text;
+pub mod time;
+
+pub use id::{AccountId, AttemptId, BankId, LegId, MerchantId, PaymentId, PersonId, TerminalId};
+pub use money::{Currency, Money};
+pub use phone::PhoneNumber;
+pub use reason::Reason;
+pub use time::Timestamp;

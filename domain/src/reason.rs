@@ -1,0 +1,183 @@
+//! The catalogue of reasons: every way in which bankhub says no, once, with its words in English and Chinese.
+//!
+//! A reason travels as the UPPER_SNAKE code in `google.rpc.ErrorInfo.reason` or in `common.v1.Refusal.reason`; programs
+//! compare the code, people read the text.
+
+use std::fmt;
+
+/// What sort of no it is; each is one gRPC status code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The request can never be right: mend it. `INVALID_ARGUMENT`.
+    Invalid,
+    /// There is no such thing, or not for this caller. `NOT_FOUND`.
+    NotFound,
+    /// The id is taken by something else. `ALREADY_EXISTS`.
+    Exists,
+    /// The thing is not in a state for this. `FAILED_PRECONDITION`.
+    State,
+    /// The caller is known and may not. `PERMISSION_DENIED`.
+    Denied,
+    /// The caller is not known. `UNAUTHENTICATED`.
+    Stranger,
+    /// Too many or too much; later it may pass. `RESOURCE_EXHAUSTED`.
+    Exhausted,
+    /// A part is away; the same call again may pass. `UNAVAILABLE`.
+    Away,
+    /// A fault of ours. `INTERNAL`.
+    Fault,
+}
+
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $variant:ident $code:literal $class:ident $en:literal $zh:literal;)*) => {
+        /// Why something was refused.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Reason { $($(#[$doc])* #[doc = $en] $variant,)* }
+
+        impl Reason {
+            /// Every reason, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The UPPER_SNAKE code that programs compare.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            pub const fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class,)* }
+            }
+
+            /// The sentence for people who read English.
+            pub const fn english(self) -> &'static str {
+                match self { $(Self::$variant => $en,)* }
+            }
+
+            /// The sentence for people who read Chinese (zh-CN).
+            pub const fn chinese(self) -> &'static str {
+                match self { $(Self::$variant => $zh,)* }
+            }
+
+            /// The reason with this code.
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+catalogue! {
+    // What was sent cannot be read.
+    IdMalformed "ID_MALFORMED" Invalid "An id is not a lower-case hyphenated UUID of version 7." "编号不是小写带连字符的第7版UUID。";
+    NameMalformed "NAME_MALFORMED" Invalid "A name may only have a-z, 0-9 and '-', and 64 of them." "名称只能含a-z、0-9和“-”，且不超过64个字符。";
+    TextMalformed "TEXT_MALFORMED" Invalid "A text is empty, too long, or has characters that cannot be shown safely." "文本为空、过长或含有不可安全显示的字符。";
+    PhoneNumberMalformed "PHONE_NUMBER_MALFORMED" Invalid "A phone number is not in international form, like +8613800138000." "电话号码不是国际格式，例如+8613800138000。";
+    AmountMalformed "AMOUNT_MALFORMED" Invalid "An amount cannot be read in this currency." "金额无法按该币种读取。";
+    AmountNotPositive "AMOUNT_NOT_POSITIVE" Invalid "An amount must be more than zero." "金额必须大于零。";
+    AmountTooLarge "AMOUNT_TOO_LARGE" Invalid "An amount is larger than a payment may be." "金额超过单笔上限。";
+    CurrencyUnknown "CURRENCY_UNKNOWN" Invalid "A currency is not an upper-case code of ISO 4217 with minor units." "币种不是ISO 4217大写代码。";
+    CurrencyMismatch "CURRENCY_MISMATCH" State "The currencies differ." "币种不一致。";
+    FieldMissing "FIELD_MISSING" Invalid "A field that this call needs is not set." "缺少必填字段。";
+    FieldUnknown "FIELD_UNKNOWN" Invalid "An enum or choice has a value that this version does not know." "字段取值未知。";
+    TooManyItems "TOO_MANY_ITEMS" Invalid "A list has more entries than this call takes." "列表条目过多。";
+    CodeMalformed "CODE_MALFORMED" Invalid "A one-time code has exactly six digits." "动态码必须为六位数字。";
+    PasswordMalformed "PASSWORD_MALFORMED" Invalid "A transaction password has exactly six digits." "交易密码必须为六位数字。";
+    PageTokenMalformed "PAGE_TOKEN_MALFORMED" Invalid "A page token was not made by this call." "分页标记无效。";
+    DeviceKeyMalformed "DEVICE_KEY_MALFORMED" Invalid "A device key is not an uncompressed P-256 point." "设备公钥格式错误。";
+    LocationMalformed "LOCATION_MALFORMED" Invalid "Coordinates are out of range." "坐标超出范围。";
+    CategoryMalformed "CATEGORY_MALFORMED" Invalid "A merchant category has four digits (ISO 18245)." "商户类别码必须为四位数字。";
+    EndpointMalformed "ENDPOINT_MALFORMED" Invalid "An endpoint is not of the form https://host:port." "地址格式必须为https://主机:端口。";
+
+    // Who is calling.
+    CertificateMissing "CERTIFICATE_MISSING" Stranger "This call needs a client certificate." "此调用需要客户端证书。";
+    CertificateRefused "CERTIFICATE_REFUSED" Stranger "The certificate does not name exactly one role of this federation." "证书未能唯一标识本联盟中的角色。";
+    RoleNotAllowed "ROLE_NOT_ALLOWED" Denied "This role may not make this call." "该角色无权进行此调用。";
+    NotYours "NOT_YOURS" Denied "The message speaks of somebody else than the caller." "消息涉及的对象不属于调用方。";
+    TerminalUnknown "TERMINAL_UNKNOWN" Denied "This terminal is not enrolled." "终端未登记。";
+    TerminalSuspended "TERMINAL_SUSPENDED" Denied "This terminal is suspended." "终端已停用。";
+    SessionInvalid "SESSION_INVALID" Stranger "The session is not known or has ended; open a new one." "会话无效或已过期，请重新登录。";
+    DeviceRefused "DEVICE_REFUSED" Stranger "The phone could not be recognised." "无法识别该设备。";
+    EnrolmentRefused "ENROLMENT_REFUSED" Stranger "The number or the enrolment code is not right, or the code has ended." "号码或登记码不正确，或登记码已失效。";
+
+    // Payments.
+    PaymentUnknown "PAYMENT_UNKNOWN" NotFound "There is no such payment of this caller." "没有该笔交易。";
+    PaymentIdTaken "PAYMENT_ID_TAKEN" Exists "This id was used for another request." "该编号已用于其他请求。";
+    PayerUnavailable "PAYER_UNAVAILABLE" State "This number cannot pay here." "该号码无法在此支付。";
+    CodesExhausted "CODES_EXHAUSTED" Exhausted "Too many codes were sent to this number; try again later." "向该号码发送动态码过于频繁，请稍后再试。";
+    VerificationFailed "VERIFICATION_FAILED" State "Code or transaction password is not right." "动态码或交易密码不正确。";
+    AttemptsExhausted "ATTEMPTS_EXHAUSTED" State "Code or transaction password was wrong too often." "动态码或交易密码错误次数过多。";
+    CodeExpired "CODE_EXPIRED" State "The one-time code has expired." "动态码已过期。";
+    Cancelled "CANCELLED" State "The terminal cancelled the payment." "终端已取消该笔交易。";
+    ReversedBeforeApproval "REVERSED_BEFORE_APPROVAL" State "The terminal reversed the payment before it was approved." "交易在批准前已被冲正。";
+    NotAwaitingCode "NOT_AWAITING_CODE" State "The payment does not wait for a code." "该交易不在等待动态码的状态。";
+    NotCancellable "NOT_CANCELLABLE" State "The payment is past cancelling; reverse or refund it." "该交易已无法取消，请冲正或退款。";
+    NotReversible "NOT_REVERSIBLE" State "The payment cannot be reversed." "该交易无法冲正。";
+    NotRefundable "NOT_REFUNDABLE" State "The payment cannot be refunded." "该交易无法退款。";
+    RefundTooLarge "REFUND_TOO_LARGE" State "The refunds would be more than was paid." "退款总额超过支付金额。";
+    ReversalAmountMismatch "REVERSAL_AMOUNT_MISMATCH" State "A reversal has exactly the amount of the payment." "冲正金额必须与原交易一致。";
+    DecisionTimedOut "DECISION_TIMED_OUT" State "The bank did not answer in time; nothing was charged." "银行未及时应答，未扣款。";
+
+    // What a bank answers to a hold.
+    InsufficientFunds "INSUFFICIENT_FUNDS" State "There is not enough money in the account." "账户余额不足。";
+    AccountUnknown "ACCOUNT_UNKNOWN" NotFound "The bank does not know the account." "银行无此账户。";
+    AccountInactive "ACCOUNT_INACTIVE" State "The account is not active." "账户未激活。";
+    AccountFrozen "ACCOUNT_FROZEN" State "The account is frozen: money can come in, none can go out." "账户已冻结：只进不出。";
+    AccountClosed "ACCOUNT_CLOSED" State "The account is closed." "账户已销户。";
+    LimitExceeded "LIMIT_EXCEEDED" State "The amount is above a limit of the account." "超过账户限额。";
+    LegIdTaken "LEG_ID_TAKEN" Exists "This leg id was used for another request." "该分录编号已用于其他请求。";
+    LegUnknown "LEG_UNKNOWN" NotFound "There is no such leg at this bank." "银行无此分录。";
+    LegVoided "LEG_VOIDED" State "The leg was voided." "该分录已撤销。";
+    LegPosted "LEG_POSTED" State "The leg is posted; money goes back only by a reversal or a refund." "该分录已入账，只能冲正或退款。";
+    OriginalUnknown "ORIGINAL_UNKNOWN" State "The leg to give back from is not posted at this bank." "原分录未在本行入账。";
+
+    // Operators.
+    BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";
+    BankSuspended "BANK_SUSPENDED" State "The bank is suspended." "该银行已停用。";
+    MerchantUnknown "MERCHANT_UNKNOWN" NotFound "There is no such merchant." "没有该商户。";
+    PersonUnknown "PERSON_UNKNOWN" NotFound "There is no such person." "没有该用户。";
+    PhoneNumberTaken "PHONE_NUMBER_TAKEN" Exists "The number is bound to somebody else." "该号码已绑定其他用户。";
+    NameTaken "NAME_TAKEN" Exists "The name is used with other content." "该名称已被占用。";
+    AccountTaken "ACCOUNT_TAKEN" Exists "The account is bound to somebody else." "该账户已绑定其他用户。";
+
+    // The machinery.
+    TooBusy "TOO_BUSY" Exhausted "More than can be done right now; try again." "系统繁忙，请稍后再试。";
+    ShuttingDown "SHUTTING_DOWN" Away "This server is going down; try again, another one will answer." "服务器正在停机，请重试。";
+    BankAway "BANK_AWAY" Away "The bank does not answer; the same call again is safe." "银行暂无应答，可安全重试。";
+    StorageAway "STORAGE_AWAY" Away "The storage does not answer; the same call again is safe." "存储暂不可用，可安全重试。";
+    Fault "FAULT" Fault "Something failed here; the same call again is safe." "系统内部错误，可安全重试。";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.english())
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl std::error::Error for Reason {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_code_of_its_own_and_words_in_both_languages() {
+        let mut seen = HashSet::new();
+        for reason in Reason::ALL {
+            let code = reason.code();
+            assert!(code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'), "{code}");
+            assert!(seen.insert(code), "{code} twice");
+            assert_eq!(Reason::from_code(code), Some(*reason));
+            assert!(reason.english().ends_with('.'), "{code}");
+            assert!(reason.chinese().ends_with('。'), "{code}");
+        }
+        assert_eq!(Reason::from_code("NO_SUCH_REASON"), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! The contract: the generated messages and services of each audience, and the conversions between them and the domain.
+//!
+//! Invariant: this is the one place where protobuf types and domain types meet.
+
+/// Generated from `proto/bankhub/**.proto`.
+#[allow(missing_debug_implementations, clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::too_many_lines)]
+mod generated {
+    pub mod bankhub {
+        pub mod common {
+            pub mod v1 {
+                tonic::include_proto!("bankhub.common.v1");
+            }
+        }
+        pub mod terminal {
+            pub mod v1 {
+                tonic::include_proto!("bankhub.terminal.v1");
+            }
+        }
+        pub mod bank {
+            pub mod v1 {
+                tonic::include_proto!("bankhub.bank.v1");
+            }
+        }
+        pub mod federation {
+            pub mod v1 {
+                tonic::include_proto!("bankhub.federation.v1");
+            }
+        }
+        pub mod cardholder {
+            pub mod v1 {
+                tonic::include_proto!("bankhub.cardholder.v1");
+            }
+        }
+        pub mod operator {
+            pub mod v1 {
+                tonic::include_proto!("bankhub.operator.v1");
+            }
+        }
+    }
+}
+
+pub use generated::bankhub::bank::v1 as bank;
+pub use generated::bankhub::cardholder::v1 as cardholder;
+pub use generated::bankhub::common::v1 as common;
+pub use generated::bankhub::federation::v1 as federation;
+pub use generated::bankhub::operator::v1 as operator;
+pub use generated::bankhub::terminal::v1 as terminal;
+
+mod convert;
+mod status;
+
+pub use convert::{from_timestamp, refusal, to_location, to_money, to_payable, to_timestamp};
+pub use status::{reason_of, status};
+
+/// The largest message that any server here decodes.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// All descriptors, for reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bankhub.bin"));

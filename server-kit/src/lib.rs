@@ -1,0 +1,20 @@
+//! What both servers need and neither owns: who is calling, configuration, telemetry, time, keys, shutdown and the store.
+//!
+//! Invariant: nothing here knows what a payment, a bank or a card is.
+
+pub mod audit;
+pub mod certificate;
+pub mod clock;
+pub mod config;
+pub mod fault;
+pub mod identity;
+pub mod keystore;
+pub mod ops;
+pub mod rng;
+pub mod serve;
+pub mod shutdown;
+pub mod store;
+pub mod telemetry;
+pub mod tls;
+
+mod private_file;
