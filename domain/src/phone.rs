@@ -14,9 +14,8 @@ impl PhoneNumber {
     /// Reads the international form. Spaces, full-width digits and direction marks are refused rather than guessed at.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         let digits = text.strip_prefix('+').ok_or(Reason::PhoneNumberMalformed)?;
-        let fine = (8..=15).contains(&digits.len())
-            && digits.bytes().all(|b| b.is_ascii_digit())
-            && !digits.starts_with('0');
+        let fine =
+            (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
         if fine { Ok(Self(text.into())) } else { Err(Reason::PhoneNumberMalformed) }
     }
 

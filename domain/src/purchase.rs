@@ -1,0 +1,90 @@
+//! What was bought, where and from whom: the record that a person keeps of a charge (R3).
+
+use crate::text::Line;
+use crate::{BankId, MerchantId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
+
+/// A merchant category code of ISO 18245: four digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CategoryCode([u8; 4]);
+
+impl CategoryCode {
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        let digits = <[u8; 4]>::try_from(text.as_bytes()).map_err(|_| Reason::CategoryMalformed)?;
+        if digits.iter().all(u8::is_ascii_digit) { Ok(Self(digits)) } else { Err(Reason::CategoryMalformed) }
+    }
+
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("0000")
+    }
+}
+
+/// Whom money goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merchant {
+    pub id: MerchantId,
+    pub name: Line,
+    pub category: CategoryCode,
+}
+
+/// Where a terminal stands, in degrees of WGS 84.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Location {
+    pub latitude: f64,
+    pub longitude: f64,
+}
+
+/// A terminal as it is enrolled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terminal {
+    pub id: TerminalId,
+    pub merchant: Merchant,
+    /// What people call the place.
+    pub place: Option<Line>,
+    pub location: Option<Location>,
+    pub suspended: bool,
+}
+
+/// One thing that was bought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineItem {
+    pub name: Line,
+    /// The merchant's own code or a GTIN.
+    pub code: Option<Line>,
+    /// Thousandths of a unit.
+    pub quantity_milli: i64,
+    /// The price of all of them, in minor units of the payment's currency.
+    pub amount_minor: i64,
+}
+
+impl LineItem {
+    /// The most entries that one payment carries.
+    pub const MOST: usize = 100;
+
+    /// An entry with a quantity above zero; the amount may be negative, as a discount is.
+    pub fn new(name: &str, code: &str, quantity_milli: i64, amount_minor: i64) -> Result<Self, Reason> {
+        if quantity_milli <= 0 {
+            return Err(Reason::AmountNotPositive);
+        }
+        let code = if code.is_empty() { None } else { Some(Line::parse(code)?) };
+        Ok(Self { name: Line::parse(name)?, code, quantity_milli, amount_minor })
+    }
+}
+
+/// A charge in a person's record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Purchase {
+    pub payment_id: PaymentId,
+    pub person_id: PersonId,
+    pub amount: Money,
+    pub occurred_at: Timestamp,
+    pub bank_id: BankId,
+    /// The account as others may see it, such as `****4821`.
+    pub account_masked: String,
+    pub merchant: Merchant,
+    pub terminal_id: TerminalId,
+    pub place: Option<Line>,
+    pub location: Option<Location>,
+    pub items: Vec<LineItem>,
+    /// How much came back since, in refunds and a reversal.
+    pub given_back_minor: i64,
+}

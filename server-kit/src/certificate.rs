@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    RevokedCertParams, SanType, SerialNumber,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::clock::Clock;
 use crate::identity::{Principal, Role};
@@ -36,9 +38,12 @@ pub enum CertificateError {
         /// The name.
         name: String,
     },
-    /// The authority's certificate or key is not PEM, or the two do not fit together.
+    /// The authority's certificate or key cannot be read.
     #[error("the authority's certificate and key cannot be used")]
     Authority(#[source] rcgen::Error),
+    /// The authority's key belongs to another certificate.
+    #[error("the authority's key does not belong to its certificate")]
+    KeyOfAnother,
     /// The certificate could not be signed.
     #[error("the certificate could not be made")]
     Issue(#[source] rcgen::Error),
@@ -149,11 +154,13 @@ impl CertificateShape {
 
 fn set_validity(params: &mut CertificateParams, not_before: Timestamp, not_after: Timestamp) {
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    let seconds = |at: Timestamp| {
-        Duration::from_secs(u64::try_from(at.micros() / 1_000_000).unwrap_or(0).min(END_OF_TIME_SECS))
-    };
-    params.not_before = epoch + seconds(not_before);
-    params.not_after = epoch + seconds(not_after);
+    params.not_before = epoch + since_epoch(not_before);
+    params.not_after = epoch + since_epoch(not_after);
+}
+
+/// The whole seconds from 1970 to `at`, cut to the years that X.509 can write.
+fn since_epoch(at: Timestamp) -> Duration {
+    Duration::from_secs(u64::try_from(at.micros() / 1_000_000).unwrap_or(0).min(END_OF_TIME_SECS))
 }
 
 /// A certificate and its private key, both in PEM form.
@@ -215,6 +222,11 @@ impl TrialAuthority {
         let key = KeyPair::from_pem(key_pem.expose_secret()).map_err(CertificateError::Authority)?;
         let issuer = Issuer::from_ca_cert_pem(certificate_pem, key).map_err(CertificateError::Authority)?;
         let pem = CertifiedPem { certificate: certificate_pem.to_owned(), key: key_pem.clone() };
+        let der = pem.der()?;
+        let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| CertificateError::Pem)?;
+        if certificate.public_key().subject_public_key.data != issuer.key().public_key_raw() {
+            return Err(CertificateError::KeyOfAnother);
+        }
         Ok(Self { issuer, pem })
     }
 
@@ -229,6 +241,31 @@ impl TrialAuthority {
         let certificate = shape.params()?.signed_by(&key, &self.issuer).map_err(CertificateError::Issue)?;
         Ok(CertifiedPem { certificate: certificate.pem(), key: SecretString::from(key.serialize_pem()) })
     }
+
+    /// The list of `revoked` certificates in PEM form, good for a year. A later list replaces an earlier one.
+    pub fn revocation_list(&self, revoked: &[&CertifiedPem], clock: &dyn Clock) -> Result<String, CertificateError> {
+        let (now, epoch) = (clock.now(), rcgen::date_time_ymd(1970, 1, 1));
+        let revoked_certs = revoked.iter().map(|certificate| {
+            let der = certificate.der()?;
+            let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| CertificateError::Pem)?;
+            Ok(RevokedCertParams {
+                serial_number: SerialNumber::from_slice(parsed.raw_serial()),
+                revocation_time: epoch + since_epoch(now),
+                reason_code: None,
+                invalidity_date: None,
+            })
+        });
+        let list = CertificateRevocationListParams {
+            this_update: epoch + since_epoch(now.minus(CLOCK_SKEW)),
+            next_update: epoch + since_epoch(now.plus(DAY * 365)),
+            // Lists must have growing numbers (RFC 5280, section 5.2.3), and time grows.
+            crl_number: SerialNumber::from_slice(&now.micros().to_be_bytes()),
+            issuing_distribution_point: None,
+            revoked_certs: revoked_certs.collect::<Result<_, CertificateError>>()?,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).and_then(|list| list.pem()).map_err(CertificateError::Issue)
+    }
 }
 
 impl fmt::Debug for TrialAuthority {
@@ -240,8 +277,6 @@ impl fmt::Debug for TrialAuthority {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
-
-    use x509_parser::prelude::{FromDer as _, X509Certificate};
 
     use super::*;
     use crate::clock::ManualClock;
@@ -280,6 +315,13 @@ mod tests {
         let authority_der = authority.pem().der().unwrap();
         let (_, issuer) = X509Certificate::from_der(&authority_der).unwrap();
         X509Certificate::from_der(&der).unwrap().1.verify_signature(Some(issuer.public_key())).unwrap();
+    }
+
+    #[test]
+    fn an_authority_with_the_key_of_another_is_refused() {
+        let [one, other] = ["one", "other"].map(|name| TrialAuthority::create(name, &clock()).unwrap());
+        let refused = TrialAuthority::load(&one.pem().certificate, &other.pem().key).unwrap_err();
+        assert!(matches!(refused, CertificateError::KeyOfAnother), "{refused:?}");
     }
 
     #[test]

@@ -1,0 +1,228 @@
+//! From the request to the bank: challenge, code and password, and giving up.
+
+use super::{Challenge, Charge, Kind, PayerGuard, Payment, Policy, State};
+use crate::purchase::{LineItem, Terminal};
+use crate::text::Line;
+use crate::{AccountId, AttemptId, BankId, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
+
+/// A request to pay, as a terminal made it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewPayment {
+    pub id: PaymentId,
+    pub terminal: Terminal,
+    pub fingerprint: [u8; 32],
+    pub amount: Money,
+    pub items: Vec<LineItem>,
+    pub reference: Option<Line>,
+    /// Whose number it is; nobody's if the number is unknown.
+    pub payer: Option<Payer>,
+    /// The keyed hash of the code that will be sent.
+    pub code_mac: [u8; 32],
+}
+
+/// Who pays, as the directory knows the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payer {
+    pub person_id: PersonId,
+    /// Whether a transaction password is set; without one nobody pays.
+    pub has_password: bool,
+    pub account: Option<PayingAccount>,
+}
+
+/// The account that a number pays with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayingAccount {
+    pub bank_id: BankId,
+    pub account_id: AccountId,
+    pub masked: String,
+    /// Whether the binding is active and the bank takes part.
+    pub usable: bool,
+}
+
+/// Whether what the payer typed is right. The comparison is the shell's: it holds the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub code_matches: bool,
+    pub password_matches: bool,
+}
+
+/// One try at authorising.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub id: AttemptId,
+    pub terminal_id: TerminalId,
+    pub proof: Proof,
+    /// The leg to use if the try is good.
+    pub leg_id: LegId,
+}
+
+/// A request for a new code.
+#[derive(Clone, Debug)]
+pub struct Resend {
+    pub id: AttemptId,
+    pub terminal_id: TerminalId,
+    pub code_mac: [u8; 32],
+}
+
+impl Payment {
+    /// Takes a request in. An unknown number, an inactive account and a blocked payer are refused in the same words (M4).
+    pub fn create(new: NewPayment, guard: Option<&mut PayerGuard>, now: Timestamp, policy: &Policy) -> Self {
+        let mut payment = Self {
+            id: new.id,
+            state: State::Challenged,
+            kind: Kind::Purchase,
+            terminal_id: new.terminal.id.clone(),
+            fingerprint: new.fingerprint,
+            person_id: new.payer.as_ref().map(|payer| payer.person_id),
+            amount: new.amount,
+            refunded_minor: 0,
+            seller: Some(new.terminal),
+            items: new.items,
+            reference: new.reference,
+            created_at: now,
+            decided_at: None,
+            challenge: None,
+            last_attempt: None,
+            refusal: None,
+            charge: None,
+            decide_before: None,
+            due_at: None,
+            tries: 0,
+        };
+        let usable = new.payer.filter(|payer| payer.has_password).and_then(|payer| payer.account).filter(|a| a.usable);
+        let (Some(account), Some(guard)) = (usable, guard) else {
+            payment.decline(State::Declined, Reason::PayerUnavailable, now);
+            return payment;
+        };
+        if guard.is_blocked(now) {
+            payment.decline(State::Declined, Reason::PayerUnavailable, now);
+            return payment;
+        }
+        if !guard.send_code(now, &policy.sends) {
+            payment.decline(State::Declined, Reason::CodesExhausted, now);
+            return payment;
+        }
+        let expires_at = now.plus(policy.code_ttl);
+        payment.charge = Some(Charge {
+            bank_id: account.bank_id,
+            account_id: account.account_id,
+            account_masked: account.masked,
+            leg_id: None,
+            reversal_leg_id: None,
+        });
+        payment.challenge = Some(Challenge { code_mac: new.code_mac, expires_at, attempts_left: policy.attempts });
+        payment.due_at = Some(expires_at);
+        payment
+    }
+
+    /// The answer to a request whose id is taken: the first answer if it is the same request.
+    pub fn same_request(&self, terminal: &TerminalId, fingerprint: &[u8; 32]) -> Result<(), Reason> {
+        if self.terminal_id != *terminal {
+            return Err(Reason::PaymentIdTaken);
+        }
+        // The tombstone of a reversal answers for its payment, whatever that was to be.
+        if self.kind == Kind::Tombstone || self.fingerprint == *fingerprint {
+            return Ok(());
+        }
+        Err(Reason::PaymentIdTaken)
+    }
+
+    /// Evaluates a try. `Ok` is an answer, good or bad; an error changes nothing.
+    pub fn authorize(
+        &mut self,
+        attempt: &Attempt,
+        guard: &mut PayerGuard,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<(), Reason> {
+        self.owned_by(&attempt.terminal_id)?;
+        if self.last_attempt == Some(attempt.id) {
+            return Ok(());
+        }
+        let Some(challenge) = self.challenge.as_mut().filter(|_| self.state == State::Challenged) else {
+            return Err(Reason::NotAwaitingCode);
+        };
+        self.last_attempt = Some(attempt.id);
+        if now >= challenge.expires_at {
+            self.decline(State::Expired, Reason::CodeExpired, now);
+            return Ok(());
+        }
+        if guard.is_blocked(now) {
+            self.decline(State::Declined, Reason::AttemptsExhausted, now);
+            return Ok(());
+        }
+        if !(attempt.proof.code_matches & attempt.proof.password_matches) {
+            challenge.attempts_left = challenge.attempts_left.saturating_sub(1);
+            let spent = challenge.attempts_left == 0;
+            guard.failed(now, policy);
+            if spent || guard.is_blocked(now) {
+                self.decline(State::Declined, Reason::AttemptsExhausted, now);
+            } else {
+                self.refusal = Some(Reason::VerificationFailed);
+            }
+            return Ok(());
+        }
+        guard.succeeded();
+        if let Some(charge) = &mut self.charge {
+            charge.leg_id = Some(attempt.leg_id);
+        }
+        self.challenge = None;
+        self.refusal = None;
+        self.decide_before = Some(now.plus(policy.decide_within));
+        self.proceed(State::Holding, now.plus(policy.head_start.min(policy.decide_within)));
+        Ok(())
+    }
+
+    /// Replaces the code. Tries that were used stay used.
+    pub fn resend(
+        &mut self,
+        resend: &Resend,
+        guard: &mut PayerGuard,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<bool, Reason> {
+        self.owned_by(&resend.terminal_id)?;
+        if self.last_attempt == Some(resend.id) {
+            return Ok(false);
+        }
+        let Some(challenge) = self.challenge.as_mut().filter(|_| self.state == State::Challenged) else {
+            return Err(Reason::NotAwaitingCode);
+        };
+        if now >= challenge.expires_at {
+            self.decline(State::Expired, Reason::CodeExpired, now);
+            return Ok(false);
+        }
+        if guard.is_blocked(now) {
+            return Err(Reason::PayerUnavailable);
+        }
+        if !guard.send_code(now, &policy.sends) {
+            return Err(Reason::CodesExhausted);
+        }
+        challenge.code_mac = resend.code_mac;
+        challenge.expires_at = now.plus(policy.code_ttl);
+        self.due_at = Some(challenge.expires_at);
+        self.last_attempt = Some(resend.id);
+        Ok(true)
+    }
+
+    /// Gives up a payment that waits for its code.
+    pub fn cancel(&mut self, terminal: &TerminalId, now: Timestamp) -> Result<(), Reason> {
+        self.owned_by(terminal)?;
+        match self.state {
+            State::Challenged => self.decline(State::Cancelled, Reason::Cancelled, now),
+            State::Cancelled => {}
+            State::Declined | State::Expired | State::Aborted => {}
+            _ => return Err(Reason::NotCancellable),
+        }
+        Ok(())
+    }
+
+    /// Ends a payment whose code was never handed in. Says whether it did.
+    pub fn expire(&mut self, now: Timestamp) -> bool {
+        let ended = self.state == State::Challenged && self.challenge.as_ref().is_some_and(|c| now >= c.expires_at);
+        if ended {
+            self.decline(State::Expired, Reason::CodeExpired, now);
+        }
+        ended
+    }
+}

@@ -1,0 +1,106 @@
+//! What guards a payer: wrong tries in a row, and codes sent lately (M5).
+
+use std::time::Duration;
+
+use super::Policy;
+use crate::{PersonId, Timestamp};
+
+/// At most so many codes within so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendLimit {
+    pub most: usize,
+    pub within: Duration,
+}
+
+/// The counters of one payer, kept in the database, and the end of the payer's feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayerGuard {
+    pub person_id: PersonId,
+    /// Wrong tries in a row, over all payments.
+    pub failures: u32,
+    pub blocked_until: Option<Timestamp>,
+    /// When codes were sent, oldest first; no more than the limits look back on.
+    pub codes_sent: Vec<Timestamp>,
+    /// The sequence of the last event in the person's feed.
+    pub last_sequence: i64,
+}
+
+impl PayerGuard {
+    pub const fn new(person_id: PersonId) -> Self {
+        Self { person_id, failures: 0, blocked_until: None, codes_sent: Vec::new(), last_sequence: 0 }
+    }
+
+    pub fn is_blocked(&self, now: Timestamp) -> bool {
+        self.blocked_until.is_some_and(|until| now < until)
+    }
+
+    /// Counts a wrong try; enough of them in a row block the payer.
+    pub fn failed(&mut self, now: Timestamp, policy: &Policy) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= policy.failures_to_block {
+            self.blocked_until = Some(now.plus(policy.block_for));
+            self.failures = 0;
+        }
+    }
+
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Takes note of a code that is about to be sent, or says that there were too many.
+    pub fn send_code(&mut self, now: Timestamp, limits: &[SendLimit]) -> bool {
+        let within = |limit: &SendLimit| self.codes_sent.iter().filter(|at| now.since(**at) < limit.within).count();
+        if limits.iter().any(|limit| within(limit) >= limit.most) {
+            return false;
+        }
+        let kept = limits.iter().map(|limit| limit.most).max().unwrap_or(0);
+        self.codes_sent.push(now);
+        let surplus = self.codes_sent.len().saturating_sub(kept);
+        self.codes_sent.drain(..surplus);
+        true
+    }
+
+    /// The sequence of the next event in the person's feed.
+    pub fn next_sequence(&mut self) -> i64 {
+        self.last_sequence = self.last_sequence.saturating_add(1);
+        self.last_sequence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payment::tests::{at, person};
+
+    #[test]
+    fn m5_codes_are_sent_once_a_minute_thrice_in_ten_and_ten_a_day() {
+        let limits = Policy::default().sends;
+        let mut guard = PayerGuard::new(person());
+        let mut allowed = Vec::new();
+        for second in (0..3600 * 6).step_by(20) {
+            if guard.send_code(at(second), &limits) {
+                allowed.push(second);
+            }
+        }
+        assert_eq!(allowed, [0, 60, 120, 600, 660, 720, 1200, 1260, 1320, 1800]);
+        assert_eq!(guard.codes_sent.len(), 10);
+        assert!(guard.send_code(at(24 * 3600), &limits), "the day is over for the first one");
+    }
+
+    #[test]
+    fn m5_five_wrong_tries_in_a_row_block_for_half_an_hour() {
+        let policy = Policy::default();
+        let mut guard = PayerGuard::new(person());
+        for _ in 0..4 {
+            guard.failed(at(0), &policy);
+        }
+        guard.succeeded();
+        for _ in 0..4 {
+            guard.failed(at(0), &policy);
+        }
+        assert!(!guard.is_blocked(at(0)), "a right try in between starts the count again");
+        guard.failed(at(0), &policy);
+        assert!(guard.is_blocked(at(1799)));
+        assert!(!guard.is_blocked(at(1800)));
+    }
+}

@@ -1,0 +1,149 @@
+//! Money back: refunds in part, and the reversal of a whole payment.
+
+use super::{Charge, Kind, Payment, State};
+use crate::purchase::Terminal;
+use crate::{LegId, Money, PaymentId, Reason, TerminalId, Timestamp};
+
+/// A request to give a part back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRefund {
+    pub id: PaymentId,
+    pub original: PaymentId,
+    pub terminal_id: TerminalId,
+    pub fingerprint: [u8; 32],
+    pub amount: Money,
+    pub leg_id: LegId,
+}
+
+/// A request to take a payment back whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reversal {
+    pub id: PaymentId,
+    pub terminal_id: TerminalId,
+    pub amount: Money,
+    pub leg_id: LegId,
+}
+
+impl Payment {
+    /// Takes a refund in: it is set aside on the payment at once, so that all refunds together are at most the payment. The
+    /// hub's decision is the commit point; the bank carries it out.
+    pub fn refund(&mut self, new: NewRefund, now: Timestamp) -> Result<Self, Reason> {
+        self.owned_by(&new.terminal_id)?;
+        let Some(charge) = self.charge.clone().filter(|_| self.kind == Kind::Purchase) else {
+            return Err(Reason::NotRefundable);
+        };
+        if !matches!(self.state, State::Committed | State::Posted) {
+            return Err(Reason::NotRefundable);
+        }
+        if new.amount.currency != self.amount.currency {
+            return Err(Reason::CurrencyMismatch);
+        }
+        let refunded = self.refunded_minor.checked_add(new.amount.minor).ok_or(Reason::RefundTooLarge)?;
+        if refunded > self.amount.minor {
+            return Err(Reason::RefundTooLarge);
+        }
+        self.refunded_minor = refunded;
+        Ok(Self {
+            id: new.id,
+            state: State::Committed,
+            kind: Kind::Refund { original: self.id },
+            terminal_id: self.terminal_id.clone(),
+            fingerprint: new.fingerprint,
+            person_id: self.person_id,
+            amount: new.amount,
+            refunded_minor: 0,
+            seller: self.seller.clone(),
+            items: Vec::new(),
+            reference: None,
+            created_at: now,
+            decided_at: None,
+            challenge: None,
+            last_attempt: None,
+            refusal: None,
+            charge: Some(Charge { leg_id: Some(new.leg_id), reversal_leg_id: None, ..charge }),
+            decide_before: None,
+            due_at: Some(now),
+            tries: 0,
+        })
+    }
+
+    /// The bank will never carry this refund out: it is declined, and what was set aside on the payment is free again.
+    /// Says whether it did.
+    pub fn refund_refused(&mut self, original: &mut Self, reason: Reason, now: Timestamp) -> bool {
+        let ours = matches!(self.kind, Kind::Refund { original: id } if id == original.id);
+        if !ours || self.state != State::Committed {
+            return false;
+        }
+        original.refunded_minor = original.refunded_minor.saturating_sub(self.amount.minor);
+        self.decline(State::Declined, reason, now);
+        true
+    }
+
+    /// Takes a payment back whole, whatever state it is in. After `Ok` the hub sees it through.
+    pub fn reverse(&mut self, reversal: &Reversal, now: Timestamp) -> Result<(), Reason> {
+        self.owned_by(&reversal.terminal_id)?;
+        match self.kind {
+            Kind::Tombstone => return Ok(()),
+            Kind::Refund { .. } => return Err(Reason::NotReversible),
+            Kind::Purchase => {}
+        }
+        if reversal.amount != self.amount {
+            return Err(Reason::ReversalAmountMismatch);
+        }
+        match self.state {
+            State::Challenged => self.decline(State::Cancelled, Reason::ReversedBeforeApproval, now),
+            State::Holding => {
+                self.abort(Reason::ReversedBeforeApproval, now);
+            }
+            State::Committed | State::Posted => {
+                if self.refunded_minor > 0 {
+                    return Err(Reason::NotReversible);
+                }
+                if let Some(charge) = &mut self.charge {
+                    charge.reversal_leg_id = Some(reversal.leg_id);
+                }
+                self.proceed(State::Reversing, now);
+            }
+            State::Declined | State::Expired | State::Cancelled => {}
+            State::Aborting | State::Aborted | State::Reversing | State::Reversed => {}
+        }
+        Ok(())
+    }
+
+    /// What stands for a payment that was reversed before it came: when it comes it is refused (DESIGN §2, rule 7).
+    pub fn tombstone(reversal: &Reversal, now: Timestamp) -> Self {
+        Self {
+            id: reversal.id,
+            state: State::Reversed,
+            kind: Kind::Tombstone,
+            terminal_id: reversal.terminal_id.clone(),
+            fingerprint: [0; 32],
+            person_id: None,
+            amount: reversal.amount,
+            refunded_minor: 0,
+            seller: None::<Terminal>,
+            items: Vec::new(),
+            reference: None,
+            created_at: now,
+            decided_at: Some(now),
+            challenge: None,
+            last_attempt: None,
+            refusal: Some(Reason::ReversedBeforeApproval),
+            charge: None,
+            decide_before: None,
+            due_at: None,
+            tries: 0,
+        }
+    }
+
+    /// The bank has given the whole payment back. Says whether this moved it.
+    pub fn reversed(&mut self) -> bool {
+        let moved = self.state == State::Reversing;
+        if moved {
+            self.state = State::Reversed;
+            self.due_at = None;
+            self.tries = 0;
+        }
+        moved
+    }
+}

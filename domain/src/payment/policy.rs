@@ -1,0 +1,46 @@
+//! The numbers of DESIGN §2 and §5, as one operator may set them.
+
+use std::time::Duration;
+
+use super::SendLimit;
+
+/// How long, how often, how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a code lives.
+    pub code_ttl: Duration,
+    /// Wrong tries that a payment allows.
+    pub attempts: u8,
+    /// Wrong tries in a row, over all payments of a payer, that block the payer …
+    pub failures_to_block: u32,
+    /// … for this long.
+    pub block_for: Duration,
+    /// How often codes may be sent to one number.
+    pub sends: Vec<SendLimit>,
+    /// How long after HOLDING a hold may be committed.
+    pub decide_within: Duration,
+    /// How long the replica that took a step has before a sweeper looks at it.
+    pub head_start: Duration,
+    /// The longest pause between two tries of the sweeper.
+    pub most_backoff: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        Self {
+            code_ttl: Duration::from_secs(180),
+            attempts: 3,
+            failures_to_block: 5,
+            block_for: minutes(30),
+            sends: vec![
+                SendLimit { most: 1, within: minutes(1) },
+                SendLimit { most: 3, within: minutes(10) },
+                SendLimit { most: 10, within: minutes(24 * 60) },
+            ],
+            decide_within: Duration::from_secs(30),
+            head_start: Duration::from_secs(10),
+            most_backoff: Duration::from_secs(60),
+        }
+    }
+}

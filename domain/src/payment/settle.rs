@@ -1,0 +1,145 @@
+//! From the bank's answer to the end: the commit point, posting, and aborting.
+
+use std::time::Duration;
+
+use super::{Kind, Payment, Policy, State};
+use crate::{Reason, Timestamp};
+
+/// What came of telling a payment about its bank's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The payment went on because of this.
+    Moved,
+    /// It had gone on already; this changes nothing.
+    Already,
+    /// It had gone the other way: the hold is to be released.
+    TooLate,
+}
+
+/// What a payment needs done, when it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing, or not yet.
+    Nothing,
+    /// The code has ended.
+    Expire,
+    /// Ask the bank (again) for the hold, and commit.
+    Hold,
+    /// The decision deadline has passed: abort.
+    Abort,
+    /// Tell the bank to post.
+    Post,
+    /// Tell the bank to release the hold.
+    Void,
+    /// Tell the bank to give money back: a refund.
+    Refund,
+    /// Tell the bank to give the whole payment back.
+    Reverse,
+}
+
+impl Payment {
+    /// The bank has reserved the money: the commit point, if it is not too late. APPROVED is said only after this is durable.
+    pub fn commit(&mut self, now: Timestamp, policy: &Policy) -> Settled {
+        match self.state {
+            State::Holding if self.decide_before.is_some_and(|until| now < until) => {
+                self.decided_at = Some(now);
+                self.proceed(State::Committed, now.plus(policy.head_start));
+                Settled::Moved
+            }
+            State::Holding => {
+                self.abort(Reason::DecisionTimedOut, now);
+                Settled::TooLate
+            }
+            State::Committed | State::Posted | State::Reversing | State::Reversed => Settled::Already,
+            _ => Settled::TooLate,
+        }
+    }
+
+    /// The bank has refused the hold.
+    pub fn refuse(&mut self, reason: Reason, now: Timestamp) -> Settled {
+        match self.state {
+            State::Holding => {
+                self.decline(State::Declined, reason, now);
+                Settled::Moved
+            }
+            // The void found nothing to release.
+            State::Aborting => self.aborted(now),
+            _ => Settled::Already,
+        }
+    }
+
+    /// Decides that the payment is not to be. Durable before the hold is released; a swap out of HOLDING like the commit, so
+    /// that one of the two wins.
+    pub fn abort(&mut self, reason: Reason, now: Timestamp) -> Settled {
+        match self.state {
+            State::Holding => {
+                self.refusal = Some(reason);
+                self.proceed(State::Aborting, now);
+                Settled::Moved
+            }
+            State::Aborting | State::Aborted => Settled::Already,
+            _ => Settled::TooLate,
+        }
+    }
+
+    /// The bank has released the hold, or never had it.
+    pub fn aborted(&mut self, now: Timestamp) -> Settled {
+        match self.state {
+            State::Aborting => {
+                let reason = self.refusal.unwrap_or(Reason::DecisionTimedOut);
+                self.decline(State::Aborted, reason, now);
+                Settled::Moved
+            }
+            _ => Settled::Already,
+        }
+    }
+
+    /// The bank has posted the leg.
+    pub fn posted(&mut self, now: Timestamp) -> Settled {
+        match (self.state, self.kind) {
+            (State::Committed, kind) => {
+                self.state = State::Posted;
+                self.due_at = None;
+                self.tries = 0;
+                if let Kind::Refund { .. } = kind {
+                    self.decided_at = Some(now);
+                }
+                Settled::Moved
+            }
+            _ => Settled::Already,
+        }
+    }
+
+    /// What the payment needs done at this moment.
+    pub fn work(&self, now: Timestamp) -> Work {
+        if self.due_at.is_none_or(|due| now < due) {
+            return Work::Nothing;
+        }
+        match (self.state, self.kind) {
+            (State::Challenged, _) => Work::Expire,
+            (State::Holding, _) if self.decide_before.is_some_and(|until| now < until) => Work::Hold,
+            (State::Holding, _) => Work::Abort,
+            (State::Committed, Kind::Refund { .. }) => Work::Refund,
+            (State::Committed, _) => Work::Post,
+            (State::Aborting, _) => Work::Void,
+            (State::Reversing, _) => Work::Reverse,
+            _ => Work::Nothing,
+        }
+    }
+
+    /// Puts what is due off while it is being tried: twice as long each time, at most the longest pause, and never past the
+    /// moment at which a hold has to be decided. `spread` in 0..1000 keeps many payments from coming back at once.
+    pub fn defer(&mut self, now: Timestamp, spread: u16, policy: &Policy) {
+        if self.due_at.is_none() {
+            return;
+        }
+        let pause = Duration::from_secs(1).saturating_mul(1 << self.tries.min(10)).min(policy.most_backoff);
+        let pause = pause + pause.mul_f64(f64::from(spread.min(1000)) / 4000.0);
+        let next = now.plus(pause);
+        self.due_at = match (self.state, self.decide_before) {
+            (State::Holding, Some(until)) if now < until => Some(next.min(until)),
+            _ => Some(next),
+        };
+        self.tries = self.tries.saturating_add(1);
+    }
+}

@@ -1,0 +1,276 @@
+//! The log that shows tampering (M8): each row's hash covers the row before it, and the head is signed now and then, so that
+//! neither a changed row nor a cut-off tail goes unseen.
+//!
+//! Every writer has a chain of its own, so that replicas do not wait for each other. A row is written in the transaction
+//! that it reports. Tables: `audit_log` and `audit_heads`, in the migrations of both servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Timestamp;
+use ring::digest::{Context, SHA256};
+use uuid::Uuid;
+
+use crate::keystore::{KeyError, KeyName, KeyStore};
+use crate::store::{Store, StoreError, Table, Tx};
+
+const LOG: Table = Table {
+    name: "audit_log",
+    key: &["chain", "seq"],
+    columns: &["chain", "seq", "occurred_at", "kind", "subject", "content", "hash"],
+};
+
+const HEADS: Table =
+    Table { name: "audit_heads", key: &["chain", "seq"], columns: &["chain", "seq", "signed_at", "hash", "signature"] };
+
+/// A head is signed after this many rows …
+const SIGN_ROWS: i64 = 1_000;
+/// … or with the first row after this long.
+const SIGN_AFTER: Duration = Duration::from_secs(60);
+/// What the first row of a chain follows.
+const GENESIS: [u8; 32] = [0; 32];
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What sort of thing, such as a state that was reached.
+    pub kind: &'static str,
+    /// What it happened to.
+    pub subject: Uuid,
+    /// The particulars as `key=value` words; masked, for it is read by people and exported.
+    pub content: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Head {
+    seq: i64,
+    hash: [u8; 32],
+    signed_seq: i64,
+    signed_at: Timestamp,
+}
+
+/// The end of one chain, held by its only writer.
+#[derive(Debug)]
+pub struct Chain {
+    name: String,
+    keys: Arc<dyn KeyStore>,
+    known: Option<Head>,
+    pending: Option<Head>,
+}
+
+/// Why a row could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+impl From<AuditError> for StoreError {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Store(error) => error,
+            AuditError::Key(error) => Self::Refused(format!("the log cannot be signed: {error}")),
+        }
+    }
+}
+
+impl Chain {
+    pub fn new(name: &str, keys: Arc<dyn KeyStore>) -> Self {
+        Self { name: name.to_owned(), keys, known: None, pending: None }
+    }
+
+    /// Adds rows to the chain inside the transaction that they report. After the commit call [`Chain::confirm`], after anything
+    /// else [`Chain::forget`].
+    pub async fn append(&mut self, tx: &mut Tx, entries: Vec<Entry>) -> Result<(), AuditError> {
+        let head = self.pending.take().or_else(|| self.known.clone());
+        let mut head = match head {
+            Some(head) => head,
+            None => read_head(tx, &self.name).await?,
+        };
+        if entries.is_empty() {
+            self.pending = Some(head);
+            return Ok(());
+        }
+        let at = tx.now();
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in entries {
+            head.seq += 1;
+            head.hash = row_hash(&head.hash, &self.name, head.seq, at, entry.kind, entry.subject, &entry.content);
+            rows.push(vec![
+                self.name.as_str().into(),
+                head.seq.into(),
+                at.into(),
+                entry.kind.into(),
+                entry.subject.into(),
+                entry.content.into(),
+                head.hash.to_vec().into(),
+            ]);
+        }
+        tx.insert(&LOG, rows).await?;
+        if head.seq - head.signed_seq >= SIGN_ROWS || at.since(head.signed_at) >= SIGN_AFTER {
+            let signature = self.keys.sign(KeyName::AuditHead, &head_message(&self.name, head.seq, &head.hash))?;
+            let row = vec![
+                self.name.as_str().into(),
+                head.seq.into(),
+                at.into(),
+                head.hash.to_vec().into(),
+                signature.into(),
+            ];
+            tx.insert(&HEADS, vec![row]).await?;
+            head.signed_seq = head.seq;
+            head.signed_at = at;
+        }
+        self.pending = Some(head);
+        Ok(())
+    }
+
+    /// The transaction was committed: the rows stand.
+    pub fn confirm(&mut self) {
+        if let Some(head) = self.pending.take() {
+            self.known = Some(head);
+        }
+    }
+
+    /// The transaction was dropped, or its outcome is unknown: the head is read again before the next row.
+    pub fn forget(&mut self) {
+        self.pending = None;
+        self.known = None;
+    }
+}
+
+async fn read_head(tx: &mut Tx, chain: &str) -> Result<Head, StoreError> {
+    let sql = "SELECT seq, hash FROM audit_log WHERE chain = $1 ORDER BY seq DESC LIMIT 1";
+    let last = tx.fetch(sql, vec![chain.into()]).await?;
+    let (seq, hash) = match last.first() {
+        Some(row) => (row.int(0)?, hash_of(row.bytes(1)?)?),
+        None => (0, GENESIS),
+    };
+    let sql = "SELECT seq, signed_at FROM audit_heads WHERE chain = $1 ORDER BY seq DESC LIMIT 1";
+    let signed = tx.fetch(sql, vec![chain.into()]).await?;
+    let (signed_seq, signed_at) = match signed.first() {
+        Some(row) => (row.int(0)?, row.time(1)?),
+        None => (0, Timestamp::default()),
+    };
+    Ok(Head { seq, hash, signed_seq, signed_at })
+}
+
+fn hash_of(bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
+    <[u8; 32]>::try_from(bytes)
+        .map_err(|bytes| StoreError::Unreadable { column: 1, what: format!("a hash of {} bytes", bytes.len()) })
+}
+
+fn row_hash(
+    previous: &[u8; 32],
+    chain: &str,
+    seq: i64,
+    at: Timestamp,
+    kind: &str,
+    subject: Uuid,
+    content: &str,
+) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(previous);
+    // Each part with its length, so that no two rows have the same bytes.
+    for part in [
+        chain.as_bytes(),
+        &seq.to_be_bytes(),
+        &at.micros().to_be_bytes(),
+        kind.as_bytes(),
+        subject.as_bytes(),
+        content.as_bytes(),
+    ] {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+fn head_message(chain: &str, seq: i64, hash: &[u8; 32]) -> Vec<u8> {
+    let mut message = b"bankhub.audit.head.v1\n".to_vec();
+    message.extend_from_slice(chain.as_bytes());
+    message.push(b'\n');
+    message.extend_from_slice(&seq.to_be_bytes());
+    message.extend_from_slice(hash);
+    message
+}
+
+/// What the check of one chain found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChainReport {
+    pub chain: String,
+    pub rows: i64,
+    pub signed_heads: i64,
+    /// What is wrong, in order; empty when the chain is whole.
+    pub faults: Vec<String>,
+}
+
+/// Recomputes every chain of the database and checks every signed head.
+pub async fn verify(store: &Store, keys: &dyn KeyStore) -> Result<Vec<ChainReport>, StoreError> {
+    let chains = store
+        .fetch("SELECT chain FROM audit_log UNION SELECT chain FROM audit_heads ORDER BY chain", Vec::new())
+        .await?;
+    let mut reports = Vec::new();
+    for row in chains {
+        reports.push(verify_chain(store, keys, row.text(0)?).await?);
+    }
+    Ok(reports)
+}
+
+async fn verify_chain(store: &Store, keys: &dyn KeyStore, chain: String) -> Result<ChainReport, StoreError> {
+    const PAGE: &str = "SELECT seq, hash, occurred_at, kind, subject, content FROM audit_log \
+                        WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT 5000";
+    let mut heads = signed_heads(store, &chain).await?.into_iter().peekable();
+    let mut report = ChainReport { chain, ..ChainReport::default() };
+    let mut previous = GENESIS;
+    let mut seq = 0;
+    loop {
+        let rows = store.fetch(PAGE, vec![report.chain.as_str().into(), seq.into()]).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            let found = row.int(0)?;
+            if found != seq + 1 {
+                report.faults.push(format!("rows {} to {} are missing", seq + 1, found - 1));
+            }
+            seq = found;
+            let stored = hash_of(row.bytes(1)?)?;
+            let (kind, content) = (row.text(3)?, row.text(5)?);
+            let hash = row_hash(&previous, &report.chain, seq, row.time(2)?, &kind, row.id(4)?, &content);
+            if hash != stored {
+                report.faults.push(format!("row {seq} was changed"));
+            }
+            previous = stored;
+            report.rows += 1;
+            while let Some(head) = heads.next_if(|head| head.0 <= seq) {
+                report.signed_heads += 1;
+                if !head_is_good(keys, &report.chain, &head, &stored) {
+                    report.faults.push(format!("the signed head at row {} does not fit", head.0));
+                }
+            }
+        }
+    }
+    for head in heads {
+        report.faults.push(format!("the chain ends at row {seq}, but a head was signed at row {}", head.0));
+    }
+    Ok(report)
+}
+
+type SignedHead = (i64, Vec<u8>, Vec<u8>);
+
+async fn signed_heads(store: &Store, chain: &str) -> Result<Vec<SignedHead>, StoreError> {
+    let sql = "SELECT seq, hash, signature FROM audit_heads WHERE chain = $1 ORDER BY seq";
+    let rows = store.fetch(sql, vec![chain.into()]).await?;
+    rows.iter().map(|row| Ok((row.int(0)?, row.bytes(1)?, row.bytes(2)?))).collect()
+}
+
+fn head_is_good(keys: &dyn KeyStore, chain: &str, head: &SignedHead, stored: &[u8; 32]) -> bool {
+    let (seq, hash, signature) = head;
+    let Ok(public) = keys.public_key(KeyName::AuditHead) else { return false };
+    let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, public);
+    hash.as_slice() == stored && key.verify(&head_message(chain, *seq, stored), signature).is_ok()
+}

@@ -1,0 +1,318 @@
+//! Keys in memory, prepared once, so that an operation costs the cryptography and nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use zeroize::Zeroizing;
+
+use super::{KeyError, KeyName, KeyStore, Purpose, signature_is_of};
+use crate::rng::{Rng, RngError, SharedRng};
+
+/// The first byte of everything sealed.
+const FORMAT: u8 = 1;
+
+/// Format byte and key version before the nonce.
+const HEADER_LEN: usize = 1 + 4;
+
+/// The raw bytes of one version of a key. Every purpose takes 32.
+#[derive(Clone)]
+pub(super) struct RawKey {
+    pub(super) name: KeyName,
+    pub(super) version: u32,
+    pub(super) bytes: Zeroizing<[u8; 32]>,
+}
+
+impl RawKey {
+    pub(super) fn generate(name: KeyName, version: u32, rng: &dyn Rng) -> Result<Self, RngError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        rng.fill(bytes.as_mut())?;
+        Ok(Self { name, version, bytes })
+    }
+
+    pub(super) fn generate_all(rng: &dyn Rng) -> Result<Vec<Self>, RngError> {
+        KeyName::ALL.into_iter().map(|name| Self::generate(name, 1, rng)).collect()
+    }
+}
+
+enum Prepared {
+    Mac(hmac::Key),
+    Seal(LessSafeKey),
+    Sign(Box<Ed25519KeyPair>),
+}
+
+impl Prepared {
+    fn new(raw: &RawKey) -> Option<Self> {
+        Some(match raw.name.purpose() {
+            Purpose::Mac => Self::Mac(hmac::Key::new(hmac::HMAC_SHA256, raw.bytes.as_ref())),
+            Purpose::Seal => Self::Seal(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, raw.bytes.as_ref()).ok()?)),
+            Purpose::Sign => Self::Sign(Box::new(Ed25519KeyPair::from_seed_unchecked(raw.bytes.as_ref()).ok()?)),
+        })
+    }
+}
+
+/// The versions of one key; the last is the current one.
+type Versions = BTreeMap<u32, Prepared>;
+
+/// A key store in memory. On its own it is for tests and the simulator; [`super::SealedFile`] keeps one for good.
+///
+/// The raw bytes are wiped once the keys are prepared. The prepared keys are ring's, which does not wipe them.
+pub struct Keyring {
+    keys: BTreeMap<KeyName, Versions>,
+    rng: SharedRng,
+}
+
+impl Keyring {
+    /// New keys under every name, known to nobody and gone with the process.
+    pub fn generate(rng: SharedRng) -> Result<Self, RngError> {
+        let raw = RawKey::generate_all(&*rng)?;
+        Ok(Self::prepare(&raw, rng))
+    }
+
+    /// `rng` makes the nonces.
+    pub(super) fn prepare(raw: &[RawKey], rng: SharedRng) -> Self {
+        let mut keys = BTreeMap::<KeyName, Versions>::new();
+        for key in raw {
+            // Preparing fails only for a length that the algorithm does not have, and every key has 32 bytes.
+            if let Some(prepared) = Prepared::new(key) {
+                keys.entry(key.name).or_default().insert(key.version, prepared);
+            }
+        }
+        Self { keys, rng }
+    }
+
+    pub(super) fn with_rng(self, rng: SharedRng) -> Self {
+        Self { rng, ..self }
+    }
+
+    fn versions(&self, name: KeyName, wanted: Purpose) -> Result<&Versions, KeyError> {
+        if name.purpose() != wanted {
+            return Err(KeyError::WrongPurpose { name, wanted });
+        }
+        self.keys.get(&name).ok_or(KeyError::Missing { name })
+    }
+
+    fn current(&self, name: KeyName, wanted: Purpose) -> Result<(u32, &Prepared), KeyError> {
+        let (version, key) = self.versions(name, wanted)?.last_key_value().ok_or(KeyError::Missing { name })?;
+        Ok((*version, key))
+    }
+}
+
+fn hash(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(part);
+    }
+    context.sign()
+}
+
+impl KeyStore for Keyring {
+    fn mac(&self, name: KeyName, parts: &[&[u8]]) -> Result<[u8; 32], KeyError> {
+        let (_, Prepared::Mac(key)) = self.current(name, Purpose::Mac)? else {
+            return Err(KeyError::Missing { name });
+        };
+        hash(key, parts).as_ref().try_into().map_err(|_| KeyError::Malformed)
+    }
+
+    fn mac_matches(&self, name: KeyName, parts: &[&[u8]], expected: &[u8]) -> Result<bool, KeyError> {
+        use subtle::ConstantTimeEq as _;
+        let mut matches = subtle::Choice::from(0);
+        for key in self.versions(name, Purpose::Mac)?.values() {
+            if let Prepared::Mac(key) = key {
+                matches |= hash(key, parts).as_ref().ct_eq(expected);
+            }
+        }
+        Ok(matches.into())
+    }
+
+    fn seal(&self, name: KeyName, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let (version, Prepared::Seal(key)) = self.current(name, Purpose::Seal)? else {
+            return Err(KeyError::Missing { name });
+        };
+        // A random nonce of 96 bits serves 2^32 messages of one key version (SP 800-38D, section 8.3); rotate before.
+        let mut nonce = [0; NONCE_LEN];
+        self.rng.fill(&mut nonce)?;
+        let mut sealed = Vec::with_capacity(HEADER_LEN + NONCE_LEN + plaintext.len() + AES_256_GCM.tag_len());
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(&version.to_be_bytes());
+        sealed.extend_from_slice(&nonce);
+        let mut body = plaintext.to_vec();
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut body)
+            .map_err(|_| KeyError::TooLong)?;
+        sealed.extend_from_slice(&body);
+        Ok(sealed)
+    }
+
+    fn open(&self, name: KeyName, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let versions = self.versions(name, Purpose::Seal)?;
+        let (format, rest) = sealed.split_first().ok_or(KeyError::Malformed)?;
+        let (version, rest) = rest.split_first_chunk::<4>().ok_or(KeyError::Malformed)?;
+        let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(KeyError::Malformed)?;
+        if *format != FORMAT || body.len() < AES_256_GCM.tag_len() {
+            return Err(KeyError::Malformed);
+        }
+        let version = u32::from_be_bytes(*version);
+        let Some(Prepared::Seal(key)) = versions.get(&version) else {
+            return Err(KeyError::UnknownVersion { name, version });
+        };
+        let mut body = body.to_vec();
+        let opened = key
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut body)
+            .map_err(|_| KeyError::DoesNotOpen { name })?
+            .len();
+        body.truncate(opened);
+        Ok(body)
+    }
+
+    fn sign(&self, name: KeyName, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let (_, Prepared::Sign(key)) = self.current(name, Purpose::Sign)? else {
+            return Err(KeyError::Missing { name });
+        };
+        Ok(key.sign(message).as_ref().to_vec())
+    }
+
+    fn public_key(&self, name: KeyName) -> Result<Vec<u8>, KeyError> {
+        let (_, Prepared::Sign(key)) = self.current(name, Purpose::Sign)? else {
+            return Err(KeyError::Missing { name });
+        };
+        Ok(key.public_key().as_ref().to_vec())
+    }
+
+    fn signature_matches(&self, name: KeyName, message: &[u8], signature: &[u8]) -> Result<bool, KeyError> {
+        Ok(self.versions(name, Purpose::Sign)?.values().any(
+            |key| matches!(key, Prepared::Sign(key) if signature_is_of(key.public_key().as_ref(), message, signature)),
+        ))
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.keys.iter().map(|(name, versions)| (name, versions.keys()))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::Stopwatch;
+    use crate::rng::{SeededRng, SystemRng};
+
+    fn keys() -> Keyring {
+        Keyring::generate(SystemRng::shared()).unwrap()
+    }
+
+    /// A key ring on which every key has two versions, and the one before the second was made.
+    fn rotated() -> (Keyring, Keyring) {
+        let rng: SharedRng = Arc::new(SeededRng::new(1));
+        let old = RawKey::generate_all(&*rng).unwrap();
+        let mut both = old.clone();
+        both.extend(KeyName::ALL.map(|name| RawKey::generate(name, 2, &*rng).unwrap()));
+        (Keyring::prepare(&old, rng.clone()), Keyring::prepare(&both, rng))
+    }
+
+    #[test]
+    fn a_hash_matches_its_own_parts_only() {
+        let keys = keys();
+        let hash = keys.mac(KeyName::OneTimeCode, &[b"ab", b"c"]).unwrap();
+        assert!(keys.mac_matches(KeyName::OneTimeCode, &[b"ab", b"c"], &hash).unwrap());
+        let others: [&[&[u8]]; 5] = [&[b"a", b"bc"], &[b"abc"], &[b"ab", b"c", b""], &[], &[b"ab", b"d"]];
+        for parts in others {
+            assert!(!keys.mac_matches(KeyName::OneTimeCode, parts, &hash).unwrap());
+        }
+        assert!(!keys.mac_matches(KeyName::OneTimeCode, &[b"ab", b"c"], &hash[..31]).unwrap());
+        assert!(!keys.mac_matches(KeyName::OneTimeCode, &[b"ab", b"c"], b"").unwrap());
+    }
+
+    #[test]
+    fn every_name_has_a_key_of_its_own() {
+        let keys = keys();
+        let hash = keys.mac(KeyName::PhoneIndex, &[b"+8613800138000"]).unwrap();
+        assert!(!keys.mac_matches(KeyName::CardIndex, &[b"+8613800138000"], &hash).unwrap());
+        let sealed = keys.seal(KeyName::SealedPayload, b"", b"text").unwrap();
+        let refused = keys.open(KeyName::CardNumber, b"", &sealed);
+        assert!(matches!(refused, Err(KeyError::DoesNotOpen { name: KeyName::CardNumber })));
+    }
+
+    #[test]
+    fn what_is_sealed_opens_in_its_context_and_differs_every_time() {
+        let keys = keys();
+        let sealed = keys.seal(KeyName::CardNumber, b"card 1", b"4111111111111111").unwrap();
+        assert_eq!(keys.open(KeyName::CardNumber, b"card 1", &sealed).unwrap(), b"4111111111111111");
+        assert!(matches!(keys.open(KeyName::CardNumber, b"card 2", &sealed), Err(KeyError::DoesNotOpen { .. })));
+        assert_ne!(sealed, keys.seal(KeyName::CardNumber, b"card 1", b"4111111111111111").unwrap());
+    }
+
+    #[test]
+    fn sealed_bytes_that_were_changed_or_cut_do_not_open() {
+        let keys = keys();
+        let sealed = keys.seal(KeyName::CardNumber, b"", b"secret").unwrap();
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(keys.open(KeyName::CardNumber, b"", &changed).is_err(), "byte {at}");
+            assert!(keys.open(KeyName::CardNumber, b"", &sealed[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_of_its_message_and_key() {
+        let keys = keys();
+        let signature = keys.sign(KeyName::AuditHead, b"head").unwrap();
+        let public = keys.public_key(KeyName::AuditHead).unwrap();
+        assert_eq!((signature.len(), public.len()), (64, 32));
+        assert!(signature_is_of(&public, b"head", &signature));
+        assert!(keys.signature_matches(KeyName::AuditHead, b"head", &signature).unwrap());
+        assert!(!keys.signature_matches(KeyName::AuditHead, b"tail", &signature).unwrap());
+        assert!(!signature_is_of(b"short", b"head", &signature));
+    }
+
+    #[test]
+    fn what_an_older_version_made_is_still_good_after_a_rotation() {
+        let (before, after) = rotated();
+        let hash = before.mac(KeyName::OneTimeCode, &[b"x"]).unwrap();
+        assert!(after.mac_matches(KeyName::OneTimeCode, &[b"x"], &hash).unwrap());
+        assert_ne!(after.mac(KeyName::OneTimeCode, &[b"x"]).unwrap(), hash);
+        let sealed = before.seal(KeyName::CardNumber, b"", b"x").unwrap();
+        assert_eq!(after.open(KeyName::CardNumber, b"", &sealed).unwrap(), b"x");
+        let newer = after.seal(KeyName::CardNumber, b"", b"x").unwrap();
+        assert!(matches!(
+            before.open(KeyName::CardNumber, b"", &newer),
+            Err(KeyError::UnknownVersion { version: 2, .. })
+        ));
+        let signature = before.sign(KeyName::AuditHead, b"x").unwrap();
+        assert!(after.signature_matches(KeyName::AuditHead, b"x", &signature).unwrap());
+    }
+
+    #[test]
+    fn a_key_does_only_what_it_is_for() {
+        let refused = keys().sign(KeyName::PhoneIndex, b"x");
+        assert!(matches!(refused, Err(KeyError::WrongPurpose { name: KeyName::PhoneIndex, wanted: Purpose::Sign })));
+        assert!(matches!(keys().mac(KeyName::AuditHead, &[]), Err(KeyError::WrongPurpose { .. })));
+    }
+
+    #[test]
+    fn debug_output_names_keys_and_versions_and_nothing_else() {
+        let text = format!("{:?}", rotated().1);
+        assert!(text.starts_with("{OneTimeCode: [1, 2], "), "{text}");
+    }
+
+    #[test]
+    #[ignore = "a measurement: run it with --ignored --nocapture"]
+    #[allow(clippy::print_stderr, reason = "a measurement has to be shown")]
+    fn what_an_operation_costs() {
+        let keys = keys();
+        let measure = |name, operation: &dyn Fn()| {
+            let watch = Stopwatch::start();
+            (0..10_000).for_each(|_| operation());
+            eprintln!("{name}: {:?}", watch.elapsed() / 10_000);
+        };
+        measure("mac", &|| drop(keys.mac(KeyName::OneTimeCode, &[b"123456", &[7; 16], &[9; 8]]).unwrap()));
+        measure("seal", &|| drop(keys.seal(KeyName::CardNumber, b"card", &[7; 64]).unwrap()));
+        measure("sign", &|| drop(keys.sign(KeyName::AuditHead, &[7; 64]).unwrap()));
+    }
+}

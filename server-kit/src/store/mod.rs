@@ -1,0 +1,125 @@
+//! The store: one body of SQL on SQLite and PostgreSQL, written in sets.
+//!
+//! A capability that keeps something adds (1) a table in both `migrations/sqlite` and `migrations/postgres`, under the same
+//! file name; (2) a [`Table`] constant and a pair of functions between its rows and its domain type, in the capability's
+//! `sql.rs`; (3) a case in the conformance suite, which runs on both engines. Statements have `$1` parameters; the values that
+//! exist are those of [`Value`]. Where the engines must differ, match on [`Tx::dialect`] and say why.
+
+mod error;
+mod open;
+mod owner;
+mod table;
+mod tx;
+mod value;
+mod writer;
+
+use std::sync::Arc;
+
+use domain::Timestamp;
+use sqlx::{PgPool, SqlitePool};
+
+use crate::clock::SharedClock;
+
+pub use error::StoreError;
+pub use open::{Migrations, StoreOptions};
+pub use owner::Owner;
+pub use table::Table;
+pub use tx::{Load, Tx};
+pub use value::{Keys, Row, Value};
+pub use writer::{GroupWriter, StepSet, WriterOptions};
+
+use tx::Inner;
+
+/// Which engine is behind the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// An open database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pools: Pools,
+    clock: SharedClock,
+    /// Keeps the lock file of an SQLite database locked while the store is in use.
+    _lock: Option<Arc<std::fs::File>>,
+}
+
+#[derive(Clone, Debug)]
+enum Pools {
+    /// One connection writes; readers have their own and never wait for it (WAL).
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+    },
+    Postgres {
+        write: PgPool,
+        read: PgPool,
+    },
+}
+
+impl Store {
+    pub fn dialect(&self) -> Dialect {
+        match self.pools {
+            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Postgres { .. } => Dialect::Postgres,
+        }
+    }
+
+    /// Begins a transaction that writes.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        match &self.pools {
+            Pools::Sqlite { write, .. } => {
+                // A transaction that begins by reading cannot become a writing one while another one writes.
+                let tx = write.begin_with("BEGIN IMMEDIATE").await?;
+                Ok(Tx { inner: Inner::Sqlite(tx), now: self.clock.now() })
+            }
+            Pools::Postgres { write, .. } => {
+                let tx = write.begin().await?;
+                let mut tx = Tx { inner: Inner::Postgres(tx), now: Timestamp::default() };
+                tx.now = database_time(&mut tx).await?;
+                Ok(tx)
+            }
+        }
+    }
+
+    /// Runs one query outside of any transaction, on a connection that writes never hold up.
+    pub async fn fetch(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        match &self.pools {
+            Pools::Sqlite { read, .. } => {
+                let rows = sqlx::query_with(sql, tx::sqlite_arguments(args)?).fetch_all(read).await?;
+                Ok(rows.into_iter().map(Row::Sqlite).collect())
+            }
+            Pools::Postgres { read, .. } => {
+                let rows = sqlx::query_with(sql, tx::postgres_arguments(args)?).fetch_all(read).await?;
+                Ok(rows.into_iter().map(Row::Postgres).collect())
+            }
+        }
+    }
+
+    /// Runs one query and gives its only row, if there is one.
+    pub async fn fetch_one(&self, sql: &'static str, args: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch(sql, args).await?.into_iter().next())
+    }
+
+    /// Closes the connections; waits for those in use.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pools::Postgres { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+}
+
+async fn database_time(tx: &mut Tx) -> Result<Timestamp, StoreError> {
+    const SQL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let rows = tx.fetch(SQL, Vec::new()).await?;
+    rows.first().map_or(Err(StoreError::Refused("no time".to_owned())), |row| row.time(0))
+}

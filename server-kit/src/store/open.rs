@@ -1,0 +1,178 @@
+//! Opening a database: its settings are checked, its migrations run, and nobody else may own it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, PgPool, SqlitePool};
+
+use super::{Pools, Store, StoreError};
+use crate::clock::SharedClock;
+
+/// The twin migrations of one server: the same file names in two folders, one for each engine.
+#[derive(Debug)]
+pub struct Migrations {
+    pub sqlite: Migrator,
+    pub postgres: Migrator,
+}
+
+/// Where the database is and how it is reached.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// `sqlite:<file>` or `postgres://user@host/database`.
+    pub url: String,
+    /// The password for PostgreSQL, kept out of the URL.
+    pub password: Option<SecretString>,
+    /// Connections that read.
+    pub readers: u32,
+    /// Connections that write; SQLite always has one.
+    pub writers: u32,
+}
+
+impl StoreOptions {
+    pub fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), password: None, readers: 4, writers: 4 }
+    }
+}
+
+impl Store {
+    /// Opens the database, checks that its settings keep what was committed, and brings its schema up to date.
+    pub async fn open(options: &StoreOptions, migrations: &Migrations, clock: SharedClock) -> Result<Self, StoreError> {
+        if let Some(file) = options.url.strip_prefix("sqlite:") {
+            open_sqlite(Path::new(file), options, &migrations.sqlite, clock).await
+        } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
+            open_postgres(options, &migrations.postgres, clock).await
+        } else {
+            let scheme = options.url.split(':').next().unwrap_or_default();
+            Err(StoreError::UnknownUrl { url: format!("{scheme}:…") })
+        }
+    }
+}
+
+async fn open_sqlite(
+    file: &Path,
+    options: &StoreOptions,
+    migrations: &Migrator,
+    clock: SharedClock,
+) -> Result<Store, StoreError> {
+    let lock = lock_file(file)?;
+    let base = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .statement_cache_capacity(512)
+        .pragma("cache_size", "-65536")
+        .pragma("wal_autocheckpoint", "4000")
+        .disable_statement_logging();
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(base.clone())
+        .await?;
+    migrations.run(&write).await.map_err(migration_error)?;
+    check_sqlite(&write).await?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(options.readers)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(base.pragma("query_only", "ON"))
+        .await?;
+    Ok(Store { pools: Pools::Sqlite { write, read }, clock, _lock: Some(Arc::new(lock)) })
+}
+
+/// Locks `<file>.lock`, which the system releases when the process ends, however it ends.
+fn lock_file(file: &Path) -> Result<File, StoreError> {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(|error| StoreError::File { path: path.clone(), error })?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: file.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::File { path, error }),
+    }
+}
+
+async fn check_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
+    if synchronous < 2 {
+        return Err(StoreError::WeakSetting {
+            setting: "synchronous",
+            found: synchronous.to_string(),
+            wanted: "2 (FULL)",
+        });
+    }
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    if !journal.eq_ignore_ascii_case("wal") {
+        return Err(StoreError::WeakSetting { setting: "journal_mode", found: journal, wanted: "wal" });
+    }
+    Ok(())
+}
+
+async fn open_postgres(options: &StoreOptions, migrations: &Migrator, clock: SharedClock) -> Result<Store, StoreError> {
+    let mut base = PgConnectOptions::from_str(&options.url)
+        .map_err(|_| StoreError::UnknownUrl { url: "postgres://…".to_owned() })?
+        .application_name("bankhub")
+        .statement_cache_capacity(512)
+        .disable_statement_logging();
+    if let Some(password) = &options.password {
+        base = base.password(password.expose_secret());
+    }
+    let read = PgPoolOptions::new()
+        .max_connections(options.readers)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .connect_with(base.clone())
+        .await?;
+    check_postgres(&read).await?;
+    migrations.run(&read).await.map_err(migration_error)?;
+    // No statement of a writer scans: keyed access is the only plan it may have, planned once, whatever the statistics
+    // say about tables that have just been filled.
+    let keyed = base.options([
+        ("synchronous_commit", "on"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "15s"),
+    ]);
+    let write = PgPoolOptions::new()
+        .max_connections(options.writers)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .connect_with(keyed)
+        .await?;
+    Ok(Store { pools: Pools::Postgres { write, read }, clock, _lock: None })
+}
+
+async fn check_postgres(pool: &PgPool) -> Result<(), StoreError> {
+    for (setting, wanted) in [("fsync", "on"), ("full_page_writes", "on"), ("synchronous_commit", "on or stronger")] {
+        let found: String = sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(pool).await?;
+        if matches!(found.as_str(), "off" | "local") {
+            return Err(StoreError::WeakSetting { setting, found, wanted });
+        }
+    }
+    Ok(())
+}
+
+fn migration_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(found) => StoreError::NewerDatabase { found },
+        other => StoreError::Migration(other.to_string()),
+    }
+}
