@@ -1,0 +1,21 @@
+//! The hub: takes payments from terminals, has the payer's bank charge its own ledger, keeps each person's record and tells
+//! each person's phone.
+//!
+//! Invariant: the hub and the bank adapter never import each other; they meet in `proto`.
+
+pub mod bank;
+pub mod cardholder;
+mod caller;
+mod check;
+mod config;
+pub mod directory;
+pub mod feed;
+pub mod payment;
+mod run;
+mod store_status;
+#[cfg(test)]
+mod testing;
+
+pub use check::{BooksReport, check_books};
+pub use config::Config;
+pub use run::{RunError, migrations, run};

@@ -144,9 +144,11 @@ fn did_you_mean(suggestion: Option<&str>) -> String {
 /// Reads `file`, then the environment variables that begin with `env_prefix`, then `overrides` of the form
 /// (`dotted.key`, value); a later layer wins key by key.
 ///
-/// A variable `BANKHUB_TLS__KEY` sets `tls.key` under the prefix `BANKHUB_`. Text from the environment and from flags is
-/// read as what the key needs: `8` as a number, `true` as a truth value, `a,b` or `["a", "b"]` as a list. The variable
-/// of the fault points, and variables to which a secret refers as `env:NAME`, are no keys.
+/// A variable `BANKHUB_HUB_TLS__KEY` sets `tls.key` under the prefix `BANKHUB_HUB_`. Text from the environment and from
+/// flags is read as what the key needs: `8` as a number, `true` as a truth value, `a,b` or `["a", "b"]` as a list. The
+/// variable of the fault points, and variables to which a secret refers as `env:NAME`, are no keys.
+///
+/// A prefix belongs to one server (`BANKHUB_HUB_`): every other variable that begins with it is refused as unknown.
 ///
 /// `T` should refuse unknown fields (`#[serde(deny_unknown_fields)]`) and neither flatten nor tag: both lose the place.
 pub fn load<T: DeserializeOwned>(

@@ -111,8 +111,8 @@ impl KeyName {
     }
 }
 
-/// Uses keys on behalf of others. Synchronous, since the usual one answers within microseconds; one that asks a hardware
-/// module is to be called from a blocking thread.
+/// Uses keys on behalf of others. Synchronous, since the usual one answers within microseconds; one that asks a
+/// hardware module is to be called from a blocking thread.
 pub trait KeyStore: Send + Sync + fmt::Debug {
     /// The keyed hash (HMAC-SHA-256) of `parts` under the current version. Every part is hashed behind its length, so
     /// that `["ab", "c"]` and `["a", "bc"]` differ.
@@ -121,8 +121,8 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
     /// Whether `expected` is the keyed hash of `parts` under any version; in constant time for each version.
     fn mac_matches(&self, key: KeyName, parts: &[&[u8]], expected: &[u8]) -> Result<bool, KeyError>;
 
-    /// Encrypts under the current version: version byte ‖ key version ‖ nonce ‖ ciphertext and tag. `context` (which row,
-    /// which column) is not stored, and must be the same again to open.
+    /// Encrypts under the current version: version byte ‖ key version ‖ nonce ‖ ciphertext and tag. `context` (which
+    /// row, which column) is not stored, and must be the same again to open.
     fn seal(&self, key: KeyName, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, KeyError>;
 
     /// Decrypts what was sealed under any version.

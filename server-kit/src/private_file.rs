@@ -16,33 +16,36 @@ pub(crate) enum Existing {
 
 /// Writes `bytes` to `path` with mode 0600, so that after a power cut either the old state or the new file is found.
 pub(crate) fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
-    let temporary = temporary_beside(path)?;
-    let result = write_through(&temporary, path, bytes, existing);
-    if result.is_err() || existing == Existing::Keep {
+    let (temporary, mut file) = temporary_beside(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| match existing {
+        // A link fails when the name is taken, where a rename would silently replace it.
+        Existing::Keep => fs::hard_link(&temporary, path),
+        Existing::Replace => fs::rename(&temporary, path),
+    });
+    if written.is_err() || existing == Existing::Keep {
         // After a hard link the temporary name is a second name of the same file; after an error it is rubbish.
         let _ = fs::remove_file(&temporary);
     }
-    result?;
+    written?;
     sync_directory(path)
 }
 
-fn write_through(temporary: &Path, path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    match existing {
-        // A link fails when the name is taken, where a rename would silently replace it.
-        Existing::Keep => fs::hard_link(temporary, path),
-        Existing::Replace => fs::rename(temporary, path),
-    }
-}
-
-fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
+/// A new file in the same directory. A name that a process which died left behind is passed over: in a container every
+/// process has the same id.
+fn temporary_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}.new", std::process::id()));
-    Ok(path.with_file_name(temporary))
+    let mut attempt = 0_u32;
+    loop {
+        let mut temporary = std::ffi::OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}-{attempt}.new", std::process::id()));
+        let temporary = path.with_file_name(temporary);
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary) {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -70,6 +73,15 @@ mod tests {
         write(&path, b"two", Existing::Replace).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_dead_process_left_behind_does_not_hinder() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        let (left_behind, _) = temporary_beside(&path).unwrap();
+        write(&path, b"one", Existing::Keep).unwrap();
+        assert!(left_behind.exists() && fs::read(&path).unwrap() == b"one");
     }
 
     #[test]

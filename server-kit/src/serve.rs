@@ -191,7 +191,8 @@ impl HealthHandle {
         Self { reporter: HealthReporter::new(), services: Arc::new(Mutex::new(vec![String::new()])) }
     }
 
-    /// Says whether `service` (its full name, as `bankhub.terminal.v1.TerminalService`; empty for the whole) is serving.
+    /// Says whether `service` (its full name, as `bankhub.terminal.v1.TerminalService`; empty for the whole) is
+    /// serving.
     pub async fn set(&self, service: &str, serving: bool) {
         self.remember(service);
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };

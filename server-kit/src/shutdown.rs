@@ -65,7 +65,8 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-/// SIGHUP, by which an administrator asks for certificates to be read again. Until this is called SIGHUP ends the process.
+/// SIGHUP, by which an administrator asks for certificates to be read again. Until this is called SIGHUP ends the
+/// process.
 pub fn reload_requests() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }

@@ -40,7 +40,7 @@ impl Default for Policy {
             ],
             decide_within: Duration::from_secs(30),
             head_start: Duration::from_secs(10),
-            most_backoff: Duration::from_secs(60),
+            most_backoff: Duration::from_secs(15),
         }
     }
 }

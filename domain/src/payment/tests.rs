@@ -408,7 +408,7 @@ fn work_that_fails_comes_back_later_each_time_but_never_past_the_decision() {
         pauses.push(payment.due_at.unwrap().since(now).as_secs());
         now = payment.due_at.unwrap();
     }
-    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+    assert_eq!(pauses, [1, 2, 4, 8, 15, 15, 15, 15]);
     let Case { payment: mut holding, .. } = in_state(State::Holding);
     holding.tries = 9;
     holding.defer(at(10), 1000, &policy);

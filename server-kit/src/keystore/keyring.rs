@@ -39,7 +39,7 @@ impl RawKey {
 
 enum Prepared {
     Mac(hmac::Key),
-    Seal(LessSafeKey),
+    Seal(Box<LessSafeKey>),
     Sign(Box<Ed25519KeyPair>),
 }
 
@@ -47,7 +47,9 @@ impl Prepared {
     fn new(raw: &RawKey) -> Option<Self> {
         Some(match raw.name.purpose() {
             Purpose::Mac => Self::Mac(hmac::Key::new(hmac::HMAC_SHA256, raw.bytes.as_ref())),
-            Purpose::Seal => Self::Seal(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, raw.bytes.as_ref()).ok()?)),
+            Purpose::Seal => {
+                Self::Seal(Box::new(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, raw.bytes.as_ref()).ok()?)))
+            }
             Purpose::Sign => Self::Sign(Box::new(Ed25519KeyPair::from_seed_unchecked(raw.bytes.as_ref()).ok()?)),
         })
     }
@@ -311,7 +313,7 @@ mod tests {
             (0..10_000).for_each(|_| operation());
             eprintln!("{name}: {:?}", watch.elapsed() / 10_000);
         };
-        measure("mac", &|| drop(keys.mac(KeyName::OneTimeCode, &[b"123456", &[7; 16], &[9; 8]]).unwrap()));
+        measure("mac", &|| assert!(keys.mac(KeyName::OneTimeCode, &[b"123456", &[7; 16], &[9; 8]]).is_ok()));
         measure("seal", &|| drop(keys.seal(KeyName::CardNumber, b"card", &[7; 64]).unwrap()));
         measure("sign", &|| drop(keys.sign(KeyName::AuditHead, &[7; 64]).unwrap()));
     }

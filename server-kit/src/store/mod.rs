@@ -6,6 +6,7 @@
 //! exist are those of [`Value`]. Where the engines must differ, match on [`Tx::dialect`] and say why.
 
 mod error;
+mod listen;
 mod open;
 mod owner;
 mod table;
@@ -21,6 +22,7 @@ use sqlx::{PgPool, SqlitePool};
 use crate::clock::SharedClock;
 
 pub use error::StoreError;
+pub use listen::{Heard, Listener};
 pub use open::{Migrations, StoreOptions};
 pub use owner::Owner;
 pub use table::Table;

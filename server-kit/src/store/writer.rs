@@ -1,7 +1,7 @@
 //! Group commit: all durable steps of a capability go through one task, which runs as many as have queued in one
 //! transaction and answers nobody before that is on disk.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub trait StepSet: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Self::Outcome>, StoreError>> + Send;
 
     /// Called after the commit and before anyone is answered, to tell those who wait for news.
-    fn committed(&self, _outcomes: &[Self::Outcome]) {}
+    fn committed(&self, _steps: &[Self::Step], _outcomes: &[Self::Outcome]) {}
 
     /// Called when a transaction was dropped or its outcome is unknown: what is remembered of the database is stale.
     fn dropped(&self) {}
@@ -55,9 +55,14 @@ impl Default for WriterOptions {
 }
 
 /// The door to a capability's writer. Cheap to clone; the task ends when the last door is closed.
-#[derive(Debug)]
 pub struct GroupWriter<S: StepSet> {
     queue: mpsc::Sender<Queued<S>>,
+}
+
+impl<S: StepSet> Debug for GroupWriter<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupWriter").field("depth", &self.depth()).finish()
+    }
 }
 
 impl<S: StepSet> Clone for GroupWriter<S> {
@@ -142,7 +147,7 @@ impl<S: StepSet> Task<S> {
         loop {
             match self.run_once(steps).await {
                 Ok(outcomes) => {
-                    self.set.committed(&outcomes);
+                    self.set.committed(steps, &outcomes);
                     return Ok(outcomes);
                 }
                 Err(error) => {

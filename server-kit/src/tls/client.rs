@@ -110,10 +110,11 @@ impl ClientTls {
         Ok(())
     }
 
-    /// A channel to `endpoint` (`https://host:port`) that connects with its first call, and again whenever the connection
-    /// was lost. It takes no other server than `expect`.
+    /// A channel to `endpoint` (`https://host:port`) that connects with its first call, and again whenever the
+    /// connection was lost. It takes no other server than `expect`.
     ///
-    /// A server that refuses the client's certificate says so in TLS 1.3 only after the handshake: the first call fails.
+    /// A server that refuses the client's certificate says so in TLS 1.3 only after the handshake: the first call
+    /// fails.
     pub fn channel(
         &self,
         endpoint: &str,
@@ -232,8 +233,7 @@ impl Connector {
     fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let material = self.tls.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((from, config)) = built.as_ref().filter(|(from, _)| Arc::ptr_eq(from, &material)) {
-            debug_assert!(Arc::ptr_eq(from, &material));
+        if let Some((_, config)) = built.as_ref().filter(|(from, _)| Arc::ptr_eq(from, &material)) {
             return Ok(config.clone());
         }
         let config = Arc::new(material.config(&self.expect)?);
@@ -246,7 +246,7 @@ impl Connector {
             let socket = TcpStream::connect((self.target.host.as_str(), self.target.port)).await?;
             socket.set_nodelay(true)?;
             let config = self.config().map_err(io::Error::other)?;
-            let stream = TlsConnector::from(config).connect(self.target.name.clone(), socket).await?;
+            let stream = TlsConnector::from(config).connect(self.target.name.clone(), socket).await.map_err(clearly)?;
             if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
                 return Err(io::Error::other("the server does not speak HTTP/2"));
             }
@@ -259,8 +259,8 @@ impl Connector {
     }
 }
 
-/// Accepts the certificate of one member of the federation. The chain is checked as webpki does it for every server; the
-/// name of the machine is not, since a member may run anywhere.
+/// Accepts the certificate of one member of the federation. The chain is checked as webpki does it for every server;
+/// the name of the machine is not, since a member may run anywhere.
 #[derive(Debug)]
 struct ExpectedServer {
     roots: Arc<RootCertStore>,
@@ -274,6 +274,16 @@ struct ExpectedServer {
 struct AnotherServer {
     expected: Principal,
     found: Principal,
+}
+
+/// rustls writes the refusal of an own verifier as a dump of its fields; a log needs the sentence.
+fn clearly(error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(Error::InvalidCertificate(CertificateError::Other(OtherError(reason)))) => {
+            io::Error::new(io::ErrorKind::InvalidData, format!("the server's certificate is refused: {reason}"))
+        }
+        _ => error,
+    }
 }
 
 fn refuse(reason: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -103,8 +103,8 @@ impl ServerTls {
         }))
     }
 
-    /// Accepts connections in a task of its own until the stream that is given back is dropped. When `cut` is cancelled,
-    /// every connection breaks, whatever it is doing.
+    /// Accepts connections in a task of its own until the stream that is given back is dropped. When `cut` is
+    /// cancelled, every connection breaks, whatever it is doing.
     pub fn accept(&self, listener: TcpListener, limits: HandshakeLimits, cut: CancellationToken) -> Incoming {
         let (ready, incoming) = mpsc::channel(64);
         let in_flight = Arc::new(Semaphore::new(limits.in_flight));

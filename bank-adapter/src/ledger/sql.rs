@@ -1,0 +1,351 @@
+//! The rows of accounts, legs, transfers and deposits.
+
+use std::collections::BTreeSet;
+
+use domain::ledger::{
+    Account, AccountKind, AccountStatus, Balances, Books, Charge, Deposit, DepositId, GiveBack, Leg, LegOrder, LegState,
+    Transfer, read_splits, write_splits,
+};
+use domain::purchase::{CategoryCode, Merchant};
+use domain::text::Line;
+use domain::{AccountId, Currency, LegId, MerchantId, Money, PaymentId, Reason, Timestamp};
+use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
+use uuid::Uuid;
+
+const ACCOUNTS: Table = Table {
+    name: "accounts",
+    key: &["account_id"],
+    columns: &[
+        "account_id",
+        "version",
+        "kind",
+        "currency",
+        "debits_posted_minor",
+        "credits_posted_minor",
+        "debits_pending_minor",
+        "credits_pending_minor",
+        "status",
+        "frozen",
+        "payment_limit_minor",
+        "holder_name",
+        "account_number",
+        "opened_at",
+    ],
+};
+
+const LEGS: Table = Table {
+    name: "legs",
+    key: &["leg_id"],
+    columns: &[
+        "leg_id",
+        "version",
+        "payment_id",
+        "kind",
+        "state",
+        "refusal",
+        "account_id",
+        "account_masked",
+        "currency",
+        "amount_minor",
+        "original_leg_id",
+        "merchant_id",
+        "merchant_name",
+        "merchant_category",
+        "splits",
+        "refunded_minor",
+        "decision",
+        "created_at",
+        "changed_at",
+    ],
+};
+
+const TRANSFERS: Table = Table {
+    name: "transfers",
+    key: &["source_id", "seq"],
+    columns: &[
+        "source_id",
+        "seq",
+        "kind",
+        "resolves_seq",
+        "debit_account_id",
+        "credit_account_id",
+        "currency",
+        "amount_minor",
+        "made_at",
+    ],
+};
+
+const DEPOSITS: Table = Table {
+    name: "deposits",
+    key: &["deposit_id"],
+    columns: &["deposit_id", "account_id", "currency", "amount_minor", "made_at"],
+};
+
+macro_rules! select_accounts {
+    ($tail:literal) => {
+        concat!(
+            "SELECT account_id, version, kind, currency, debits_posted_minor, credits_posted_minor, \
+             debits_pending_minor, credits_pending_minor, status, frozen, payment_limit_minor, holder_name, \
+             account_number, opened_at FROM accounts ",
+            $tail
+        )
+    };
+}
+
+macro_rules! select_legs {
+    ($tail:literal) => {
+        concat!(
+            "SELECT leg_id, version, payment_id, kind, state, refusal, account_id, account_masked, currency, \
+             amount_minor, original_leg_id, merchant_id, merchant_name, merchant_category, splits, refunded_minor, \
+             decision, created_at, changed_at FROM legs ",
+            $tail
+        )
+    };
+}
+
+const LOAD_LEGS: Load = Load { select: select_legs!("WHERE leg_id"), tail: " ORDER BY leg_id", lock: true };
+const LOAD_ACCOUNTS: Load =
+    Load { select: select_accounts!("WHERE account_id"), tail: " ORDER BY account_id", lock: true };
+const LOAD_DEPOSITS: Load = Load {
+    select: "SELECT deposit_id, account_id, currency, amount_minor FROM deposits WHERE deposit_id",
+    tail: " ORDER BY deposit_id",
+    lock: false,
+};
+
+/// The rows that a set of steps names. The accounts of a leg are found when the leg is loaded.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    pub(super) legs: BTreeSet<LegId>,
+    pub(super) accounts: BTreeSet<AccountId>,
+    pub(super) deposits: BTreeSet<DepositId>,
+}
+
+/// Loads what is named with one query per table.
+pub(super) async fn load(tx: &mut Tx, named: Named) -> Result<Books, StoreError> {
+    let Named { legs, mut accounts, deposits } = named;
+    let rows = tx.load(LOAD_LEGS, Keys::Ids(legs.into_iter().map(LegId::uuid).collect())).await?;
+    let legs = rows.iter().map(leg_of).collect::<Result<Vec<_>, _>>()?;
+    for leg in &legs {
+        accounts.extend(leg.splits.iter().map(|split| split.account_id));
+        accounts.extend(leg.amount().map(|amount| AccountKind::HubSettlement.house_id(amount.currency)));
+    }
+    let rows = tx.load(LOAD_ACCOUNTS, Keys::Ids(accounts.into_iter().map(AccountId::uuid).collect())).await?;
+    let accounts = rows.iter().map(account_of).collect::<Result<Vec<_>, _>>()?;
+    let rows = tx.load(LOAD_DEPOSITS, Keys::Ids(deposits.into_iter().map(DepositId::uuid).collect())).await?;
+    let deposits = rows.iter().map(deposit_of).collect::<Result<Vec<_>, _>>()?;
+    let mut books = Books::default();
+    books.load(accounts, legs, deposits);
+    Ok(books)
+}
+
+/// Writes what changed, each table once.
+pub(super) async fn save(tx: &mut Tx, books: &Books) -> Result<(), StoreError> {
+    let now = tx.now();
+    tx.put(&ACCOUNTS, books.changed_accounts().map(account_row).collect()).await?;
+    tx.put(&LEGS, books.changed_legs().map(leg_row).collect()).await?;
+    tx.insert(&TRANSFERS, books.new_transfers().iter().map(transfer_row).collect()).await?;
+    tx.insert(&DEPOSITS, books.new_deposits().map(|deposit| deposit_row(deposit, now)).collect()).await
+}
+
+pub(super) async fn read_leg(store: &Store, id: LegId) -> Result<Option<Leg>, StoreError> {
+    let row = store.fetch_one(select_legs!("WHERE leg_id = $1"), vec![id.uuid().into()]).await?;
+    row.as_ref().map(leg_of).transpose()
+}
+
+pub(super) async fn read_account(store: &Store, id: AccountId) -> Result<Option<Account>, StoreError> {
+    let row = store.fetch_one(select_accounts!("WHERE account_id = $1"), vec![id.uuid().into()]).await?;
+    row.as_ref().map(account_of).transpose()
+}
+
+/// A place in the order of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub changed_at: Timestamp,
+    pub leg_id: Uuid,
+}
+
+impl Place {
+    /// Before every leg that changed at `at` or later.
+    pub const fn before(at: Timestamp) -> Self {
+        Self { changed_at: at, leg_id: Uuid::nil() }
+    }
+
+    pub const fn of(leg: &Leg) -> Self {
+        Self { changed_at: leg.changed_at, leg_id: leg.id.uuid() }
+    }
+}
+
+/// The legs after a place that changed before a point in time, in order of change.
+pub(super) async fn read_changed(
+    store: &Store,
+    after: Place,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<Leg>, StoreError> {
+    const SQL: &str = select_legs!(
+        "WHERE (changed_at, leg_id) > ($1, $2) AND changed_at < $3 ORDER BY changed_at, leg_id LIMIT $4"
+    );
+    let args = vec![after.changed_at.into(), after.leg_id.into(), before.into(), limit.into()];
+    store.fetch(SQL, args).await?.iter().map(leg_of).collect()
+}
+
+/// The legs after a place that have been held since before a point in time, the longest first.
+pub(super) async fn read_held(
+    store: &Store,
+    after: Place,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<Leg>, StoreError> {
+    const SQL: &str = select_legs!(
+        "WHERE state = 'HELD' AND (changed_at, leg_id) > ($1, $2) AND changed_at < $3 \
+         ORDER BY changed_at, leg_id LIMIT $4"
+    );
+    let args = vec![after.changed_at.into(), after.leg_id.into(), before.into(), limit.into()];
+    store.fetch(SQL, args).await?.iter().map(leg_of).collect()
+}
+
+fn account_of(row: &Row) -> Result<Account, StoreError> {
+    Ok(Account {
+        id: AccountId::from_uuid(row.id(0)?),
+        version: row.int(1)?,
+        kind: row.parsed(2, AccountKind::parse)?,
+        currency: row.parsed(3, Currency::parse)?,
+        balances: Balances {
+            debits_posted: row.int(4)?,
+            credits_posted: row.int(5)?,
+            debits_pending: row.int(6)?,
+            credits_pending: row.int(7)?,
+        },
+        status: row.parsed(8, AccountStatus::parse)?,
+        frozen: row.flag(9)?,
+        payment_limit_minor: row.int(10)?,
+        holder: maybe(row, 11, Line::parse)?,
+        number: row.maybe_text(12)?.map(String::into_boxed_str),
+        opened_at: row.time(13)?,
+    })
+}
+
+fn account_row(account: &Account) -> Vec<Value> {
+    vec![
+        account.id.uuid().into(),
+        account.version.saturating_add(1).into(),
+        account.kind.as_str().into(),
+        account.currency.code().into(),
+        account.balances.debits_posted.into(),
+        account.balances.credits_posted.into(),
+        account.balances.debits_pending.into(),
+        account.balances.credits_pending.into(),
+        account.status.as_str().into(),
+        account.frozen.into(),
+        account.payment_limit_minor.into(),
+        account.holder.as_ref().map(Line::to_string).into(),
+        account.number.as_deref().map(str::to_owned).into(),
+        account.opened_at.into(),
+    ]
+}
+
+fn leg_of(row: &Row) -> Result<Leg, StoreError> {
+    let refusal = maybe(row, 5, |code| Reason::from_code(code).ok_or(Reason::FieldUnknown))?;
+    Ok(Leg {
+        id: LegId::from_uuid(row.id(0)?),
+        version: row.int(1)?,
+        payment_id: PaymentId::from_uuid(row.id(2)?),
+        order: order_of(row)?,
+        state: row.parsed(4, |text| LegState::parse(text, refusal))?,
+        account_id: row.maybe_id(6)?.map(AccountId::from_uuid),
+        account_masked: row.text(7)?,
+        splits: row.parsed(14, read_splits)?,
+        refunded_minor: row.int(15)?,
+        decision: row.text(16)?,
+        created_at: row.time(17)?,
+        changed_at: row.time(18)?,
+    })
+}
+
+fn order_of(row: &Row) -> Result<LegOrder, StoreError> {
+    let amount = || -> Result<Money, StoreError> { Ok(Money::new(row.parsed(8, Currency::parse)?, row.int(9)?)) };
+    match row.text(3)?.as_str() {
+        "CHARGE" => Ok(LegOrder::Charge(Charge {
+            account_id: AccountId::from_uuid(row.id(6)?),
+            amount: amount()?,
+            merchant: Merchant {
+                id: row.parsed(11, MerchantId::parse)?,
+                name: row.parsed(12, Line::parse)?,
+                category: row.parsed(13, CategoryCode::parse)?,
+            },
+        })),
+        "GIVE_BACK" => {
+            Ok(LegOrder::GiveBack(GiveBack { original_leg_id: LegId::from_uuid(row.id(10)?), amount: amount()? }))
+        }
+        "UNSEEN" => Ok(LegOrder::Unseen),
+        other => Err(StoreError::Unreadable { column: 3, what: format!("a leg of kind {other}") }),
+    }
+}
+
+fn leg_row(leg: &Leg) -> Vec<Value> {
+    let (kind, merchant) = match &leg.order {
+        LegOrder::Charge(charge) => ("CHARGE", Some(&charge.merchant)),
+        LegOrder::GiveBack(_) => ("GIVE_BACK", None),
+        LegOrder::Unseen => ("UNSEEN", None),
+    };
+    vec![
+        leg.id.uuid().into(),
+        leg.version.saturating_add(1).into(),
+        leg.payment_id.uuid().into(),
+        kind.into(),
+        leg.state.as_str().into(),
+        leg.state.refusal().map(|reason| reason.code().to_owned()).into(),
+        leg.account_id.map(AccountId::uuid).into(),
+        leg.account_masked.as_str().into(),
+        leg.amount().map(|amount| amount.currency.code().to_owned()).into(),
+        leg.amount().map(|amount| amount.minor).into(),
+        leg.original_leg_id().map(LegId::uuid).into(),
+        merchant.map(|merchant| merchant.id.to_string()).into(),
+        merchant.map(|merchant| merchant.name.to_string()).into(),
+        merchant.map(|merchant| merchant.category.as_str().to_owned()).into(),
+        write_splits(&leg.splits).into(),
+        leg.refunded_minor.into(),
+        leg.decision.as_str().into(),
+        leg.created_at.into(),
+        leg.changed_at.into(),
+    ]
+}
+
+fn transfer_row(transfer: &Transfer) -> Vec<Value> {
+    vec![
+        transfer.source.into(),
+        transfer.seq.into(),
+        transfer.kind.as_str().into(),
+        transfer.kind.resolves().into(),
+        transfer.debit_account.uuid().into(),
+        transfer.credit_account.uuid().into(),
+        transfer.amount.currency.code().into(),
+        transfer.amount.minor.into(),
+        transfer.made_at.into(),
+    ]
+}
+
+fn deposit_of(row: &Row) -> Result<Deposit, StoreError> {
+    Ok(Deposit {
+        id: DepositId::from_uuid(row.id(0)?),
+        account_id: AccountId::from_uuid(row.id(1)?),
+        amount: Money::new(row.parsed(2, Currency::parse)?, row.int(3)?),
+    })
+}
+
+fn deposit_row(deposit: &Deposit, now: Timestamp) -> Vec<Value> {
+    vec![
+        deposit.id.uuid().into(),
+        deposit.account_id.uuid().into(),
+        deposit.amount.currency.code().into(),
+        deposit.amount.minor.into(),
+        now.into(),
+    ]
+}
+
+/// Text that may be NULL and that `read` understands.
+fn maybe<T>(row: &Row, column: usize, read: impl FnOnce(&str) -> Result<T, Reason>) -> Result<Option<T>, StoreError> {
+    let Some(text) = row.maybe_text(column)? else { return Ok(None) };
+    let value = read(&text).map_err(|error| StoreError::Unreadable { column, what: format!("{error:?}") })?;
+    Ok(Some(value))
+}

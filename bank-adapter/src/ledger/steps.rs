@@ -1,0 +1,279 @@
+//! The ledger's durable steps, run in sets: load what they name, let the domain decide one after the other, write each table
+//! once.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use domain::ledger::{
+    self as rules, Account, AccountKind, Books, Change, Deposit, FreezeOrder, HoldOrder, Leg, LegState, OpeningOrder,
+    RefundOrder, VoidOrder,
+};
+use domain::{AccountId, LegId, Reason, Timestamp};
+use server_kit::audit::{Chain, Entry};
+use server_kit::fault;
+use server_kit::store::{Owner, StepSet, StoreError, Tx};
+use tokio::sync::Mutex;
+
+use super::sql::{self, Named};
+
+/// One durable step of the ledger.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Hold(HoldOrder),
+    Post(Vec<LegId>),
+    Void(VoidOrder),
+    Refund(RefundOrder),
+    Open(OpeningOrder),
+    Deposit(Deposit),
+    Freeze(FreezeOrder),
+}
+
+/// What came of posting one leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostResult {
+    pub leg_id: LegId,
+    /// Where the leg stands; `None` when there is no such leg.
+    pub state: Option<LegState>,
+    /// Why it could not be posted.
+    pub refusal: Option<Reason>,
+}
+
+/// What came of a step. An error by reason stored nothing.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Held(Result<Leg, Reason>),
+    Posted(Vec<PostResult>),
+    Voided(Result<Leg, Reason>),
+    Refunded(Result<Leg, Reason>),
+    Account(Result<Account, Reason>),
+}
+
+/// The steps of one bank's ledger, run by its only owner.
+#[derive(Debug)]
+pub(super) struct LedgerSteps {
+    owner: RwLock<Arc<Owner>>,
+    /// Only the writer's task uses the chain, so that nobody ever waits for this lock.
+    chain: Mutex<Chain>,
+}
+
+impl LedgerSteps {
+    pub(super) fn new(owner: Owner, chain: Chain) -> Self {
+        Self { owner: RwLock::new(Arc::new(owner)), chain: Mutex::new(chain) }
+    }
+
+    pub(super) fn owner(&self) -> Arc<Owner> {
+        self.owner.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes on under a right that was taken again, after the connection that held the first one was lost.
+    pub(super) fn replace_owner(&self, owner: Owner) {
+        *self.owner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(owner);
+    }
+}
+
+impl StepSet for LedgerSteps {
+    type Step = Step;
+    type Outcome = Outcome;
+
+    async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
+        self.owner().check(tx).await?;
+        let mut books = sql::load(tx, named(steps)).await?;
+        let now = tx.now();
+        let mut log = Vec::new();
+        let outcomes = steps.iter().map(|step| decide(&mut books, step, now, &mut log)).collect();
+        if !log.is_empty() {
+            sql::save(tx, &books).await?;
+            self.chain.lock().await.append(tx, log).await?;
+        }
+        pass(steps.iter().map(durable_point_of_step), ["D3.before", "D5.before"]);
+        Ok(outcomes)
+    }
+
+    fn committed(&self, outcomes: &[Outcome]) {
+        pass(outcomes.iter().map(durable_point_of_outcome), ["D3.after", "D5.after"]);
+        if let Ok(mut chain) = self.chain.try_lock() {
+            chain.confirm();
+        }
+        for outcome in outcomes {
+            count(outcome);
+        }
+    }
+
+    fn dropped(&self) {
+        if let Ok(mut chain) = self.chain.try_lock() {
+            chain.forget();
+        }
+    }
+}
+
+/// The durable points of the adapter (DESIGN §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DurablePoint {
+    Hold,
+    Post,
+}
+
+const fn durable_point_of_step(step: &Step) -> Option<DurablePoint> {
+    match step {
+        Step::Hold(_) => Some(DurablePoint::Hold),
+        Step::Post(_) => Some(DurablePoint::Post),
+        Step::Void(_) | Step::Refund(_) | Step::Open(_) | Step::Deposit(_) | Step::Freeze(_) => None,
+    }
+}
+
+const fn durable_point_of_outcome(outcome: &Outcome) -> Option<DurablePoint> {
+    match outcome {
+        Outcome::Held(_) => Some(DurablePoint::Hold),
+        Outcome::Posted(_) => Some(DurablePoint::Post),
+        Outcome::Voided(_) | Outcome::Refunded(_) | Outcome::Account(_) => None,
+    }
+}
+
+/// Passes the fault points of the steps that are in this set, once each.
+fn pass(points: impl Iterator<Item = Option<DurablePoint>>, [hold, post]: [&str; 2]) {
+    let (mut holds, mut posts) = (false, false);
+    for point in points {
+        holds |= point == Some(DurablePoint::Hold);
+        posts |= point == Some(DurablePoint::Post);
+    }
+    if holds {
+        fault::point(hold);
+    }
+    if posts {
+        fault::point(post);
+    }
+}
+
+fn named(steps: &[Step]) -> Named {
+    let mut named = Named::default();
+    for step in steps {
+        match step {
+            Step::Hold(order) => {
+                named.legs.insert(order.leg_id);
+                named.accounts.insert(order.charge.account_id);
+                named.accounts.insert(AccountKind::HubSettlement.house_id(order.charge.amount.currency));
+            }
+            Step::Post(legs) => named.legs.extend(legs),
+            Step::Void(order) => {
+                named.legs.insert(order.leg_id);
+            }
+            Step::Refund(order) => named.legs.extend([order.leg_id, order.give_back.original_leg_id]),
+            Step::Open(order) => {
+                named.accounts.insert(order.account_id);
+            }
+            Step::Deposit(order) => {
+                named.deposits.insert(order.id);
+                named.accounts.insert(order.account_id);
+                named.accounts.insert(AccountKind::Cash.house_id(order.amount.currency));
+            }
+            Step::Freeze(order) => {
+                named.accounts.insert(order.account_id);
+            }
+        }
+    }
+    named
+}
+
+/// Decides one step, makes it part of the books, and adds what happened to the log.
+fn decide(books: &mut Books, step: &Step, now: Timestamp, log: &mut Vec<Entry>) -> Outcome {
+    match step {
+        Step::Hold(order) => Outcome::Held(leg_step(books, rules::hold(books, order, now), log)),
+        Step::Post(legs) => Outcome::Posted(legs.iter().map(|id| post_one(books, *id, now, log)).collect()),
+        Step::Void(order) => Outcome::Voided(leg_step(books, rules::void(books, *order, now), log)),
+        Step::Refund(order) => Outcome::Refunded(leg_step(books, rules::refund(books, order, now), log)),
+        Step::Open(order) => Outcome::Account(account_step(books, rules::open_account(books, order, now), log, |it| {
+            entry("account.opened", it.id, format!("account={} currency={}", it.masked(), it.currency))
+        })),
+        Step::Deposit(order) => {
+            Outcome::Account(account_step(books, rules::deposit_cash(books, *order, now), log, |it| {
+                let (minor, currency) = (order.amount.minor, order.amount.currency);
+                let what = format!("deposit={} amount_minor={minor} currency={currency}", order.id);
+                entry("account.deposited", it.id, what)
+            }))
+        }
+        Step::Freeze(order) => Outcome::Account(account_step(books, rules::set_frozen(books, *order), log, |it| {
+            let kind = if it.frozen { "account.frozen" } else { "account.unfrozen" };
+            entry(kind, it.id, format!("account={}", it.masked()))
+        })),
+    }
+}
+
+fn leg_step(
+    books: &mut Books,
+    decided: Result<rules::Decided<Leg>, Reason>,
+    log: &mut Vec<Entry>,
+) -> Result<Leg, Reason> {
+    let decided = decided?;
+    log.extend(decided.change.legs.iter().map(leg_entry));
+    books.apply(decided.change);
+    Ok(decided.answer)
+}
+
+fn post_one(books: &mut Books, leg_id: LegId, now: Timestamp, log: &mut Vec<Entry>) -> PostResult {
+    match leg_step(books, rules::post(books, leg_id, now), log) {
+        Ok(leg) => PostResult { leg_id, state: Some(leg.state), refusal: None },
+        Err(reason) => PostResult { leg_id, state: books.leg(leg_id).map(|leg| leg.state), refusal: Some(reason) },
+    }
+}
+
+fn account_step(
+    books: &mut Books,
+    decided: Result<rules::Decided<Account>, Reason>,
+    log: &mut Vec<Entry>,
+    describe: impl FnOnce(&Account) -> Entry,
+) -> Result<Account, Reason> {
+    let decided = decided?;
+    if decided.change != Change::default() {
+        log.push(describe(&decided.answer));
+    }
+    books.apply(decided.change);
+    Ok(decided.answer)
+}
+
+fn leg_entry(leg: &Leg) -> Entry {
+    let kind = match leg.state {
+        LegState::Held => "leg.held",
+        LegState::Posted => "leg.posted",
+        LegState::Voided => "leg.voided",
+        LegState::Refused(_) => "leg.refused",
+    };
+    let mut content = format!("payment={} account={}", leg.payment_id, leg.account_masked);
+    if let Some(amount) = leg.amount() {
+        content += &format!(" amount_minor={} currency={}", amount.minor, amount.currency);
+    }
+    if leg.refunded_minor > 0 {
+        content += &format!(" refunded_minor={}", leg.refunded_minor);
+    }
+    if let Some(original) = leg.original_leg_id() {
+        content += &format!(" original={original}");
+    }
+    if let Some(reason) = leg.state.refusal() {
+        content += &format!(" refusal={}", reason.code());
+    }
+    Entry { kind, subject: leg.id.uuid(), content }
+}
+
+const fn entry(kind: &'static str, account: AccountId, content: String) -> Entry {
+    Entry { kind, subject: account.uuid(), content }
+}
+
+fn count(outcome: &Outcome) {
+    let leg = |step: &'static str, result: &Result<Leg, Reason>| match result {
+        Ok(leg) => counted(step, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
+        Err(reason) => counted(step, reason.code()),
+    };
+    match outcome {
+        Outcome::Held(result) => leg("hold", result),
+        Outcome::Voided(result) => leg("void", result),
+        Outcome::Refunded(result) => leg("refund", result),
+        Outcome::Posted(results) => {
+            for result in results {
+                counted("post", result.refusal.map_or("POSTED", Reason::code));
+            }
+        }
+        Outcome::Account(result) => counted("account", result.as_ref().err().map_or("OK", |reason| reason.code())),
+    }
+}
+
+fn counted(step: &'static str, result: &'static str) {
+    metrics::counter!("bankhub_ledger_steps_total", "step" => step, "result" => result).increment(1);
+}

@@ -1,0 +1,190 @@
+//! One call with its deadline, and what a failure of it means.
+
+use std::time::Duration;
+
+use domain::{PaymentId, Reason};
+use proto::terminal as pb;
+use proto::terminal::terminal_service_client::TerminalServiceClient;
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
+
+use super::{Payment, TerminalError};
+
+/// The hub says no to the call itself.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}: {message}", reason.map_or("REFUSED", Reason::code))]
+pub struct Refused {
+    /// The reason of the catalogue, if there is one.
+    pub reason: Option<Reason>,
+    pub message: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The same call would be refused again.
+    Refused(Refused),
+    /// No connection came about: the hub knows nothing of the call.
+    Unreached(String),
+    /// The hub may have acted or not.
+    Unknown(String),
+    Unreadable(super::UnreadablePayment),
+}
+
+impl Failure {
+    fn of(status: &Status) -> Self {
+        let reason = proto::reason_of(status);
+        let message = reason.map_or_else(|| status.message().to_owned(), |reason| reason.english().to_owned());
+        match reason {
+            Some(Reason::TooBusy | Reason::ShuttingDown | Reason::BankAway | Reason::StorageAway | Reason::Fault) => {
+                Self::Unknown(message)
+            }
+            Some(_) => Self::Refused(Refused { reason, message }),
+            None if is_final(status.code()) => Self::Refused(Refused { reason, message }),
+            None if never_connected(status) => Self::Unreached(causes(status)),
+            None => Self::Unknown(causes(status)),
+        }
+    }
+
+    /// The failure of a call that is made once.
+    pub(super) fn once(self) -> TerminalError {
+        match self {
+            Self::Refused(refused) => refused.into(),
+            Self::Unreached(message) => TerminalError::Unreached(message),
+            Self::Unknown(message) => Refused { reason: None, message }.into(),
+            Self::Unreadable(unreadable) => unreadable.into(),
+        }
+    }
+}
+
+pub(super) fn once(status: Status) -> TerminalError {
+    Failure::of(&status).once()
+}
+
+/// Codes that say that the request itself is wrong, whoever sends it and however often.
+const fn is_final(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::Unauthenticated
+    )
+}
+
+fn never_connected(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// What went wrong and why, down to the system's own words.
+fn causes(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What a terminal asks for, ready to be sent as often as it takes. It holds codes and passwords, so it is not shown.
+pub(super) enum Request {
+    Create(pb::CreatePaymentRequest),
+    Authorize(pb::AuthorizePaymentRequest),
+    Resend(pb::ResendCodeRequest),
+    Cancel(pb::CancelPaymentRequest),
+    Reverse(pb::ReversePaymentRequest),
+    Refund(pb::RefundPaymentRequest),
+}
+
+/// The hub's terminal service with a deadline on every call.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) client: TerminalServiceClient<Channel>,
+    pub(super) timeout: Duration,
+}
+
+impl Call {
+    pub(super) async fn send(&self, request: &Request) -> Result<Payment, Failure> {
+        let mut client = self.client.clone();
+        match request {
+            Request::Create(request) => {
+                self.answer(client.create_payment(self.bounded(request.clone())), |r| r.payment).await
+            }
+            Request::Authorize(request) => {
+                self.answer(client.authorize_payment(self.bounded(request.clone())), |r| r.payment).await
+            }
+            Request::Resend(request) => {
+                self.answer(client.resend_code(self.bounded(request.clone())), |r| r.payment).await
+            }
+            Request::Cancel(request) => {
+                self.answer(client.cancel_payment(self.bounded(request.clone())), |r| r.payment).await
+            }
+            Request::Reverse(request) => {
+                self.answer(client.reverse_payment(self.bounded(request.clone())), |r| r.payment).await
+            }
+            Request::Refund(request) => {
+                self.answer(client.refund_payment(self.bounded(request.clone())), |r| r.refund).await
+            }
+        }
+    }
+
+    pub(super) async fn get(&self, id: PaymentId) -> Result<Payment, Failure> {
+        let request = pb::GetPaymentRequest { payment_id: id.to_string() };
+        let mut client = self.client.clone();
+        self.answer(client.get_payment(self.bounded(request)), |r| r.payment).await
+    }
+
+    /// The hub learns the deadline too, and stops working for nobody.
+    fn bounded<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        request.set_timeout(self.timeout);
+        request
+    }
+
+    async fn answer<R>(
+        &self,
+        answer: impl Future<Output = Result<Response<R>, Status>>,
+        payment: impl FnOnce(R) -> Option<pb::Payment>,
+    ) -> Result<Payment, Failure> {
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(Ok(response)) => Payment::read(payment(response.into_inner())).map_err(Failure::Unreadable),
+            Ok(Err(status)) => Err(Failure::of(&status)),
+            Err(_) => Err(Failure::Unknown(format!("no answer within {} s", self.timeout.as_secs()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_no_that_stays_a_no_is_taken_for_one() {
+        for reason in Reason::ALL {
+            let failure = Failure::of(&proto::status(*reason));
+            let may_pass = matches!(reason.code(), "TOO_BUSY" | "SHUTTING_DOWN" | "BANK_AWAY" | "STORAGE_AWAY" | "FAULT");
+            assert_eq!(matches!(failure, Failure::Unknown(_)), may_pass, "{reason:?}");
+        }
+        // A deadline that passed, or a lost connection, is not a no.
+        for code in [Code::DeadlineExceeded, Code::Cancelled, Code::Unavailable, Code::Unknown, Code::Internal] {
+            assert!(matches!(Failure::of(&Status::new(code, "")), Failure::Unknown(_)), "{code:?}");
+        }
+        assert!(matches!(Failure::of(&Status::invalid_argument("")), Failure::Refused(_)));
+    }
+}

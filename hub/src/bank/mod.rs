@@ -1,0 +1,269 @@
+//! The links to the banks' adapters: one channel per bank, calls with a deadline and a few tries, posts gathered into sets.
+
+mod post;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::payment::Payment;
+use domain::{AccountId, BankId, LegId, Money, PaymentId, Reason};
+use proto::bank as pb;
+use proto::bank::bank_service_client::BankServiceClient;
+use server_kit::identity::Principal;
+use server_kit::store::StoreError;
+use server_kit::tls::{ChannelOptions, ClientTls, ServerIdentity, TlsError};
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use crate::directory::Directory;
+
+pub(crate) use post::{PostQueue, Posts};
+
+/// How long and how often a bank is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkOptions {
+    /// One try.
+    pub timeout: Duration,
+    /// Tries of a hold, all with the same leg id.
+    pub tries: u32,
+}
+
+/// What a bank says to a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HoldAnswer {
+    Held,
+    Refused(Reason),
+    /// No answer, or none that settles it: the leg is void only when the bank has said so.
+    Unknown,
+}
+
+/// What a bank says to money given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GiveBackAnswer {
+    Posted,
+    Refused(Reason),
+    Unknown,
+}
+
+/// Why a bank could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("the bank {0} is not known")]
+    Unknown(BankId),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the identity of the bank {0} cannot be made")]
+    Identity(BankId),
+}
+
+/// All links of this replica.
+#[derive(Clone, Debug)]
+pub struct Banks {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    directory: Directory,
+    tls: ClientTls,
+    options: LinkOptions,
+    /// The channel to each bank with the endpoint that it was made for.
+    channels: Mutex<HashMap<BankId, (String, Channel)>>,
+}
+
+type Client = BankServiceClient<Channel>;
+
+impl Banks {
+    pub fn new(directory: Directory, tls: ClientTls, options: LinkOptions) -> Self {
+        Self { inner: Arc::new(Inner { directory, tls, options, channels: Mutex::default() }) }
+    }
+
+    async fn client(&self, bank: &BankId) -> Result<Client, LinkError> {
+        let entry = self.inner.directory.bank(bank).await?.ok_or_else(|| LinkError::Unknown(bank.clone()))?;
+        let mut channels = self.inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = channels.get(bank).filter(|(endpoint, _)| *endpoint == entry.endpoint);
+        let channel = match known {
+            Some((_, channel)) => channel.clone(),
+            None => {
+                let channel = self.connect(bank, &entry.endpoint)?;
+                channels.insert(bank.clone(), (entry.endpoint.clone(), channel.clone()));
+                channel
+            }
+        };
+        Ok(BankServiceClient::new(channel).max_decoding_message_size(proto::MAX_MESSAGE_BYTES))
+    }
+
+    fn connect(&self, bank: &BankId, endpoint: &str) -> Result<Channel, LinkError> {
+        let tls = &self.inner.tls;
+        let principal = Principal::bank(tls.federation(), bank.as_str())
+            .map_err(|_| LinkError::Identity(bank.clone()))?;
+        Ok(tls.channel(endpoint, ServerIdentity::Spiffe(principal), &ChannelOptions::default())?)
+    }
+
+    /// One call with the deadline of this link, on the wire and here.
+    async fn call<Q, A, F>(
+        &self,
+        bank: &BankId,
+        message: Q,
+        call: impl FnOnce(Client, Request<Q>) -> F,
+    ) -> Result<A, Status>
+    where
+        F: Future<Output = Result<tonic::Response<A>, Status>>,
+    {
+        let client = self.client(bank).await.map_err(|error| Status::unavailable(error.to_string()))?;
+        let mut request = Request::new(message);
+        request.set_timeout(self.inner.options.timeout);
+        match tokio::time::timeout(self.inner.options.timeout, call(client, request)).await {
+            Ok(answer) => answer.map(tonic::Response::into_inner),
+            Err(_) => Err(Status::deadline_exceeded("the bank did not answer in time")),
+        }
+    }
+
+    /// Asks for a hold until the bank answers, a few times, always for the same leg.
+    pub(crate) async fn hold(&self, payment: &Payment) -> HoldAnswer {
+        let Some((bank, request)) = hold_request(payment) else { return HoldAnswer::Unknown };
+        for _ in 0..self.inner.options.tries {
+            let answer = self
+                .call(&bank, request.clone(), |mut client, request| async move { client.hold_leg(request).await })
+                .await;
+            match answer.map(|answer| answer.leg) {
+                Ok(Some(leg)) => match leg.state() {
+                    pb::LegState::Held | pb::LegState::Posted => return HoldAnswer::Held,
+                    pb::LegState::Refused => return HoldAnswer::Refused(refusal_of(&leg)),
+                    pb::LegState::Voided => return HoldAnswer::Refused(Reason::DecisionTimedOut),
+                    pb::LegState::Unspecified => {}
+                },
+                Ok(None) => {}
+                Err(status) => {
+                    metrics::counter!("bankhub_bank_errors", "bank" => bank.to_string(), "call" => "hold").increment(1);
+                    tracing::warn!(%bank, payment = %payment.id, code = ?status.code(), "a hold got no answer");
+                }
+            }
+        }
+        HoldAnswer::Unknown
+    }
+
+    /// Releases a hold. `true` when the bank has said so: the leg is void for ever.
+    pub(crate) async fn void(&self, bank: &BankId, leg: LegId, payment: PaymentId) -> bool {
+        let request = pb::VoidLegRequest { leg_id: leg.to_string(), payment_id: payment.to_string() };
+        let answer =
+            self.call(bank, request, |mut client, request| async move { client.void_leg(request).await }).await;
+        match answer {
+            Ok(answer) => answer.leg.is_some_and(|leg| {
+                matches!(leg.state(), pb::LegState::Voided | pb::LegState::Refused)
+            }),
+            Err(status) => {
+                tracing::warn!(%bank, %leg, code = ?status.code(), "a void got no answer");
+                false
+            }
+        }
+    }
+
+    /// Has the bank give money back from a posted leg.
+    pub(crate) async fn give_back(
+        &self,
+        bank: &BankId,
+        leg: LegId,
+        payment: PaymentId,
+        original: LegId,
+        amount: Money,
+    ) -> GiveBackAnswer {
+        let request = pb::RefundLegRequest {
+            leg_id: leg.to_string(),
+            payment_id: payment.to_string(),
+            original_leg_id: original.to_string(),
+            amount: Some(proto::to_money(amount)),
+        };
+        let answer =
+            self.call(bank, request, |mut client, request| async move { client.refund_leg(request).await }).await;
+        match answer.map(|answer| answer.leg) {
+            Ok(Some(leg)) => match leg.state() {
+                pb::LegState::Posted => GiveBackAnswer::Posted,
+                pb::LegState::Refused => GiveBackAnswer::Refused(refusal_of(&leg)),
+                _ => GiveBackAnswer::Unknown,
+            },
+            Ok(None) => GiveBackAnswer::Unknown,
+            Err(status) => {
+                tracing::warn!(%bank, %leg, code = ?status.code(), "a refund got no answer");
+                GiveBackAnswer::Unknown
+            }
+        }
+    }
+
+    /// Posts legs in one call; gives those that the bank says are posted.
+    pub(crate) async fn post(&self, bank: &BankId, legs: &[LegId]) -> Vec<LegId> {
+        let request = pb::PostLegsRequest { leg_ids: legs.iter().map(LegId::to_string).collect() };
+        let answer =
+            self.call(bank, request, |mut client, request| async move { client.post_legs(request).await }).await;
+        let results = match answer {
+            Ok(answer) => answer.results,
+            Err(status) => {
+                tracing::warn!(%bank, legs = legs.len(), code = ?status.code(), "a post got no answer");
+                return Vec::new();
+            }
+        };
+        let mut posted = Vec::with_capacity(results.len());
+        for (result, leg) in results.iter().zip(legs) {
+            if result.state() == pb::LegState::Posted && result.leg_id == leg.to_string() {
+                posted.push(*leg);
+            } else {
+                // The hub has committed what the bank says it cannot post: somebody has to look.
+                metrics::counter!("bankhub_post_refused", "bank" => bank.to_string()).increment(1);
+                let reason = result.refusal.as_ref().map_or("", |refusal| refusal.reason.as_str());
+                tracing::error!(%bank, %leg, reason, "the bank refuses to post a committed leg");
+            }
+        }
+        posted
+    }
+
+    /// Reads how an account may be shown, which is also the proof that it exists.
+    async fn account(&self, bank: &BankId, account: AccountId) -> Result<String, Reason> {
+        let request = pb::GetAccountRequest { account_id: account.to_string() };
+        let answer =
+            self.call(bank, request, |mut client, request| async move { client.get_account(request).await }).await;
+        match answer {
+            Ok(answer) => answer.account.map(|account| account.account_masked).ok_or(Reason::AccountUnknown),
+            Err(status) => Err(match proto::reason_of(&status) {
+                Some(Reason::AccountUnknown) => Reason::AccountUnknown,
+                _ => Reason::BankAway,
+            }),
+        }
+    }
+}
+
+impl crate::directory::BankAccounts for Banks {
+    fn account_masked(
+        &self,
+        bank: &BankId,
+        account: AccountId,
+    ) -> futures_util::future::BoxFuture<'_, Result<String, Reason>> {
+        let bank = bank.clone();
+        Box::pin(async move { self.account(&bank, account).await })
+    }
+}
+
+fn hold_request(payment: &Payment) -> Option<(BankId, pb::HoldLegRequest)> {
+    let (charge, seller) = (payment.charge.as_ref()?, payment.seller.as_ref()?);
+    let request = pb::HoldLegRequest {
+        leg_id: charge.leg_id?.to_string(),
+        payment_id: payment.id.to_string(),
+        account_id: charge.account_id.to_string(),
+        amount: Some(proto::to_money(payment.amount)),
+        merchant: Some(proto::common::Merchant {
+            merchant_id: seller.merchant.id.to_string(),
+            display_name: seller.merchant.name.to_string(),
+            category_code: seller.merchant.category.as_str().to_owned(),
+        }),
+    };
+    Some((charge.bank_id.clone(), request))
+}
+
+/// The bank's reason; one that this version does not know is told as a refusal all the same.
+fn refusal_of(leg: &pb::Leg) -> Reason {
+    let code = leg.refusal.as_ref().map_or("", |refusal| refusal.reason.as_str());
+    Reason::from_code(code).unwrap_or(Reason::LimitExceeded)
+}

@@ -1,0 +1,70 @@
+//! The check of the hub's own books, for `bankhub doctor` and the end of every test.
+
+use server_kit::store::{Store, StoreError};
+
+/// What the check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BooksReport {
+    pub payments: i64,
+    pub purchases: i64,
+    pub events: i64,
+    /// What is wrong; empty when all is well.
+    pub faults: Vec<String>,
+}
+
+/// Compares payments, purchases, feeds and counters with each other.
+pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
+    let count = async |sql: &'static str| -> Result<i64, StoreError> {
+        store.fetch_one(sql, Vec::new()).await?.map_or(Ok(0), |row| row.int(0))
+    };
+    let mut report = BooksReport {
+        payments: count("SELECT count(*) FROM payments").await?,
+        purchases: count("SELECT count(*) FROM purchases").await?,
+        events: count("SELECT count(*) FROM events").await?,
+        faults: Vec::new(),
+    };
+    for (what, sql) in CHECKS {
+        let wrong = count(sql).await?;
+        if wrong > 0 {
+            report.faults.push(format!("{wrong} {what}"));
+        }
+    }
+    Ok(report)
+}
+
+/// Each counts rows that must not exist.
+const CHECKS: [(&str, &str); 6] = [
+    (
+        "committed payments have no purchase",
+        "SELECT count(*) FROM payments p WHERE p.kind = 'PURCHASE' \
+         AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED') AND NOT EXISTS \
+         (SELECT 1 FROM purchases r WHERE r.person_id = p.person_id AND r.occurred_at = p.decided_at \
+          AND r.payment_id = p.payment_id AND r.amount_minor = p.amount_minor)",
+    ),
+    (
+        "purchases have no committed payment",
+        "SELECT count(*) FROM purchases r WHERE NOT EXISTS (SELECT 1 FROM payments p \
+         WHERE p.payment_id = r.payment_id AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED'))",
+    ),
+    (
+        "payments have refunds that do not add up",
+        "SELECT count(*) FROM payments p WHERE p.kind = 'PURCHASE' AND p.refunded_minor <> \
+         (SELECT coalesce(sum(r.amount_minor), 0) FROM payments r WHERE r.kind = 'REFUND' \
+          AND r.original_id = p.payment_id AND r.state IN ('COMMITTED', 'POSTED')) \
+         AND (p.refunded_minor > 0 OR EXISTS (SELECT 1 FROM payments r WHERE r.original_id = p.payment_id))",
+    ),
+    (
+        "payments gave back more than was paid",
+        "SELECT count(*) FROM payments WHERE refunded_minor < 0 OR refunded_minor > amount_minor",
+    ),
+    (
+        "feeds have gaps",
+        "SELECT count(*) FROM payers y WHERE y.last_sequence <> \
+         (SELECT count(*) FROM events e WHERE e.person_id = y.person_id AND e.sequence <= y.last_sequence)",
+    ),
+    (
+        "events stand after the end of their feed",
+        "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM payers y \
+         WHERE y.person_id = e.person_id AND e.sequence <= y.last_sequence)",
+    ),
+];

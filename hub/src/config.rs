@@ -1,0 +1,217 @@
+//! The hub's configuration. Every key has a default that is fit for production, except the names and files that only the operator
+//! knows.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::payment::{Policy, SendLimit};
+use serde::Deserialize;
+use server_kit::config::{HumanDuration, SecretRef};
+use server_kit::serve::ServeLimits;
+use server_kit::telemetry::LogFormat;
+use server_kit::tls::ServerTlsConfig;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The trust domain in every certificate, such as `pay.example`.
+    pub federation: String,
+    /// This replica's name among the hub's replicas; each has its own part of the log.
+    #[serde(default = "default_replica")]
+    pub replica: String,
+    /// Where terminals, banks, phones and operators call.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    pub tls: HubTls,
+    pub database: Database,
+    pub keys: Keys,
+    #[serde(default)]
+    pub ops: Ops,
+    #[serde(default)]
+    pub log: Log,
+    #[serde(default)]
+    pub limits: ServeLimits,
+    #[serde(default)]
+    pub payments: Payments,
+    #[serde(default)]
+    pub banks: Links,
+    /// Where the ports that were really bound are written, for `listen` with port 0.
+    #[serde(default)]
+    pub ports_file: Option<PathBuf>,
+}
+
+fn default_replica() -> String {
+    "hub-1".to_owned()
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 7400))
+}
+
+/// The hub's certificate, for those who call and for the banks that it calls.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubTls {
+    /// The hub's certificate and the chain behind it, in PEM form.
+    pub certificate: PathBuf,
+    /// Its private key, `file:` or `env:`.
+    pub key: SecretRef,
+    /// The authorities of the federation's members, callers and banks alike.
+    pub client_ca: PathBuf,
+    /// Lists of revoked certificates.
+    #[serde(default)]
+    pub revocation: Option<PathBuf>,
+}
+
+impl HubTls {
+    pub(crate) fn server(&self) -> ServerTlsConfig {
+        ServerTlsConfig {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            client_ca: self.client_ca.clone(),
+            revocation: self.revocation.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:<file>` or `postgres://user@host/database`.
+    pub url: String,
+    /// The password for PostgreSQL, `file:` or `env:`.
+    #[serde(default)]
+    pub password: Option<SecretRef>,
+    /// Connections that read.
+    #[serde(default = "default_readers")]
+    pub readers: u32,
+}
+
+fn default_readers() -> u32 {
+    4
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// The sealed file with the hub's keys.
+    pub file: PathBuf,
+    /// What opens it: 32 bytes in base64, `file:` or `env:`.
+    pub master: SecretRef,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ops {
+    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    pub listen: SocketAddr,
+}
+
+impl Default for Ops {
+    fn default() -> Self {
+        Self { listen: server_kit::ops::DEFAULT_ADDR }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub format: LogFormat,
+    /// As in `info,hub=debug`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, filter: "info".to_owned() }
+    }
+}
+
+/// The numbers of the payment protocol.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Payments {
+    pub code_ttl: HumanDuration,
+    /// Wrong tries that one payment allows.
+    pub attempts: u8,
+    /// Wrong tries in a row that block a payer, and for how long.
+    pub failures_to_block: u32,
+    pub block_for: HumanDuration,
+    /// Codes to one number.
+    pub sends_per_minute: usize,
+    pub sends_per_ten_minutes: usize,
+    pub sends_per_day: usize,
+    /// Codes that one terminal may ask for.
+    pub codes_per_terminal_per_minute: NonZeroU32,
+    /// Status reads of one terminal.
+    pub reads_per_terminal_per_second: NonZeroU32,
+    /// How long after the right code a hold may be committed.
+    pub decide_within: HumanDuration,
+    /// How long the replica that took a step has before a sweeper looks at it.
+    pub head_start: HumanDuration,
+    /// The longest pause between two tries of the sweeper.
+    pub most_backoff: HumanDuration,
+    pub sweep_every: HumanDuration,
+    /// How long a terminal's call waits for the bank before it is told PENDING.
+    pub answer_within: HumanDuration,
+}
+
+impl Default for Payments {
+    fn default() -> Self {
+        let policy = Policy::default();
+        Self {
+            code_ttl: HumanDuration(policy.code_ttl),
+            attempts: policy.attempts,
+            failures_to_block: policy.failures_to_block,
+            block_for: HumanDuration(policy.block_for),
+            sends_per_minute: 1,
+            sends_per_ten_minutes: 3,
+            sends_per_day: 10,
+            codes_per_terminal_per_minute: NonZeroU32::MIN.saturating_add(29),
+            reads_per_terminal_per_second: NonZeroU32::MIN.saturating_add(19),
+            decide_within: HumanDuration(policy.decide_within),
+            head_start: HumanDuration(policy.head_start),
+            most_backoff: HumanDuration(policy.most_backoff),
+            sweep_every: HumanDuration::from_secs(1),
+            answer_within: HumanDuration::from_secs(14),
+        }
+    }
+}
+
+impl Payments {
+    pub(crate) fn policy(&self) -> Policy {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        Policy {
+            code_ttl: self.code_ttl.get(),
+            attempts: self.attempts,
+            failures_to_block: self.failures_to_block,
+            block_for: self.block_for.get(),
+            sends: vec![
+                SendLimit { most: self.sends_per_minute, within: minutes(1) },
+                SendLimit { most: self.sends_per_ten_minutes, within: minutes(10) },
+                SendLimit { most: self.sends_per_day, within: minutes(24 * 60) },
+            ],
+            decide_within: self.decide_within.get(),
+            head_start: self.head_start.get(),
+            most_backoff: self.most_backoff.get(),
+        }
+    }
+}
+
+/// How banks are asked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Links {
+    /// One try.
+    pub timeout: HumanDuration,
+    /// Tries of a hold.
+    pub tries: u32,
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self { timeout: HumanDuration::from_secs(3), tries: 3 }
+    }
+}

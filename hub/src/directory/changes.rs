@@ -1,0 +1,115 @@
+//! Every change of the directory, written in sets: the decision, the rows and the line in the log are one transaction (M8).
+
+use domain::purchase::{Merchant, Terminal};
+use domain::{Reason, Timestamp};
+use server_kit::audit::{Chain, Entry};
+use server_kit::keystore::SharedKeyStore;
+use server_kit::store::{StepSet, StoreError, Tx};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::BankEntry;
+use super::banks::RegisterBank;
+use super::merchants::RegisterMerchant;
+use super::persons::{BindAccount, IssueEnrolmentCode, RegisterPerson};
+use super::terminals::{RegisterTerminal, SuspendTerminal};
+
+/// What an operator asks for, and which operator.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) operator: String,
+    pub(super) change: Change,
+}
+
+#[derive(Debug)]
+pub(super) enum Change {
+    Bank(RegisterBank),
+    Merchant(RegisterMerchant),
+    Terminal(RegisterTerminal),
+    Suspension(SuspendTerminal),
+    Person(RegisterPerson),
+    Binding(BindAccount),
+    EnrolmentCode(IssueEnrolmentCode),
+}
+
+/// How the thing stands after the change.
+#[derive(Debug)]
+pub(super) enum Done {
+    Bank(BankEntry),
+    Merchant(Merchant),
+    Terminal(Terminal),
+    Person,
+    Binding { account_masked: String },
+    EnrolmentCode { expires_at: Timestamp },
+}
+
+/// Collects the lines of the log that one step leaves.
+#[derive(Debug)]
+pub(super) struct Log<'a> {
+    operator: &'a str,
+    entries: &'a mut Vec<Entry>,
+}
+
+impl Log<'_> {
+    /// `subject` is the person; things that have a slug for a name have the nil id and say their name in `content`.
+    pub(super) fn add(&mut self, kind: &'static str, subject: Uuid, content: &str) {
+        let content = format!("{content} by={}", self.operator);
+        self.entries.push(Entry { kind, subject, content });
+    }
+}
+
+/// The writer's side.
+pub(super) struct Changes {
+    chain: Mutex<Chain>,
+    keys: SharedKeyStore,
+}
+
+impl Changes {
+    pub(super) fn new(chain: Chain, keys: SharedKeyStore) -> Self {
+        Self { chain: Mutex::new(chain), keys }
+    }
+
+    async fn apply(&self, tx: &mut Tx, change: &Change, log: &mut Log<'_>) -> Result<Result<Done, Reason>, StoreError> {
+        match change {
+            Change::Bank(change) => change.apply(tx, log).await,
+            Change::Merchant(change) => change.apply(tx, log).await,
+            Change::Terminal(change) => change.apply(tx, log).await,
+            Change::Suspension(change) => change.apply(tx, log).await,
+            Change::Person(change) => change.apply(tx, log, &*self.keys).await,
+            Change::Binding(change) => change.apply(tx, log).await,
+            Change::EnrolmentCode(change) => change.apply(tx, log).await,
+        }
+    }
+}
+
+impl StepSet for Changes {
+    type Step = Step;
+    type Outcome = Result<Done, Reason>;
+
+    // Operators are few and each change reads other tables, so the steps run one after the other; what they share is the
+    // flush, which is what costs.
+    async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Self::Outcome>, StoreError> {
+        let mut entries = Vec::new();
+        let mut outcomes = Vec::with_capacity(steps.len());
+        for step in steps {
+            let mut log = Log { operator: &step.operator, entries: &mut entries };
+            outcomes.push(self.apply(tx, &step.change, &mut log).await?);
+        }
+        self.chain.lock().await.append(tx, entries).await?;
+        Ok(outcomes)
+    }
+
+    // The writer calls these between two sets, when nobody holds the chain. Should that ever be otherwise, the pending head is
+    // replaced by the next row's, which then fails on the key and is run again from what is stored.
+    fn committed(&self, _: &[Self::Outcome]) {
+        if let Ok(mut chain) = self.chain.try_lock() {
+            chain.confirm();
+        }
+    }
+
+    fn dropped(&self) {
+        if let Ok(mut chain) = self.chain.try_lock() {
+            chain.forget();
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Who takes part: banks, merchants and their terminals, people with the accounts that their phone numbers pay from (M4, M9).
+//!
+//! Operators change it through [`OperatorApi`]; the payment path reads it through [`Directory`], from a small cache, so that
+//! a payment costs no query for what seldom changes. Another replica's change is seen when the cached entry ends.
+
+mod banks;
+mod cache;
+mod changes;
+mod inspect;
+mod merchants;
+mod operator;
+mod persons;
+mod sealed;
+pub mod snapshot;
+mod sql;
+mod terminals;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::purchase::Terminal;
+use domain::text::Line;
+use domain::{AccountId, BankId, PersonId, PhoneNumber, Reason, TerminalId};
+use futures_util::future::BoxFuture;
+use server_kit::audit::Chain;
+use server_kit::clock::SharedClock;
+use server_kit::keystore::SharedKeyStore;
+use server_kit::rng::SharedRng;
+use server_kit::store::{GroupWriter, Store, StoreError, WriterOptions};
+use tokio::task::JoinHandle;
+
+use cache::Caches;
+use changes::Changes;
+
+pub use operator::OperatorApi;
+pub use sealed::{SecretError, password_mac, password_matches, phone_hash};
+
+/// Asks a bank about its accounts.
+pub trait BankAccounts: Send + Sync {
+    /// The account as others may see it, such as `****4821`; refused with the bank's own reason when it has none.
+    fn account_masked(&self, bank: &BankId, account: AccountId) -> BoxFuture<'_, Result<String, Reason>>;
+}
+
+/// A bank of the federation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BankEntry {
+    /// The slug of its certificate.
+    pub bank_id: BankId,
+    /// What people call it.
+    pub display_name: Line,
+    /// Where its adapter listens, `https://host:port`.
+    pub endpoint: String,
+    /// Whether new payments may not use it.
+    pub suspended: bool,
+}
+
+/// The account that a person's phone number pays from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayingAccount {
+    /// The bank that has the account.
+    pub bank_id: BankId,
+    /// The account at that bank.
+    pub account_id: AccountId,
+    /// The account as others may see it, such as `****4821`.
+    pub masked: String,
+    /// Whether the binding may be used.
+    pub active: bool,
+    /// Whether the bank is suspended.
+    pub bank_suspended: bool,
+}
+
+/// A person as the payment path needs to know them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payer {
+    /// Who pays.
+    pub person_id: PersonId,
+    /// The keyed hash of the transaction password, once there is one.
+    pub password_mac: Option<Vec<u8>>,
+    /// The default account, once there is one.
+    pub account: Option<PayingAccount>,
+}
+
+impl fmt::Debug for Payer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payer")
+            .field("person_id", &self.person_id)
+            .field("password_set", &self.password_mac.is_some())
+            .field("account", &self.account)
+            .finish()
+    }
+}
+
+/// What the directory works with.
+#[derive(Clone, Debug)]
+pub struct DirectoryParts {
+    /// The hub's database.
+    pub store: Store,
+    /// Makes keyed hashes, seals names and numbers.
+    pub keys: SharedKeyStore,
+    /// Tells how old things are.
+    pub clock: SharedClock,
+    /// Makes enrolment codes.
+    pub rng: SharedRng,
+    /// The name of this replica, which its audit chain carries.
+    pub replica: String,
+}
+
+/// Bounds of the directory.
+#[derive(Clone, Copy, Debug)]
+pub struct DirectoryOptions {
+    /// How long a cached entry may be believed: how late another replica's change is seen.
+    pub cache_ttl: Duration,
+    /// How many entries of each sort are cached.
+    pub cache_entries: u64,
+    /// How long an enrolment code lives.
+    pub enrolment_code_ttl: Duration,
+}
+
+impl Default for DirectoryOptions {
+    fn default() -> Self {
+        Self {
+            cache_ttl: Duration::from_secs(2),
+            cache_entries: 100_000,
+            enrolment_code_ttl: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// The directory. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    parts: Arc<DirectoryParts>,
+    options: DirectoryOptions,
+    caches: Caches,
+    writer: GroupWriter<Changes>,
+}
+
+impl Directory {
+    /// Opens the directory and starts the task that writes its changes; the task ends when the last clone is dropped.
+    pub fn start(parts: DirectoryParts, options: DirectoryOptions) -> (Self, JoinHandle<()>) {
+        let chain = Chain::new(&format!("{}/directory", parts.replica), parts.keys.clone());
+        let changes = Arc::new(Changes::new(chain, parts.keys.clone()));
+        let (writer, task) = GroupWriter::start(parts.store.clone(), changes, WriterOptions::default());
+        let caches = Caches::new(options.cache_ttl, options.cache_entries);
+        (Self { parts: Arc::new(parts), options, caches, writer }, task)
+    }
+
+    /// The terminal with its merchant, if it is enrolled.
+    pub async fn terminal(&self, id: &TerminalId) -> Result<Option<Arc<Terminal>>, StoreError> {
+        if let Some(known) = self.caches.terminals.get(id) {
+            return Ok(known);
+        }
+        let found = sql::read_terminal(&self.parts.store, id).await?.map(Arc::new);
+        self.caches.terminals.insert(id.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// The person who pays with this number. An unknown number costs what a known one costs: one keyed hash and, unless it is
+    /// cached, one query.
+    pub async fn payer_by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Payer>>, StoreError> {
+        let hash = phone_hash(&*self.parts.keys, phone).map_err(sealed::unusable)?;
+        match self.caches.phones.get(&hash) {
+            Some(Some(person_id)) => self.payer(person_id).await,
+            Some(None) => Ok(None),
+            None => {
+                let found = sql::read_payer_by_phone(&self.parts.store, &hash).await?.map(Arc::new);
+                self.caches.phones.insert(hash, found.as_ref().map(|payer| payer.person_id));
+                if let Some(payer) = &found {
+                    self.caches.payers.insert(payer.person_id, Some(payer.clone()));
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    /// The person as the payment path needs to know them.
+    pub async fn payer(&self, person_id: PersonId) -> Result<Option<Arc<Payer>>, StoreError> {
+        if let Some(known) = self.caches.payers.get(&person_id) {
+            return Ok(known);
+        }
+        let found = sql::read_payer(&self.parts.store, person_id).await?.map(Arc::new);
+        self.caches.payers.insert(person_id, found.clone());
+        Ok(found)
+    }
+
+    /// The bank, if it takes part.
+    pub async fn bank(&self, id: &BankId) -> Result<Option<Arc<BankEntry>>, StoreError> {
+        if let Some(known) = self.caches.banks.get(id) {
+            return Ok(known);
+        }
+        let found = sql::read_bank(&self.parts.store, id).await?.map(Arc::new);
+        self.caches.banks.insert(id.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// All banks in order of name, as they stand in the database.
+    pub async fn banks(&self) -> Result<Vec<BankEntry>, StoreError> {
+        sql::read_banks(&self.parts.store).await
+    }
+
+    /// Forgets what is cached of a person, after a change that was made elsewhere in this process.
+    pub fn forget_payer(&self, person_id: PersonId) {
+        self.caches.payers.invalidate(&person_id);
+    }
+}

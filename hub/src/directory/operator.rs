@@ -1,0 +1,228 @@
+//! The OperatorService: who is asking, what they ask, how it stands afterwards.
+
+use std::fmt;
+use std::sync::Arc;
+
+use domain::text::Line;
+use domain::{PaymentId, PersonId, Reason};
+use proto::operator as pb;
+use proto::operator::operator_service_server::OperatorService;
+use server_kit::identity::Role;
+use server_kit::rng::digits;
+use server_kit::tls;
+use tonic::{Request, Response, Status};
+
+use super::banks::RegisterBank;
+use super::changes::{Change, Done, Step};
+use super::merchants::RegisterMerchant;
+use super::persons::{AccountAsked, BindAccount, ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
+use super::terminals::{RegisterTerminal, SuspendTerminal};
+use super::{BankAccounts, Directory, banks, inspect, merchants, phone_hash, sql, terminals};
+use crate::store_status::{fault, store_status};
+
+/// What operators call. Cheap to clone.
+#[derive(Clone)]
+pub struct OperatorApi {
+    directory: Directory,
+    accounts: Arc<dyn BankAccounts>,
+}
+
+impl fmt::Debug for OperatorApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperatorApi").finish_non_exhaustive()
+    }
+}
+
+impl OperatorApi {
+    /// Serves the directory; accounts are looked up at their banks through `accounts`.
+    pub fn new(directory: Directory, accounts: Arc<dyn BankAccounts>) -> Self {
+        Self { directory, accounts }
+    }
+
+    async fn change(&self, operator: String, change: Change) -> Result<Done, Status> {
+        let done = self.directory.writer.write(Step { operator, change }).await;
+        done.map_err(|error| store_status(&error))?.map_err(proto::status)
+    }
+
+    /// What is shown of the account: as it was bound, or else as its bank says.
+    async fn account_masked(&self, asked: &AccountAsked) -> Result<String, Status> {
+        let store = &self.directory.parts.store;
+        let bound = sql::read_account_masked(store, &asked.bank_id, asked.account_id).await;
+        if let Some(masked) = bound.map_err(|error| store_status(&error))? {
+            return Ok(masked);
+        }
+        let bank = sql::read_bank(store, &asked.bank_id).await.map_err(|error| store_status(&error))?;
+        bank.ok_or_else(|| proto::status(Reason::BankUnknown))?;
+        let masked = self.accounts.account_masked(&asked.bank_id, asked.account_id).await.map_err(proto::status)?;
+        // It comes from outside and is shown to people ever after.
+        let line = Line::parse(&masked).map_err(|_| fault(&format!("{} gives an account no name to show", asked.bank_id)))?;
+        Ok(line.to_string())
+    }
+}
+
+/// The operator who calls, by certificate.
+fn operator<T>(request: &Request<T>) -> Result<String, Status> {
+    let peer = tls::peer(request);
+    let reason = match peer.as_deref() {
+        Some(peer) => match &peer.principal {
+            Some(principal) if principal.role == Role::Operator => return Ok(principal.id.clone()),
+            Some(_) => Reason::RoleNotAllowed,
+            None if peer.refused.is_some() => Reason::CertificateRefused,
+            None => Reason::CertificateMissing,
+        },
+        None => Reason::CertificateMissing,
+    };
+    Err(proto::status(reason))
+}
+
+/// A change answers with its own sort of thing; anything else is a fault of this program.
+fn mismatch(done: &Done) -> Status {
+    fault(&format!("a change was answered with {done:?}"))
+}
+
+#[tonic::async_trait]
+impl OperatorService for OperatorApi {
+    async fn register_bank(
+        &self,
+        request: Request<pb::RegisterBankRequest>,
+    ) -> Result<Response<pb::RegisterBankResponse>, Status> {
+        let operator = operator(&request)?;
+        let change = RegisterBank::read(request.into_inner()).map_err(proto::status)?;
+        match self.change(operator, Change::Bank(change)).await? {
+            Done::Bank(bank) => {
+                self.directory.caches.banks.invalidate(&bank.bank_id);
+                // Whether the bank is suspended stands with each of its payers.
+                self.directory.caches.payers.invalidate_all();
+                Ok(Response::new(pb::RegisterBankResponse { bank: Some(banks::to_pb(&bank)) }))
+            }
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    async fn list_banks(
+        &self,
+        request: Request<pb::ListBanksRequest>,
+    ) -> Result<Response<pb::ListBanksResponse>, Status> {
+        operator(&request)?;
+        let banks = self.directory.banks().await.map_err(|error| store_status(&error))?;
+        Ok(Response::new(pb::ListBanksResponse { banks: banks.iter().map(banks::to_pb).collect() }))
+    }
+
+    async fn register_merchant(
+        &self,
+        request: Request<pb::RegisterMerchantRequest>,
+    ) -> Result<Response<pb::RegisterMerchantResponse>, Status> {
+        let operator = operator(&request)?;
+        let change = RegisterMerchant::read(request.into_inner()).map_err(proto::status)?;
+        match self.change(operator, Change::Merchant(change)).await? {
+            Done::Merchant(merchant) => {
+                Ok(Response::new(pb::RegisterMerchantResponse { merchant: Some(merchants::to_pb(&merchant)) }))
+            }
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    async fn register_terminal(
+        &self,
+        request: Request<pb::RegisterTerminalRequest>,
+    ) -> Result<Response<pb::RegisterTerminalResponse>, Status> {
+        let operator = operator(&request)?;
+        let change = RegisterTerminal::read(request.into_inner()).map_err(proto::status)?;
+        match self.change(operator, Change::Terminal(change)).await? {
+            Done::Terminal(terminal) => {
+                self.directory.caches.terminals.invalidate(&terminal.id);
+                Ok(Response::new(pb::RegisterTerminalResponse { terminal: Some(terminals::to_pb(&terminal)) }))
+            }
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    async fn set_terminal_suspended(
+        &self,
+        request: Request<pb::SetTerminalSuspendedRequest>,
+    ) -> Result<Response<pb::SetTerminalSuspendedResponse>, Status> {
+        let operator = operator(&request)?;
+        let change = SuspendTerminal::read(request.get_ref()).map_err(proto::status)?;
+        match self.change(operator, Change::Suspension(change)).await? {
+            Done::Terminal(terminal) => {
+                self.directory.caches.terminals.invalidate(&terminal.id);
+                Ok(Response::new(pb::SetTerminalSuspendedResponse { terminal: Some(terminals::to_pb(&terminal)) }))
+            }
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    async fn register_person(
+        &self,
+        request: Request<pb::RegisterPersonRequest>,
+    ) -> Result<Response<pb::RegisterPersonResponse>, Status> {
+        let operator = operator(&request)?;
+        let change = RegisterPerson::read(request.get_ref()).map_err(proto::status)?;
+        let person_id = change.person_id;
+        let hash = phone_hash(&*self.directory.parts.keys, &change.phone).map_err(|error| fault(&error))?;
+        match self.change(operator, Change::Person(change)).await? {
+            Done::Person => {
+                self.directory.caches.phones.invalidate(&hash);
+                self.directory.forget_payer(person_id);
+                Ok(Response::new(pb::RegisterPersonResponse { person_id: person_id.to_string() }))
+            }
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    async fn bind_account(
+        &self,
+        request: Request<pb::BindAccountRequest>,
+    ) -> Result<Response<pb::BindAccountResponse>, Status> {
+        let operator = operator(&request)?;
+        let asked = AccountAsked::read(request.get_ref()).map_err(proto::status)?;
+        let person_id = asked.person_id;
+        let account_masked = self.account_masked(&asked).await?;
+        match self.change(operator, Change::Binding(BindAccount { asked, account_masked })).await? {
+            Done::Binding { account_masked } => {
+                self.directory.forget_payer(person_id);
+                Ok(Response::new(pb::BindAccountResponse { account_masked }))
+            }
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    async fn issue_enrolment_code(
+        &self,
+        request: Request<pb::IssueEnrolmentCodeRequest>,
+    ) -> Result<Response<pb::IssueEnrolmentCodeResponse>, Status> {
+        let operator = operator(&request)?;
+        let person_id = PersonId::parse(&request.get_ref().person_id).map_err(proto::status)?;
+        let parts = &self.directory.parts;
+        let code = digits(&*parts.rng, ENROLMENT_CODE_DIGITS).map_err(|error| fault(&error))?;
+        let ttl = self.directory.options.enrolment_code_ttl;
+        let change = IssueEnrolmentCode::new(&*parts.keys, person_id, &code, ttl).map_err(|error| fault(&error))?;
+        match self.change(operator, Change::EnrolmentCode(change)).await? {
+            Done::EnrolmentCode { expires_at } => Ok(Response::new(pb::IssueEnrolmentCodeResponse {
+                enrolment_code: code,
+                expires_at: Some(proto::to_timestamp(expires_at)),
+            })),
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    async fn inspect_payment(
+        &self,
+        request: Request<pb::InspectPaymentRequest>,
+    ) -> Result<Response<pb::InspectPaymentResponse>, Status> {
+        operator(&request)?;
+        let id = PaymentId::parse(&request.get_ref().payment_id).map_err(proto::status)?;
+        let found = inspect::inspect(&self.directory.parts.store, id).await.map_err(|error| store_status(&error))?;
+        found.map(Response::new).ok_or_else(|| proto::status(Reason::PaymentUnknown))
+    }
+
+    async fn get_overview(
+        &self,
+        request: Request<pb::GetOverviewRequest>,
+    ) -> Result<Response<pb::GetOverviewResponse>, Status> {
+        operator(&request)?;
+        let parts = &self.directory.parts;
+        let overview = inspect::overview(&parts.store, parts.clock.now()).await;
+        overview.map(Response::new).map_err(|error| store_status(&error))
+    }
+}

@@ -1,0 +1,112 @@
+//! How a person's number, name and password are kept: found by keyed hash, stored sealed, never in the clear.
+
+use domain::text::Line;
+use domain::{PersonId, PhoneNumber, Reason};
+use server_kit::keystore::{KeyError, KeyName, KeyStore};
+use server_kit::store::StoreError;
+
+/// Why nothing could be made of a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// It does not have the form of one.
+    #[error(transparent)]
+    Malformed(#[from] Reason),
+    /// The key could not be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// The keyed hash under which a number is looked up.
+pub fn phone_hash(keys: &dyn KeyStore, phone: &PhoneNumber) -> Result<[u8; 32], KeyError> {
+    keys.mac(KeyName::PhoneIndex, &[phone.as_e164().as_bytes()])
+}
+
+/// The keyed hash of a transaction password, bound to the person. Six ASCII digits, or it is malformed.
+pub fn password_mac(keys: &dyn KeyStore, person_id: &PersonId, password: &str) -> Result<[u8; 32], SecretError> {
+    check_password(password)?;
+    Ok(keys.mac(KeyName::TransactionPassword, &[person_id.uuid().as_bytes(), password.as_bytes()])?)
+}
+
+/// Whether `stored` is the keyed hash of this password under any version of the key; in constant time.
+pub fn password_matches(
+    keys: &dyn KeyStore,
+    person_id: &PersonId,
+    password: &str,
+    stored: &[u8],
+) -> Result<bool, SecretError> {
+    check_password(password)?;
+    let parts: [&[u8]; 2] = [person_id.uuid().as_bytes(), password.as_bytes()];
+    Ok(keys.mac_matches(KeyName::TransactionPassword, &parts, stored)?)
+}
+
+fn check_password(password: &str) -> Result<(), Reason> {
+    let fine = password.len() == 6 && password.bytes().all(|b| b.is_ascii_digit());
+    if fine { Ok(()) } else { Err(Reason::PasswordMalformed) }
+}
+
+/// The parts that an enrolment code is hashed with. The key is that of one-time codes, which an enrolment code is; the first
+/// part keeps it apart from the code of a payment.
+pub(crate) fn enrolment_code_parts<'a>(person_id: &'a PersonId, code: &'a str) -> [&'a [u8]; 3] {
+    [b"enrolment", person_id.uuid().as_bytes(), code.as_bytes()]
+}
+
+/// The number under AES-GCM, bound to the person's row.
+pub(super) fn seal_phone(keys: &dyn KeyStore, person_id: PersonId, phone: &PhoneNumber) -> Result<Vec<u8>, KeyError> {
+    keys.seal(KeyName::SealedPayload, &context(b"persons.phone", person_id), phone.as_e164().as_bytes())
+}
+
+/// The name under AES-GCM, bound to the person's row.
+pub(super) fn seal_name(keys: &dyn KeyStore, person_id: PersonId, name: &Line) -> Result<Vec<u8>, KeyError> {
+    keys.seal(KeyName::SealedPayload, &context(b"persons.name", person_id), name.as_str().as_bytes())
+}
+
+/// Whether this is the name that was sealed.
+pub(super) fn name_is(keys: &dyn KeyStore, person_id: PersonId, sealed: &[u8], name: &Line) -> Result<bool, KeyError> {
+    Ok(keys.open(KeyName::SealedPayload, &context(b"persons.name", person_id), sealed)? == name.as_str().as_bytes())
+}
+
+fn context(column: &[u8], person_id: PersonId) -> Vec<u8> {
+    [column, b"\n", person_id.uuid().as_bytes()].concat()
+}
+
+/// A key that cannot be used, where only the store's errors can be said.
+pub(super) fn unusable(error: KeyError) -> StoreError {
+    StoreError::Refused(format!("a key cannot be used: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use server_kit::keystore::Keyring;
+    use server_kit::rng::SystemRng;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn person(number: u128) -> PersonId {
+        PersonId::from_uuid(Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn m5_a_transaction_password_is_six_digits_and_matches_for_one_person_only() {
+        let keys = Keyring::generate(SystemRng::shared()).unwrap();
+        let stored = password_mac(&keys, &person(1), "271828").unwrap();
+        assert!(password_matches(&keys, &person(1), "271828", &stored).unwrap());
+        assert!(!password_matches(&keys, &person(1), "271829", &stored).unwrap());
+        assert!(!password_matches(&keys, &person(2), "271828", &stored).unwrap());
+        for bad in ["", "12345", "1234567", "12345a", "１２３４５６", "12345\n"] {
+            let refused = password_mac(&keys, &person(1), bad);
+            assert!(matches!(refused, Err(SecretError::Malformed(Reason::PasswordMalformed))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn m8_a_sealed_name_opens_for_its_own_person_only() {
+        let keys = Keyring::generate(SystemRng::shared()).unwrap();
+        let name = Line::parse("王小明").unwrap();
+        let sealed = seal_name(&keys, person(1), &name).unwrap();
+        assert!(name_is(&keys, person(1), &sealed, &name).unwrap());
+        assert!(!name_is(&keys, person(1), &sealed, &Line::parse("王小").unwrap()).unwrap());
+        assert!(name_is(&keys, person(2), &sealed, &name).is_err());
+        assert!(!sealed.windows(3).any(|bytes| bytes == "王".as_bytes()));
+    }
+}

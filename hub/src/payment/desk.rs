@@ -1,0 +1,294 @@
+//! Carries payments from one durable step to the next: asks the bank, commits, posts.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use domain::payment::{Kind, Payment, Policy, Seen, Settled, State, Work};
+use domain::{PaymentId, Reason};
+use server_kit::audit::Chain;
+use server_kit::fault;
+use server_kit::keystore::SharedKeyStore;
+use server_kit::rng::{IdMaker, SharedRng};
+use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::sql;
+use super::steps::{Outcome, PaymentSteps, Step};
+use super::watch::{Watchers, Watching};
+use crate::bank::{Banks, GiveBackAnswer, HoldAnswer, PostQueue, Posts};
+use crate::directory::Directory;
+use crate::feed::Feed;
+
+/// What a desk is made of.
+#[derive(Debug)]
+pub struct DeskOptions {
+    pub store: Store,
+    pub directory: Directory,
+    pub banks: Banks,
+    pub feed: Feed,
+    pub keys: SharedKeyStore,
+    pub rng: SharedRng,
+    pub ids: IdMaker,
+    pub policy: Policy,
+    pub owner: Arc<Owner>,
+    pub writer: WriterOptions,
+    /// How long a terminal's call waits for the bank before it is told PENDING.
+    pub answer_within: Duration,
+}
+
+/// The payments of this replica. Cheap to clone; it keeps no state that matters.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    directory: Directory,
+    banks: Banks,
+    keys: SharedKeyStore,
+    rng: SharedRng,
+    ids: IdMaker,
+    policy: Policy,
+    answer_within: Duration,
+    writer: GroupWriter<PaymentSteps>,
+    watchers: Watchers,
+    posts: PostQueue<PostedLegs>,
+    /// Payments that this replica is asking a bank about, so that the sweeper does not ask twice at once.
+    busy: Mutex<HashSet<PaymentId>>,
+}
+
+/// Tells the desk which legs are posted.
+#[derive(Debug)]
+struct PostedLegs {
+    desk: Weak<Inner>,
+}
+
+impl Posts for PostedLegs {
+    async fn posted(&self, payments: Vec<PaymentId>) {
+        let Some(inner) = self.desk.upgrade() else { return };
+        let steps = payments.into_iter().map(|payment| inner.writer.write(Step::Posted { payment }));
+        for done in futures_util::future::join_all(steps).await {
+            // The sweeper comes back to a payment whose post could not be noted.
+            if let Err(error) = done {
+                tracing::warn!(%error, "a post could not be noted yet");
+            }
+        }
+    }
+}
+
+impl Desk {
+    /// Starts the writer. The task it returns ends when the last desk is gone and all queued steps are durable.
+    pub fn start(options: DeskOptions) -> (Self, tokio::task::JoinHandle<()>) {
+        let watchers = Watchers::default();
+        let chain = Chain::new(&format!("{}/payment", options.owner.name()), options.keys.clone());
+        let steps = PaymentSteps {
+            policy: options.policy.clone(),
+            keys: options.keys.clone(),
+            chain: AsyncMutex::new(chain),
+            owner: options.owner,
+            feed: options.feed,
+            watchers: watchers.clone(),
+        };
+        let (writer, task) = GroupWriter::start(options.store.clone(), Arc::new(steps), options.writer);
+        let inner = Arc::new_cyclic(|desk| Inner {
+            store: options.store,
+            directory: options.directory,
+            posts: PostQueue::new(options.banks.clone(), Arc::new(PostedLegs { desk: desk.clone() })),
+            banks: options.banks,
+            keys: options.keys,
+            rng: options.rng,
+            ids: options.ids,
+            policy: options.policy,
+            answer_within: options.answer_within,
+            writer,
+            watchers,
+            busy: Mutex::default(),
+        });
+        (Self { inner }, task)
+    }
+
+    pub(super) fn directory(&self) -> &Directory {
+        &self.inner.directory
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(super) fn keys(&self) -> &SharedKeyStore {
+        &self.inner.keys
+    }
+
+    pub(super) fn rng(&self) -> &SharedRng {
+        &self.inner.rng
+    }
+
+    pub(super) fn ids(&self) -> &IdMaker {
+        &self.inner.ids
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    pub(super) fn watch(&self, payment: PaymentId) -> Watching {
+        self.inner.watchers.watch(payment)
+    }
+
+    pub(super) async fn write(&self, step: Step) -> Result<Outcome, StoreError> {
+        self.inner.writer.write(step).await
+    }
+
+    pub(super) async fn find(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+        sql::find_payment(&self.inner.store, id).await
+    }
+
+    /// Carries a payment on in a task of its own, which a caller that hangs up does not end, and waits for it a while. Gives the
+    /// payment as it then stands.
+    pub(super) async fn carry_and_wait(&self, payment: Payment, work: Work) -> Result<Payment, StoreError> {
+        let id = payment.id;
+        let desk = self.clone();
+        let task = tokio::spawn(async move { desk.carry(payment, work).await });
+        match tokio::time::timeout(self.inner.answer_within, task).await {
+            Ok(Ok(Some(payment))) if payment.seen() != Seen::Pending => Ok(payment),
+            _ => self.find(id).await?.ok_or(StoreError::Stopped),
+        }
+    }
+
+    /// Does what a payment needs, as far as it goes now. Gives the payment after it, if this replica changed it.
+    pub(super) async fn carry(&self, payment: Payment, work: Work) -> Option<Payment> {
+        let _busy = Busy::take(&self.inner, payment.id)?;
+        let done = match work {
+            Work::Nothing => Ok(None),
+            Work::Expire => self.settle(Step::Expire { payment: payment.id }).await,
+            Work::Hold => self.hold(payment).await,
+            Work::Abort => self.abort(payment).await,
+            Work::Void => self.void(payment).await,
+            Work::Post => {
+                self.post(&payment);
+                Ok(None)
+            }
+            Work::Refund => self.refund(payment).await,
+            Work::Reverse => self.reverse(payment).await,
+        };
+        done.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a payment could not be carried on yet");
+            None
+        })
+    }
+
+    async fn settle(&self, step: Step) -> Result<Option<Payment>, StoreError> {
+        Ok(self.write(step).await?.payment.ok())
+    }
+
+    async fn hold(&self, payment: Payment) -> Result<Option<Payment>, StoreError> {
+        fault::point("hold.before");
+        let answer = self.inner.banks.hold(&payment).await;
+        fault::point("hold.after");
+        let id = payment.id;
+        match answer {
+            HoldAnswer::Held => {
+                let outcome = self.write(Step::Held { payment: id }).await?;
+                match (outcome.settled, outcome.payment) {
+                    (Settled::Moved, Ok(committed)) => {
+                        self.post(&committed);
+                        Ok(Some(committed))
+                    }
+                    // The decision deadline came first, or a reversal did.
+                    (Settled::TooLate, Ok(lost)) if lost.state == State::Aborting => self.void(lost).await,
+                    (_, payment) => Ok(payment.ok()),
+                }
+            }
+            HoldAnswer::Refused(reason) => self.settle(Step::HoldRefused { payment: id, reason }).await,
+            HoldAnswer::Unknown => Ok(None),
+        }
+    }
+
+    async fn abort(&self, payment: Payment) -> Result<Option<Payment>, StoreError> {
+        match self.write(Step::Abort { payment: payment.id }).await?.payment {
+            Ok(aborting) if aborting.state == State::Aborting => self.void(aborting).await,
+            other => Ok(other.ok()),
+        }
+    }
+
+    async fn void(&self, payment: Payment) -> Result<Option<Payment>, StoreError> {
+        let Some((charge, leg)) = payment.charge.as_ref().and_then(|c| Some((c, c.leg_id?))) else { return Ok(None) };
+        if !self.inner.banks.void(&charge.bank_id, leg, payment.id).await {
+            return Ok(None);
+        }
+        self.settle(Step::Voided { payment: payment.id }).await
+    }
+
+    fn post(&self, payment: &Payment) {
+        if let Some((charge, leg)) = payment.charge.as_ref().and_then(|c| Some((c, c.leg_id?))) {
+            self.inner.posts.push(&charge.bank_id, leg, payment.id);
+        }
+    }
+
+    async fn refund(&self, refund: Payment) -> Result<Option<Payment>, StoreError> {
+        let Kind::Refund { original } = refund.kind else { return Ok(None) };
+        let first = self.find(original).await?.and_then(|first| first.charge?.leg_id);
+        let (Some(charge), Some(taken)) = (refund.charge.as_ref(), first) else { return Ok(None) };
+        let Some(leg) = charge.leg_id else { return Ok(None) };
+        let answer = self.inner.banks.give_back(&charge.bank_id, leg, refund.id, taken, refund.amount).await;
+        match answer {
+            GiveBackAnswer::Posted => self.settle(Step::RefundPosted { refund: refund.id, original }).await,
+            GiveBackAnswer::Refused(reason) => {
+                self.settle(Step::RefundRefused { refund: refund.id, original, reason }).await
+            }
+            GiveBackAnswer::Unknown => Ok(None),
+        }
+    }
+
+    async fn reverse(&self, payment: Payment) -> Result<Option<Payment>, StoreError> {
+        let Some(charge) = payment.charge.as_ref() else { return Ok(None) };
+        let (Some(taken), Some(leg)) = (charge.leg_id, charge.reversal_leg_id) else { return Ok(None) };
+        match self.inner.banks.give_back(&charge.bank_id, leg, payment.id, taken, payment.amount).await {
+            GiveBackAnswer::Posted => self.settle(Step::ReversalPosted { payment: payment.id }).await,
+            GiveBackAnswer::Refused(reason) => {
+                // Forward only: the hub has told the terminal that the money goes back, so somebody has to look.
+                metrics::counter!("bankhub_reversal_refused", "bank" => charge.bank_id.to_string()).increment(1);
+                tracing::error!(payment = %payment.id, ?reason, "the bank refuses a reversal");
+                Ok(None)
+            }
+            GiveBackAnswer::Unknown => Ok(None),
+        }
+    }
+
+    /// What a bank is to do with a leg that it holds.
+    pub(super) async fn verdict(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+        self.find(id).await
+    }
+
+    /// The number of steps that wait to be written.
+    pub fn queue_depth(&self) -> usize {
+        self.inner.writer.depth()
+    }
+}
+
+/// Marks a payment as being carried by this replica.
+struct Busy {
+    inner: Arc<Inner>,
+    payment: PaymentId,
+}
+
+impl Busy {
+    fn take(inner: &Arc<Inner>, payment: PaymentId) -> Option<Self> {
+        let mut busy = inner.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.insert(payment).then(|| Self { inner: inner.clone(), payment })
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.inner.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.payment);
+    }
+}
+
+/// The reason that a caller is told when a rule refused.
+pub(super) fn refused(outcome: Outcome) -> Result<Payment, Reason> {
+    outcome.payment
+}

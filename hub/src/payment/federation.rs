@@ -1,0 +1,60 @@
+//! What a bank may ask about a leg that it holds (DESIGN §2, rule 1).
+
+use domain::payment::State;
+use domain::{BankId, LegId, PaymentId, Reason};
+use proto::federation as pb;
+use proto::federation::federation_service_server::FederationService;
+use proto::status;
+use server_kit::identity::Role;
+use tonic::{Request, Response, Status};
+
+use super::desk::Desk;
+use crate::caller::caller;
+use crate::store_status::store_status;
+
+/// The federation service of the hub.
+#[derive(Clone, Debug)]
+pub struct FederationApi {
+    desk: Desk,
+}
+
+impl FederationApi {
+    pub fn new(desk: Desk) -> Self {
+        Self { desk }
+    }
+}
+
+#[tonic::async_trait]
+impl FederationService for FederationApi {
+    async fn resolve_leg(
+        &self,
+        request: Request<pb::ResolveLegRequest>,
+    ) -> Result<Response<pb::ResolveLegResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let message = request.into_inner();
+        let leg = LegId::parse(&message.leg_id).map_err(status)?;
+        let id = PaymentId::parse(&message.payment_id).map_err(status)?;
+        let payment = self.desk.verdict(id).await.map_err(|error| store_status(&error))?;
+        // A leg is durable here before the bank hears of it: one that is not known is void.
+        let Some((payment, charge)) = payment.as_ref().and_then(|payment| Some((payment, payment.charge.as_ref()?)))
+        else {
+            return Ok(answer(pb::LegVerdict::Void));
+        };
+        if charge.bank_id != bank {
+            return Err(status(Reason::NotYours));
+        }
+        if charge.leg_id != Some(leg) {
+            return Ok(answer(pb::LegVerdict::Void));
+        }
+        Ok(answer(match payment.state {
+            State::Holding => pb::LegVerdict::Wait,
+            State::Committed | State::Posted | State::Reversing | State::Reversed => pb::LegVerdict::Post,
+            State::Challenged | State::Declined | State::Expired | State::Cancelled => pb::LegVerdict::Void,
+            State::Aborting | State::Aborted => pb::LegVerdict::Void,
+        }))
+    }
+}
+
+fn answer(verdict: pb::LegVerdict) -> Response<pb::ResolveLegResponse> {
+    Response::new(pb::ResolveLegResponse { verdict: verdict.into() })
+}

@@ -1,0 +1,19 @@
+//! Payments: from the terminal's request to the bank's ledger, exactly once (R1, R2, M4–M6, M8).
+//!
+//! `service` speaks to terminals and `federation` to banks; `desk` carries a payment from step to step; `steps` are the durable ones,
+//! decided by `domain::payment` and written in sets; `sweep` carries on whatever a lost answer or a killed process left behind.
+
+mod books;
+mod desk;
+mod federation;
+mod request;
+mod service;
+mod sql;
+mod steps;
+mod sweep;
+mod watch;
+
+pub use desk::{Desk, DeskOptions};
+pub use federation::FederationApi;
+pub use service::{TerminalApi, TerminalLimits};
+pub use sweep::sweep;

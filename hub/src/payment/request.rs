@@ -1,0 +1,109 @@
+//! Between the terminal's messages and the domain: what cannot be read is refused by reason, before anything is stored.
+
+use domain::feed::OneTimeCode;
+use domain::payment::{Payment, Seen, State};
+use domain::purchase::LineItem;
+use domain::text::Line;
+use domain::{Money, PaymentId, PhoneNumber, Reason};
+use proto::terminal as pb;
+use server_kit::keystore::{KeyError, KeyName, KeyStore};
+
+use crate::directory::snapshot;
+
+/// A request to pay that can be read.
+#[derive(Debug)]
+pub(super) struct ReadCreate {
+    pub id: PaymentId,
+    pub phone: PhoneNumber,
+    pub amount: Money,
+    pub items: Vec<LineItem>,
+    pub reference: Option<Line>,
+}
+
+impl ReadCreate {
+    pub(super) fn read(message: &pb::CreatePaymentRequest) -> Result<Self, Reason> {
+        let id = PaymentId::parse(&message.payment_id)?;
+        let Some(pb::create_payment_request::Payer::PhoneNumber(phone)) = &message.payer else {
+            return Err(Reason::FieldMissing);
+        };
+        let phone = PhoneNumber::parse(phone)?;
+        let amount = proto::to_payable(message.amount.as_ref())?;
+        if message.items.len() > LineItem::MOST {
+            return Err(Reason::TooManyItems);
+        }
+        let item = |item: &proto::common::LineItem| {
+            LineItem::new(&item.name, &item.code, item.quantity_milli, item.amount_minor)
+        };
+        let items = message.items.iter().map(item).collect::<Result<_, _>>()?;
+        let reference = match message.merchant_reference.as_str() {
+            "" => None,
+            text if text.chars().count() > 64 => return Err(Reason::TextMalformed),
+            text => Some(Line::parse(text)?),
+        };
+        Ok(Self { id, phone, amount, items, reference })
+    }
+
+    /// What the request says, under a key, since it has a phone number in it.
+    pub(super) fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
+        let items = snapshot::items_to_json(&self.items);
+        let reference = self.reference.as_ref().map_or("", Line::as_str);
+        keys.mac(
+            KeyName::RequestFingerprint,
+            &[
+                b"create",
+                self.phone.as_e164().as_bytes(),
+                self.amount.currency.code().as_bytes(),
+                &self.amount.minor.to_be_bytes(),
+                items.as_bytes(),
+                reference.as_bytes(),
+            ],
+        )
+    }
+}
+
+/// What a refund request says.
+pub(super) fn refund_fingerprint(
+    keys: &dyn KeyStore,
+    original: PaymentId,
+    amount: Money,
+) -> Result<[u8; 32], KeyError> {
+    let (code, minor) = (amount.currency.code(), amount.minor.to_be_bytes());
+    keys.mac(KeyName::RequestFingerprint, &[b"refund", original.uuid().as_bytes(), code.as_bytes(), &minor])
+}
+
+/// A transaction password, which looks like a code.
+pub(super) fn read_password(text: &str) -> Result<OneTimeCode, Reason> {
+    OneTimeCode::parse(text).map_err(|_| Reason::PasswordMalformed)
+}
+
+/// The payment as its terminal sees it.
+pub(super) fn seen(payment: &Payment) -> pb::Payment {
+    let state = match payment.seen() {
+        Seen::AwaitingCode => pb::PaymentState::AwaitingCode,
+        Seen::Pending => pb::PaymentState::Pending,
+        Seen::Approved => pb::PaymentState::Approved,
+        Seen::Declined => pb::PaymentState::Declined,
+        Seen::Reversed => pb::PaymentState::Reversed,
+    };
+    let challenge = payment.challenge.as_ref().filter(|_| payment.state == State::Challenged);
+    // Which account it is is nobody's business before it has been charged.
+    let charged = payment.charge.as_ref().filter(|_| matches!(payment.seen(), Seen::Approved | Seen::Reversed));
+    let told = matches!(payment.seen(), Seen::AwaitingCode | Seen::Declined | Seen::Reversed);
+    pb::Payment {
+        payment_id: payment.id.to_string(),
+        state: state.into(),
+        amount: Some(proto::to_money(payment.amount)),
+        refusal: payment.refusal.filter(|_| told).map(proto::refusal),
+        attempts_left: challenge.map_or(0, |challenge| u32::from(challenge.attempts_left)),
+        code_expires_at: challenge.map(|challenge| proto::to_timestamp(challenge.expires_at)),
+        created_at: Some(proto::to_timestamp(payment.created_at)),
+        decided_at: payment.decided_at.filter(|_| payment.seen().is_final()).map(proto::to_timestamp),
+        refunded_minor: payment.refunded_minor,
+        bank_id: charged.map(|charge| charge.bank_id.to_string()).unwrap_or_default(),
+        account_masked: charged.map(|charge| charge.account_masked.clone()).unwrap_or_default(),
+        refund_of_payment_id: match payment.kind {
+            domain::payment::Kind::Refund { original } => original.to_string(),
+            _ => String::new(),
+        },
+    }
+}

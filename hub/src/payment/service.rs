@@ -1,0 +1,328 @@
+//! The terminal's calls: each checks who calls, reads the message, takes one durable step, and carries the payment on.
+
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::feed::OneTimeCode;
+use domain::payment::{NewPayment, NewRefund, Payer, Payment, PayingAccount, Reversal, Seen, Work};
+use domain::purchase::Terminal;
+use domain::{AttemptId, LegId, PaymentId, Reason, TerminalId};
+use futures_util::Stream;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use proto::status;
+use proto::terminal as pb;
+use proto::terminal::terminal_service_server::TerminalService;
+use server_kit::identity::Role;
+use server_kit::keystore::KeyName;
+use server_kit::rng::digits;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use super::desk::{Desk, refused};
+use super::request::{ReadCreate, read_password, refund_fingerprint, seen};
+use super::steps::{Authorize, Create, NewCode, ResendCode, Step, code_context, code_mac};
+use crate::caller::caller;
+use crate::store_status::store_status;
+
+/// How often one terminal may call what costs others something.
+#[derive(Clone, Copy, Debug)]
+pub struct TerminalLimits {
+    pub codes_per_minute: NonZeroU32,
+    pub reads_per_second: NonZeroU32,
+    /// How often a watched payment is read again, for changes that another replica made.
+    pub watch_every: Duration,
+}
+
+/// The terminal service of the hub.
+#[derive(Clone, Debug)]
+pub struct TerminalApi {
+    desk: Desk,
+    codes: Arc<DefaultKeyedRateLimiter<TerminalId>>,
+    reads: Arc<DefaultKeyedRateLimiter<TerminalId>>,
+    watch_every: Duration,
+    draining: CancellationToken,
+}
+
+impl TerminalApi {
+    pub fn new(desk: Desk, limits: TerminalLimits, draining: CancellationToken) -> Self {
+        Self {
+            desk,
+            codes: Arc::new(RateLimiter::keyed(Quota::per_minute(limits.codes_per_minute))),
+            reads: Arc::new(RateLimiter::keyed(Quota::per_second(limits.reads_per_second))),
+            watch_every: limits.watch_every,
+            draining,
+        }
+    }
+
+    /// The terminal of the certificate, enrolled and not suspended.
+    async fn terminal<T>(&self, request: &Request<T>) -> Result<Arc<Terminal>, Status> {
+        let id = caller(request, Role::Terminal).and_then(|id| TerminalId::parse(&id)).map_err(status)?;
+        let terminal = self.desk.directory().terminal(&id).await.map_err(|error| store_status(&error))?;
+        let terminal = terminal.ok_or_else(|| status(Reason::TerminalUnknown))?;
+        if terminal.suspended {
+            return Err(status(Reason::TerminalSuspended));
+        }
+        Ok(terminal)
+    }
+
+    fn may_read(&self, terminal: &TerminalId) -> Result<(), Status> {
+        self.reads.check_key(terminal).map_err(|_| status(Reason::TooBusy))
+    }
+
+    fn may_send_code(&self, terminal: &TerminalId) -> Result<(), Status> {
+        self.codes.check_key(terminal).map_err(|_| status(Reason::TooBusy))
+    }
+
+    async fn step(&self, step: Step) -> Result<Payment, Status> {
+        let outcome = self.desk.write(step).await.map_err(|error| store_status(&error))?;
+        refused(outcome).map_err(status)
+    }
+
+    /// A code from the system's randomness, sealed for the payer's feed.
+    fn new_code(&self, payment: PaymentId) -> Result<NewCode, Status> {
+        let fault = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "a code cannot be made");
+            status(Reason::Fault)
+        };
+        let code = digits(self.desk.rng().as_ref(), OneTimeCode::DIGITS).map_err(|error| fault(&error))?;
+        let code = OneTimeCode::parse(&code).map_err(status)?;
+        let keys = self.desk.keys();
+        let sealed = keys.seal(KeyName::SealedPayload, payment.uuid().as_bytes(), code.reveal().as_bytes());
+        Ok(NewCode { code, sealed: sealed.map_err(|error| fault(&error))? })
+    }
+
+    fn new_leg(&self) -> Result<LegId, Status> {
+        self.desk.ids().uuid().map(LegId::from_uuid).map_err(|error| {
+            tracing::error!(%error, "an id cannot be made");
+            status(Reason::Fault)
+        })
+    }
+
+    async fn payer(&self, read: &ReadCreate) -> Result<Option<Payer>, Status> {
+        let known = self.desk.directory().payer_by_phone(&read.phone).await.map_err(|error| store_status(&error))?;
+        Ok(known.map(|payer| Payer {
+            person_id: payer.person_id,
+            has_password: payer.password_mac.is_some(),
+            account: payer.account.as_ref().map(|account| PayingAccount {
+                bank_id: account.bank_id.clone(),
+                account_id: account.account_id,
+                masked: account.masked.clone(),
+                usable: account.active && !account.bank_suspended,
+            }),
+        }))
+    }
+
+    async fn owned(&self, id: PaymentId, terminal: &TerminalId) -> Result<Payment, Status> {
+        let payment = self.desk.find(id).await.map_err(|error| store_status(&error))?;
+        let payment = payment.ok_or_else(|| status(Reason::PaymentUnknown))?;
+        payment.owned_by(terminal).map_err(status)?;
+        Ok(payment)
+    }
+}
+
+fn key_fault(error: &server_kit::keystore::KeyError) -> Status {
+    tracing::error!(%error, "the key store does not answer");
+    status(Reason::Fault)
+}
+
+#[tonic::async_trait]
+impl TerminalService for TerminalApi {
+    async fn create_payment(
+        &self,
+        request: Request<pb::CreatePaymentRequest>,
+    ) -> Result<Response<pb::CreatePaymentResponse>, Status> {
+        let terminal = self.terminal(&request).await?;
+        let read = ReadCreate::read(request.get_ref()).map_err(status)?;
+        self.may_send_code(&terminal.id)?;
+        let keys = self.desk.keys().as_ref();
+        let fingerprint = read.fingerprint(keys).map_err(|error| key_fault(&error))?;
+        let payer = self.payer(&read).await?;
+        let code = self.new_code(read.id)?;
+        let bound = code_context(read.id, read.amount, &terminal.id);
+        let code_mac = code_mac(keys, &code.code, &bound).map_err(|error| key_fault(&error))?;
+        let new = NewPayment {
+            id: read.id,
+            terminal: (*terminal).clone(),
+            fingerprint,
+            amount: read.amount,
+            items: read.items,
+            reference: read.reference,
+            payer,
+            code_mac,
+        };
+        let payment = self.step(Step::Create(Box::new(Create { new, code }))).await?;
+        Ok(Response::new(pb::CreatePaymentResponse { payment: Some(seen(&payment)) }))
+    }
+
+    async fn authorize_payment(
+        &self,
+        request: Request<pb::AuthorizePaymentRequest>,
+    ) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
+        let terminal = self.terminal(&request).await?;
+        let message = request.into_inner();
+        let authorize = Authorize {
+            payment: PaymentId::parse(&message.payment_id).map_err(status)?,
+            attempt: AttemptId::parse(&message.attempt_id).map_err(status)?,
+            terminal: terminal.id.clone(),
+            code: OneTimeCode::parse(&message.code).map_err(status)?,
+            password: read_password(&message.transaction_password).map_err(status)?,
+            leg_id: self.new_leg()?,
+        };
+        let outcome = self.desk.write(Step::Authorize(authorize)).await.map_err(|error| store_status(&error))?;
+        let to_hold = outcome.to_hold;
+        let mut payment = refused(outcome).map_err(status)?;
+        if to_hold {
+            payment = self.desk.carry_and_wait(payment, Work::Hold).await.map_err(|error| store_status(&error))?;
+        }
+        Ok(Response::new(pb::AuthorizePaymentResponse { payment: Some(seen(&payment)) }))
+    }
+
+    async fn resend_code(
+        &self,
+        request: Request<pb::ResendCodeRequest>,
+    ) -> Result<Response<pb::ResendCodeResponse>, Status> {
+        let terminal = self.terminal(&request).await?;
+        let message = request.into_inner();
+        let payment = PaymentId::parse(&message.payment_id).map_err(status)?;
+        let attempt = AttemptId::parse(&message.attempt_id).map_err(status)?;
+        self.may_send_code(&terminal.id)?;
+        let code = self.new_code(payment)?;
+        let resend = ResendCode { payment, attempt, terminal: terminal.id.clone(), code };
+        let payment = self.step(Step::Resend(resend)).await?;
+        Ok(Response::new(pb::ResendCodeResponse { payment: Some(seen(&payment)) }))
+    }
+
+    async fn get_payment(
+        &self,
+        request: Request<pb::GetPaymentRequest>,
+    ) -> Result<Response<pb::GetPaymentResponse>, Status> {
+        let terminal = self.terminal(&request).await?;
+        let id = PaymentId::parse(&request.get_ref().payment_id).map_err(status)?;
+        self.may_read(&terminal.id)?;
+        let payment = self.owned(id, &terminal.id).await?;
+        Ok(Response::new(pb::GetPaymentResponse { payment: Some(seen(&payment)) }))
+    }
+
+    type WatchPaymentStream = Pin<Box<dyn Stream<Item = Result<pb::WatchPaymentResponse, Status>> + Send>>;
+
+    async fn watch_payment(
+        &self,
+        request: Request<pb::WatchPaymentRequest>,
+    ) -> Result<Response<Self::WatchPaymentStream>, Status> {
+        let terminal = self.terminal(&request).await?;
+        let id = PaymentId::parse(&request.get_ref().payment_id).map_err(status)?;
+        self.may_read(&terminal.id)?;
+        let first = self.owned(id, &terminal.id).await?;
+        let following = Following {
+            desk: self.desk.clone(),
+            watching: self.desk.watch(id),
+            every: self.watch_every,
+            draining: self.draining.clone(),
+            id,
+            last: None,
+        };
+        let stream = futures_util::stream::unfold((following, Some(first)), |(mut following, first)| async move {
+            let next = following.next(first).await?;
+            Some((next, (following, None)))
+        });
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn cancel_payment(
+        &self,
+        request: Request<pb::CancelPaymentRequest>,
+    ) -> Result<Response<pb::CancelPaymentResponse>, Status> {
+        let terminal = self.terminal(&request).await?;
+        let payment = PaymentId::parse(&request.get_ref().payment_id).map_err(status)?;
+        let payment = self.step(Step::Cancel { payment, terminal: terminal.id.clone() }).await?;
+        Ok(Response::new(pb::CancelPaymentResponse { payment: Some(seen(&payment)) }))
+    }
+
+    async fn reverse_payment(
+        &self,
+        request: Request<pb::ReversePaymentRequest>,
+    ) -> Result<Response<pb::ReversePaymentResponse>, Status> {
+        let terminal = self.terminal(&request).await?;
+        let message = request.into_inner();
+        let reversal = Reversal {
+            id: PaymentId::parse(&message.payment_id).map_err(status)?,
+            terminal_id: terminal.id.clone(),
+            amount: proto::to_payable(message.amount.as_ref()).map_err(status)?,
+            leg_id: self.new_leg()?,
+        };
+        let mut payment = self.step(Step::Reverse(reversal)).await?;
+        let work = match payment.state {
+            domain::payment::State::Aborting => Work::Void,
+            domain::payment::State::Reversing => Work::Reverse,
+            _ => Work::Nothing,
+        };
+        if work != Work::Nothing {
+            payment = self.desk.carry_and_wait(payment, work).await.map_err(|error| store_status(&error))?;
+        }
+        Ok(Response::new(pb::ReversePaymentResponse { payment: Some(seen(&payment)) }))
+    }
+
+    async fn refund_payment(
+        &self,
+        request: Request<pb::RefundPaymentRequest>,
+    ) -> Result<Response<pb::RefundPaymentResponse>, Status> {
+        let terminal = self.terminal(&request).await?;
+        let message = request.into_inner();
+        let original = PaymentId::parse(&message.payment_id).map_err(status)?;
+        let amount = proto::to_payable(message.amount.as_ref()).map_err(status)?;
+        let fingerprint = refund_fingerprint(self.desk.keys().as_ref(), original, amount);
+        let new = NewRefund {
+            id: PaymentId::parse(&message.refund_id).map_err(status)?,
+            original,
+            terminal_id: terminal.id.clone(),
+            fingerprint: fingerprint.map_err(|error| key_fault(&error))?,
+            amount,
+            leg_id: self.new_leg()?,
+        };
+        let mut refund = self.step(Step::Refund(new)).await?;
+        if refund.seen() == Seen::Pending {
+            refund = self.desk.carry_and_wait(refund, Work::Refund).await.map_err(|error| store_status(&error))?;
+        }
+        Ok(Response::new(pb::RefundPaymentResponse { refund: Some(seen(&refund)) }))
+    }
+}
+
+/// One terminal that follows one payment.
+struct Following {
+    desk: Desk,
+    watching: super::watch::Watching,
+    every: Duration,
+    draining: CancellationToken,
+    id: PaymentId,
+    last: Option<Payment>,
+}
+
+impl Following {
+    /// The payment when it has next changed; nothing after a final state or when the server drains.
+    async fn next(&mut self, first: Option<Payment>) -> Option<Result<pb::WatchPaymentResponse, Status>> {
+        let mut found = first;
+        loop {
+            if self.last.as_ref().is_some_and(|last| last.seen().is_final()) {
+                return None;
+            }
+            if let Some(payment) = found.take()
+                && self.last.as_ref().is_none_or(|last| seen(last) != seen(&payment))
+            {
+                let message = pb::WatchPaymentResponse { payment: Some(seen(&payment)) };
+                self.last = Some(payment);
+                return Some(Ok(message));
+            }
+            tokio::select! {
+                () = self.draining.cancelled() => return Some(Err(status(Reason::ShuttingDown))),
+                () = self.watching.changed() => {}
+                () = tokio::time::sleep(self.every) => {}
+            }
+            match self.desk.find(self.id).await {
+                Ok(payment) => found = payment,
+                Err(error) => return Some(Err(store_status(&error))),
+            }
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The rows of payments, payers, events and purchases.
+
+use std::collections::HashMap;
+
+use domain::feed::{Event, EventKind};
+use domain::payment::{Challenge, Charge, Kind, Payment, PayerGuard, State};
+use domain::purchase::{Purchase, Terminal};
+use domain::text::Line;
+use domain::{
+    AccountId, AttemptId, BankId, Currency, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp,
+};
+use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
+use uuid::Uuid;
+
+use crate::directory::snapshot;
+
+const PAYMENTS: Table = Table {
+    name: "payments",
+    key: &["payment_id"],
+    columns: &[
+        "payment_id",
+        "version",
+        "state",
+        "kind",
+        "terminal_id",
+        "fingerprint",
+        "person_id",
+        "currency",
+        "amount_minor",
+        "refunded_minor",
+        "original_id",
+        "merchant",
+        "items",
+        "reference",
+        "created_at",
+        "decided_at",
+        "code_mac",
+        "code_expires_at",
+        "attempts_left",
+        "last_attempt_id",
+        "refusal",
+        "bank_id",
+        "account_id",
+        "account_masked",
+        "leg_id",
+        "reversal_leg_id",
+        "decide_before",
+        "due_at",
+        "tries",
+    ],
+};
+
+const PAYERS: Table = Table {
+    name: "payers",
+    key: &["person_id"],
+    columns: &["person_id", "version", "failures", "blocked_until", "codes_sent", "last_sequence"],
+};
+
+const EVENTS: Table = Table {
+    name: "events",
+    key: &["person_id", "sequence"],
+    columns: &["person_id", "sequence", "occurred_at", "kind", "payment_id", "sealed_code", "expires_at"],
+};
+
+const PURCHASES: Table = Table {
+    name: "purchases",
+    key: &["person_id", "occurred_at", "payment_id"],
+    columns: &[
+        "person_id",
+        "occurred_at",
+        "payment_id",
+        "version",
+        "currency",
+        "amount_minor",
+        "given_back_minor",
+        "bank_id",
+        "account_masked",
+        "merchant",
+        "category",
+        "terminal_id",
+        "items",
+    ],
+};
+
+macro_rules! select_payments {
+    ($tail:literal) => {
+        concat!(
+            "SELECT payment_id, version, state, kind, terminal_id, fingerprint, person_id, currency, amount_minor, \
+             refunded_minor, original_id, merchant, items, reference, created_at, decided_at, code_mac, \
+             code_expires_at, attempts_left, last_attempt_id, refusal, bank_id, account_id, account_masked, leg_id, \
+             reversal_leg_id, decide_before, due_at, tries FROM payments WHERE ",
+            $tail
+        )
+    };
+}
+
+/// A row as it was read, with the version that its successor must follow.
+#[derive(Clone, Debug)]
+pub(super) struct Stored<T> {
+    pub value: T,
+    /// 0 for a row that is not there yet.
+    pub version: i64,
+}
+
+pub(super) async fn load_payments(
+    tx: &mut Tx,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<PaymentId, Stored<Payment>>, StoreError> {
+    let load = Load { select: select_payments!("payment_id"), tail: " ORDER BY payment_id", lock: true };
+    let rows = tx.load(load, Keys::Ids(ids)).await?;
+    rows.iter().map(|row| read_payment(row).map(|stored| (stored.value.id, stored))).collect()
+}
+
+/// Reads one payment outside of any transaction.
+pub(super) async fn find_payment(store: &Store, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+    let row = store.fetch_one(select_payments!("payment_id = $1"), vec![id.uuid().into()]).await?;
+    Ok(row.as_ref().map(read_payment).transpose()?.map(|stored| stored.value))
+}
+
+/// Whether anything is due, without taking any lock.
+pub(super) async fn anything_due(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM payments WHERE due_at <= $1 LIMIT 1";
+    Ok(store.fetch_one(sql, vec![now.into()]).await?.is_some())
+}
+
+/// What is due, at most `most`, locked so that another replica takes other rows.
+pub(super) async fn claim_due(tx: &mut Tx, most: i64) -> Result<Vec<Stored<Payment>>, StoreError> {
+    // SQLite has one writer and knows no row locks.
+    let sql = match tx.dialect() {
+        server_kit::store::Dialect::Sqlite => select_payments!("due_at <= $1 ORDER BY due_at LIMIT $2"),
+        server_kit::store::Dialect::Postgres => {
+            select_payments!("due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED")
+        }
+    };
+    let now = tx.now();
+    tx.fetch(sql, vec![now.into(), most.into()]).await?.iter().map(read_payment).collect()
+}
+
+pub(super) async fn put_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> Result<(), StoreError> {
+    tx.put(&PAYMENTS, payments.iter().map(write_payment).collect()).await
+}
+
+fn unreadable(column: usize, what: &str) -> StoreError {
+    StoreError::Unreadable { column, what: what.to_owned() }
+}
+
+fn read_payment(row: &Row) -> Result<Stored<Payment>, StoreError> {
+    let currency = row.parsed(7, Currency::parse)?;
+    let terminal_id = row.parsed(4, TerminalId::parse)?;
+    let merchant = row.text(11)?;
+    let refusal = row.maybe_text(20)?;
+    let payment = Payment {
+        id: PaymentId::from_uuid(row.id(0)?),
+        state: row.parsed(2, |name| State::from_name(name).ok_or("no such state"))?,
+        kind: read_kind(&row.text(3)?, row.maybe_id(10)?)?,
+        fingerprint: read_hash(row.bytes(5)?, 5)?,
+        person_id: row.maybe_id(6)?.map(PersonId::from_uuid),
+        amount: Money::new(currency, row.int(8)?),
+        refunded_minor: row.int(9)?,
+        seller: if merchant.is_empty() { None } else { Some(read_seller(&merchant, &terminal_id)?) },
+        terminal_id,
+        items: row.parsed(12, snapshot::items_from_json)?,
+        reference: match row.text(13)? {
+            text if text.is_empty() => None,
+            text => Some(Line::parse(&text).map_err(|_| unreadable(13, "not a line"))?),
+        },
+        created_at: row.time(14)?,
+        decided_at: row.maybe_time(15)?,
+        challenge: read_challenge(row)?,
+        last_attempt: row.maybe_id(19)?.map(AttemptId::from_uuid),
+        refusal: refusal.map(|code| Reason::from_code(&code).ok_or_else(|| unreadable(20, &code))).transpose()?,
+        charge: read_charge(row)?,
+        decide_before: row.maybe_time(26)?,
+        due_at: row.maybe_time(27)?,
+        tries: u32::try_from(row.int(28)?).unwrap_or(u32::MAX),
+    };
+    Ok(Stored { value: payment, version: row.int(1)? })
+}
+
+fn read_seller(json: &str, terminal_id: &TerminalId) -> Result<Terminal, StoreError> {
+    let seller = snapshot::merchant_from_json(json).map_err(|error| unreadable(11, &error.to_string()))?;
+    let snapshot::Snapshot { merchant, place, location } = seller;
+    Ok(Terminal { id: terminal_id.clone(), merchant, place, location, suspended: false })
+}
+
+fn read_kind(name: &str, original: Option<Uuid>) -> Result<Kind, StoreError> {
+    match (name, original) {
+        ("PURCHASE", None) => Ok(Kind::Purchase),
+        ("TOMBSTONE", None) => Ok(Kind::Tombstone),
+        ("REFUND", Some(id)) => Ok(Kind::Refund { original: PaymentId::from_uuid(id) }),
+        _ => Err(unreadable(3, name)),
+    }
+}
+
+fn read_hash(bytes: Vec<u8>, column: usize) -> Result<[u8; 32], StoreError> {
+    <[u8; 32]>::try_from(bytes).map_err(|_| unreadable(column, "not 32 bytes"))
+}
+
+fn read_challenge(row: &Row) -> Result<Option<Challenge>, StoreError> {
+    let (Some(code_mac), Some(expires_at)) = (row.maybe_bytes(16)?, row.maybe_time(17)?) else { return Ok(None) };
+    let attempts_left = u8::try_from(row.int(18)?).map_err(|_| unreadable(18, "out of range"))?;
+    Ok(Some(Challenge { code_mac: read_hash(code_mac, 16)?, expires_at, attempts_left }))
+}
+
+fn read_charge(row: &Row) -> Result<Option<Charge>, StoreError> {
+    let (Some(bank), Some(account_id)) = (row.maybe_text(21)?, row.maybe_id(22)?) else { return Ok(None) };
+    Ok(Some(Charge {
+        bank_id: BankId::parse(&bank).map_err(|_| unreadable(21, &bank))?,
+        account_id: AccountId::from_uuid(account_id),
+        account_masked: row.maybe_text(23)?.unwrap_or_default(),
+        leg_id: row.maybe_id(24)?.map(LegId::from_uuid),
+        reversal_leg_id: row.maybe_id(25)?.map(LegId::from_uuid),
+    }))
+}
+
+fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
+    let payment = &stored.value;
+    let (kind, original) = match payment.kind {
+        Kind::Purchase => ("PURCHASE", None),
+        Kind::Tombstone => ("TOMBSTONE", None),
+        Kind::Refund { original } => ("REFUND", Some(original.uuid())),
+    };
+    let challenge = payment.challenge.as_ref();
+    let charge = payment.charge.as_ref();
+    vec![
+        payment.id.uuid().into(),
+        (stored.version + 1).into(),
+        payment.state.name().into(),
+        kind.into(),
+        payment.terminal_id.as_str().into(),
+        payment.fingerprint.to_vec().into(),
+        payment.person_id.map(PersonId::uuid).into(),
+        payment.amount.currency.code().into(),
+        payment.amount.minor.into(),
+        payment.refunded_minor.into(),
+        original.into(),
+        payment.seller.as_ref().map(snapshot::merchant_to_json).unwrap_or_default().into(),
+        snapshot::items_to_json(&payment.items).into(),
+        payment.reference.as_ref().map(|line| line.as_str().to_owned()).unwrap_or_default().into(),
+        payment.created_at.into(),
+        payment.decided_at.into(),
+        challenge.map(|challenge| challenge.code_mac.to_vec()).into(),
+        challenge.map(|challenge| challenge.expires_at).into(),
+        challenge.map_or(0, |challenge| i64::from(challenge.attempts_left)).into(),
+        payment.last_attempt.map(AttemptId::uuid).into(),
+        payment.refusal.map(|reason| reason.code().to_owned()).into(),
+        charge.map(|charge| charge.bank_id.as_str().to_owned()).into(),
+        charge.map(|charge| charge.account_id.uuid()).into(),
+        charge.map(|charge| charge.account_masked.clone()).into(),
+        charge.and_then(|charge| charge.leg_id).map(LegId::uuid).into(),
+        charge.and_then(|charge| charge.reversal_leg_id).map(LegId::uuid).into(),
+        payment.decide_before.into(),
+        payment.due_at.into(),
+        i64::from(payment.tries).into(),
+    ]
+}
+
+pub(super) async fn load_guards(
+    tx: &mut Tx,
+    persons: Vec<Uuid>,
+) -> Result<HashMap<PersonId, Stored<PayerGuard>>, StoreError> {
+    let load = Load {
+        select: "SELECT person_id, version, failures, blocked_until, codes_sent, last_sequence FROM payers \
+                 WHERE person_id",
+        tail: " ORDER BY person_id",
+        lock: true,
+    };
+    let rows = tx.load(load, Keys::Ids(persons)).await?;
+    rows.iter().map(|row| read_guard(row).map(|stored| (stored.value.person_id, stored))).collect()
+}
+
+fn read_guard(row: &Row) -> Result<Stored<PayerGuard>, StoreError> {
+    let sent = row.bytes(4)?;
+    let times = sent.chunks_exact(8).filter_map(|bytes| <[u8; 8]>::try_from(bytes).ok());
+    let guard = PayerGuard {
+        person_id: PersonId::from_uuid(row.id(0)?),
+        failures: u32::try_from(row.int(2)?).unwrap_or(u32::MAX),
+        blocked_until: row.maybe_time(3)?,
+        codes_sent: times.map(|bytes| Timestamp::from_micros(i64::from_be_bytes(bytes))).collect(),
+        last_sequence: row.int(5)?,
+    };
+    Ok(Stored { value: guard, version: row.int(1)? })
+}
+
+pub(super) async fn put_guards(tx: &mut Tx, guards: &[Stored<PayerGuard>]) -> Result<(), StoreError> {
+    let write = |stored: &Stored<PayerGuard>| {
+        let guard = &stored.value;
+        let sent: Vec<u8> = guard.codes_sent.iter().flat_map(|at| at.micros().to_be_bytes()).collect();
+        vec![
+            guard.person_id.uuid().into(),
+            (stored.version + 1).into(),
+            i64::from(guard.failures).into(),
+            guard.blocked_until.into(),
+            sent.into(),
+            guard.last_sequence.into(),
+        ]
+    };
+    tx.put(&PAYERS, guards.iter().map(write).collect()).await
+}
+
+/// The keyed hashes of the transaction passwords of these persons.
+pub(super) async fn load_passwords(
+    tx: &mut Tx,
+    persons: Vec<Uuid>,
+) -> Result<HashMap<PersonId, Vec<u8>>, StoreError> {
+    let load = Load {
+        select: "SELECT person_id, password_mac FROM persons WHERE person_id",
+        tail: " ORDER BY person_id",
+        lock: false,
+    };
+    let rows = tx.load(load, Keys::Ids(persons)).await?;
+    let read = |row: &Row| Ok((PersonId::from_uuid(row.id(0)?), row.maybe_bytes(1)?.unwrap_or_default()));
+    rows.iter().map(read).collect()
+}
+
+/// An event with the sealed code that is stored with it.
+#[derive(Clone, Debug)]
+pub(super) struct NewEvent {
+    pub event: std::sync::Arc<Event>,
+    pub sealed_code: Option<Vec<u8>>,
+    /// The payment under which the event is stored: for a refund its own, not the one it gives back from.
+    pub payment_id: PaymentId,
+}
+
+pub(super) async fn insert_events(tx: &mut Tx, events: &[NewEvent]) -> Result<(), StoreError> {
+    let write = |new: &NewEvent| {
+        let expires_at = match &new.event.kind {
+            EventKind::Code { expires_at, .. } => Some(*expires_at),
+            _ => None,
+        };
+        vec![
+            new.event.person_id.uuid().into(),
+            new.event.sequence.into(),
+            new.event.occurred_at.into(),
+            new.event.kind.name().into(),
+            new.payment_id.uuid().into(),
+            new.sealed_code.clone().into(),
+            expires_at.into(),
+        ]
+    };
+    tx.insert(&EVENTS, events.iter().map(write).collect()).await
+}
+
+pub(super) async fn insert_purchases(tx: &mut Tx, sold: &[(Purchase, Terminal)]) -> Result<(), StoreError> {
+    let write = |(purchase, seller): &(Purchase, Terminal)| {
+        vec![
+            purchase.person_id.uuid().into(),
+            purchase.occurred_at.into(),
+            purchase.payment_id.uuid().into(),
+            1_i64.into(),
+            purchase.amount.currency.code().into(),
+            purchase.amount.minor.into(),
+            purchase.given_back_minor.into(),
+            purchase.bank_id.as_str().into(),
+            purchase.account_masked.as_str().into(),
+            snapshot::merchant_to_json(seller).into(),
+            purchase.merchant.category.as_str().into(),
+            purchase.terminal_id.as_str().into(),
+            snapshot::items_to_json(&purchase.items).into(),
+        ]
+    };
+    tx.insert(&PURCHASES, sold.iter().map(write).collect()).await
+}
+
+/// Money that came back to a purchase in the record.
+#[derive(Clone, Debug)]
+pub(super) struct GivenBack {
+    pub person_id: PersonId,
+    pub occurred_at: Timestamp,
+    pub payment_id: PaymentId,
+    pub amount_minor: i64,
+}
+
+pub(super) async fn add_given_back(tx: &mut Tx, given: &GivenBack) -> Result<(), StoreError> {
+    let sql = "UPDATE purchases SET given_back_minor = given_back_minor + $1, version = version + 1 \
+               WHERE person_id = $2 AND occurred_at = $3 AND payment_id = $4";
+    let args = vec![
+        given.amount_minor.into(),
+        given.person_id.uuid().into(),
+        given.occurred_at.into(),
+        given.payment_id.uuid().into(),
+    ];
+    match tx.execute(sql, args).await? {
+        1 => Ok(()),
+        _ => Err(StoreError::Refused("a payment that is committed has no purchase".to_owned())),
+    }
+}
