@@ -83,6 +83,8 @@ catalogue! {
     CodeMalformed "CODE_MALFORMED" Invalid "A one-time code has exactly six digits." "动态码必须为六位数字。";
     PasswordMalformed "PASSWORD_MALFORMED" Invalid "A transaction password has exactly six digits." "交易密码必须为六位数字。";
     PageTokenMalformed "PAGE_TOKEN_MALFORMED" Invalid "A page token was not made by this call." "分页标记无效。";
+    PageSizeOutOfRange "PAGE_SIZE_OUT_OF_RANGE" Invalid "A page has 1 to 200 entries, or 0 for the usual number." "每页条数须为1至200，或填0取默认值。";
+    SequenceOutOfRange "SEQUENCE_OUT_OF_RANGE" Invalid "A sequence is below zero or beyond the last event." "事件序号小于零或超出最新事件。";
     DeviceKeyMalformed "DEVICE_KEY_MALFORMED" Invalid "A device key is not an uncompressed P-256 point." "设备公钥格式错误。";
     LocationMalformed "LOCATION_MALFORMED" Invalid "Coordinates are out of range." "坐标超出范围。";
     CategoryMalformed "CATEGORY_MALFORMED" Invalid "A merchant category has four digits (ISO 18245)." "商户类别码必须为四位数字。";

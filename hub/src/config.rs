@@ -13,6 +13,8 @@ use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
 use server_kit::tls::ServerTlsConfig;
 
+use crate::cardholder::{CardholderOptions, StrangerLimits};
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -37,6 +39,8 @@ pub struct Config {
     pub payments: Payments,
     #[serde(default)]
     pub banks: Links,
+    #[serde(default)]
+    pub phones: Phones,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,
@@ -213,5 +217,47 @@ pub struct Links {
 impl Default for Links {
     fn default() -> Self {
         Self { timeout: HumanDuration::from_secs(3), tries: 3 }
+    }
+}
+
+/// How much phones without a session may ask.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Phones {
+    /// How long a session lives without a call.
+    pub session_idle: HumanDuration,
+    /// Calls a second from one address, and at once.
+    pub calls_per_address: u32,
+    pub calls_per_address_burst: u32,
+    /// Calls a second from everywhere, and at once.
+    pub calls_in_all: u32,
+    pub calls_in_all_burst: u32,
+}
+
+impl Default for Phones {
+    fn default() -> Self {
+        let options = CardholderOptions::default();
+        Self {
+            session_idle: HumanDuration(options.idle),
+            calls_per_address: options.strangers.per_address,
+            calls_per_address_burst: options.strangers.per_address_burst,
+            calls_in_all: options.strangers.in_all,
+            calls_in_all_burst: options.strangers.in_all_burst,
+        }
+    }
+}
+
+impl Phones {
+    pub(crate) fn options(&self) -> CardholderOptions {
+        CardholderOptions {
+            idle: self.session_idle.get(),
+            strangers: StrangerLimits {
+                per_address: self.calls_per_address,
+                per_address_burst: self.calls_per_address_burst,
+                in_all: self.calls_in_all,
+                in_all_burst: self.calls_in_all_burst,
+            },
+            ..CardholderOptions::default()
+        }
     }
 }

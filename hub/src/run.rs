@@ -8,10 +8,10 @@ use proto::cardholder::cardholder_service_server::CardholderServiceServer;
 use proto::federation::federation_service_server::FederationServiceServer;
 use proto::operator::operator_service_server::OperatorServiceServer;
 use proto::terminal::terminal_service_server::TerminalServiceServer;
-use server_kit::clock::{SharedClock, SystemClock};
+use server_kit::clock::SystemClock;
 use server_kit::keystore::{SealedFile, SharedKeyStore};
 use server_kit::ops::{OpsServer, Readiness};
-use server_kit::rng::{IdMaker, SharedRng, SystemRng};
+use server_kit::rng::{IdMaker, SystemRng};
 use server_kit::serve::GrpcServer;
 use server_kit::shutdown::Shutdown;
 use server_kit::store::{Migrations, Owner, Store, StoreOptions, WriterOptions};
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::bank::{Banks, LinkOptions};
-use crate::cardholder::CardholderApi;
+use crate::cardholder::{CardholderApi, CardholderParts};
 use crate::config::Config;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
@@ -102,11 +102,8 @@ struct Hub {
     owner: Arc<Owner>,
     directory: Directory,
     banks: Banks,
-    feed: Feed,
     desk: Desk,
-    keys: SharedKeyStore,
-    clock: SharedClock,
-    rng: SharedRng,
+    cardholder: CardholderApi,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -153,7 +150,8 @@ async fn build(config: &Config, shutdown: &Shutdown) -> Result<Hub, RunError> {
         feed: feed.clone(),
         keys: keys.clone(),
         rng: rng.clone(),
-        ids,
+        ids: ids.clone(),
+        clock: clock.clone(),
         policy: config.payments.policy(),
         owner: owner.clone(),
         writer: WriterOptions::default(),
@@ -161,8 +159,19 @@ async fn build(config: &Config, shutdown: &Shutdown) -> Result<Hub, RunError> {
     });
     tokio::spawn(feed.clone().listen());
     tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
-    let tasks = vec![directory_task, desk_task];
-    Ok(Hub { store, owner, directory, banks, feed, desk, keys, clock, rng, tasks })
+    let parts = CardholderParts {
+        store: store.clone(),
+        keys,
+        clock,
+        rng,
+        ids,
+        directory: directory.clone(),
+        feed,
+        replica: config.replica.clone(),
+    };
+    let (cardholder, mut tasks) = CardholderApi::start(parts, config.phones.options());
+    tasks.extend([directory_task, desk_task]);
+    Ok(Hub { store, owner, directory, banks, desk, cardholder, tasks })
 }
 
 impl Hub {
@@ -175,22 +184,17 @@ impl Hub {
         let terminal = TerminalApi::new(self.desk.clone(), limits, shutdown.draining());
         let federation = FederationApi::new(self.desk.clone());
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()));
-        let cardholder = self.cardholder();
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(most))
             .add_service(OperatorServiceServer::new(operator).max_decoding_message_size(most))
-            .add_service(CardholderServiceServer::new(cardholder).max_decoding_message_size(most))
-    }
-
-    fn cardholder(&self) -> CardholderApi {
-        todo!()
+            .add_service(CardholderServiceServer::new(self.cardholder.clone()).max_decoding_message_size(most))
     }
 
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, desk, feed, tasks, .. } = self;
-        drop((directory, desk, feed));
+        let Self { store, directory, banks, desk, cardholder, tasks, .. } = self;
+        drop((directory, banks, desk, cardholder));
         let all = futures_util::future::join_all(tasks);
         // Tasks that still carry a payment hold a desk for as long as a bank takes to answer.
         if tokio::time::timeout(std::time::Duration::from_secs(5), all).await.is_err() {

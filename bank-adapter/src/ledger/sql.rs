@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use domain::ledger::{
-    Account, AccountKind, AccountStatus, Balances, Books, Charge, Deposit, DepositId, GiveBack, Leg, LegOrder, LegState,
-    Transfer, read_splits, write_splits,
+    Account, AccountKind, AccountStatus, Balances, Books, Charge, Deposit, DepositId, GiveBack, Leg, LegOrder,
+    LegState, Transfer, read_splits, write_splits,
 };
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
@@ -182,9 +182,8 @@ pub(super) async fn read_changed(
     before: Timestamp,
     limit: i64,
 ) -> Result<Vec<Leg>, StoreError> {
-    const SQL: &str = select_legs!(
-        "WHERE (changed_at, leg_id) > ($1, $2) AND changed_at < $3 ORDER BY changed_at, leg_id LIMIT $4"
-    );
+    const SQL: &str =
+        select_legs!("WHERE (changed_at, leg_id) > ($1, $2) AND changed_at < $3 ORDER BY changed_at, leg_id LIMIT $4");
     let args = vec![after.changed_at.into(), after.leg_id.into(), before.into(), limit.into()];
     store.fetch(SQL, args).await?.iter().map(leg_of).collect()
 }

@@ -40,10 +40,8 @@ pub struct PostResult {
 /// What came of a step. An error by reason stored nothing.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    Held(Result<Leg, Reason>),
+    Leg(Result<Leg, Reason>),
     Posted(Vec<PostResult>),
-    Voided(Result<Leg, Reason>),
-    Refunded(Result<Leg, Reason>),
     Account(Result<Account, Reason>),
 }
 
@@ -56,8 +54,8 @@ pub(super) struct LedgerSteps {
 }
 
 impl LedgerSteps {
-    pub(super) fn new(owner: Owner, chain: Chain) -> Self {
-        Self { owner: RwLock::new(Arc::new(owner)), chain: Mutex::new(chain) }
+    pub(super) fn new(owner: Arc<Owner>, chain: Chain) -> Self {
+        Self { owner: RwLock::new(owner), chain: Mutex::new(chain) }
     }
 
     pub(super) fn owner(&self) -> Arc<Owner> {
@@ -84,17 +82,17 @@ impl StepSet for LedgerSteps {
             sql::save(tx, &books).await?;
             self.chain.lock().await.append(tx, log).await?;
         }
-        pass(steps.iter().map(durable_point_of_step), ["D3.before", "D5.before"]);
+        pass(steps, ["D3.before", "D5.before"]);
         Ok(outcomes)
     }
 
-    fn committed(&self, outcomes: &[Outcome]) {
-        pass(outcomes.iter().map(durable_point_of_outcome), ["D3.after", "D5.after"]);
+    fn committed(&self, steps: &[Step], outcomes: &[Outcome]) {
+        pass(steps, ["D3.after", "D5.after"]);
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
         }
-        for outcome in outcomes {
-            count(outcome);
+        for (step, outcome) in steps.iter().zip(outcomes) {
+            count(step, outcome);
         }
     }
 
@@ -105,40 +103,12 @@ impl StepSet for LedgerSteps {
     }
 }
 
-/// The durable points of the adapter (DESIGN §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DurablePoint {
-    Hold,
-    Post,
-}
-
-const fn durable_point_of_step(step: &Step) -> Option<DurablePoint> {
-    match step {
-        Step::Hold(_) => Some(DurablePoint::Hold),
-        Step::Post(_) => Some(DurablePoint::Post),
-        Step::Void(_) | Step::Refund(_) | Step::Open(_) | Step::Deposit(_) | Step::Freeze(_) => None,
-    }
-}
-
-const fn durable_point_of_outcome(outcome: &Outcome) -> Option<DurablePoint> {
-    match outcome {
-        Outcome::Held(_) => Some(DurablePoint::Hold),
-        Outcome::Posted(_) => Some(DurablePoint::Post),
-        Outcome::Voided(_) | Outcome::Refunded(_) | Outcome::Account(_) => None,
-    }
-}
-
-/// Passes the fault points of the steps that are in this set, once each.
-fn pass(points: impl Iterator<Item = Option<DurablePoint>>, [hold, post]: [&str; 2]) {
-    let (mut holds, mut posts) = (false, false);
-    for point in points {
-        holds |= point == Some(DurablePoint::Hold);
-        posts |= point == Some(DurablePoint::Post);
-    }
-    if holds {
+/// Passes the fault points of the durable points that are in this set (DESIGN §2): D3 for holds, D5 for posts.
+fn pass(steps: &[Step], [hold, post]: [&str; 2]) {
+    if steps.iter().any(|step| matches!(step, Step::Hold(_))) {
         fault::point(hold);
     }
-    if posts {
+    if steps.iter().any(|step| matches!(step, Step::Post(_))) {
         fault::point(post);
     }
 }
@@ -176,10 +146,10 @@ fn named(steps: &[Step]) -> Named {
 /// Decides one step, makes it part of the books, and adds what happened to the log.
 fn decide(books: &mut Books, step: &Step, now: Timestamp, log: &mut Vec<Entry>) -> Outcome {
     match step {
-        Step::Hold(order) => Outcome::Held(leg_step(books, rules::hold(books, order, now), log)),
+        Step::Hold(order) => Outcome::Leg(leg_step(books, rules::hold(books, order, now), log)),
         Step::Post(legs) => Outcome::Posted(legs.iter().map(|id| post_one(books, *id, now, log)).collect()),
-        Step::Void(order) => Outcome::Voided(leg_step(books, rules::void(books, *order, now), log)),
-        Step::Refund(order) => Outcome::Refunded(leg_step(books, rules::refund(books, order, now), log)),
+        Step::Void(order) => Outcome::Leg(leg_step(books, rules::void(books, *order, now), log)),
+        Step::Refund(order) => Outcome::Leg(leg_step(books, rules::refund(books, order, now), log)),
         Step::Open(order) => Outcome::Account(account_step(books, rules::open_account(books, order, now), log, |it| {
             entry("account.opened", it.id, format!("account={} currency={}", it.masked(), it.currency))
         })),
@@ -256,21 +226,25 @@ const fn entry(kind: &'static str, account: AccountId, content: String) -> Entry
     Entry { kind, subject: account.uuid(), content }
 }
 
-fn count(outcome: &Outcome) {
-    let leg = |step: &'static str, result: &Result<Leg, Reason>| match result {
-        Ok(leg) => counted(step, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
-        Err(reason) => counted(step, reason.code()),
+fn count(step: &Step, outcome: &Outcome) {
+    let name = match step {
+        Step::Hold(_) => "hold",
+        Step::Post(_) => "post",
+        Step::Void(_) => "void",
+        Step::Refund(_) => "refund",
+        Step::Open(_) => "open",
+        Step::Deposit(_) => "deposit",
+        Step::Freeze(_) => "freeze",
     };
     match outcome {
-        Outcome::Held(result) => leg("hold", result),
-        Outcome::Voided(result) => leg("void", result),
-        Outcome::Refunded(result) => leg("refund", result),
+        Outcome::Leg(Ok(leg)) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
         Outcome::Posted(results) => {
             for result in results {
-                counted("post", result.refusal.map_or("POSTED", Reason::code));
+                counted(name, result.refusal.map_or("POSTED", Reason::code));
             }
         }
-        Outcome::Account(result) => counted("account", result.as_ref().err().map_or("OK", |reason| reason.code())),
+        Outcome::Account(Ok(_)) => counted(name, "OK"),
+        Outcome::Leg(Err(reason)) | Outcome::Account(Err(reason)) => counted(name, reason.code()),
     }
 }
 

@@ -124,7 +124,8 @@ pub fn give_back(splits: &[Split], refunded_minor: i64, amount_minor: i64) -> Ve
 
 /// The splits as they are stored: `account:amount_minor`, separated by spaces.
 pub fn write_splits(splits: &[Split]) -> String {
-    let words: Vec<String> = splits.iter().map(|split| format!("{}:{}", split.account_id, split.amount_minor)).collect();
+    let words: Vec<String> =
+        splits.iter().map(|split| format!("{}:{}", split.account_id, split.amount_minor)).collect();
     words.join(" ")
 }
 
@@ -240,11 +241,7 @@ mod tests {
             ("inactive", facts(|_, a| a.status = AccountStatus::Inactive), Err(Reason::AccountInactive)),
             ("closed", facts(|_, a| a.status = AccountStatus::Closed), Err(Reason::AccountClosed)),
             ("the bank's own", facts(|_, a| a.kind = AccountKind::Cash), Err(Reason::AccountUnknown)),
-            (
-                "frozen before poor",
-                facts(|_, a| (a.frozen, a.available_minor) = (true, 0)),
-                Err(Reason::AccountFrozen),
-            ),
+            ("frozen before poor", facts(|_, a| (a.frozen, a.available_minor) = (true, 0)), Err(Reason::AccountFrozen)),
         ];
         for (name, facts, wanted) in table {
             let splits = wanted.map(|amount_minor| vec![Split { account_id: account_id(), amount_minor }]);

@@ -147,7 +147,8 @@ fn check(books: &Books) {
 
 fn any_amount() -> impl Strategy<Value = Money> {
     let yen = Currency::parse("JPY").unwrap();
-    (-1_i64..400, prop::bool::weighted(0.1)).prop_map(move |(minor, other)| if other { Money::new(yen, minor) } else { cny(minor) })
+    (-1_i64..400, prop::bool::weighted(0.1))
+        .prop_map(move |(minor, other)| if other { Money::new(yen, minor) } else { cny(minor) })
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -251,10 +252,7 @@ fn m6_what_was_held_is_posted_although_the_account_was_frozen_since_and_money_co
         Ok(Some(LegState::Refused(Reason::AccountFrozen)))
     );
     assert_eq!(run(&mut books, &Step::Post { leg: 10 }), Ok(Some(LegState::Posted)));
-    assert_eq!(
-        run(&mut books, &Step::Refund { leg: 12, original: 10, amount: cny(300) }),
-        Ok(Some(LegState::Posted))
-    );
+    assert_eq!(run(&mut books, &Step::Refund { leg: 12, original: 10, amount: cny(300) }), Ok(Some(LegState::Posted)));
     assert!(run(&mut books, &Step::Deposit { deposit: 91, account: 1, amount: cny(1) }).is_ok());
     assert_eq!(available(&books), 501);
     check(&books);

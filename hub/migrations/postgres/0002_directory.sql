@@ -82,7 +82,7 @@ CREATE INDEX sessions_expiry ON sessions (expires_at);
 
 -- A nonce proves by itself that this hub made it and when; what is stored is that it was used.
 CREATE TABLE spent_nonces (
-    nonce_hash BYTEA NOT NULL PRIMARY KEY,
+    nonce BYTEA NOT NULL PRIMARY KEY,
     device_id UUID NOT NULL,
     expires_at BIGINT NOT NULL
 );

@@ -101,7 +101,7 @@ impl StepSet for Changes {
 
     // The writer calls these between two sets, when nobody holds the chain. Should that ever be otherwise, the pending head is
     // replaced by the next row's, which then fails on the key and is run again from what is stored.
-    fn committed(&self, _: &[Self::Outcome]) {
+    fn committed(&self, _: &[Step], _: &[Self::Outcome]) {
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
         }

@@ -34,6 +34,7 @@ use cache::Caches;
 use changes::Changes;
 
 pub use operator::OperatorApi;
+pub(crate) use sealed::{check_password, enrolment_code_matches};
 pub use sealed::{SecretError, password_mac, password_matches, phone_hash};
 
 /// Asks a bank about its accounts.

@@ -9,7 +9,6 @@ use proto::operator as pb;
 use proto::operator::operator_service_server::OperatorService;
 use server_kit::identity::Role;
 use server_kit::rng::digits;
-use server_kit::tls;
 use tonic::{Request, Response, Status};
 
 use super::banks::RegisterBank;
@@ -18,6 +17,7 @@ use super::merchants::RegisterMerchant;
 use super::persons::{AccountAsked, BindAccount, ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankAccounts, Directory, banks, inspect, merchants, phone_hash, sql, terminals};
+use crate::caller::caller;
 use crate::store_status::{fault, store_status};
 
 /// What operators call. Cheap to clone.
@@ -62,17 +62,7 @@ impl OperatorApi {
 
 /// The operator who calls, by certificate.
 fn operator<T>(request: &Request<T>) -> Result<String, Status> {
-    let peer = tls::peer(request);
-    let reason = match peer.as_deref() {
-        Some(peer) => match &peer.principal {
-            Some(principal) if principal.role == Role::Operator => return Ok(principal.id.clone()),
-            Some(_) => Reason::RoleNotAllowed,
-            None if peer.refused.is_some() => Reason::CertificateRefused,
-            None => Reason::CertificateMissing,
-        },
-        None => Reason::CertificateMissing,
-    };
-    Err(proto::status(reason))
+    caller(request, Role::Operator).map_err(proto::status)
 }
 
 /// A change answers with its own sort of thing; anything else is a fault of this program.

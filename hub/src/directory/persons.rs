@@ -5,11 +5,11 @@ use std::fmt;
 use domain::text::Line;
 use domain::{AccountId, BankId, PersonId, PhoneNumber, Reason, Timestamp};
 use proto::operator as pb;
-use server_kit::keystore::{KeyError, KeyName, KeyStore};
+use server_kit::keystore::{KeyError, KeyStore};
 use server_kit::store::{StoreError, Tx};
 
 use super::changes::{Done, Log};
-use super::sealed::{enrolment_code_parts, name_is, phone_hash, seal_name, seal_phone, unusable};
+use super::sealed::{enrolment_code_mac, name_is, phone_hash, seal_name, seal_phone, unusable};
 use super::sql::{self, Binding, PersonRow, Stored};
 
 /// Wrong tries after which an enrolment code is dead.
@@ -165,7 +165,7 @@ impl IssueEnrolmentCode {
         code: &str,
         ttl: std::time::Duration,
     ) -> Result<Self, KeyError> {
-        let code_mac = keys.mac(KeyName::OneTimeCode, &enrolment_code_parts(&person_id, code))?;
+        let code_mac = enrolment_code_mac(keys, person_id, code)?;
         Ok(Self { person_id, code_mac, ttl })
     }
 

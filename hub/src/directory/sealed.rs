@@ -35,19 +35,32 @@ pub fn password_matches(
     stored: &[u8],
 ) -> Result<bool, SecretError> {
     check_password(password)?;
-    let parts: [&[u8]; 2] = [person_id.uuid().as_bytes(), password.as_bytes()];
-    Ok(keys.mac_matches(KeyName::TransactionPassword, &parts, stored)?)
+    let person = person_id.uuid();
+    Ok(keys.mac_matches(KeyName::TransactionPassword, &[person.as_bytes(), password.as_bytes()], stored)?)
 }
 
-fn check_password(password: &str) -> Result<(), Reason> {
+pub(crate) fn check_password(password: &str) -> Result<(), Reason> {
     let fine = password.len() == 6 && password.bytes().all(|b| b.is_ascii_digit());
     if fine { Ok(()) } else { Err(Reason::PasswordMalformed) }
 }
 
-/// The parts that an enrolment code is hashed with. The key is that of one-time codes, which an enrolment code is; the first
-/// part keeps it apart from the code of a payment.
-pub(crate) fn enrolment_code_parts<'a>(person_id: &'a PersonId, code: &'a str) -> [&'a [u8]; 3] {
-    [b"enrolment", person_id.uuid().as_bytes(), code.as_bytes()]
+/// The first part of an enrolment code's keyed hash. The key is that of one-time codes, which an enrolment code is, and this
+/// keeps it apart from the code of a payment.
+const ENROLMENT: &[u8] = b"enrolment";
+
+/// The keyed hash of an enrolment code, bound to the person.
+pub(super) fn enrolment_code_mac(keys: &dyn KeyStore, person_id: PersonId, code: &str) -> Result<[u8; 32], KeyError> {
+    keys.mac(KeyName::OneTimeCode, &[ENROLMENT, person_id.uuid().as_bytes(), code.as_bytes()])
+}
+
+/// Whether `stored` is the keyed hash of this enrolment code; in constant time.
+pub(crate) fn enrolment_code_matches(
+    keys: &dyn KeyStore,
+    person_id: PersonId,
+    code: &str,
+    stored: &[u8],
+) -> Result<bool, KeyError> {
+    keys.mac_matches(KeyName::OneTimeCode, &[ENROLMENT, person_id.uuid().as_bytes(), code.as_bytes()], stored)
 }
 
 /// The number under AES-GCM, bound to the person's row.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::payment::{Kind, Payment, Policy, Seen, Settled, State, Work};
 use domain::{PaymentId, Reason};
 use server_kit::audit::Chain;
+use server_kit::clock::SharedClock;
 use server_kit::fault;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::{IdMaker, SharedRng};
@@ -30,6 +31,7 @@ pub struct DeskOptions {
     pub keys: SharedKeyStore,
     pub rng: SharedRng,
     pub ids: IdMaker,
+    pub clock: SharedClock,
     pub policy: Policy,
     pub owner: Arc<Owner>,
     pub writer: WriterOptions,
@@ -51,6 +53,7 @@ struct Inner {
     keys: SharedKeyStore,
     rng: SharedRng,
     ids: IdMaker,
+    clock: SharedClock,
     policy: Policy,
     answer_within: Duration,
     writer: GroupWriter<PaymentSteps>,
@@ -101,6 +104,7 @@ impl Desk {
             keys: options.keys,
             rng: options.rng,
             ids: options.ids,
+            clock: options.clock,
             policy: options.policy,
             answer_within: options.answer_within,
             writer,
@@ -128,6 +132,10 @@ impl Desk {
 
     pub(super) fn ids(&self) -> &IdMaker {
         &self.inner.ids
+    }
+
+    pub(super) fn clock(&self) -> &SharedClock {
+        &self.inner.clock
     }
 
     pub(super) fn policy(&self) -> &Policy {

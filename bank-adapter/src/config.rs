@@ -1,0 +1,168 @@
+//! The configuration of a bank's node. Every key, its unit and its default.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use server_kit::config::{HumanDuration, SecretRef};
+use server_kit::serve::ServeLimits;
+use server_kit::telemetry::LogFormat;
+use server_kit::tls::ServerTlsConfig;
+
+/// Everything that a bank's node is told. Keys that are not listed here are refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The federation, as in `spiffe://<federation>/bank/<bank_id>`. Must be set.
+    pub federation: String,
+    /// The bank whose ledger this is: 1 to 64 of `a`–`z`, `0`–`9` and `-`. Must be set.
+    pub bank_id: String,
+    /// Where the hub calls. Default `127.0.0.1:7443`; port 0 takes any that is free.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// `[tls]`: the certificate of this bank, for callers and towards the hub. Must be set.
+    pub tls: ServerTlsConfig,
+    /// `[database]`: where the ledger is kept. Must be set.
+    pub database: DatabaseConfig,
+    /// `[keys]`: the sealed key store. Must be set.
+    pub keys: KeysConfig,
+    /// `[hub]`: the hub that is asked about legs that are held for long. Must be set.
+    pub hub: HubConfig,
+    /// `[ops]`: the listener for those who operate the node.
+    #[serde(default)]
+    pub ops: OpsConfig,
+    /// `[log]`: what is logged, to standard error.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// `[ledger]`: how the ledger works.
+    #[serde(default)]
+    pub ledger: LedgerConfig,
+    /// `[limits]`: the bounds of the gRPC server.
+    #[serde(default)]
+    pub limits: ServeLimits,
+    /// A file that gets the addresses that are listened on, as JSON: `{"grpc": "127.0.0.1:7443", "ops": "127.0.0.1:7490"}`.
+    /// It is written when the node is ready, and is meant for whoever started it with port 0. Default: none.
+    #[serde(default)]
+    pub ports_file: Option<PathBuf>,
+}
+
+/// `[database]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `sqlite:<file>` or `postgres://user@host/database`, without a password. Must be set.
+    pub url: String,
+    /// The password for PostgreSQL. Default: none.
+    #[serde(default)]
+    pub password: Option<SecretRef>,
+    /// Connections that read. Default 4.
+    #[serde(default = "default_connections")]
+    pub readers: u32,
+    /// Connections that write; SQLite always has one. Default 4.
+    #[serde(default = "default_connections")]
+    pub writers: u32,
+}
+
+/// `[keys]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// The sealed file of keys; it is made at the first start. Must be set.
+    pub file: PathBuf,
+    /// The master key that it is sealed under: 32 bytes in base64. Must be set.
+    pub master: SecretRef,
+}
+
+/// `[hub]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubConfig {
+    /// `https://host:port`. Must be set.
+    pub endpoint: String,
+    /// The authorities whose certificates the hub may show, in PEM form. Default: `tls.client_ca`.
+    #[serde(default)]
+    pub server_ca: Option<PathBuf>,
+    /// How long to wait for an answer. Default `3s`.
+    #[serde(default = "default_hub_timeout")]
+    pub timeout: HumanDuration,
+}
+
+/// `[ops]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpsConfig {
+    /// Where `/livez`, `/readyz` and `/metrics` are answered. Default `127.0.0.1:7490`.
+    pub listen: SocketAddr,
+}
+
+impl Default for OpsConfig {
+    fn default() -> Self {
+        Self { listen: loopback(7490) }
+    }
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `json` or `pretty`. Default `json`.
+    pub format: LogFormat,
+    /// What passes, as in `info,bank_adapter::ledger=debug`. Default `info`.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), filter: "info".to_owned() }
+    }
+}
+
+/// `[ledger]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerConfig {
+    /// The hub is asked about a leg that has been held for this long. Default `60s`.
+    pub resolve_after: HumanDuration,
+    /// How often such legs are looked for. Default `5s`.
+    pub resolve_every: HumanDuration,
+    /// The longest pause between two tries while the hub is away. Default `60s`.
+    pub resolve_pause_at_most: HumanDuration,
+    /// The most legs that one round asks about. Default 200.
+    pub resolve_legs_a_round: u16,
+    /// How often it is checked that no other process has taken the ledger over. Default `5s`.
+    pub ownership_every: HumanDuration,
+    /// Steps that may wait to be written; more are refused with `TOO_BUSY`. Default 8192.
+    pub queue: usize,
+    /// Steps that are written in one transaction at most. Default 256.
+    pub batch: usize,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self {
+            resolve_after: HumanDuration::from_secs(60),
+            resolve_every: HumanDuration::from_secs(5),
+            resolve_pause_at_most: HumanDuration::from_secs(60),
+            resolve_legs_a_round: 200,
+            ownership_every: HumanDuration::from_secs(5),
+            queue: 8192,
+            batch: 256,
+        }
+    }
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+}
+
+const fn default_listen() -> SocketAddr {
+    loopback(7443)
+}
+
+const fn default_connections() -> u32 {
+    4
+}
+
+const fn default_hub_timeout() -> HumanDuration {
+    HumanDuration::from_secs(3)
+}

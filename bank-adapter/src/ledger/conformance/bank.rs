@@ -1,0 +1,219 @@
+//! A bank for a test: a ledger on an engine of its own, and short names for what tests do with it.
+
+use std::sync::Arc;
+
+use domain::ledger::{
+    Account, Charge, Deposit, DepositId, FreezeOrder, GiveBack, HoldOrder, Leg, LegState, RefundOrder, VoidOrder,
+};
+use domain::purchase::{CategoryCode, Merchant};
+use domain::text::Line;
+use domain::{AccountId, BankId, Currency, LegId, MerchantId, Money, PaymentId, Reason};
+use server_kit::clock::SystemClock;
+use server_kit::keystore::{Keyring, SharedKeyStore};
+use server_kit::rng::{IdMaker, SeededRng, SystemRng};
+use server_kit::store::{Owner, Store, StoreError, StoreOptions, WriterOptions};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::ledger::{Ledger, LedgerError, LedgerParts, Opening};
+
+/// Names a server on which the tests may create databases.
+pub(super) const POSTGRES: &str = "BANKHUB_TEST_POSTGRES";
+
+/// Where a test's database is, until the test ends.
+#[derive(Debug)]
+pub(super) enum Place {
+    Sqlite(TempDir),
+    Postgres { server: String, database: String },
+}
+
+impl Place {
+    pub(super) fn sqlite() -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap())
+    }
+
+    /// A new database on the server that the environment names; `None` when it names none.
+    pub(super) async fn postgres(ids: &IdMaker) -> Option<Self> {
+        let server = std::env::var(POSTGRES).ok()?;
+        let database = format!("bank_test_{}", ids.uuid().unwrap().simple());
+        let mut admin = PgConnection::connect(&server).await.unwrap();
+        let sql = AssertSqlSafe(format!("CREATE DATABASE {database}"));
+        sqlx::query(sql).execute(&mut admin).await.unwrap();
+        Some(Self::Postgres { server, database })
+    }
+
+    pub(super) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite:{}", folder.path().join("bank.db").display()),
+            Self::Postgres { server, database } => {
+                let (base, _) = server.rsplit_once('/').filter(|(base, _)| base.contains("//")).unwrap();
+                if base.ends_with('/') { format!("{server}/{database}") } else { format!("{base}/{database}") }
+            }
+        }
+    }
+
+    async fn remove(self) {
+        if let Self::Postgres { server, database } = self {
+            let mut admin = PgConnection::connect(&server).await.unwrap();
+            let sql = AssertSqlSafe(format!("DROP DATABASE {database} WITH (FORCE)"));
+            sqlx::query(sql).execute(&mut admin).await.unwrap();
+        }
+    }
+}
+
+/// A bank whose ledger is open.
+#[derive(Debug)]
+pub(super) struct Bank {
+    pub(super) ledger: Ledger,
+    pub(super) store: Store,
+    pub(super) keys: SharedKeyStore,
+    pub(super) ids: IdMaker,
+    pub(super) place: Place,
+    writer: JoinHandle<()>,
+}
+
+pub(super) fn bank_id() -> BankId {
+    BankId::parse("bank-a").unwrap()
+}
+
+pub(super) fn id_maker() -> IdMaker {
+    IdMaker::new(SystemClock::shared(), SystemRng::shared())
+}
+
+pub(super) fn cny(minor: i64) -> Money {
+    Money::new(Currency::CNY, minor)
+}
+
+impl Bank {
+    pub(super) async fn open(place: Place) -> Self {
+        Self::open_with(place, Arc::new(Keyring::generate(Arc::new(SeededRng::new(5))).unwrap())).await
+    }
+
+    async fn open_with(place: Place, keys: SharedKeyStore) -> Self {
+        let options = StoreOptions::new(&place.url());
+        let store = Store::open(&options, &crate::migrations(), SystemClock::shared()).await.unwrap();
+        let ids = id_maker();
+        let owner = Ledger::take_ownership(&store, &bank_id(), &ids).await.unwrap();
+        let parts = LedgerParts {
+            bank_id: bank_id(),
+            store: store.clone(),
+            owner,
+            keys: keys.clone(),
+            rng: SystemRng::shared(),
+        };
+        let (ledger, writer) = Ledger::start(parts, WriterOptions::default());
+        Self { ledger, store, keys, ids, place, writer }
+    }
+
+    /// Ends the process, as it were, and starts another one on the same database.
+    pub(super) async fn restart(self) -> Self {
+        let (place, keys) = self.close().await;
+        Self::open_with(place, keys).await
+    }
+
+    async fn close(self) -> (Place, SharedKeyStore) {
+        drop(self.ledger);
+        self.writer.await.unwrap();
+        self.store.close().await;
+        (self.place, self.keys)
+    }
+
+    /// Checks what must hold at the end of every test, and takes the database away.
+    pub(super) async fn end(self) {
+        let report = crate::check_books(&self.store).await.unwrap();
+        assert_eq!(report.faults, [String::new(); 0], "the books are right");
+        for chain in server_kit::audit::verify(&self.store, &*self.keys).await.unwrap() {
+            assert_eq!(chain.faults, [String::new(); 0], "M8: the log is whole");
+        }
+        self.close().await.0.remove().await;
+    }
+
+    /// Takes the database away without looking at the books.
+    pub(super) async fn abandon(self) {
+        self.close().await.0.remove().await;
+    }
+
+    pub(super) fn leg_id(&self) -> LegId {
+        LegId::from_uuid(self.ids.uuid().unwrap())
+    }
+
+    /// An account with money in it.
+    pub(super) async fn account_with(&self, minor: i64) -> AccountId {
+        let account_id = AccountId::from_uuid(self.ids.uuid().unwrap());
+        let holder = Line::parse("王小明").unwrap();
+        let opening = Opening { account_id, currency: Currency::CNY, holder, payment_limit_minor: 0 };
+        self.ledger.open_account(opening).await.unwrap();
+        self.deposit(account_id, minor).await.unwrap();
+        account_id
+    }
+
+    pub(super) async fn deposit(&self, account_id: AccountId, minor: i64) -> Result<Account, LedgerError> {
+        let id = DepositId::from_uuid(self.ids.uuid().unwrap());
+        self.ledger.deposit_cash(Deposit { id, account_id, amount: cny(minor) }).await
+    }
+
+    pub(super) async fn available(&self, account_id: AccountId) -> i64 {
+        self.ledger.account(account_id).await.unwrap().available_minor()
+    }
+
+    pub(super) async fn hold(&self, leg_id: LegId, account_id: AccountId, minor: i64) -> Result<LegState, Reason> {
+        state(self.ledger.hold(hold_order(leg_id, account_id, minor)).await)
+    }
+
+    pub(super) async fn post(&self, leg_id: LegId) -> Result<LegState, Reason> {
+        let results = self.ledger.post(vec![leg_id]).await.unwrap();
+        match results[0].refusal {
+            Some(reason) => Err(reason),
+            None => Ok(results[0].state.unwrap()),
+        }
+    }
+
+    pub(super) async fn void(&self, leg_id: LegId) -> Result<LegState, Reason> {
+        state(self.ledger.void(void_order(leg_id)).await)
+    }
+
+    pub(super) async fn refund(&self, leg_id: LegId, original: LegId, minor: i64) -> Result<LegState, Reason> {
+        state(self.ledger.refund(refund_order(leg_id, original, minor)).await)
+    }
+
+    pub(super) async fn freeze(&self, account_id: AccountId, frozen: bool) {
+        let account = self.ledger.set_frozen(FreezeOrder { account_id, frozen }).await.unwrap();
+        assert_eq!(account.frozen, frozen);
+    }
+
+    /// Who tries to own the ledger beside the one who does.
+    pub(super) async fn second_owner(&self) -> Result<Owner, StoreError> {
+        let options = StoreOptions::new(&self.place.url());
+        let store = Store::open(&options, &crate::migrations(), SystemClock::shared()).await?;
+        Ledger::take_ownership(&store, &bank_id(), &self.ids).await
+    }
+}
+
+fn state(result: Result<Leg, LedgerError>) -> Result<LegState, Reason> {
+    match result {
+        Ok(leg) => Ok(leg.state),
+        Err(LedgerError::Refused(reason)) => Err(reason),
+        Err(LedgerError::Store(error)) => panic!("{error}"),
+    }
+}
+
+/// A hold whose payment has the same id as its leg.
+pub(super) fn hold_order(leg_id: LegId, account_id: AccountId, minor: i64) -> HoldOrder {
+    let merchant = Merchant {
+        id: MerchantId::parse("tea-house").unwrap(),
+        name: Line::parse("Tea House").unwrap(),
+        category: CategoryCode::parse("5812").unwrap(),
+    };
+    let charge = Charge { account_id, amount: cny(minor), merchant };
+    HoldOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), charge }
+}
+
+pub(super) fn void_order(leg_id: LegId) -> VoidOrder {
+    VoidOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()) }
+}
+
+pub(super) fn refund_order(leg_id: LegId, original_leg_id: LegId, minor: i64) -> RefundOrder {
+    let give_back = GiveBack { original_leg_id, amount: cny(minor) };
+    RefundOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), give_back }
+}

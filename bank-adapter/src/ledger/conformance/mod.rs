@@ -1,0 +1,520 @@
+//! What the stored ledger must do, on SQLite and on PostgreSQL alike.
+//!
+//! PostgreSQL takes part when `BANKHUB_TEST_POSTGRES` names a server (`postgres://user@host:port/postgres`) on which databases may be
+//! created.
+
+mod bank;
+
+use std::collections::BTreeSet;
+
+use domain::ledger::LegState::{Held, Posted, Refused, Voided};
+use domain::ledger::{Deposit, DepositId, Facts, FreezeOrder, LegState, OpeningOrder, route};
+use domain::text::Line;
+use domain::{AccountId, Currency, LegId, PaymentId, Reason, Timestamp};
+use server_kit::audit::Chain;
+use server_kit::clock::SystemClock;
+use server_kit::store::{StepSet as _, StoreError};
+use tonic::Status;
+
+use self::bank::{Bank, Place, cny, hold_order, id_maker, refund_order, void_order};
+use super::steps::{LedgerSteps, Outcome, Step};
+use super::{LedgerError, Place as At, ResolveOptions, Resolver, Round, Verdict, Verdicts};
+
+macro_rules! on_both_engines {
+    ($($case:ident)*) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::Bank::open(super::Place::sqlite()).await).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $case() {
+                if let Some(place) = super::postgres().await {
+                    super::$case(super::Bank::open(place).await).await;
+                }
+            })*
+        }
+    };
+}
+
+on_both_engines! {
+    a_hold_that_is_sent_again_reserves_once
+    m4_a_hold_is_refused_by_reason_and_stays_refused
+    the_same_id_with_other_content_is_refused
+    a_hold_after_a_void_is_refused_by_the_tombstone
+    hold_post_and_void_end_well_in_any_order
+    a_thousand_holds_at_once_never_overdraw
+    a_hundred_equal_holds_at_once_get_one_answer
+    many_legs_are_posted_in_one_call_each_with_its_own_answer
+    refunds_are_partial_and_together_at_most_the_amount
+    m6_what_is_held_is_posted_in_spite_of_a_freeze
+    cash_and_openings_count_once
+    a_set_that_is_run_again_gives_the_same_outcomes
+    a_set_that_is_dropped_leaves_nothing
+    pages_of_legs_are_complete_and_in_order
+    everything_is_there_after_a_restart
+    a_second_owner_is_refused
+    transfers_cannot_be_changed
+    the_check_of_the_books_finds_what_was_tampered_with
+    stored_decisions_can_be_decided_again
+    legs_that_are_held_for_long_become_what_the_hub_says
+    legs_that_wait_do_not_keep_others_from_their_turn
+}
+
+#[allow(clippy::print_stdout, reason = "whoever runs the tests has to see that half of them did nothing")]
+async fn postgres() -> Option<Place> {
+    let place = Place::postgres(&id_maker()).await;
+    if place.is_none() {
+        println!("skipped: no PostgreSQL ({} is not set)", bank::POSTGRES);
+    }
+    place
+}
+
+async fn a_hold_that_is_sent_again_reserves_once(bank: Bank) {
+    let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
+    for _ in 0..3 {
+        assert_eq!(bank.hold(leg, account, 300).await, Ok(Held));
+        assert_eq!(bank.available(account).await, 700);
+    }
+    let stored = bank.ledger.leg(leg).await.unwrap();
+    assert_eq!((stored.state, stored.account_id, stored.amount()), (Held, Some(account), Some(cny(300))));
+    assert!(stored.account_masked.starts_with("****") && stored.account_masked.len() == 8, "{stored:?}");
+    bank.end().await;
+}
+
+async fn m4_a_hold_is_refused_by_reason_and_stays_refused(bank: Bank) {
+    let (account, leg) = (bank.account_with(100).await, bank.leg_id());
+    let refused = Ok(Refused(Reason::InsufficientFunds));
+    assert_eq!(bank.hold(leg, account, 200).await, refused);
+    bank.deposit(account, 500).await.unwrap();
+    assert_eq!(bank.hold(leg, account, 200).await, refused);
+    let nobody = AccountId::from_uuid(bank.ids.uuid().unwrap());
+    assert_eq!(bank.hold(bank.leg_id(), nobody, 1).await, Ok(Refused(Reason::AccountUnknown)));
+    assert_eq!(bank.post(leg).await, Err(Reason::LegRefused));
+    assert_eq!(bank.available(account).await, 600);
+    bank.end().await;
+}
+
+async fn the_same_id_with_other_content_is_refused(bank: Bank) {
+    let (account, other, leg) = (bank.account_with(1_000).await, bank.account_with(1_000).await, bank.leg_id());
+    assert_eq!(bank.hold(leg, account, 300).await, Ok(Held));
+    assert_eq!(bank.hold(leg, account, 301).await, Err(Reason::LegIdTaken));
+    assert_eq!(bank.hold(leg, other, 300).await, Err(Reason::LegIdTaken));
+    assert_eq!(bank.refund(leg, bank.leg_id(), 300).await, Err(Reason::LegIdTaken));
+    let mut order = hold_order(leg, account, 300);
+    order.payment_id = PaymentId::from_uuid(bank.ids.uuid().unwrap());
+    let taken = bank.ledger.hold(order).await;
+    assert!(matches!(taken, Err(LedgerError::Refused(Reason::LegIdTaken))), "{taken:?}");
+    assert_eq!(bank.available(account).await, 700);
+    bank.end().await;
+}
+
+async fn a_hold_after_a_void_is_refused_by_the_tombstone(bank: Bank) {
+    let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
+    assert_eq!(bank.void(leg).await, Ok(Voided));
+    let bank = bank.restart().await;
+    assert_eq!(bank.hold(leg, account, 300).await, Ok(Voided));
+    assert_eq!(bank.post(leg).await, Err(Reason::LegVoided));
+    assert_eq!(bank.available(account).await, 1_000);
+    bank.end().await;
+}
+
+async fn hold_post_and_void_end_well_in_any_order(bank: Bank) {
+    // h, p, v: the first letters of hold, post, void; what the leg is at the end, and what is left of 1,000.
+    let table = [
+        ("hpv", Some(Posted), 700),
+        ("hvp", Some(Voided), 1_000),
+        ("phv", Some(Voided), 1_000),
+        ("pvh", Some(Voided), 1_000),
+        ("vhp", Some(Voided), 1_000),
+        ("vph", Some(Voided), 1_000),
+        ("hhpp", Some(Posted), 700),
+        ("hvvh", Some(Voided), 1_000),
+        ("p", None, 1_000),
+    ];
+    for (order, state, left) in table {
+        let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
+        for step in order.chars() {
+            let _ = match step {
+                'h' => bank.hold(leg, account, 300).await,
+                'p' => bank.post(leg).await,
+                _ => bank.void(leg).await,
+            };
+        }
+        assert_eq!(bank.ledger.leg(leg).await.ok().map(|leg| leg.state), state, "{order}");
+        assert_eq!(bank.available(account).await, left, "{order}");
+    }
+    bank.end().await;
+}
+
+async fn a_thousand_holds_at_once_never_overdraw(bank: Bank) {
+    let account = bank.account_with(2_500).await;
+    let holds = (0..1_000).map(|_| {
+        let (ledger, order) = (bank.ledger.clone(), hold_order(bank.leg_id(), account, 10));
+        tokio::spawn(async move { ledger.hold(order).await.unwrap() })
+    });
+    let mut held = Vec::new();
+    for hold in holds.collect::<Vec<_>>() {
+        let leg = hold.await.unwrap();
+        match leg.state {
+            Held => held.push(leg.id),
+            state => assert_eq!(state, Refused(Reason::InsufficientFunds)),
+        }
+    }
+    assert_eq!((held.len(), bank.available(account).await), (250, 0));
+    assert!(bank.ledger.post(held).await.unwrap().iter().all(|result| result.state == Some(Posted)));
+    assert_eq!(bank.ledger.account(account).await.unwrap().balance_minor(), 0);
+    bank.end().await;
+}
+
+async fn a_hundred_equal_holds_at_once_get_one_answer(bank: Bank) {
+    let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
+    let holds = (0..100).map(|_| {
+        let (ledger, order) = (bank.ledger.clone(), hold_order(leg, account, 300));
+        tokio::spawn(async move { ledger.hold(order).await.unwrap() })
+    });
+    let mut first = None;
+    for hold in holds.collect::<Vec<_>>() {
+        let mut leg = hold.await.unwrap();
+        // The version is of the row and not of the answer.
+        leg.version = 0;
+        assert_eq!(*first.get_or_insert_with(|| leg.clone()), leg);
+    }
+    assert_eq!(bank.available(account).await, 700);
+    bank.end().await;
+}
+
+async fn many_legs_are_posted_in_one_call_each_with_its_own_answer(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let (held, voided, unknown) = (bank.leg_id(), bank.leg_id(), bank.leg_id());
+    bank.hold(held, account, 1).await.unwrap();
+    bank.hold(voided, account, 2).await.unwrap();
+    bank.void(voided).await.unwrap();
+    let results = bank.ledger.post(vec![unknown, held, voided, held]).await.unwrap();
+    let answers: Vec<_> = results.into_iter().map(|result| (result.leg_id, result.state, result.refusal)).collect();
+    assert_eq!(
+        answers,
+        [
+            (unknown, None, Some(Reason::LegUnknown)),
+            (held, Some(Posted), None),
+            (voided, Some(Voided), Some(Reason::LegVoided)),
+            (held, Some(Posted), None),
+        ]
+    );
+    assert_eq!(bank.available(account).await, 999);
+    bank.end().await;
+}
+
+async fn refunds_are_partial_and_together_at_most_the_amount(bank: Bank) {
+    let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
+    let (first, second) = (bank.leg_id(), bank.leg_id());
+    bank.hold(leg, account, 300).await.unwrap();
+    // The original is held still: the refund posts it first.
+    assert_eq!(bank.refund(first, leg, 100).await, Ok(Posted));
+    assert_eq!(bank.refund(first, leg, 100).await, Ok(Posted));
+    assert_eq!(bank.available(account).await, 800);
+    assert_eq!(bank.refund(second, leg, 201).await, Ok(Refused(Reason::RefundTooLarge)));
+    assert_eq!(bank.refund(bank.leg_id(), leg, 200).await, Ok(Posted));
+    assert_eq!(bank.refund(bank.leg_id(), leg, 1).await, Ok(Refused(Reason::RefundTooLarge)));
+    assert_eq!(bank.refund(bank.leg_id(), first, 1).await, Ok(Refused(Reason::OriginalUnknown)));
+    assert_eq!(bank.refund(second, leg, 201).await, Ok(Refused(Reason::RefundTooLarge)), "the first answer stays");
+    let original = bank.ledger.leg(leg).await.unwrap();
+    assert_eq!((original.state, original.refunded_minor), (Posted, 300));
+    assert_eq!(bank.ledger.leg(first).await.unwrap().account_id, Some(account));
+    assert_eq!(bank.available(account).await, 1_000);
+    bank.end().await;
+}
+
+async fn m6_what_is_held_is_posted_in_spite_of_a_freeze(bank: Bank) {
+    let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
+    bank.hold(leg, account, 300).await.unwrap();
+    bank.freeze(account, true).await;
+    assert_eq!(bank.hold(bank.leg_id(), account, 1).await, Ok(Refused(Reason::AccountFrozen)));
+    assert_eq!(bank.post(leg).await, Ok(Posted));
+    assert_eq!(bank.refund(bank.leg_id(), leg, 300).await, Ok(Posted));
+    bank.deposit(account, 5).await.unwrap();
+    bank.freeze(account, false).await;
+    assert_eq!(bank.hold(bank.leg_id(), account, 1_005).await, Ok(Held));
+    bank.end().await;
+}
+
+async fn cash_and_openings_count_once(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let number = bank.ledger.account(account).await.unwrap().number;
+    let opening = super::Opening {
+        account_id: account,
+        currency: Currency::CNY,
+        holder: Line::parse("王小明").unwrap(),
+        payment_limit_minor: 0,
+    };
+    assert_eq!(bank.ledger.open_account(opening.clone()).await.unwrap().number, number, "the first number stays");
+    let other = super::Opening { payment_limit_minor: 5, ..opening };
+    let taken = bank.ledger.open_account(other).await;
+    assert!(matches!(taken, Err(LedgerError::Refused(Reason::IdTaken))), "{taken:?}");
+
+    let id = DepositId::from_uuid(bank.ids.uuid().unwrap());
+    let deposit = Deposit { id, account_id: account, amount: cny(5) };
+    for _ in 0..3 {
+        assert_eq!(bank.ledger.deposit_cash(deposit).await.unwrap().available_minor(), 1_005);
+    }
+    let taken = bank.ledger.deposit_cash(Deposit { amount: cny(6), ..deposit }).await;
+    assert!(matches!(taken, Err(LedgerError::Refused(Reason::IdTaken))), "{taken:?}");
+    let too_much = bank.deposit(account, i64::MAX).await;
+    assert!(matches!(too_much, Err(LedgerError::Refused(Reason::AmountTooLarge))), "{too_much:?}");
+    bank.end().await;
+}
+
+/// A second set of steps under the same right, to run sets by hand as the writer does.
+fn steps_by_hand(bank: &Bank) -> LedgerSteps {
+    LedgerSteps::new(bank.ledger.steps.owner(), Chain::new("by-hand", bank.keys.clone()))
+}
+
+fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {
+    let [first, second, poor, gone, back] = std::array::from_fn(|_| bank.leg_id());
+    let opened = AccountId::from_uuid(bank.ids.uuid().unwrap());
+    vec![
+        Step::Open(OpeningOrder {
+            account_id: opened,
+            currency: Currency::CNY,
+            holder: Line::parse("Zoë").unwrap(),
+            payment_limit_minor: 0,
+            number: opened.uuid().simple().to_string().into(),
+        }),
+        Step::Deposit(Deposit {
+            id: DepositId::from_uuid(bank.ids.uuid().unwrap()),
+            account_id: opened,
+            amount: cny(50),
+        }),
+        Step::Hold(hold_order(first, account, 300)),
+        Step::Hold(hold_order(second, opened, 50)),
+        Step::Hold(hold_order(poor, account, 701)),
+        Step::Void(void_order(gone)),
+        Step::Hold(hold_order(gone, account, 1)),
+        Step::Refund(refund_order(back, first, 100)),
+        Step::Post(vec![first, second, poor, gone]),
+        Step::Freeze(FreezeOrder { account_id: account, frozen: true }),
+    ]
+}
+
+/// What callers are told, once the set is committed.
+fn told(outcomes: &[Outcome]) -> Vec<String> {
+    let tell = |outcome: &Outcome| match outcome {
+        Outcome::Leg(Ok(leg)) => format!("{} {:?} {:?}", leg.id, leg.state, leg.amount()),
+        Outcome::Account(Ok(account)) => format!("{} {:?}", account.id, account.number),
+        other => format!("{other:?}"),
+    };
+    outcomes.iter().map(tell).collect()
+}
+
+async fn a_set_that_is_run_again_gives_the_same_outcomes(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let set = steps_by_hand(&bank);
+    let steps = a_mixed_set(&bank, account);
+    let mut answers = BTreeSet::new();
+    let mut states = Vec::new();
+    // Twice within committed transactions, as when the outcome of the first COMMIT was not known.
+    for _ in 0..3 {
+        let mut tx = bank.store.begin().await.unwrap();
+        let outcomes = set.run(&mut tx, &steps).await.unwrap();
+        tx.commit().await.unwrap();
+        set.committed(&steps, &outcomes);
+        states.push(told(&outcomes));
+        let report = crate::check_books(&bank.store).await.unwrap();
+        answers.insert(format!("{report:?}"));
+    }
+    assert_eq!(answers.len(), 1, "nothing moved again: {answers:#?}");
+    assert_eq!(states[1], states[2]);
+    // A leg that was held and then posted in one set is posted when it is asked about again; nothing else differs.
+    for (first, again) in states[0].iter().zip(&states[1]) {
+        assert_eq!(first.replace(" Held ", " Posted "), *again);
+    }
+    bank.end().await;
+}
+
+async fn a_set_that_is_dropped_leaves_nothing(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let set = steps_by_hand(&bank);
+    let before = crate::check_books(&bank.store).await.unwrap();
+    let steps = a_mixed_set(&bank, account);
+    let mut tx = bank.store.begin().await.unwrap();
+    set.run(&mut tx, &steps).await.unwrap();
+    drop(tx);
+    set.dropped();
+    assert_eq!(crate::check_books(&bank.store).await.unwrap(), before);
+    // The chain of the log goes on where the database is, not where the dropped set was.
+    let mut tx = bank.store.begin().await.unwrap();
+    let outcomes = set.run(&mut tx, &steps).await.unwrap();
+    tx.commit().await.unwrap();
+    set.committed(&steps, &outcomes);
+    bank.end().await;
+}
+
+async fn pages_of_legs_are_complete_and_in_order(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let mut made = BTreeSet::new();
+    for _ in 0..25 {
+        let leg = bank.leg_id();
+        bank.hold(leg, account, 1).await.unwrap();
+        made.insert(leg);
+    }
+    let voided: Vec<LegId> = made.iter().copied().take(5).collect();
+    for leg in &voided {
+        bank.void(*leg).await.unwrap();
+    }
+    let (mut after, mut seen) = (At::before(Timestamp::default()), Vec::new());
+    let end = Timestamp::from_micros(i64::MAX);
+    loop {
+        let page = bank.ledger.legs_changed(after, end, 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = At::of(last);
+        seen.extend(page);
+    }
+    assert!(seen.windows(2).all(|two| (two[0].changed_at, two[0].id) < (two[1].changed_at, two[1].id)));
+    assert_eq!(seen.iter().map(|leg| leg.id).collect::<BTreeSet<_>>(), made);
+    assert_eq!(seen.len(), 25);
+    assert!(seen[20..].iter().all(|leg| leg.state == Voided), "what changed last comes last");
+    let first = seen[0].changed_at;
+    assert!(bank.ledger.legs_changed(At::before(first), first, 7).await.unwrap().is_empty(), "the end is not in it");
+    assert_eq!(bank.ledger.legs_changed(At::before(first), end, 1).await.unwrap()[0].id, seen[0].id);
+    assert_eq!(bank.ledger.legs_held(At::before(first), end, 100).await.unwrap().len(), 20);
+    bank.end().await;
+}
+
+async fn everything_is_there_after_a_restart(bank: Bank) {
+    let (account, held, posted) = (bank.account_with(1_000).await, bank.leg_id(), bank.leg_id());
+    bank.hold(held, account, 300).await.unwrap();
+    bank.hold(posted, account, 200).await.unwrap();
+    bank.post(posted).await.unwrap();
+    let before = (bank.ledger.leg(held).await.unwrap(), bank.ledger.account(account).await.unwrap());
+    let bank = bank.restart().await;
+    assert_eq!((bank.ledger.leg(held).await.unwrap(), bank.ledger.account(account).await.unwrap()), before);
+    assert_eq!(bank.hold(held, account, 300).await, Ok(Held));
+    assert_eq!(bank.post(held).await, Ok(Posted));
+    assert_eq!(bank.available(account).await, 500);
+    bank.end().await;
+}
+
+async fn a_second_owner_is_refused(bank: Bank) {
+    let refused = bank.second_owner().await.unwrap_err();
+    match bank.place {
+        Place::Sqlite(_) => assert!(matches!(refused, StoreError::InUse { .. }), "{refused}"),
+        Place::Postgres { .. } => assert!(matches!(refused, StoreError::Owned { .. }), "{refused}"),
+    }
+    bank.end().await;
+}
+
+async fn transfers_cannot_be_changed(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    for sql in ["UPDATE transfers SET amount_minor = amount_minor + 1", "DELETE FROM transfers"] {
+        let mut tx = bank.store.begin().await.unwrap();
+        let refused = tx.execute(sql, Vec::new()).await.unwrap_err();
+        assert!(refused.to_string().contains("append-only"), "{refused}");
+    }
+    assert_eq!(bank.available(account).await, 1_000);
+    bank.end().await;
+}
+
+async fn the_check_of_the_books_finds_what_was_tampered_with(bank: Bank) {
+    let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
+    bank.hold(leg, account, 300).await.unwrap();
+    let report = crate::check_books(&bank.store).await.unwrap();
+    assert!(report.is_right() && report.held_legs == 1 && report.legs == 1, "{report:?}");
+    assert!(report.by_currency["CNY"].is_balanced());
+    for (sql, finds) in [
+        ("UPDATE accounts SET credits_posted_minor = credits_posted_minor + 1 WHERE kind = 'CUSTOMER_DEPOSIT'", 2),
+        ("UPDATE accounts SET credits_posted_minor = credits_posted_minor - 1 WHERE kind = 'CUSTOMER_DEPOSIT'", 0),
+        ("UPDATE legs SET state = 'POSTED'", 1),
+        ("UPDATE legs SET state = 'HELD', refunded_minor = 1", 1),
+        ("DELETE FROM legs", 1),
+    ] {
+        let mut tx = bank.store.begin().await.unwrap();
+        tx.execute(sql, Vec::new()).await.unwrap();
+        tx.commit().await.unwrap();
+        let report = crate::check_books(&bank.store).await.unwrap();
+        assert_eq!(report.faults.len(), finds, "{sql}: {report:?}");
+    }
+    bank.abandon().await;
+}
+
+async fn stored_decisions_can_be_decided_again(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    for minor in [300, 701, 700] {
+        let leg = bank.leg_id();
+        bank.hold(leg, account, minor).await.unwrap();
+        let stored = bank.ledger.leg(leg).await.unwrap();
+        let again = route(&Facts::parse(&stored.decision).unwrap());
+        match stored.state {
+            Held => assert_eq!(again, Ok(stored.splits)),
+            state => assert_eq!(again.err(), state.refusal()),
+        }
+    }
+    bank.end().await;
+}
+
+/// A hub that has decided by the amount of nothing but the order of legs.
+struct FakeHub(Vec<(LegId, Result<Verdict, Status>)>);
+
+impl Verdicts for FakeHub {
+    async fn verdict(&self, leg_id: LegId, payment_id: PaymentId) -> Result<Verdict, Status> {
+        assert_eq!(leg_id.uuid(), payment_id.uuid());
+        self.0.iter().find(|(id, _)| *id == leg_id).map_or(Ok(Verdict::Void), |(_, verdict)| verdict.clone())
+    }
+}
+
+const AT_ONCE: ResolveOptions = ResolveOptions {
+    after: std::time::Duration::ZERO,
+    every: std::time::Duration::ZERO,
+    pause_at_most: std::time::Duration::ZERO,
+    legs_a_round: 2,
+};
+
+async fn legs_that_are_held_for_long_become_what_the_hub_says(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let legs: [LegId; 4] = std::array::from_fn(|_| bank.leg_id());
+    for leg in legs {
+        bank.hold(leg, account, 100).await.unwrap();
+    }
+    let [post, wait, void, away] = legs;
+    let clock = SystemClock::shared();
+    let verdicts = vec![
+        (post, Ok(Verdict::Post)),
+        (wait, Ok(Verdict::Wait)),
+        (away, Err(Status::unavailable("the hub is away"))),
+    ];
+    let patient = ResolveOptions { after: std::time::Duration::from_secs(60), ..AT_ONCE };
+    let mut early = Resolver::new(bank.ledger.clone(), FakeHub(Vec::new()), clock.clone(), patient);
+    assert_eq!(early.round().await, Round::default(), "nothing has been held for long");
+
+    let mut resolver = Resolver::new(bank.ledger.clone(), FakeHub(verdicts), clock, AT_ONCE);
+    let first = resolver.round().await;
+    assert_eq!(first, Round { posted: 1, waiting: 1, full: true, ..Round::default() });
+    let second = resolver.round().await;
+    assert_eq!(second, Round { voided: 1, broken_off: true, ..Round::default() });
+    let state = async |leg| bank.ledger.leg(leg).await.unwrap().state;
+    assert_eq!([state(post).await, state(wait).await, state(void).await, state(away).await], [
+        Posted, Held, Voided, Held
+    ]);
+    assert_eq!(bank.available(account).await, 700);
+    drop((early, resolver));
+    bank.end().await;
+}
+
+async fn legs_that_wait_do_not_keep_others_from_their_turn(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let legs: [LegId; 5] = std::array::from_fn(|_| bank.leg_id());
+    for leg in legs {
+        bank.hold(leg, account, 100).await.unwrap();
+    }
+    let waiting = legs[..4].iter().map(|leg| (*leg, Ok(Verdict::Wait))).collect();
+    let mut resolver = Resolver::new(bank.ledger.clone(), FakeHub(waiting), SystemClock::shared(), AT_ONCE);
+    let mut voided = 0;
+    for _ in 0..3 {
+        voided += resolver.round().await.voided;
+    }
+    assert_eq!(voided, 1);
+    assert_eq!(bank.ledger.leg(legs[4]).await.unwrap().state, LegState::Voided);
+    drop(resolver);
+    bank.end().await;
+}

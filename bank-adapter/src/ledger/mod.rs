@@ -1,0 +1,180 @@
+//! The bank's ledger: what the hub may ask of legs, and what happens at the bank's own counter.
+//!
+//! [`Ledger`] is the door: every durable step goes through one writer, which runs what has queued as one set (`steps`), decided
+//! by [`domain::ledger`] and stored by `sql`. `service` speaks gRPC; `resolve` asks the hub about legs that were held for long.
+
+mod audit;
+#[cfg(test)]
+mod conformance;
+mod ownership;
+mod page;
+mod resolve;
+mod service;
+mod sql;
+mod steps;
+mod wire;
+
+use std::sync::Arc;
+
+use domain::ledger::{Account, Deposit, FreezeOrder, HoldOrder, Leg, OpeningOrder, RefundOrder, VoidOrder};
+use domain::text::Line;
+use domain::{AccountId, BankId, Currency, LegId, Reason, Timestamp};
+use server_kit::audit::Chain;
+use server_kit::keystore::SharedKeyStore;
+use server_kit::rng::{self, IdMaker, SharedRng};
+use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
+use tokio::task::JoinHandle;
+
+pub use audit::{BooksReport, check_books};
+pub use ownership::{OwnershipLost, keep_ownership};
+pub use resolve::{HubClient, ResolveOptions, Resolver, Round, Verdict, Verdicts};
+pub use service::BankService;
+pub use sql::Place;
+pub use steps::PostResult;
+
+use steps::{LedgerSteps, Outcome, Step};
+
+/// Digits of an account number. The last four are shown.
+const NUMBER_DIGITS: usize = 12;
+
+/// Why a step was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// A rule forbids it; nothing was stored.
+    #[error("{0}")]
+    Refused(Reason),
+    /// It may or may not have been done; the same step again is safe.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a ledger is made of.
+#[derive(Debug)]
+pub struct LedgerParts {
+    pub bank_id: BankId,
+    pub store: Store,
+    /// The right to write, which no other process has.
+    pub owner: Owner,
+    pub keys: SharedKeyStore,
+    pub rng: SharedRng,
+}
+
+/// An account to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    pub account_id: AccountId,
+    pub currency: Currency,
+    pub holder: Line,
+    /// The most that one payment may take, in minor units; 0 is no limit.
+    pub payment_limit_minor: i64,
+}
+
+/// The ledger of one bank. Cheap to clone; its writer ends when the last clone is dropped.
+///
+/// Every step may be repeated: what was decided is not decided again. Nothing is answered before it is durable.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    bank_id: BankId,
+    store: Store,
+    keys: SharedKeyStore,
+    rng: SharedRng,
+    steps: Arc<LedgerSteps>,
+    writer: GroupWriter<LedgerSteps>,
+}
+
+impl Ledger {
+    /// Takes the right to write the ledger of `bank_id`, or says that another process has it.
+    pub async fn take_ownership(store: &Store, bank_id: &BankId, ids: &IdMaker) -> Result<Owner, StoreError> {
+        let mark = ids.uuid().map_err(|error| StoreError::Refused(error.to_string()))?;
+        Owner::take(store, &format!("{bank_id}/ledger"), mark).await
+    }
+
+    /// Starts the writer.
+    pub fn start(parts: LedgerParts, options: WriterOptions) -> (Self, JoinHandle<()>) {
+        let LedgerParts { bank_id, store, owner, keys, rng } = parts;
+        let chain = Chain::new(&format!("{bank_id}/ledger"), keys.clone());
+        let steps = Arc::new(LedgerSteps::new(Arc::new(owner), chain));
+        let (writer, task) = GroupWriter::start(store.clone(), steps.clone(), options);
+        (Self { bank_id, store, keys, rng, steps, writer }, task)
+    }
+
+    /// Reserves the money of a leg; the answer may be a leg that is refused.
+    pub async fn hold(&self, order: HoldOrder) -> Result<Leg, LedgerError> {
+        self.leg_step(Step::Hold(order)).await
+    }
+
+    /// Posts legs in one transaction, and says of each what came of it, in order.
+    pub async fn post(&self, legs: Vec<LegId>) -> Result<Vec<PostResult>, LedgerError> {
+        match self.writer.write(Step::Post(legs)).await? {
+            Outcome::Posted(results) => Ok(results),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    /// Releases a leg, known or not.
+    pub async fn void(&self, order: VoidOrder) -> Result<Leg, LedgerError> {
+        self.leg_step(Step::Void(order)).await
+    }
+
+    /// Gives money back from a posted leg; the answer may be a leg that is refused.
+    pub async fn refund(&self, order: RefundOrder) -> Result<Leg, LedgerError> {
+        self.leg_step(Step::Refund(order)).await
+    }
+
+    /// Opens a deposit account and gives it a number.
+    pub async fn open_account(&self, opening: Opening) -> Result<Account, LedgerError> {
+        let number = rng::digits(&*self.rng, NUMBER_DIGITS).map_err(|error| StoreError::Refused(error.to_string()))?;
+        let Opening { account_id, currency, holder, payment_limit_minor } = opening;
+        let number = number.into_boxed_str();
+        self.account_step(Step::Open(OpeningOrder { account_id, currency, holder, payment_limit_minor, number })).await
+    }
+
+    /// Pays cash in.
+    pub async fn deposit_cash(&self, deposit: Deposit) -> Result<Account, LedgerError> {
+        self.account_step(Step::Deposit(deposit)).await
+    }
+
+    /// Freezes or unfreezes an account.
+    pub async fn set_frozen(&self, order: FreezeOrder) -> Result<Account, LedgerError> {
+        self.account_step(Step::Freeze(order)).await
+    }
+
+    /// The leg as it stands.
+    pub async fn leg(&self, id: LegId) -> Result<Leg, LedgerError> {
+        sql::read_leg(&self.store, id).await?.ok_or(LedgerError::Refused(Reason::LegUnknown))
+    }
+
+    /// The customer's account as it stands.
+    pub async fn account(&self, id: AccountId) -> Result<Account, LedgerError> {
+        sql::read_account(&self.store, id).await?.ok_or(LedgerError::Refused(Reason::AccountUnknown))
+    }
+
+    /// Legs after a place that changed before a point in time, in order of change; at most `limit`.
+    pub async fn legs_changed(&self, after: Place, before: Timestamp, limit: i64) -> Result<Vec<Leg>, LedgerError> {
+        Ok(sql::read_changed(&self.store, after, before, limit).await?)
+    }
+
+    /// Legs after a place that have been held since before a point in time, the longest first; at most `limit`.
+    pub async fn legs_held(&self, after: Place, before: Timestamp, limit: i64) -> Result<Vec<Leg>, LedgerError> {
+        Ok(sql::read_held(&self.store, after, before, limit).await?)
+    }
+
+    async fn leg_step(&self, step: Step) -> Result<Leg, LedgerError> {
+        match self.writer.write(step).await? {
+            Outcome::Leg(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    async fn account_step(&self, step: Step) -> Result<Account, LedgerError> {
+        match self.writer.write(step).await? {
+            Outcome::Account(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+}
+
+/// The writer gave the outcome of another step: a fault of this program.
+fn mixed_up(outcome: &Outcome) -> LedgerError {
+    LedgerError::Store(StoreError::Refused(format!("an outcome of another step: {outcome:?}")))
+}

@@ -1,0 +1,185 @@
+//! The worker that asks the hub about legs that have been held for long. A hold never expires by itself: the hub knows
+//! whether its payment was committed.
+
+use std::future::Future;
+use std::time::Duration;
+
+use domain::ledger::{Leg, VoidOrder};
+use domain::{LegId, PaymentId, Reason};
+use proto::federation::federation_service_client::FederationServiceClient;
+use proto::federation::{LegVerdict, ResolveLegRequest};
+use server_kit::clock::SharedClock;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use super::{Ledger, LedgerError, Place};
+
+/// What the hub decided about a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not decided: keep the hold and ask again.
+    Wait,
+    /// The payment is committed.
+    Post,
+    /// The payment is declined, or the hub does not know the leg.
+    Void,
+}
+
+/// Who knows what becomes of a leg.
+pub trait Verdicts: Send + Sync + 'static {
+    /// Asks about one leg. An error says nothing about the leg: it stays held.
+    fn verdict(&self, leg_id: LegId, payment_id: PaymentId) -> impl Future<Output = Result<Verdict, Status>> + Send;
+}
+
+/// The hub, over gRPC.
+#[derive(Clone, Debug)]
+pub struct HubClient {
+    client: FederationServiceClient<Channel>,
+    timeout: Duration,
+}
+
+impl HubClient {
+    pub fn new(channel: Channel, timeout: Duration) -> Self {
+        let client = FederationServiceClient::new(channel).max_decoding_message_size(proto::MAX_MESSAGE_BYTES);
+        Self { client, timeout }
+    }
+}
+
+impl Verdicts for HubClient {
+    async fn verdict(&self, leg_id: LegId, payment_id: PaymentId) -> Result<Verdict, Status> {
+        let message = ResolveLegRequest { leg_id: leg_id.to_string(), payment_id: payment_id.to_string() };
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        let mut client = self.client.clone();
+        // The timeout in the request is for the hub to keep; this one is for a hub that is not there.
+        let answer = tokio::time::timeout(self.timeout, client.resolve_leg(request)).await;
+        let answer = answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))??;
+        match answer.into_inner().verdict() {
+            LegVerdict::Wait => Ok(Verdict::Wait),
+            LegVerdict::Post => Ok(Verdict::Post),
+            LegVerdict::Void => Ok(Verdict::Void),
+            // Money must not move on a word that this version does not know.
+            LegVerdict::Unspecified => Err(proto::status(Reason::FieldUnknown)),
+        }
+    }
+}
+
+/// When and how much to ask.
+#[derive(Clone, Copy, Debug)]
+pub struct ResolveOptions {
+    /// A leg is asked about when it has been held for this long.
+    pub after: Duration,
+    /// The pause between rounds.
+    pub every: Duration,
+    /// The longest pause while the hub is away; the pause doubles up to it.
+    pub pause_at_most: Duration,
+    /// The most legs that one round asks about.
+    pub legs_a_round: i64,
+}
+
+/// What came of one round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    pub posted: u64,
+    pub voided: u64,
+    pub waiting: u64,
+    /// The hub or the storage did not answer, and the round was broken off.
+    pub broken_off: bool,
+    /// There may be more legs to ask about right away.
+    pub full: bool,
+}
+
+/// Asks, and does what it is told.
+#[derive(Debug)]
+pub struct Resolver<H> {
+    ledger: Ledger,
+    hub: H,
+    clock: SharedClock,
+    options: ResolveOptions,
+    /// Where the last round ended, so that legs whose payment is not decided do not keep the others from their turn.
+    after: Option<Place>,
+}
+
+impl<H: Verdicts> Resolver<H> {
+    pub const fn new(ledger: Ledger, hub: H, clock: SharedClock, options: ResolveOptions) -> Self {
+        Self { ledger, hub, clock, options, after: None }
+    }
+
+    /// Goes round until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut pause = self.options.every;
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            let Some(round) = stop.run_until_cancelled(self.round()).await else { return };
+            if round != Round::default() {
+                tracing::info!(?round, "asked the hub about legs that were held for long");
+            }
+            pause = match round {
+                Round { broken_off: true, .. } => pause.saturating_mul(2).min(self.options.pause_at_most),
+                Round { full: true, .. } => Duration::ZERO,
+                _ => self.options.every,
+            };
+            // A pause of zero would never grow.
+            pause = pause.max(Duration::from_millis(10));
+        }
+    }
+
+    /// Asks about the legs whose turn it is, the longest held first.
+    pub async fn round(&mut self) -> Round {
+        let mut round = Round::default();
+        let before = self.clock.now().minus(self.options.after);
+        let after = self.after.take().unwrap_or_else(|| Place::before(domain::Timestamp::from_micros(i64::MIN)));
+        let legs = match self.ledger.legs_held(after, before, self.options.legs_a_round).await {
+            Ok(legs) => legs,
+            Err(error) => return broken_off(round, &error),
+        };
+        for leg in &legs {
+            match self.resolve(leg).await {
+                Ok(Verdict::Post) => round.posted += 1,
+                Ok(Verdict::Void) => round.voided += 1,
+                Ok(Verdict::Wait) => round.waiting += 1,
+                Err(error) => {
+                    let (leg_id, payment_id) = (leg.id, leg.payment_id);
+                    tracing::warn!(%leg_id, %payment_id, "a leg that was held for long could not be resolved");
+                    return broken_off(round, &error);
+                }
+            }
+        }
+        if i64::try_from(legs.len()).unwrap_or(i64::MAX) >= self.options.legs_a_round {
+            self.after = legs.last().map(Place::of);
+            round.full = true;
+        }
+        round
+    }
+
+    async fn resolve(&self, leg: &Leg) -> Result<Verdict, ResolveError> {
+        let verdict = self.hub.verdict(leg.id, leg.payment_id).await?;
+        let result = match verdict {
+            Verdict::Wait => "wait",
+            Verdict::Post => {
+                self.ledger.post(vec![leg.id]).await?;
+                "post"
+            }
+            Verdict::Void => match self.ledger.void(VoidOrder { leg_id: leg.id, payment_id: leg.payment_id }).await {
+                // The hub's own post came first: it has decided otherwise since, and posting is final.
+                Ok(_) | Err(LedgerError::Refused(Reason::LegPosted)) => "void",
+                Err(error) => return Err(error.into()),
+            },
+        };
+        metrics::counter!("bankhub_ledger_resolved_total", "verdict" => result).increment(1);
+        Ok(verdict)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ResolveError {
+    #[error("the hub answers {}: {}", .0.code(), .0.message())]
+    Hub(#[from] Status),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+fn broken_off(round: Round, error: &(dyn std::error::Error + 'static)) -> Round {
+    tracing::warn!(error, "the round of asking the hub is broken off");
+    Round { broken_off: true, ..round }
+}

@@ -1,0 +1,271 @@
+//! From a configuration to a running node: build, spawn, drain.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{BankId, Reason};
+use server_kit::clock::{SharedClock, SystemClock};
+use server_kit::config::ConfigError;
+use server_kit::identity::{IdentityError, Principal};
+use server_kit::keystore::{KeyFileError, SealedFile};
+use server_kit::ops::{OpsServer, Readiness};
+use server_kit::rng::{IdMaker, SystemRng};
+use server_kit::serve::{Drained, GrpcServer, ServeError};
+use server_kit::shutdown::Shutdown;
+use server_kit::store::{Store, StoreError, StoreOptions, WriterOptions};
+use server_kit::telemetry::{self, PrometheusHandle, TelemetryError};
+use server_kit::tls::{ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, ServerTls, TlsError};
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use crate::config::Config;
+use crate::ledger::{
+    BankService, HubClient, Ledger, LedgerParts, OwnershipLost, ResolveOptions, Resolver, keep_ownership,
+};
+
+/// The full name of the service, for `grpc.health.v1`.
+const SERVICE: &str = "bankhub.bank.v1.BankService";
+/// The readiness check that says whether the ledger can be written.
+const LEDGER: &str = "ledger";
+/// How long the last steps may take to become durable after the last call was answered.
+const FINISH_AT_MOST: Duration = Duration::from_secs(10);
+
+/// Why the node does not start, or ends by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("the configuration is wrong")]
+    Config(#[from] ConfigError),
+    #[error("`bank_id`: {0}")]
+    BankId(Reason),
+    #[error("`federation` and `bank_id` make no name")]
+    Identity(#[from] IdentityError),
+    #[error("the key store cannot be opened")]
+    Keys(#[from] KeyFileError),
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+    #[error("logs or metrics cannot be set up")]
+    Telemetry(#[from] TelemetryError),
+    #[error("{addr} cannot be listened on")]
+    Listen { addr: SocketAddr, source: io::Error },
+    #[error("{path} cannot be written")]
+    PortsFile { path: PathBuf, source: io::Error },
+    #[error("signals cannot be listened for")]
+    Signals(#[source] io::Error),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Ownership(#[from] OwnershipLost),
+}
+
+/// Where a node is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    pub grpc_addr: SocketAddr,
+    pub ops_addr: SocketAddr,
+}
+
+/// Runs a bank's node until `shutdown`: build, announce, serve, drain.
+pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
+    match telemetry::init(config.log.format, &config.log.filter) {
+        // Whoever runs several servers in one process has set up the logs already.
+        Ok(()) | Err(TelemetryError::LogsTaken(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Box::pin(Adapter::build(config, &shutdown).await?.serve(shutdown)).await
+}
+
+/// A node that listens, and serves when it is told to.
+#[derive(Debug)]
+pub struct Adapter {
+    config: Config,
+    running: Running,
+    clock: SharedClock,
+    ids: IdMaker,
+    store: Store,
+    ledger: Ledger,
+    writer: JoinHandle<()>,
+    server_tls: ServerTls,
+    client_tls: ClientTls,
+    hub: HubClient,
+    listener: TcpListener,
+    ops: OpsServer,
+    readiness: Readiness,
+}
+
+impl Adapter {
+    /// Reads the certificates, opens the keys and the ledger, and binds the listeners.
+    pub async fn build(config: Config, shutdown: &Shutdown) -> Result<Self, RunError> {
+        let bank_id = BankId::parse(&config.bank_id).map_err(RunError::BankId)?;
+        let principal = Principal::bank(&config.federation, bank_id.as_str())?;
+        let server_tls = ServerTls::load(&config.tls, &principal.federation)?;
+        let client_tls = ClientTls::load(&client_files(&config), &principal.federation)?;
+        let hub = hub_client(&config, &client_tls)?;
+
+        let (clock, rng) = (SystemClock::shared(), SystemRng::shared());
+        let ids = IdMaker::new(clock.clone(), rng.clone());
+        let master = config.keys.master.read()?;
+        let keys = Arc::new(SealedFile::open_or_create(&config.keys.file, &master, &*rng)?);
+        let store = Store::open(&store_options(&config)?, &crate::migrations(), clock.clone()).await?;
+        let owner = Ledger::take_ownership(&store, &bank_id, &ids).await?;
+        let options =
+            WriterOptions { queue: config.ledger.queue, batch: config.ledger.batch, ..WriterOptions::default() };
+        let (ledger, writer) = Ledger::start(LedgerParts { bank_id, store: store.clone(), owner, keys, rng }, options);
+
+        let readiness = Readiness::waiting_for(&[LEDGER]);
+        let listen = |addr| move |source| RunError::Listen { addr, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen(config.listen))?;
+        let ops = OpsServer::bind(config.ops.listen, metrics_handle()?, readiness.clone(), shutdown.draining());
+        let ops = ops.await.map_err(listen(config.ops.listen))?;
+        let running = Running {
+            grpc_addr: listener.local_addr().map_err(listen(config.listen))?,
+            ops_addr: ops.local_addr().map_err(listen(config.ops.listen))?,
+        };
+        Ok(Self {
+            config,
+            running,
+            clock,
+            ids,
+            store,
+            ledger,
+            writer,
+            server_tls,
+            client_tls,
+            hub,
+            listener,
+            ops,
+            readiness,
+        })
+    }
+
+    /// Where the node is reached.
+    pub const fn running(&self) -> Running {
+        self.running
+    }
+
+    /// The ledger, for tests and tools in the same process.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Serves until `shutdown` drains, then finishes what is under way.
+    pub async fn serve(self, shutdown: Shutdown) -> Result<(), RunError> {
+        let (draining, stop) = (shutdown.draining(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        let ops_stop = stop.clone();
+        tasks.spawn(async move {
+            if let Err(error) = self.ops.run(ops_stop).await {
+                tracing::error!(%error, "the operators' listener failed");
+            }
+        });
+        tasks.spawn(resolver(&self.config, &self.ledger, self.hub, self.clock).run(draining.clone()));
+        tasks.spawn(reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone())?);
+        let routes = Routes::new(BankService::new(self.ledger.clone()).into_server());
+        let server = GrpcServer::new(self.listener, self.server_tls, routes, draining.clone());
+        let (server, health) = server.with_limits(self.config.limits.clone()).with_health();
+        health.set(SERVICE, true).await;
+        self.readiness.set(LEDGER, true);
+        announce(&self.config, self.running)?;
+
+        let readiness = self.readiness;
+        let every = self.config.ledger.ownership_every.get();
+        let owned = keep_ownership(&self.ledger, &self.ids, every, stop.clone(), |held| readiness.set(LEDGER, held));
+        let ended = tokio::select! {
+            drained = server.run() => drained.map_err(RunError::from),
+            Err(lost) = owned => Err(lost.into()),
+            () = shutdown.now().cancelled_owned() => Ok(Drained::Cut),
+        };
+        draining.cancel();
+        stop.cancel();
+        drop(self.ledger);
+        // The last step that was queued is durable before the store is closed; unless somebody is in a hurry, or a call that was
+        // cut keeps its door to the writer open.
+        let finish = async {
+            while tasks.join_next().await.is_some() {}
+            let _ = self.writer.await;
+            self.store.close().await;
+        };
+        let hurry = shutdown.now();
+        let finished = hurry.run_until_cancelled(tokio::time::timeout(FINISH_AT_MOST, finish)).await;
+        tracing::info!(?ended, finished = matches!(finished, Some(Ok(()))), "stopped");
+        ended.map(|_| ())
+    }
+}
+
+fn announce(config: &Config, running: Running) -> Result<(), RunError> {
+    let Running { grpc_addr, ops_addr } = running;
+    tracing::info!(bank = config.bank_id, grpc = %grpc_addr, ops = %ops_addr, "the bank's node is ready");
+    let Some(path) = &config.ports_file else { return Ok(()) };
+    let text = serde_json::json!({ "grpc": grpc_addr.to_string(), "ops": ops_addr.to_string() }).to_string();
+    write_whole(path, &text).map_err(|source| RunError::PortsFile { path: path.clone(), source })
+}
+
+/// Writes a file that nobody can find half written.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let fresh = PathBuf::from(name);
+    std::fs::write(&fresh, text)?;
+    std::fs::rename(&fresh, path)
+}
+
+fn store_options(config: &Config) -> Result<StoreOptions, RunError> {
+    let database = &config.database;
+    let password = database.password.as_ref().map(server_kit::config::SecretRef::read).transpose()?;
+    Ok(StoreOptions { url: database.url.clone(), password, readers: database.readers, writers: database.writers })
+}
+
+fn client_files(config: &Config) -> ClientTlsConfig {
+    ClientTlsConfig {
+        server_ca: config.hub.server_ca.clone().unwrap_or_else(|| config.tls.client_ca.clone()),
+        certificate: Some(config.tls.certificate.clone()),
+        key: Some(config.tls.key.clone()),
+    }
+}
+
+fn hub_client(config: &Config, tls: &ClientTls) -> Result<HubClient, RunError> {
+    let expected = ServerIdentity::Spiffe(Principal::hub(tls.federation())?);
+    let channel = tls.channel(&config.hub.endpoint, expected, &ChannelOptions::default())?;
+    Ok(HubClient::new(channel, config.hub.timeout.get()))
+}
+
+fn resolver(config: &Config, ledger: &Ledger, hub: HubClient, clock: SharedClock) -> Resolver<HubClient> {
+    let options = ResolveOptions {
+        after: config.ledger.resolve_after.get(),
+        every: config.ledger.resolve_every.get(),
+        pause_at_most: config.ledger.resolve_pause_at_most.get(),
+        legs_a_round: i64::from(config.ledger.resolve_legs_a_round),
+    };
+    Resolver::new(ledger.clone(), hub, clock, options)
+}
+
+/// Reads the certificates again on every SIGHUP: those for callers and those towards the hub.
+fn reload_on_hangup(
+    server: ServerTls,
+    client: ClientTls,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = ()> + Send, RunError> {
+    let mut requests = server_kit::shutdown::reload_requests().map_err(RunError::Signals)?;
+    Ok(async move {
+        while let Some(Some(())) = stop.run_until_cancelled(requests.recv()).await {
+            match server.reload().and_then(|()| client.reload()) {
+                Ok(()) => tracing::info!("certificates reloaded"),
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(error, "certificates could not be reloaded; the ones from before stay in use");
+                }
+            }
+        }
+    })
+}
+
+/// The process's metrics, or nobody's when another server in this process records them already.
+fn metrics_handle() -> Result<PrometheusHandle, TelemetryError> {
+    telemetry::install_metrics().or_else(|_| telemetry::detached_metrics())
+}

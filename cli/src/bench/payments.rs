@@ -1,0 +1,168 @@
+//! Whole phone payments, over and over: create, the code from the payer's own stream, authorize, and the charge on the stream.
+
+use std::time::Duration;
+
+use domain::Reason;
+use proto::cardholder as phone;
+use proto::cardholder::cardholder_service_client::CardholderServiceClient;
+use proto::common::Money;
+use proto::terminal as pb;
+use proto::terminal::terminal_service_client::TerminalServiceClient;
+use server_kit::clock::Stopwatch;
+use server_kit::rng::IdMaker;
+use tonic::transport::Channel;
+use tonic::{Request, Status, Streaming};
+
+use super::latency::Latencies;
+
+/// One person who pays all the time, at one terminal.
+#[derive(Debug)]
+pub struct Payer {
+    pub terminal: Channel,
+    pub phone: Channel,
+    pub token: String,
+    pub phone_number: String,
+    pub password: String,
+    /// The last event that the person's phone has seen.
+    pub cursor: i64,
+}
+
+/// What the payers saw.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// From the first request to APPROVED.
+    pub approved: Latencies,
+    /// From APPROVED to the charge on the payer's stream.
+    pub told: Latencies,
+    /// Payments that did not end APPROVED.
+    pub failed: u64,
+}
+
+/// Why a payer had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum PayError {
+    #[error("{}: {}", .0.code(), .0.message())]
+    Call(#[from] Box<Status>),
+    #[error("the payer's stream ended")]
+    StreamEnded,
+    #[error("no id could be made")]
+    NoId,
+    #[error("a token that is no header value")]
+    BadToken,
+}
+
+impl From<Status> for PayError {
+    fn from(status: Status) -> Self {
+        Self::Call(Box::new(status))
+    }
+}
+
+/// Pays with every payer at once until the time is over.
+pub async fn run(payers: &mut Vec<Payer>, ids: &IdMaker, span: Duration) -> Result<Seen, PayError> {
+    let watch = Stopwatch::start();
+    let tasks: Vec<_> = std::mem::take(payers)
+        .into_iter()
+        .map(|payer| tokio::spawn(pay_until(payer, ids.clone(), watch, span)))
+        .collect();
+    let mut all = Seen::default();
+    for task in tasks {
+        let (payer, seen) = task.await.map_err(|_| PayError::StreamEnded)??;
+        payers.push(payer);
+        all.approved.merge(&seen.approved);
+        all.told.merge(&seen.told);
+        all.failed += seen.failed;
+    }
+    Ok(all)
+}
+
+async fn pay_until(
+    mut payer: Payer,
+    ids: IdMaker,
+    watch: Stopwatch,
+    span: Duration,
+) -> Result<(Payer, Seen), PayError> {
+    let mut seen = Seen::default();
+    let mut terminal = TerminalServiceClient::new(payer.terminal.clone());
+    let mut events = watch_events(&payer).await?;
+    while watch.elapsed() < span {
+        let payment_id = ids.uuid().map_err(|_| PayError::NoId)?.to_string();
+        let begun = watch.elapsed();
+        terminal.create_payment(create(&payment_id, &payer.phone_number)).await?;
+        let code = next_code(&mut events, &payment_id, &mut payer.cursor).await?;
+        let authorize = pb::AuthorizePaymentRequest {
+            payment_id: payment_id.clone(),
+            attempt_id: ids.uuid().map_err(|_| PayError::NoId)?.to_string(),
+            code,
+            transaction_password: payer.password.clone(),
+        };
+        let answer = terminal.authorize_payment(authorize).await?.into_inner().payment.unwrap_or_default();
+        if answer.state() != pb::PaymentState::Approved {
+            seen.failed += 1;
+            continue;
+        }
+        let approved = watch.elapsed();
+        seen.approved.record(approved.saturating_sub(begun));
+        wait_for_charge(&mut events, &payment_id, &mut payer.cursor).await?;
+        seen.told.record(watch.elapsed().saturating_sub(approved));
+    }
+    Ok((payer, seen))
+}
+
+fn create(payment_id: &str, phone_number: &str) -> pb::CreatePaymentRequest {
+    pb::CreatePaymentRequest {
+        payment_id: payment_id.to_owned(),
+        payer: Some(pb::create_payment_request::Payer::PhoneNumber(phone_number.to_owned())),
+        amount: Some(Money { currency_code: "CNY".to_owned(), minor_units: 100 }),
+        items: Vec::new(),
+        merchant_reference: String::new(),
+    }
+}
+
+async fn watch_events(payer: &Payer) -> Result<Streaming<phone::WatchEventsResponse>, PayError> {
+    let mut request = Request::new(phone::WatchEventsRequest { after_sequence: payer.cursor });
+    let token = format!("Bearer {}", payer.token).parse().map_err(|_| PayError::BadToken)?;
+    request.metadata_mut().insert("authorization", token);
+    Ok(CardholderServiceClient::new(payer.phone.clone()).watch_events(request).await?.into_inner())
+}
+
+async fn next_event(
+    events: &mut Streaming<phone::WatchEventsResponse>,
+    cursor: &mut i64,
+) -> Result<phone::event::Kind, PayError> {
+    loop {
+        let event = events.message().await?.ok_or(PayError::StreamEnded)?.event.unwrap_or_default();
+        // At least once: what was seen before is passed over.
+        if event.sequence > *cursor {
+            *cursor = event.sequence;
+            return event.kind.ok_or_else(|| proto::status(Reason::FieldMissing).into());
+        }
+    }
+}
+
+async fn next_code(
+    events: &mut Streaming<phone::WatchEventsResponse>,
+    payment_id: &str,
+    cursor: &mut i64,
+) -> Result<String, PayError> {
+    loop {
+        if let phone::event::Kind::PaymentCode(code) = next_event(events, cursor).await?
+            && code.payment_id == payment_id
+        {
+            return Ok(code.code);
+        }
+    }
+}
+
+async fn wait_for_charge(
+    events: &mut Streaming<phone::WatchEventsResponse>,
+    payment_id: &str,
+    cursor: &mut i64,
+) -> Result<(), PayError> {
+    loop {
+        if let phone::event::Kind::Charge(charge) = next_event(events, cursor).await?
+            && charge.purchase.is_some_and(|purchase| purchase.payment_id == payment_id)
+        {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! An operator: sets a federation up at the hub, and opens accounts at the banks' own adapters.
+
+pub mod command;
+
+use std::time::Duration;
+
+use domain::{AccountId, BankId, Currency, MerchantId, Money, PaymentId, PersonId, PhoneNumber, Reason, TerminalId};
+use proto::bank as bank_pb;
+use proto::bank::bank_service_client::BankServiceClient;
+use proto::common;
+use proto::operator as pb;
+use proto::operator::operator_service_client::OperatorServiceClient;
+use server_kit::clock::SystemClock;
+use server_kit::rng::{IdMaker, RngError, SystemRng};
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use crate::profile::{Link, OperatorProfile, ProfileError};
+
+/// How long one call of an operator may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    #[error("{}: {message}", reason.map_or("REFUSED", Reason::code))]
+    Refused { reason: Option<Reason>, message: String },
+    #[error("no answer within {} s; the same call again is safe", CALL_TIMEOUT.as_secs())]
+    NoAnswer,
+    #[error("the answer lacks {0}")]
+    Incomplete(&'static str),
+    #[error("the bank {0} is not registered at the hub")]
+    NoSuchBank(BankId),
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Random(#[from] RngError),
+}
+
+impl OperatorError {
+    pub fn reason(&self) -> Option<Reason> {
+        if let Self::Refused { reason, .. } = self { *reason } else { None }
+    }
+}
+
+impl From<Status> for OperatorError {
+    fn from(status: Status) -> Self {
+        let reason = proto::reason_of(&status);
+        let message = reason.map_or_else(|| status.message().to_owned(), |reason| reason.english().to_owned());
+        Self::Refused { reason, message }
+    }
+}
+
+/// One call with its deadline.
+async fn answer<R>(call: impl Future<Output = Result<tonic::Response<R>, Status>>) -> Result<R, OperatorError> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(answer) => Ok(answer?.into_inner()),
+        Err(_) => Err(OperatorError::NoAnswer),
+    }
+}
+
+fn bounded<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(CALL_TIMEOUT);
+    request
+}
+
+/// A merchant as an operator enrols it.
+#[derive(Clone, Debug)]
+pub struct NewMerchant {
+    pub id: MerchantId,
+    pub name: String,
+    /// ISO 18245, four digits.
+    pub category: String,
+}
+
+/// A terminal as an operator enrols it.
+#[derive(Clone, Debug)]
+pub struct NewTerminal {
+    pub id: TerminalId,
+    pub merchant: MerchantId,
+    /// What people call the place; may be empty.
+    pub place: String,
+    /// Latitude and longitude, degrees of WGS 84.
+    pub location: Option<(f64, f64)>,
+}
+
+/// The operators' calls at the hub.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    link: Link,
+    hub: OperatorServiceClient<Channel>,
+    ids: IdMaker,
+}
+
+impl Operator {
+    pub fn connect(profile: &OperatorProfile) -> Result<Self, ProfileError> {
+        let link = Link::new(&profile.federation, &profile.tls)?;
+        let hub = link.hub(&profile.hub)?;
+        Ok(Self::over(link, hub))
+    }
+
+    /// An operator over a channel to the hub that is there already.
+    pub fn over(link: Link, hub: Channel) -> Self {
+        let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
+        Self { link, hub: OperatorServiceClient::new(hub), ids }
+    }
+
+    pub async fn register_bank(&self, id: &BankId, name: &str, endpoint: &str) -> Result<pb::Bank, OperatorError> {
+        let bank = pb::Bank {
+            bank_id: id.as_str().to_owned(),
+            display_name: name.to_owned(),
+            endpoint: endpoint.to_owned(),
+            suspended: false,
+        };
+        let request = bounded(pb::RegisterBankRequest { bank: Some(bank) });
+        answer(self.hub.clone().register_bank(request)).await?.bank.ok_or(OperatorError::Incomplete("the bank"))
+    }
+
+    pub async fn banks(&self) -> Result<Vec<pb::Bank>, OperatorError> {
+        Ok(answer(self.hub.clone().list_banks(bounded(pb::ListBanksRequest {}))).await?.banks)
+    }
+
+    pub async fn register_merchant(&self, merchant: &NewMerchant) -> Result<common::Merchant, OperatorError> {
+        let merchant = common::Merchant {
+            merchant_id: merchant.id.as_str().to_owned(),
+            display_name: merchant.name.clone(),
+            category_code: merchant.category.clone(),
+        };
+        let request = bounded(pb::RegisterMerchantRequest { merchant: Some(merchant) });
+        let answer = answer(self.hub.clone().register_merchant(request)).await?;
+        answer.merchant.ok_or(OperatorError::Incomplete("the merchant"))
+    }
+
+    pub async fn register_terminal(&self, terminal: &NewTerminal) -> Result<pb::Terminal, OperatorError> {
+        let location = terminal.location.map(|(latitude, longitude)| common::Location { latitude, longitude });
+        let terminal = pb::Terminal {
+            terminal_id: terminal.id.as_str().to_owned(),
+            merchant_id: terminal.merchant.as_str().to_owned(),
+            place: terminal.place.clone(),
+            location,
+            suspended: false,
+        };
+        let request = bounded(pb::RegisterTerminalRequest { terminal: Some(terminal) });
+        let answer = answer(self.hub.clone().register_terminal(request)).await?;
+        answer.terminal.ok_or(OperatorError::Incomplete("the terminal"))
+    }
+
+    pub async fn suspend_terminal(&self, id: &TerminalId, suspended: bool) -> Result<pb::Terminal, OperatorError> {
+        let request = bounded(pb::SetTerminalSuspendedRequest { terminal_id: id.as_str().to_owned(), suspended });
+        let answer = answer(self.hub.clone().set_terminal_suspended(request)).await?;
+        answer.terminal.ok_or(OperatorError::Incomplete("the terminal"))
+    }
+
+    /// Adds a person under a new id.
+    pub async fn register_person(&self, phone: &PhoneNumber, name: &str) -> Result<PersonId, OperatorError> {
+        let id = PersonId::from_uuid(self.ids.uuid()?);
+        let request = bounded(pb::RegisterPersonRequest {
+            person_id: id.to_string(),
+            phone_number: phone.as_e164().to_owned(),
+            name: name.to_owned(),
+        });
+        let answer = answer(self.hub.clone().register_person(request)).await?;
+        PersonId::parse(&answer.person_id).map_err(|_| OperatorError::Incomplete("the person"))
+    }
+
+    /// Binds an account to a person, and gives its masked number.
+    pub async fn bind_account(
+        &self,
+        person: PersonId,
+        bank: &BankId,
+        account: AccountId,
+        make_default: bool,
+    ) -> Result<String, OperatorError> {
+        let request = bounded(pb::BindAccountRequest {
+            person_id: person.to_string(),
+            bank_id: bank.as_str().to_owned(),
+            account_id: account.to_string(),
+            make_default,
+        });
+        Ok(answer(self.hub.clone().bind_account(request)).await?.account_masked)
+    }
+
+    /// Makes a new enrolment code, to hand to the person.
+    pub async fn enrolment_code(&self, person: PersonId) -> Result<pb::IssueEnrolmentCodeResponse, OperatorError> {
+        let request = bounded(pb::IssueEnrolmentCodeRequest { person_id: person.to_string() });
+        answer(self.hub.clone().issue_enrolment_code(request)).await
+    }
+
+    pub async fn inspect(&self, payment: PaymentId) -> Result<pb::InspectPaymentResponse, OperatorError> {
+        let request = bounded(pb::InspectPaymentRequest { payment_id: payment.to_string() });
+        answer(self.hub.clone().inspect_payment(request)).await
+    }
+
+    pub async fn overview(&self) -> Result<pb::GetOverviewResponse, OperatorError> {
+        answer(self.hub.clone().get_overview(bounded(pb::GetOverviewRequest {}))).await
+    }
+
+    /// The counter of a bank, found where the hub has it registered.
+    pub async fn counter(&self, bank: &BankId) -> Result<Counter, OperatorError> {
+        let found = self.banks().await?.into_iter().find(|known| known.bank_id == bank.as_str());
+        let endpoint = found.ok_or_else(|| OperatorError::NoSuchBank(bank.clone()))?.endpoint;
+        Ok(Counter::over(self.link.bank(bank, &endpoint)?))
+    }
+}
+
+/// A bank's counter: what an operator does at the bank's own adapter.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    bank: BankServiceClient<Channel>,
+    ids: IdMaker,
+}
+
+impl Counter {
+    pub fn over(bank: Channel) -> Self {
+        let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
+        Self { bank: BankServiceClient::new(bank), ids }
+    }
+
+    /// Opens a deposit account under a new id. A limit of 0 is none.
+    pub async fn open_account(
+        &self,
+        holder: &str,
+        currency: Currency,
+        payment_limit_minor: i64,
+    ) -> Result<bank_pb::Account, OperatorError> {
+        let request = bounded(bank_pb::OpenAccountRequest {
+            account_id: self.ids.uuid()?.to_string(),
+            currency_code: currency.code().to_owned(),
+            holder_name: holder.to_owned(),
+            payment_limit_minor,
+        });
+        let answer = answer(self.bank.clone().open_account(request)).await?;
+        answer.account.ok_or(OperatorError::Incomplete("the account"))
+    }
+
+    pub async fn deposit(&self, account: AccountId, amount: Money) -> Result<bank_pb::Account, OperatorError> {
+        let request = bounded(bank_pb::DepositCashRequest {
+            deposit_id: self.ids.uuid()?.to_string(),
+            account_id: account.to_string(),
+            amount: Some(proto::to_money(amount)),
+        });
+        let answer = answer(self.bank.clone().deposit_cash(request)).await?;
+        answer.account.ok_or(OperatorError::Incomplete("the account"))
+    }
+
+    pub async fn account(&self, account: AccountId) -> Result<bank_pb::Account, OperatorError> {
+        let request = bounded(bank_pb::GetAccountRequest { account_id: account.to_string() });
+        let answer = answer(self.bank.clone().get_account(request)).await?;
+        answer.account.ok_or(OperatorError::Incomplete("the account"))
+    }
+
+    pub async fn freeze(&self, account: AccountId, frozen: bool) -> Result<bank_pb::Account, OperatorError> {
+        let request = bounded(bank_pb::SetAccountFrozenRequest { account_id: account.to_string(), frozen });
+        let answer = answer(self.bank.clone().set_account_frozen(request)).await?;
+        answer.account.ok_or(OperatorError::Incomplete("the account"))
+    }
+}

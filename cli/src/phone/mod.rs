@@ -1,0 +1,216 @@
+//! A phone in software: a device key, a session, and the person's feed from a cursor, over plain server TLS as a real phone
+//! has it. The demo, the tests and the bench use it; the SDK does the same on real phones.
+
+pub mod command;
+mod feed;
+mod folder;
+mod key;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{DeviceId, PhoneNumber, Reason};
+use proto::cardholder as pb;
+use proto::cardholder::cardholder_service_client::CardholderServiceClient;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Mutex;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
+use tonic::{Code, Request, Response, Status};
+
+pub use feed::{Feed, FeedOptions};
+pub use folder::PhoneFolder;
+pub use key::DeviceKey;
+
+/// How long one call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the phone could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum PhoneError {
+    #[error("{}: {message}", reason.map_or("REFUSED", Reason::code))]
+    Refused { reason: Option<Reason>, message: String, code: Code },
+    #[error("no answer within {} s", CALL_TIMEOUT.as_secs())]
+    NoAnswer,
+    #[error("the hub's answer cannot be read: {0}")]
+    Unreadable(&'static str),
+    #[error("the device key cannot be used: {0}")]
+    Key(&'static str),
+    #[error("{path} cannot be used: {message}")]
+    File { path: String, message: String },
+    #[error("the code did not come within {} s", .0.as_secs())]
+    NoCode(Duration),
+    #[error("the feed has ended")]
+    FeedEnded,
+}
+
+impl PhoneError {
+    fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::File { path: path.display().to_string(), message: error.to_string() }
+    }
+
+    pub fn reason(&self) -> Option<Reason> {
+        if let Self::Refused { reason, .. } = self { *reason } else { None }
+    }
+
+    /// Whether the same thing again may pass: the hub was away, or the session had ended.
+    fn passes_later(&self) -> bool {
+        match self {
+            Self::NoAnswer => true,
+            Self::Refused { reason: Some(reason), .. } => matches!(
+                reason,
+                Reason::SessionInvalid
+                    | Reason::TooBusy
+                    | Reason::ShuttingDown
+                    | Reason::StorageAway
+                    | Reason::Fault
+            ),
+            Self::Refused { reason: None, code, .. } => {
+                matches!(code, Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::DeadlineExceeded)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl From<Status> for PhoneError {
+    fn from(status: Status) -> Self {
+        let reason = proto::reason_of(&status);
+        let message = reason.map_or_else(|| status.message().to_owned(), |reason| reason.english().to_owned());
+        Self::Refused { reason, message, code: status.code() }
+    }
+}
+
+/// What binds a phone to a person.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    pub phone: PhoneNumber,
+    /// Eight digits, from the bank or the operator.
+    pub code: SecretString,
+    /// Six digits that the person chooses; none to keep the one that is set.
+    pub transaction_password: Option<SecretString>,
+}
+
+/// A phone that is bound. Clones are the same phone with the same session.
+#[derive(Clone, Debug)]
+pub struct Phone {
+    hub: CardholderServiceClient<Channel>,
+    device_id: DeviceId,
+    key: Arc<DeviceKey>,
+    session: Arc<Mutex<Option<Session>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Session {
+    bearer: MetadataValue<Ascii>,
+}
+
+async fn answer<R>(call: impl Future<Output = Result<Response<R>, Status>>) -> Result<R, PhoneError> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(answer) => Ok(answer?.into_inner()),
+        Err(_) => Err(PhoneError::NoAnswer),
+    }
+}
+
+impl Phone {
+    /// Binds a new device key to the person. `channel` needs no client certificate; phones may share it.
+    pub async fn enrol(channel: Channel, key: DeviceKey, enrolment: &Enrolment) -> Result<Self, PhoneError> {
+        let number = enrolment.phone.as_e164();
+        let code = enrolment.code.expose_secret();
+        let message = format!("bankhub.v1.enrol\n{number}\n{code}");
+        let request = pb::EnrolDeviceRequest {
+            phone_number: number.to_owned(),
+            enrolment_code: code.to_owned(),
+            device_public_key: key.public(),
+            signature: key.sign(message.as_bytes())?,
+            transaction_password: enrolment
+                .transaction_password
+                .as_ref()
+                .map(|password| password.expose_secret().to_owned())
+                .unwrap_or_default(),
+        };
+        let mut hub = CardholderServiceClient::new(channel.clone());
+        let enrolled = answer(hub.enrol_device(request)).await?;
+        let device_id = DeviceId::parse(&enrolled.device_id).map_err(|_| PhoneError::Unreadable("the device id"))?;
+        Ok(Self::open(channel, device_id, key))
+    }
+
+    /// A phone that was bound before.
+    pub fn open(channel: Channel, device_id: DeviceId, key: DeviceKey) -> Self {
+        let hub = CardholderServiceClient::new(channel);
+        Self { hub, device_id, key: Arc::new(key), session: Arc::default() }
+    }
+
+    pub fn device_id(&self) -> DeviceId {
+        self.device_id
+    }
+
+    pub fn key(&self) -> &DeviceKey {
+        &self.key
+    }
+
+    /// The session's token, from a new session if there is none.
+    async fn bearer(&self) -> Result<MetadataValue<Ascii>, PhoneError> {
+        let mut session = self.session.lock().await;
+        if let Some(session) = &*session {
+            return Ok(session.bearer.clone());
+        }
+        let device_id = self.device_id.to_string();
+        let mut hub = self.hub.clone();
+        let begun = answer(hub.begin_session(pb::BeginSessionRequest { device_id: device_id.clone() })).await?;
+        let mut message = format!("bankhub.v1.session\n{device_id}\n").into_bytes();
+        message.extend_from_slice(&begun.nonce);
+        let signature = self.key.sign(&message)?;
+        let opened =
+            answer(hub.open_session(pb::OpenSessionRequest { device_id, nonce: begun.nonce, signature })).await?;
+        let mut bearer: MetadataValue<Ascii> =
+            format!("Bearer {}", opened.token).parse().map_err(|_| PhoneError::Unreadable("the session's token"))?;
+        bearer.set_sensitive(true);
+        *session = Some(Session { bearer: bearer.clone() });
+        Ok(bearer)
+    }
+
+    async fn signed_in<T>(&self, message: T) -> Result<Request<T>, PhoneError> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", self.bearer().await?);
+        Ok(request)
+    }
+
+    /// Forgets the session, so that the next call opens a new one.
+    async fn sign_out(&self) {
+        *self.session.lock().await = None;
+    }
+
+    /// Opens the stream of events after a sequence. It ends when the session or the hub does; [`Feed`] opens it again.
+    pub async fn events(&self, after_sequence: i64) -> Result<tonic::Streaming<pb::WatchEventsResponse>, PhoneError> {
+        let request = self.signed_in(pb::WatchEventsRequest { after_sequence }).await?;
+        Ok(self.hub.clone().watch_events(request).await?.into_inner())
+    }
+
+    /// Says that all events up to a sequence are handled.
+    pub async fn acknowledge(&self, through_sequence: i64) -> Result<i64, PhoneError> {
+        let request = pb::AcknowledgeEventsRequest { through_sequence };
+        let call = async || answer(self.hub.clone().acknowledge_events(self.signed_in(request).await?)).await;
+        let done = match call().await {
+            Err(error) if error.reason() == Some(Reason::SessionInvalid) => {
+                self.sign_out().await;
+                call().await?
+            }
+            other => other?,
+        };
+        Ok(done.acknowledged_sequence)
+    }
+
+    /// One page of the person's purchases over all banks, newest first.
+    pub async fn payments(&self, page_size: i32, page_token: &str) -> Result<pb::ListPaymentsResponse, PhoneError> {
+        let request = pb::ListPaymentsRequest { page_size, page_token: page_token.to_owned() };
+        let first = answer(self.hub.clone().list_payments(self.signed_in(request.clone()).await?)).await;
+        match first {
+            Err(error) if error.reason() == Some(Reason::SessionInvalid) => {
+                self.sign_out().await;
+                answer(self.hub.clone().list_payments(self.signed_in(request).await?)).await
+            }
+            other => other,
+        }
+    }
+}

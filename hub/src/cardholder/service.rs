@@ -1,0 +1,193 @@
+//! The CardholderService: who is asking, what they ask, what they get.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{DeviceId, Reason};
+use futures_util::stream::{BoxStream, unfold};
+use futures_util::StreamExt as _;
+use proto::cardholder as pb;
+use proto::cardholder::cardholder_service_server::CardholderService;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tonic::{Code, Request, Response, Status};
+
+use super::enrol::Asked;
+use super::history::{self, PageAsked};
+use super::marks::Acknowledged;
+use super::session::{Session, Signed, Token, make_nonce};
+use super::steps::{Done, Step};
+use super::{CardholderApi, Inner, sql, wire};
+use crate::directory::phone_hash;
+use crate::feed::{Watch, WatchError};
+use crate::store_status::{fault, store_status};
+
+/// How often the session of an open stream is looked up: how late the stream of a revoked phone ends.
+const CHECK_STREAM_EVERY: Duration = Duration::from_secs(60);
+
+impl Inner {
+    async fn recognise<T>(&self, request: &Request<T>) -> Result<Session, Status> {
+        self.sessions.recognise(request, &self.limits).await
+    }
+
+    async fn step(&self, step: Step) -> Result<Done, Status> {
+        self.writer.write(step).await.map_err(|error| store_status(&error))?.map_err(proto::status)
+    }
+}
+
+#[tonic::async_trait]
+impl CardholderService for CardholderApi {
+    async fn enrol_device(
+        &self,
+        request: Request<pb::EnrolDeviceRequest>,
+    ) -> Result<Response<pb::EnrolDeviceResponse>, Status> {
+        let this = &self.inner;
+        this.limits.call(&request)?;
+        let asked = Asked::read(request.into_inner()).map_err(proto::status)?;
+        let hash = phone_hash(&*this.parts.keys, asked.phone()).map_err(|error| fault(&error))?;
+        let device_id = DeviceId::from_uuid(this.parts.ids.uuid().map_err(|error| fault(&error))?);
+        match this.step(Step::Enrol(asked.with(hash, device_id))).await? {
+            Done::Enrolled(person_id) => {
+                // The payment path must see the password that has just been chosen.
+                this.parts.directory.forget_payer(person_id);
+                Ok(Response::new(pb::EnrolDeviceResponse { device_id: device_id.to_string() }))
+            }
+            other => Err(fault(&format!("an enrolment was answered with {other:?}"))),
+        }
+    }
+
+    async fn begin_session(
+        &self,
+        request: Request<pb::BeginSessionRequest>,
+    ) -> Result<Response<pb::BeginSessionResponse>, Status> {
+        let this = &self.inner;
+        this.limits.call(&request)?;
+        let device_id = DeviceId::parse(&request.get_ref().device_id).map_err(proto::status)?;
+        let parts = &this.parts;
+        let nonce = make_nonce(&*parts.keys, &*parts.rng, device_id, parts.clock.now()).map_err(|error| fault(&error))?;
+        Ok(Response::new(pb::BeginSessionResponse { nonce }))
+    }
+
+    async fn open_session(
+        &self,
+        request: Request<pb::OpenSessionRequest>,
+    ) -> Result<Response<pb::OpenSessionResponse>, Status> {
+        let this = &self.inner;
+        this.limits.call(&request)?;
+        let parts = &this.parts;
+        let signed = Signed::read(request.into_inner()).map_err(proto::status)?;
+        let device = sql::read_device(&parts.store, signed.device_id).await.map_err(|error| store_status(&error))?;
+        let genuine = signed.is_genuine(&*parts.keys, device.as_ref(), parts.clock.now());
+        if !genuine.map_err(|error| fault(&error))? {
+            return Err(proto::status(Reason::DeviceRefused));
+        }
+        let token = Token::make(&*parts.keys, &*parts.rng).map_err(|error| fault(&error))?;
+        let idle = this.options.idle;
+        match this.step(Step::Open(signed.open(&token, idle))).await? {
+            Done::Opened => Ok(Response::new(pb::OpenSessionResponse {
+                token: token.text,
+                idle_timeout_seconds: i32::try_from(idle.as_secs()).unwrap_or(i32::MAX),
+            })),
+            other => Err(fault(&format!("a session was answered with {other:?}"))),
+        }
+    }
+
+    type WatchEventsStream = BoxStream<'static, Result<pb::WatchEventsResponse, Status>>;
+
+    async fn watch_events(
+        &self,
+        request: Request<pb::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let watch = self.inner.parts.feed.watch(session.person_id, request.get_ref().after_sequence);
+        let watch = watch.map_err(|error| watch_status(&error))?;
+        let mut check = interval(CHECK_STREAM_EVERY);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // An interval begins with a tick, and the session has just been looked at.
+        check.reset();
+        let live = Live { api: self.inner.clone(), session, watch, check };
+        let stream = unfold(Some(live), |live| async move {
+            let mut live = live?;
+            match live.next().await? {
+                Ok(event) => Some((Ok(event), Some(live))),
+                Err(status) => Some((Err(status), None)),
+            }
+        });
+        Ok(Response::new(stream.boxed()))
+    }
+
+    async fn acknowledge_events(
+        &self,
+        request: Request<pb::AcknowledgeEventsRequest>,
+    ) -> Result<Response<pb::AcknowledgeEventsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let through = request.get_ref().through_sequence;
+        if through < 0 {
+            return Err(proto::status(Reason::SequenceOutOfRange));
+        }
+        let acknowledged =
+            Acknowledged { device_id: session.device_id, person_id: session.person_id, through };
+        let stored = self.inner.marks.acknowledge(acknowledged).await.map_err(|error| store_status(&error))?;
+        let acknowledged_sequence = stored.map_err(proto::status)?;
+        Ok(Response::new(pb::AcknowledgeEventsResponse { acknowledged_sequence }))
+    }
+
+    async fn list_payments(
+        &self,
+        request: Request<pb::ListPaymentsRequest>,
+    ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let parts = &self.inner.parts;
+        let asked = PageAsked::read(&*parts.keys, session.person_id, request.get_ref());
+        let asked = asked.map_err(|error| fault(&error))?.map_err(proto::status)?;
+        let page = history::read_page(&parts.store, session.person_id, asked).await;
+        let page = page.map_err(|error| store_status(&error))?;
+        let token = page.next.map(|next| history::make_token(&*parts.keys, session.person_id, next)).transpose();
+        Ok(Response::new(pb::ListPaymentsResponse {
+            purchases: page.purchases.iter().map(wire::purchase).collect(),
+            next_page_token: token.map_err(|error| fault(&error))?.unwrap_or_default(),
+        }))
+    }
+}
+
+/// A stream that a phone has open.
+struct Live {
+    api: Arc<Inner>,
+    session: Session,
+    watch: Watch,
+    check: Interval,
+}
+
+impl Live {
+    /// The next event; none when the server goes down.
+    async fn next(&mut self) -> Option<Result<pb::WatchEventsResponse, Status>> {
+        loop {
+            tokio::select! {
+                event = self.watch.next() => {
+                    let event = event?.map_err(|error| watch_status(&error));
+                    return Some(event.map(|event| pb::WatchEventsResponse { event: Some(wire::event(&event)) }));
+                }
+                _ = self.check.tick() => {
+                    if let Err(status) = still_stands(&self.api, &self.session).await {
+                        return Some(Err(status));
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn still_stands(api: &Inner, session: &Session) -> Result<(), Status> {
+    match api.sessions.still_stands(session).await {
+        // That the storage is away says nothing about the session.
+        Err(status) if status.code() != Code::Unauthenticated => Ok(()),
+        other => other,
+    }
+}
+
+fn watch_status(error: &WatchError) -> Status {
+    match error {
+        WatchError::TooMany => proto::status(Reason::TooBusy),
+        WatchError::NoSuchPlace => proto::status(Reason::SequenceOutOfRange),
+        WatchError::Store(error) => store_status(error),
+    }
+}

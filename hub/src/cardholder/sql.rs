@@ -1,0 +1,263 @@
+//! Phones, their sessions and the record that they read.
+
+use domain::purchase::Purchase;
+use domain::{BankId, Currency, DeviceId, Money, PaymentId, PersonId, TerminalId, Timestamp};
+use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx};
+use uuid::Uuid;
+
+use crate::directory::snapshot::{items_from_json, merchant_from_json};
+
+const DEVICES: Table = Table {
+    name: "devices",
+    key: &["device_id"],
+    columns: &[
+        "device_id",
+        "version",
+        "person_id",
+        "public_key",
+        "revoked",
+        "acknowledged_sequence",
+        "enrolled_at",
+    ],
+};
+
+const SESSIONS: Table = Table {
+    name: "sessions",
+    key: &["token_hash"],
+    columns: &["token_hash", "version", "device_id", "person_id", "expires_at"],
+};
+
+const DEVICE_COLUMNS: &str = "SELECT device_id, version, person_id, public_key, revoked, acknowledged_sequence, enrolled_at \
+                              FROM devices WHERE device_id";
+const SESSION_COLUMNS: &str =
+    "SELECT token_hash, version, device_id, person_id, expires_at FROM sessions WHERE token_hash";
+
+/// A phone that is bound to a person.
+#[derive(Clone, Debug)]
+pub(super) struct Device {
+    pub(super) device_id: DeviceId,
+    pub(super) version: i64,
+    pub(super) person_id: PersonId,
+    pub(super) public_key: Vec<u8>,
+    pub(super) revoked: bool,
+    pub(super) acknowledged_sequence: i64,
+    pub(super) enrolled_at: Timestamp,
+}
+
+fn device_of(row: &Row) -> Result<Device, StoreError> {
+    Ok(Device {
+        device_id: DeviceId::from_uuid(row.id(0)?),
+        version: row.int(1)?,
+        person_id: PersonId::from_uuid(row.id(2)?),
+        public_key: row.bytes(3)?,
+        revoked: row.flag(4)?,
+        acknowledged_sequence: row.int(5)?,
+        enrolled_at: row.time(6)?,
+    })
+}
+
+pub(super) async fn read_device(store: &Store, id: DeviceId) -> Result<Option<Device>, StoreError> {
+    let sql = "SELECT device_id, version, person_id, public_key, revoked, acknowledged_sequence, enrolled_at \
+               FROM devices WHERE device_id = $1";
+    store.fetch_one(sql, vec![id.uuid().into()]).await?.as_ref().map(device_of).transpose()
+}
+
+pub(super) async fn load_devices(tx: &mut Tx, ids: Vec<Uuid>) -> Result<Vec<Device>, StoreError> {
+    let load = Load { select: DEVICE_COLUMNS, tail: " ORDER BY device_id", lock: true };
+    tx.load(load, Keys::Ids(ids)).await?.iter().map(device_of).collect()
+}
+
+/// Writes phones; each has the version that it goes to.
+pub(super) async fn put_devices(tx: &mut Tx, devices: &[Device]) -> Result<(), StoreError> {
+    let row = |device: &Device| {
+        vec![
+            device.device_id.uuid().into(),
+            device.version.into(),
+            device.person_id.uuid().into(),
+            device.public_key.clone().into(),
+            device.revoked.into(),
+            device.acknowledged_sequence.into(),
+            device.enrolled_at.into(),
+        ]
+    };
+    tx.put(&DEVICES, devices.iter().map(row).collect()).await
+}
+
+/// The end of each person's feed.
+pub(super) async fn load_last_sequences(tx: &mut Tx, ids: Vec<Uuid>) -> Result<Vec<(PersonId, i64)>, StoreError> {
+    let select = "SELECT person_id, last_sequence FROM payers WHERE person_id";
+    let rows = tx.load(Load { select, tail: "", lock: false }, Keys::Ids(ids)).await?;
+    rows.iter().map(|row| Ok((PersonId::from_uuid(row.id(0)?), row.int(1)?))).collect()
+}
+
+/// A session that is open.
+#[derive(Clone, Debug)]
+pub(super) struct SessionRow {
+    pub(super) token_hash: Vec<u8>,
+    pub(super) version: i64,
+    pub(super) device_id: DeviceId,
+    pub(super) person_id: PersonId,
+    pub(super) expires_at: Timestamp,
+}
+
+fn session_of(row: &Row) -> Result<SessionRow, StoreError> {
+    Ok(SessionRow {
+        token_hash: row.bytes(0)?,
+        version: row.int(1)?,
+        device_id: DeviceId::from_uuid(row.id(2)?),
+        person_id: PersonId::from_uuid(row.id(3)?),
+        expires_at: row.time(4)?,
+    })
+}
+
+/// The session of a phone that is not revoked.
+pub(super) async fn read_session(store: &Store, token_hash: &[u8]) -> Result<Option<SessionRow>, StoreError> {
+    let sql = "SELECT s.token_hash, s.version, s.device_id, s.person_id, s.expires_at \
+               FROM sessions s JOIN devices d ON d.device_id = s.device_id \
+               WHERE s.token_hash = $1 AND d.revoked = 0";
+    store.fetch_one(sql, vec![token_hash.to_vec().into()]).await?.as_ref().map(session_of).transpose()
+}
+
+pub(super) async fn load_sessions(tx: &mut Tx, hashes: Vec<Vec<u8>>) -> Result<Vec<SessionRow>, StoreError> {
+    let load = Load { select: SESSION_COLUMNS, tail: " ORDER BY token_hash", lock: true };
+    tx.load(load, Keys::Blobs(hashes)).await?.iter().map(session_of).collect()
+}
+
+/// Writes sessions; each has the version that it goes to.
+pub(super) async fn put_sessions(tx: &mut Tx, sessions: &[SessionRow]) -> Result<(), StoreError> {
+    let row = |session: &SessionRow| {
+        vec![
+            session.token_hash.clone().into(),
+            session.version.into(),
+            session.device_id.uuid().into(),
+            session.person_id.uuid().into(),
+            session.expires_at.into(),
+        ]
+    };
+    tx.put(&SESSIONS, sessions.iter().map(row).collect()).await
+}
+
+/// Marks a nonce as used; `false` when it was used before.
+pub(super) async fn spend_nonce(
+    tx: &mut Tx,
+    nonce: &[u8],
+    device_id: DeviceId,
+    expires_at: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO spent_nonces (nonce, device_id, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    Ok(tx.execute(sql, vec![nonce.to_vec().into(), device_id.uuid().into(), expires_at.into()]).await? == 1)
+}
+
+/// Deletes sessions and nonces that have ended.
+pub(super) async fn delete_ended(tx: &mut Tx) -> Result<(), StoreError> {
+    let now = tx.now();
+    tx.execute("DELETE FROM sessions WHERE expires_at < $1", vec![now.into()]).await?;
+    tx.execute("DELETE FROM spent_nonces WHERE expires_at < $1", vec![now.into()]).await?;
+    Ok(())
+}
+
+/// A person who may have an enrolment code.
+#[derive(Debug)]
+pub(super) struct Enrolling {
+    pub(super) person_id: PersonId,
+    pub(super) person_version: i64,
+    pub(super) code: Option<EnrolmentCode>,
+}
+
+#[derive(Debug)]
+pub(super) struct EnrolmentCode {
+    pub(super) version: i64,
+    pub(super) mac: Vec<u8>,
+    pub(super) expires_at: Timestamp,
+    pub(super) attempts_left: i64,
+}
+
+pub(super) async fn load_enrolling(tx: &mut Tx, phone_hash: &[u8]) -> Result<Option<Enrolling>, StoreError> {
+    let sql = "SELECT p.person_id, p.version, c.version, c.code_mac, c.expires_at, c.attempts_left \
+               FROM persons p LEFT JOIN enrolment_codes c ON c.person_id = p.person_id WHERE p.phone_hash = $1";
+    let rows = tx.fetch(sql, vec![phone_hash.to_vec().into()]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let code = match row.maybe_int(2)? {
+        None => None,
+        Some(version) => Some(EnrolmentCode {
+            version,
+            mac: row.bytes(3)?,
+            expires_at: row.time(4)?,
+            attempts_left: row.int(5)?,
+        }),
+    };
+    Ok(Some(Enrolling { person_id: PersonId::from_uuid(row.id(0)?), person_version: row.int(1)?, code }))
+}
+
+/// Counts a wrong try; the number of codes that it touched.
+pub(super) async fn count_try(tx: &mut Tx, person_id: PersonId, version: i64) -> Result<u64, StoreError> {
+    let sql = "UPDATE enrolment_codes SET attempts_left = attempts_left - 1, version = version + 1 \
+               WHERE person_id = $1 AND version = $2 AND attempts_left > 0";
+    tx.execute(sql, vec![person_id.uuid().into(), version.into()]).await
+}
+
+/// Uses a code up.
+pub(super) async fn spend_code(tx: &mut Tx, person_id: PersonId, version: i64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM enrolment_codes WHERE person_id = $1 AND version = $2";
+    one(tx.execute(sql, vec![person_id.uuid().into(), version.into()]).await?)
+}
+
+pub(super) async fn set_password(tx: &mut Tx, person_id: PersonId, version: i64, mac: &[u8]) -> Result<(), StoreError> {
+    let sql = "UPDATE persons SET password_mac = $1, version = version + 1 WHERE person_id = $2 AND version = $3";
+    one(tx.execute(sql, vec![mac.to_vec().into(), person_id.uuid().into(), version.into()]).await?)
+}
+
+fn one(touched: u64) -> Result<(), StoreError> {
+    if touched == 1 { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+/// Where a page ends: the key of its last purchase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) occurred_at: Timestamp,
+    pub(super) payment_id: PaymentId,
+}
+
+impl Place {
+    /// Before the newest purchase that there can be.
+    pub(super) const START: Self =
+        Self { occurred_at: Timestamp::from_micros(i64::MAX), payment_id: PaymentId::from_uuid(Uuid::max()) };
+}
+
+/// A purchase, and how many bytes of text it was stored in.
+pub(super) type SizedPurchase = (Purchase, usize);
+
+/// The person's purchases before a place, newest first.
+pub(super) async fn read_purchases(
+    store: &Store,
+    person_id: PersonId,
+    before: Place,
+    limit: i64,
+) -> Result<Vec<SizedPurchase>, StoreError> {
+    let sql = "SELECT payment_id, occurred_at, currency, amount_minor, given_back_minor, bank_id, account_masked, merchant, \
+               terminal_id, items FROM purchases WHERE person_id = $1 AND (occurred_at, payment_id) < ($2, $3) \
+               ORDER BY occurred_at DESC, payment_id DESC LIMIT $4";
+    let args =
+        vec![person_id.uuid().into(), before.occurred_at.into(), before.payment_id.uuid().into(), limit.into()];
+    store.fetch(sql, args).await?.iter().map(|row| purchase_of(row, person_id)).collect()
+}
+
+fn purchase_of(row: &Row, person_id: PersonId) -> Result<SizedPurchase, StoreError> {
+    let (merchant, items) = (row.text(7)?, row.text(9)?);
+    let snapshot = row.parsed(7, merchant_from_json)?;
+    let purchase = Purchase {
+        payment_id: PaymentId::from_uuid(row.id(0)?),
+        person_id,
+        amount: Money::new(row.parsed(2, Currency::parse)?, row.int(3)?),
+        occurred_at: row.time(1)?,
+        bank_id: row.parsed(5, BankId::parse)?,
+        account_masked: row.text(6)?,
+        merchant: snapshot.merchant,
+        terminal_id: row.parsed(8, TerminalId::parse)?,
+        place: snapshot.place,
+        location: snapshot.location,
+        items: row.parsed(9, items_from_json)?,
+        given_back_minor: row.int(4)?,
+    };
+    Ok((purchase, merchant.len() + items.len()))
+}

@@ -1,0 +1,68 @@
+//! Events and purchases as phones get them.
+
+use domain::feed::{Event, EventKind};
+use domain::purchase::{LineItem, Location, Merchant, Purchase};
+use proto::{cardholder as pb, common};
+
+pub(super) fn event(event: &Event) -> pb::Event {
+    let kind = match &event.kind {
+        EventKind::Code { payment_id, code, amount, merchant: seller, expires_at } => {
+            pb::event::Kind::PaymentCode(pb::PaymentCode {
+                payment_id: payment_id.to_string(),
+                code: code.as_ref().map(|code| code.reveal().to_owned()).unwrap_or_default(),
+                amount: Some(proto::to_money(*amount)),
+                merchant: Some(merchant(seller)),
+                expires_at: Some(proto::to_timestamp(*expires_at)),
+            })
+        }
+        EventKind::Charge(bought) => pb::event::Kind::Charge(pb::Charge { purchase: Some(purchase(bought)) }),
+        EventKind::GiveBack { payment_id, amount, reversal, merchant: seller } => {
+            pb::event::Kind::GiveBack(pb::GiveBack {
+                payment_id: payment_id.to_string(),
+                amount: Some(proto::to_money(*amount)),
+                reversal: *reversal,
+                merchant: Some(merchant(seller)),
+            })
+        }
+    };
+    pb::Event {
+        sequence: event.sequence,
+        occurred_at: Some(proto::to_timestamp(event.occurred_at)),
+        kind: Some(kind),
+    }
+}
+
+pub(super) fn purchase(purchase: &Purchase) -> pb::Purchase {
+    pb::Purchase {
+        payment_id: purchase.payment_id.to_string(),
+        amount: Some(proto::to_money(purchase.amount)),
+        occurred_at: Some(proto::to_timestamp(purchase.occurred_at)),
+        bank_id: purchase.bank_id.to_string(),
+        account_masked: purchase.account_masked.clone(),
+        merchant: Some(merchant(&purchase.merchant)),
+        terminal_id: purchase.terminal_id.to_string(),
+        place: purchase.place.as_ref().map(ToString::to_string).unwrap_or_default(),
+        location: purchase
+            .location
+            .map(|Location { latitude, longitude }| common::Location { latitude, longitude }),
+        items: purchase.items.iter().map(item).collect(),
+        given_back_minor: purchase.given_back_minor,
+    }
+}
+
+fn merchant(merchant: &Merchant) -> common::Merchant {
+    common::Merchant {
+        merchant_id: merchant.id.to_string(),
+        display_name: merchant.name.to_string(),
+        category_code: merchant.category.as_str().to_owned(),
+    }
+}
+
+fn item(item: &LineItem) -> common::LineItem {
+    common::LineItem {
+        name: item.name.to_string(),
+        code: item.code.as_ref().map(ToString::to_string).unwrap_or_default(),
+        quantity_milli: item.quantity_milli,
+        amount_minor: item.amount_minor,
+    }
+}
