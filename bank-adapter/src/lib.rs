@@ -4,6 +4,8 @@
 
 pub mod config;
 pub mod ledger;
+#[cfg(test)]
+mod over_the_wire;
 mod run;
 
 pub use config::Config;

@@ -1,1 +1,127 @@
-//! x
+//! What the tests of every capability stand on: an empty hub database on each engine, and callers without a network.
+//!
+//! SQLite is always tested. PostgreSQL is tested when `BANKHUB_TEST_POSTGRES` is the URL of a database whose user may create
+//! others, such as `postgres://postgres@127.0.0.1:5432/postgres`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use domain::{Reason, Timestamp};
+use server_kit::clock::{Clock, SharedClock, SystemClock};
+use server_kit::identity::{Principal, Role};
+use server_kit::keystore::{Keyring, SharedKeyStore};
+use server_kit::rng::{IdMaker, SharedRng, SystemRng};
+use server_kit::store::{Store, StoreOptions};
+use server_kit::tls::Peer;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+/// The machine's clock, which a test may set forward.
+#[derive(Debug, Default)]
+pub(crate) struct ShiftedClock {
+    ahead: AtomicI64,
+}
+
+impl ShiftedClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(SystemClock.now().micros() + self.ahead.load(Ordering::SeqCst))
+    }
+}
+
+/// An empty hub.
+#[derive(Clone, Debug)]
+pub(crate) struct TestHub {
+    /// For the message of an assertion.
+    pub(crate) engine: &'static str,
+    pub(crate) store: Store,
+    pub(crate) keys: SharedKeyStore,
+    /// On PostgreSQL transactions have the server's time, whatever this clock says.
+    pub(crate) clock: Arc<ShiftedClock>,
+    pub(crate) rng: SharedRng,
+    pub(crate) ids: IdMaker,
+}
+
+impl TestHub {
+    fn new(engine: &'static str, store: Store, clock: Arc<ShiftedClock>) -> Self {
+        let rng = SystemRng::shared();
+        let keys = Arc::new(Keyring::generate(rng.clone()).unwrap());
+        let ids = IdMaker::new(clock.clone(), rng.clone());
+        Self { engine, store, keys, clock, rng, ids }
+    }
+
+    pub(crate) fn clock(&self) -> SharedClock {
+        self.clock.clone()
+    }
+
+    /// A new id.
+    pub(crate) fn id(&self) -> Uuid {
+        self.ids.uuid().unwrap()
+    }
+}
+
+/// Runs a test on each engine that there is, each time with a database of its own.
+pub(crate) async fn on_each_engine(test: impl AsyncFn(TestHub)) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ShiftedClock::default());
+    let store = open(&format!("sqlite:{}", folder.path().join("hub.db").display()), &clock).await;
+    test(TestHub::new("SQLite", store.clone(), clock)).await;
+    store.close().await;
+    on_postgres(test).await;
+}
+
+/// Runs a test on PostgreSQL, if there is one.
+pub(crate) async fn on_postgres(test: impl AsyncFn(TestHub)) {
+    let Ok(admin) = std::env::var("BANKHUB_TEST_POSTGRES") else { return };
+    let name = format!("bankhub_test_{}", IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid().unwrap().simple());
+    run_as_admin(&admin, format!("CREATE DATABASE {name}")).await;
+    let clock = Arc::new(ShiftedClock::default());
+    let (server, _) = admin.rsplit_once('/').unwrap();
+    let store = open(&format!("{server}/{name}"), &clock).await;
+    test(TestHub::new("PostgreSQL", store.clone(), clock)).await;
+    store.close().await;
+    run_as_admin(&admin, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+}
+
+async fn open(url: &str, clock: &Arc<ShiftedClock>) -> Store {
+    Store::open(&StoreOptions::new(url), &crate::migrations(), clock.clone()).await.unwrap()
+}
+
+async fn run_as_admin(url: &str, sql: String) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// A request as it comes from a member of the federation.
+pub(crate) fn from_member<T>(role: Role, id: &str, message: T) -> Request<T> {
+    from_peer(Some(Principal::member("test", role, id).unwrap()), message)
+}
+
+/// A request as it comes over TLS without a client certificate.
+pub(crate) fn from_stranger<T>(message: T) -> Request<T> {
+    from_peer(None, message)
+}
+
+fn from_peer<T>(principal: Option<Principal>, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let addr = SocketAddr::from(([192, 0, 2, 1], 40_000));
+    request.extensions_mut().insert(Arc::new(Peer { principal, refused: None, addr }));
+    request
+}
+
+/// Why a call failed; fails the test when it did not.
+pub(crate) fn reason<T>(answer: Result<T, Status>) -> Reason {
+    match answer {
+        Ok(_) => panic!("the call was answered"),
+        Err(status) => proto::reason_of(&status).unwrap_or_else(|| panic!("no reason in {status:?}")),
+    }
+}

@@ -114,7 +114,7 @@ impl CardholderApi {
     /// dropped.
     pub fn start(parts: CardholderParts, options: CardholderOptions) -> (Self, Vec<JoinHandle<()>>) {
         let chain = Chain::new(&format!("{}/cardholder", parts.replica), parts.keys.clone());
-        let phones = Arc::new(Phones::new(chain, parts.keys.clone()));
+        let phones = Arc::new(Phones::new(chain, parts.keys.clone(), parts.directory.clone()));
         let (writer, writing) = GroupWriter::start(parts.store.clone(), phones, WriterOptions::default());
         let limits = Arc::new(Limits::new(options.strangers));
         let (marks, marking) = Marks::start(writer.clone(), options.acknowledge_linger, limits.clone());

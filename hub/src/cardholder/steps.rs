@@ -10,6 +10,7 @@ use super::enrol::Enrol;
 use super::marks::Batch;
 use super::session::OpenSession;
 use super::sql;
+use crate::directory::Directory;
 
 #[derive(Debug)]
 pub(super) enum Step {
@@ -37,11 +38,12 @@ pub(super) enum Done {
 pub(super) struct Phones {
     chain: Mutex<Chain>,
     keys: SharedKeyStore,
+    directory: Directory,
 }
 
 impl Phones {
-    pub(super) fn new(chain: Chain, keys: SharedKeyStore) -> Self {
-        Self { chain: Mutex::new(chain), keys }
+    pub(super) fn new(chain: Chain, keys: SharedKeyStore, directory: Directory) -> Self {
+        Self { chain: Mutex::new(chain), keys, directory }
     }
 }
 
@@ -72,7 +74,13 @@ impl StepSet for Phones {
     }
 
     // The writer calls these between two sets, when nobody holds the chain.
-    fn committed(&self, _: &[Step], _: &[Self::Outcome]) {
+    fn committed(&self, _: &[Step], outcomes: &[Self::Outcome]) {
+        for outcome in outcomes {
+            if let Ok(Done::Enrolled(person_id)) = outcome {
+                // The payment path must see the password that has just been chosen.
+                self.directory.forget_payer(*person_id);
+            }
+        }
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
         }

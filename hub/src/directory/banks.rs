@@ -13,7 +13,7 @@ use super::{BankEntry, sql};
 /// Adds a bank, or moves one that is known to another endpoint.
 #[derive(Debug)]
 pub(super) struct RegisterBank {
-    bank: BankEntry,
+    pub(super) bank: BankEntry,
 }
 
 impl RegisterBank {

@@ -8,8 +8,9 @@ use server_kit::store::{StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::BankEntry;
+use super::{BankEntry, phone_hash};
 use super::banks::RegisterBank;
+use super::cache::Caches;
 use super::merchants::RegisterMerchant;
 use super::persons::{BindAccount, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
@@ -62,11 +63,33 @@ impl Log<'_> {
 pub(super) struct Changes {
     chain: Mutex<Chain>,
     keys: SharedKeyStore,
+    caches: Caches,
 }
 
 impl Changes {
-    pub(super) fn new(chain: Chain, keys: SharedKeyStore) -> Self {
-        Self { chain: Mutex::new(chain), keys }
+    pub(super) fn new(chain: Chain, keys: SharedKeyStore, caches: Caches) -> Self {
+        Self { chain: Mutex::new(chain), keys, caches }
+    }
+
+    /// What was cached of a thing that has changed is forgotten before the operator hears of the change.
+    fn forget(&self, change: &Change) {
+        match change {
+            Change::Bank(change) => {
+                self.caches.banks.invalidate(&change.bank.bank_id);
+                // Whether the bank is suspended stands with each of its payers.
+                self.caches.payers.invalidate_all();
+            }
+            Change::Terminal(change) => self.caches.terminals.invalidate(&change.id),
+            Change::Suspension(change) => self.caches.terminals.invalidate(&change.id),
+            Change::Person(change) => {
+                if let Ok(hash) = phone_hash(&*self.keys, &change.phone) {
+                    self.caches.phones.invalidate(&hash);
+                }
+                self.caches.payers.invalidate(&change.person_id);
+            }
+            Change::Binding(change) => self.caches.payers.invalidate(&change.asked.person_id),
+            Change::Merchant(_) | Change::EnrolmentCode(_) => {}
+        }
     }
 
     async fn apply(&self, tx: &mut Tx, change: &Change, log: &mut Log<'_>) -> Result<Result<Done, Reason>, StoreError> {
@@ -101,7 +124,8 @@ impl StepSet for Changes {
 
     // The writer calls these between two sets, when nobody holds the chain. Should that ever be otherwise, the pending head is
     // replaced by the next row's, which then fails on the key and is run again from what is stored.
-    fn committed(&self, _: &[Step], _: &[Self::Outcome]) {
+    fn committed(&self, steps: &[Step], _: &[Self::Outcome]) {
+        steps.iter().for_each(|step| self.forget(&step.change));
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
         }

@@ -14,6 +14,8 @@ mod sealed;
 pub mod snapshot;
 mod sql;
 mod terminals;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -141,9 +143,9 @@ impl Directory {
     /// Opens the directory and starts the task that writes its changes; the task ends when the last clone is dropped.
     pub fn start(parts: DirectoryParts, options: DirectoryOptions) -> (Self, JoinHandle<()>) {
         let chain = Chain::new(&format!("{}/directory", parts.replica), parts.keys.clone());
-        let changes = Arc::new(Changes::new(chain, parts.keys.clone()));
-        let (writer, task) = GroupWriter::start(parts.store.clone(), changes, WriterOptions::default());
         let caches = Caches::new(options.cache_ttl, options.cache_entries);
+        let changes = Arc::new(Changes::new(chain, parts.keys.clone(), caches.clone()));
+        let (writer, task) = GroupWriter::start(parts.store.clone(), changes, WriterOptions::default());
         (Self { parts: Arc::new(parts), options, caches, writer }, task)
     }
 

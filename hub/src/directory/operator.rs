@@ -16,7 +16,7 @@ use super::changes::{Change, Done, Step};
 use super::merchants::RegisterMerchant;
 use super::persons::{AccountAsked, BindAccount, ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
-use super::{BankAccounts, Directory, banks, inspect, merchants, phone_hash, sql, terminals};
+use super::{BankAccounts, Directory, banks, inspect, merchants, sql, terminals};
 use crate::caller::caller;
 use crate::store_status::{fault, store_status};
 
@@ -79,12 +79,7 @@ impl OperatorService for OperatorApi {
         let operator = operator(&request)?;
         let change = RegisterBank::read(request.into_inner()).map_err(proto::status)?;
         match self.change(operator, Change::Bank(change)).await? {
-            Done::Bank(bank) => {
-                self.directory.caches.banks.invalidate(&bank.bank_id);
-                // Whether the bank is suspended stands with each of its payers.
-                self.directory.caches.payers.invalidate_all();
-                Ok(Response::new(pb::RegisterBankResponse { bank: Some(banks::to_pb(&bank)) }))
-            }
+            Done::Bank(bank) => Ok(Response::new(pb::RegisterBankResponse { bank: Some(banks::to_pb(&bank)) })),
             other => Err(mismatch(&other)),
         }
     }
@@ -120,7 +115,6 @@ impl OperatorService for OperatorApi {
         let change = RegisterTerminal::read(request.into_inner()).map_err(proto::status)?;
         match self.change(operator, Change::Terminal(change)).await? {
             Done::Terminal(terminal) => {
-                self.directory.caches.terminals.invalidate(&terminal.id);
                 Ok(Response::new(pb::RegisterTerminalResponse { terminal: Some(terminals::to_pb(&terminal)) }))
             }
             other => Err(mismatch(&other)),
@@ -135,7 +129,6 @@ impl OperatorService for OperatorApi {
         let change = SuspendTerminal::read(request.get_ref()).map_err(proto::status)?;
         match self.change(operator, Change::Suspension(change)).await? {
             Done::Terminal(terminal) => {
-                self.directory.caches.terminals.invalidate(&terminal.id);
                 Ok(Response::new(pb::SetTerminalSuspendedResponse { terminal: Some(terminals::to_pb(&terminal)) }))
             }
             other => Err(mismatch(&other)),
@@ -149,13 +142,8 @@ impl OperatorService for OperatorApi {
         let operator = operator(&request)?;
         let change = RegisterPerson::read(request.get_ref()).map_err(proto::status)?;
         let person_id = change.person_id;
-        let hash = phone_hash(&*self.directory.parts.keys, &change.phone).map_err(|error| fault(&error))?;
         match self.change(operator, Change::Person(change)).await? {
-            Done::Person => {
-                self.directory.caches.phones.invalidate(&hash);
-                self.directory.forget_payer(person_id);
-                Ok(Response::new(pb::RegisterPersonResponse { person_id: person_id.to_string() }))
-            }
+            Done::Person => Ok(Response::new(pb::RegisterPersonResponse { person_id: person_id.to_string() })),
             other => Err(mismatch(&other)),
         }
     }
@@ -166,13 +154,9 @@ impl OperatorService for OperatorApi {
     ) -> Result<Response<pb::BindAccountResponse>, Status> {
         let operator = operator(&request)?;
         let asked = AccountAsked::read(request.get_ref()).map_err(proto::status)?;
-        let person_id = asked.person_id;
         let account_masked = self.account_masked(&asked).await?;
         match self.change(operator, Change::Binding(BindAccount { asked, account_masked })).await? {
-            Done::Binding { account_masked } => {
-                self.directory.forget_payer(person_id);
-                Ok(Response::new(pb::BindAccountResponse { account_masked }))
-            }
+            Done::Binding { account_masked } => Ok(Response::new(pb::BindAccountResponse { account_masked })),
             other => Err(mismatch(&other)),
         }
     }

@@ -13,7 +13,7 @@ use super::sql;
 /// Adds a terminal of a merchant.
 #[derive(Debug)]
 pub(super) struct RegisterTerminal {
-    id: TerminalId,
+    pub(super) id: TerminalId,
     merchant_id: MerchantId,
     place: Option<Line>,
     location: Option<Location>,
@@ -62,7 +62,7 @@ impl RegisterTerminal {
 /// Suspends a terminal, or lets it go on.
 #[derive(Debug)]
 pub(super) struct SuspendTerminal {
-    id: TerminalId,
+    pub(super) id: TerminalId,
     suspended: bool,
 }
 

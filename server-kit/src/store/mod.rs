@@ -10,6 +10,10 @@ mod listen;
 mod open;
 mod owner;
 mod table;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod value;
 mod writer;

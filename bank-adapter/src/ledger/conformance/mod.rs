@@ -4,21 +4,24 @@
 //! created.
 
 mod bank;
+#[cfg(feature = "fault-points")]
+mod killed;
+mod ownership;
+mod resolving;
+mod sets;
 
 use std::collections::BTreeSet;
 
 use domain::ledger::LegState::{Held, Posted, Refused, Voided};
-use domain::ledger::{Deposit, DepositId, Facts, FreezeOrder, LegState, OpeningOrder, route};
+use domain::ledger::{Deposit, DepositId, Facts, route};
 use domain::text::Line;
 use domain::{AccountId, Currency, LegId, PaymentId, Reason, Timestamp};
-use server_kit::audit::Chain;
-use server_kit::clock::SystemClock;
-use server_kit::store::{StepSet as _, StoreError};
-use tonic::Status;
 
-use self::bank::{Bank, Place, cny, hold_order, id_maker, refund_order, void_order};
-use super::steps::{LedgerSteps, Outcome, Step};
-use super::{LedgerError, Place as At, ResolveOptions, Resolver, Round, Verdict, Verdicts};
+use self::bank::{Bank, Place, cny, hold_order, id_maker};
+use self::ownership::*;
+use self::resolving::*;
+use self::sets::*;
+use super::{LedgerError, Place as At};
 
 macro_rules! on_both_engines {
     ($($case:ident)*) => {
@@ -56,6 +59,8 @@ on_both_engines! {
     pages_of_legs_are_complete_and_in_order
     everything_is_there_after_a_restart
     a_second_owner_is_refused
+    the_ledger_goes_on_after_all_connections_broke
+    who_lost_the_ledger_to_another_process_writes_no_more
     transfers_cannot_be_changed
     the_check_of_the_books_finds_what_was_tampered_with
     stored_decisions_can_be_decided_again
@@ -266,91 +271,6 @@ async fn cash_and_openings_count_once(bank: Bank) {
     bank.end().await;
 }
 
-/// A second set of steps under the same right, to run sets by hand as the writer does.
-fn steps_by_hand(bank: &Bank) -> LedgerSteps {
-    LedgerSteps::new(bank.ledger.steps.owner(), Chain::new("by-hand", bank.keys.clone()))
-}
-
-fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {
-    let [first, second, poor, gone, back] = std::array::from_fn(|_| bank.leg_id());
-    let opened = AccountId::from_uuid(bank.ids.uuid().unwrap());
-    vec![
-        Step::Open(OpeningOrder {
-            account_id: opened,
-            currency: Currency::CNY,
-            holder: Line::parse("Zoë").unwrap(),
-            payment_limit_minor: 0,
-            number: opened.uuid().simple().to_string().into(),
-        }),
-        Step::Deposit(Deposit {
-            id: DepositId::from_uuid(bank.ids.uuid().unwrap()),
-            account_id: opened,
-            amount: cny(50),
-        }),
-        Step::Hold(hold_order(first, account, 300)),
-        Step::Hold(hold_order(second, opened, 50)),
-        Step::Hold(hold_order(poor, account, 701)),
-        Step::Void(void_order(gone)),
-        Step::Hold(hold_order(gone, account, 1)),
-        Step::Refund(refund_order(back, first, 100)),
-        Step::Post(vec![first, second, poor, gone]),
-        Step::Freeze(FreezeOrder { account_id: account, frozen: true }),
-    ]
-}
-
-/// What callers are told, once the set is committed.
-fn told(outcomes: &[Outcome]) -> Vec<String> {
-    let tell = |outcome: &Outcome| match outcome {
-        Outcome::Leg(Ok(leg)) => format!("{} {:?} {:?}", leg.id, leg.state, leg.amount()),
-        Outcome::Account(Ok(account)) => format!("{} {:?}", account.id, account.number),
-        other => format!("{other:?}"),
-    };
-    outcomes.iter().map(tell).collect()
-}
-
-async fn a_set_that_is_run_again_gives_the_same_outcomes(bank: Bank) {
-    let account = bank.account_with(1_000).await;
-    let set = steps_by_hand(&bank);
-    let steps = a_mixed_set(&bank, account);
-    let mut answers = BTreeSet::new();
-    let mut states = Vec::new();
-    // Twice within committed transactions, as when the outcome of the first COMMIT was not known.
-    for _ in 0..3 {
-        let mut tx = bank.store.begin().await.unwrap();
-        let outcomes = set.run(&mut tx, &steps).await.unwrap();
-        tx.commit().await.unwrap();
-        set.committed(&steps, &outcomes);
-        states.push(told(&outcomes));
-        let report = crate::check_books(&bank.store).await.unwrap();
-        answers.insert(format!("{report:?}"));
-    }
-    assert_eq!(answers.len(), 1, "nothing moved again: {answers:#?}");
-    assert_eq!(states[1], states[2]);
-    // A leg that was held and then posted in one set is posted when it is asked about again; nothing else differs.
-    for (first, again) in states[0].iter().zip(&states[1]) {
-        assert_eq!(first.replace(" Held ", " Posted "), *again);
-    }
-    bank.end().await;
-}
-
-async fn a_set_that_is_dropped_leaves_nothing(bank: Bank) {
-    let account = bank.account_with(1_000).await;
-    let set = steps_by_hand(&bank);
-    let before = crate::check_books(&bank.store).await.unwrap();
-    let steps = a_mixed_set(&bank, account);
-    let mut tx = bank.store.begin().await.unwrap();
-    set.run(&mut tx, &steps).await.unwrap();
-    drop(tx);
-    set.dropped();
-    assert_eq!(crate::check_books(&bank.store).await.unwrap(), before);
-    // The chain of the log goes on where the database is, not where the dropped set was.
-    let mut tx = bank.store.begin().await.unwrap();
-    let outcomes = set.run(&mut tx, &steps).await.unwrap();
-    tx.commit().await.unwrap();
-    set.committed(&steps, &outcomes);
-    bank.end().await;
-}
-
 async fn pages_of_legs_are_complete_and_in_order(bank: Bank) {
     let account = bank.account_with(1_000).await;
     let mut made = BTreeSet::new();
@@ -393,15 +313,6 @@ async fn everything_is_there_after_a_restart(bank: Bank) {
     assert_eq!(bank.hold(held, account, 300).await, Ok(Held));
     assert_eq!(bank.post(held).await, Ok(Posted));
     assert_eq!(bank.available(account).await, 500);
-    bank.end().await;
-}
-
-async fn a_second_owner_is_refused(bank: Bank) {
-    let refused = bank.second_owner().await.unwrap_err();
-    match bank.place {
-        Place::Sqlite(_) => assert!(matches!(refused, StoreError::InUse { .. }), "{refused}"),
-        Place::Postgres { .. } => assert!(matches!(refused, StoreError::Owned { .. }), "{refused}"),
-    }
     bank.end().await;
 }
 
@@ -452,69 +363,25 @@ async fn stored_decisions_can_be_decided_again(bank: Bank) {
     }
     bank.end().await;
 }
-
-/// A hub that has decided by the amount of nothing but the order of legs.
-struct FakeHub(Vec<(LegId, Result<Verdict, Status>)>);
-
-impl Verdicts for FakeHub {
-    async fn verdict(&self, leg_id: LegId, payment_id: PaymentId) -> Result<Verdict, Status> {
-        assert_eq!(leg_id.uuid(), payment_id.uuid());
-        self.0.iter().find(|(id, _)| *id == leg_id).map_or(Ok(Verdict::Void), |(_, verdict)| verdict.clone())
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zz_speed() {
+    for place in [Some(Place::sqlite()), postgres().await].into_iter().flatten() {
+        let bank = Bank::open(place).await;
+        let account = bank.account_with(1_000_000_000).await;
+        let watch = server_kit::clock::Stopwatch::start();
+        let n = 20_000;
+        let tasks: Vec<_> = (0..256).map(|_| {
+            let (ledger, ids) = (bank.ledger.clone(), bank.ids.clone());
+            tokio::spawn(async move {
+                for _ in 0..n / 256 {
+                    let leg = LegId::from_uuid(ids.uuid().unwrap());
+                    ledger.hold(hold_order(leg, account, 1)).await.unwrap();
+                    ledger.post(vec![leg]).await.unwrap();
+                }
+            })
+        }).collect();
+        for task in tasks { task.await.unwrap(); }
+        println!("{:?}: {:.0} hold+post/s", bank.store.dialect(), n as f64 / watch.elapsed().as_secs_f64());
+        bank.end().await;
     }
-}
-
-const AT_ONCE: ResolveOptions = ResolveOptions {
-    after: std::time::Duration::ZERO,
-    every: std::time::Duration::ZERO,
-    pause_at_most: std::time::Duration::ZERO,
-    legs_a_round: 2,
-};
-
-async fn legs_that_are_held_for_long_become_what_the_hub_says(bank: Bank) {
-    let account = bank.account_with(1_000).await;
-    let legs: [LegId; 4] = std::array::from_fn(|_| bank.leg_id());
-    for leg in legs {
-        bank.hold(leg, account, 100).await.unwrap();
-    }
-    let [post, wait, void, away] = legs;
-    let clock = SystemClock::shared();
-    let verdicts = vec![
-        (post, Ok(Verdict::Post)),
-        (wait, Ok(Verdict::Wait)),
-        (away, Err(Status::unavailable("the hub is away"))),
-    ];
-    let patient = ResolveOptions { after: std::time::Duration::from_secs(60), ..AT_ONCE };
-    let mut early = Resolver::new(bank.ledger.clone(), FakeHub(Vec::new()), clock.clone(), patient);
-    assert_eq!(early.round().await, Round::default(), "nothing has been held for long");
-
-    let mut resolver = Resolver::new(bank.ledger.clone(), FakeHub(verdicts), clock, AT_ONCE);
-    let first = resolver.round().await;
-    assert_eq!(first, Round { posted: 1, waiting: 1, full: true, ..Round::default() });
-    let second = resolver.round().await;
-    assert_eq!(second, Round { voided: 1, broken_off: true, ..Round::default() });
-    let state = async |leg| bank.ledger.leg(leg).await.unwrap().state;
-    assert_eq!([state(post).await, state(wait).await, state(void).await, state(away).await], [
-        Posted, Held, Voided, Held
-    ]);
-    assert_eq!(bank.available(account).await, 700);
-    drop((early, resolver));
-    bank.end().await;
-}
-
-async fn legs_that_wait_do_not_keep_others_from_their_turn(bank: Bank) {
-    let account = bank.account_with(1_000).await;
-    let legs: [LegId; 5] = std::array::from_fn(|_| bank.leg_id());
-    for leg in legs {
-        bank.hold(leg, account, 100).await.unwrap();
-    }
-    let waiting = legs[..4].iter().map(|leg| (*leg, Ok(Verdict::Wait))).collect();
-    let mut resolver = Resolver::new(bank.ledger.clone(), FakeHub(waiting), SystemClock::shared(), AT_ONCE);
-    let mut voided = 0;
-    for _ in 0..3 {
-        voided += resolver.round().await.voided;
-    }
-    assert_eq!(voided, 1);
-    assert_eq!(bank.ledger.leg(legs[4]).await.unwrap().state, LegState::Voided);
-    drop(resolver);
-    bank.end().await;
 }

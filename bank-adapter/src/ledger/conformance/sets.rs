@@ -1,0 +1,97 @@
+//! Sets of steps run by hand, as the writer runs them when a COMMIT fails or its outcome is not known.
+
+use std::collections::BTreeSet;
+
+use domain::ledger::{Deposit, DepositId, FreezeOrder, OpeningOrder};
+use domain::text::Line;
+use domain::{AccountId, Currency};
+use server_kit::audit::Chain;
+use server_kit::store::StepSet as _;
+
+use super::bank::{Bank, cny, hold_order, refund_order, void_order};
+use crate::ledger::steps::{LedgerSteps, Outcome, Step};
+
+/// A second set of steps under the same right, to run sets by hand as the writer does.
+fn steps_by_hand(bank: &Bank) -> LedgerSteps {
+    LedgerSteps::new(bank.ledger.steps.owner(), Chain::new("by-hand", bank.keys.clone()))
+}
+
+fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {
+    let [first, second, poor, gone, back] = std::array::from_fn(|_| bank.leg_id());
+    let opened = AccountId::from_uuid(bank.ids.uuid().unwrap());
+    vec![
+        Step::Open(OpeningOrder {
+            account_id: opened,
+            currency: Currency::CNY,
+            holder: Line::parse("Zoë").unwrap(),
+            payment_limit_minor: 0,
+            number: opened.uuid().simple().to_string().into(),
+        }),
+        Step::Deposit(Deposit {
+            id: DepositId::from_uuid(bank.ids.uuid().unwrap()),
+            account_id: opened,
+            amount: cny(50),
+        }),
+        Step::Hold(hold_order(first, account, 300)),
+        Step::Hold(hold_order(second, opened, 50)),
+        Step::Hold(hold_order(poor, account, 701)),
+        Step::Void(void_order(gone)),
+        Step::Hold(hold_order(gone, account, 1)),
+        Step::Refund(refund_order(back, first, 100)),
+        Step::Post(vec![first, second, poor, gone]),
+        Step::Freeze(FreezeOrder { account_id: account, frozen: true }),
+    ]
+}
+
+/// What callers are told, once the set is committed.
+fn told(outcomes: &[Outcome]) -> Vec<String> {
+    let tell = |outcome: &Outcome| match outcome {
+        Outcome::Leg(Ok(leg)) => format!("{} {:?} {:?}", leg.id, leg.state, leg.amount()),
+        Outcome::Account(Ok(account)) => format!("{} {:?}", account.id, account.number),
+        other => format!("{other:?}"),
+    };
+    outcomes.iter().map(tell).collect()
+}
+
+pub(super) async fn a_set_that_is_run_again_gives_the_same_outcomes(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let set = steps_by_hand(&bank);
+    let steps = a_mixed_set(&bank, account);
+    let mut answers = BTreeSet::new();
+    let mut states = Vec::new();
+    // As when the outcome of a COMMIT was not known, and not known again.
+    for _ in 0..3 {
+        let mut tx = bank.store.begin().await.unwrap();
+        let outcomes = set.run(&mut tx, &steps).await.unwrap();
+        tx.commit().await.unwrap();
+        set.committed(&steps, &outcomes);
+        states.push(told(&outcomes));
+        let report = crate::check_books(&bank.store).await.unwrap();
+        answers.insert(format!("{report:?}"));
+    }
+    assert_eq!(answers.len(), 1, "nothing moved again: {answers:#?}");
+    assert_eq!(states[1], states[2]);
+    // A leg that was held and then posted in one set is posted when it is asked about again; nothing else differs.
+    for (first, again) in states[0].iter().zip(&states[1]) {
+        assert_eq!(first.replace(" Held ", " Posted "), *again);
+    }
+    bank.end().await;
+}
+
+pub(super) async fn a_set_that_is_dropped_leaves_nothing(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let set = steps_by_hand(&bank);
+    let before = crate::check_books(&bank.store).await.unwrap();
+    let steps = a_mixed_set(&bank, account);
+    let mut tx = bank.store.begin().await.unwrap();
+    set.run(&mut tx, &steps).await.unwrap();
+    drop(tx);
+    set.dropped();
+    assert_eq!(crate::check_books(&bank.store).await.unwrap(), before);
+    // The chain of the log goes on where the database is, not where the dropped set was.
+    let mut tx = bank.store.begin().await.unwrap();
+    let outcomes = set.run(&mut tx, &steps).await.unwrap();
+    tx.commit().await.unwrap();
+    set.committed(&steps, &outcomes);
+    bank.end().await;
+}

@@ -1,0 +1,197 @@
+//! A small federation in one process: an authority, a bank's node as configured from a file, and a hub that answers
+//! what a test tells it to.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proto::bank::bank_service_client::BankServiceClient;
+use proto::federation::federation_service_server::{FederationService, FederationServiceServer};
+use proto::federation::{LegVerdict, ResolveLegRequest, ResolveLegResponse};
+use server_kit::certificate::{CertificateShape, TrialAuthority};
+use server_kit::clock::SystemClock;
+use server_kit::config::SecretRef;
+use server_kit::identity::{Principal, Role};
+use server_kit::rng::{IdMaker, SystemRng};
+use server_kit::serve::GrpcServer;
+use server_kit::shutdown::Shutdown;
+use server_kit::tls::{ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, ServerTls, ServerTlsConfig, peer};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tonic::service::Routes;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use crate::{Adapter, Config, RunError, Running};
+
+pub(super) const FEDERATION: &str = "trial.example";
+
+/// What a caller shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    Hub,
+    Operator,
+    Terminal,
+    OtherBank,
+    /// No certificate at all.
+    Nobody,
+    /// A genuine certificate that names nobody: it says `hub` in its common name only.
+    CommonNameOnly,
+}
+
+pub(super) struct Federation {
+    folder: TempDir,
+    authority: TrialAuthority,
+    pub(super) ids: IdMaker,
+}
+
+impl Federation {
+    pub(super) fn new() -> Self {
+        let authority = TrialAuthority::create("trial", &SystemClock).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.crt"), &authority.pem().certificate).unwrap();
+        let federation = Self { folder, authority, ids: IdMaker::new(SystemClock::shared(), SystemRng::shared()) };
+        federation.certify("hub", Principal::hub(FEDERATION).unwrap());
+        federation.certify("bank-a", Principal::bank(FEDERATION, "bank-a").unwrap());
+        federation.certify("bank-b", Principal::bank(FEDERATION, "bank-b").unwrap());
+        federation.certify("operator", Principal::member(FEDERATION, Role::Operator, "op-1").unwrap());
+        federation.certify("terminal", Principal::member(FEDERATION, Role::Terminal, "t-1").unwrap());
+        let shape = CertificateShape { common_name: Some("hub".to_owned()), ..CertificateShape::bare(&SystemClock) };
+        federation.save("common-name", &shape);
+        let mut options = std::fs::OpenOptions::new();
+        let master = options.write(true).create_new(true).mode(0o600).open(federation.path("master")).unwrap();
+        // 32 bytes of zero, in base64.
+        write!(&master, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+        federation
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn certify(&self, name: &str, principal: Principal) {
+        self.save(name, &CertificateShape::of(&principal, &SystemClock));
+    }
+
+    fn save(&self, name: &str, shape: &CertificateShape) {
+        let pem = self.authority.issue(shape).unwrap();
+        pem.save(&self.path(&format!("{name}.crt")), &self.path(&format!("{name}.key"))).unwrap();
+    }
+
+    /// The configuration of bank A, read as an operator writes it; `more` is appended.
+    pub(super) fn config(&self, hub: SocketAddr, more: &str) -> Config {
+        let folder = self.folder.path().display();
+        let text = format!(
+            r#"
+            federation = "{FEDERATION}"
+            bank_id = "bank-a"
+            listen = "127.0.0.1:0"
+            ports_file = "{folder}/ports.json"
+
+            [tls]
+            certificate = "{folder}/bank-a.crt"
+            key = "file:{folder}/bank-a.key"
+            client_ca = "{folder}/ca.crt"
+
+            [database]
+            url = "sqlite:{folder}/bank.db"
+
+            [keys]
+            file = "{folder}/bank.keys"
+            master = "file:{folder}/master"
+
+            [hub]
+            endpoint = "https://{hub}"
+
+            [ops]
+            listen = "127.0.0.1:0"
+            {more}"#
+        );
+        let file = self.path("bank.toml");
+        std::fs::write(&file, text).unwrap();
+        server_kit::config::load(Some(&file), "BANKHUB_TEST_WIRE_", &[]).unwrap()
+    }
+
+    /// Starts bank A.
+    pub(super) async fn bank(&self, hub: SocketAddr, more: &str) -> Node {
+        let shutdown = Shutdown::manual();
+        let adapter = Adapter::build(self.config(hub, more), &shutdown).await.unwrap();
+        let running = adapter.running();
+        let served = tokio::spawn(adapter.serve(shutdown.clone()));
+        Node { running, shutdown, served }
+    }
+
+    /// A channel to bank A as somebody.
+    pub(super) fn call(&self, node: &Node, caller: Caller) -> BankServiceClient<Channel> {
+        let name = match caller {
+            Caller::Hub => Some("hub"),
+            Caller::Operator => Some("operator"),
+            Caller::Terminal => Some("terminal"),
+            Caller::OtherBank => Some("bank-b"),
+            Caller::CommonNameOnly => Some("common-name"),
+            Caller::Nobody => None,
+        };
+        let files = ClientTlsConfig {
+            server_ca: self.path("ca.crt"),
+            certificate: name.map(|name| self.path(&format!("{name}.crt"))),
+            key: name.map(|name| SecretRef::File(self.path(&format!("{name}.key")))),
+        };
+        let tls = ClientTls::load(&files, FEDERATION).unwrap();
+        let expected = ServerIdentity::Spiffe(Principal::bank(FEDERATION, "bank-a").unwrap());
+        let endpoint = format!("https://{}", node.running.grpc_addr);
+        BankServiceClient::new(tls.channel(&endpoint, expected, &ChannelOptions::default()).unwrap())
+    }
+
+    /// Starts a hub that answers from `verdicts`, and that a leg is unknown otherwise.
+    pub(super) async fn hub(&self, verdicts: Verdicts) -> SocketAddr {
+        let files = ServerTlsConfig {
+            certificate: self.path("hub.crt"),
+            key: SecretRef::File(self.path("hub.key")),
+            client_ca: self.path("ca.crt"),
+            revocation: None,
+        };
+        let tls = ServerTls::load(&files, FEDERATION).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let routes = Routes::new(FederationServiceServer::new(TrialHub { verdicts }));
+        tokio::spawn(GrpcServer::new(listener, tls, routes, Shutdown::manual().draining()).run());
+        addr
+    }
+}
+
+/// A bank's node that runs in a task.
+pub(super) struct Node {
+    pub(super) running: Running,
+    pub(super) shutdown: Shutdown,
+    served: JoinHandle<Result<(), RunError>>,
+}
+
+impl Node {
+    /// Drains the node and waits for its end.
+    pub(super) async fn stop(self) -> Result<(), RunError> {
+        self.shutdown.drain();
+        tokio::time::timeout(Duration::from_secs(20), self.served).await.expect("it drains").unwrap()
+    }
+}
+
+pub(super) type Verdicts = Arc<Mutex<BTreeMap<String, LegVerdict>>>;
+
+struct TrialHub {
+    verdicts: Verdicts,
+}
+
+#[tonic::async_trait]
+impl FederationService for TrialHub {
+    async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {
+        let principal = peer(&request).and_then(|peer| peer.principal.clone());
+        assert_eq!(principal, Some(Principal::bank(FEDERATION, "bank-a").unwrap()), "the bank says who it is");
+        let verdicts = self.verdicts.lock().unwrap();
+        let verdict = verdicts.get(&request.into_inner().leg_id).copied().unwrap_or(LegVerdict::Wait);
+        Ok(Response::new(ResolveLegResponse { verdict: verdict.into() }))
+    }
+}

@@ -1,0 +1,350 @@
+//! Configurations with every key explained. Keys that have a default are there as comments that say it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::Member;
+
+/// What differs from server to server.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Where callers reach it.
+    pub listen: SocketAddr,
+    /// Where operators look at it.
+    pub ops_listen: SocketAddr,
+    /// `sqlite:<file>` or `postgres://user@host/database`.
+    pub database_url: String,
+    /// Where the database's password is, `env:NAME` or `file:/path`.
+    pub database_password: Option<String>,
+    /// Where to write the ports that were really bound.
+    pub ports_file: Option<PathBuf>,
+}
+
+/// TOML's basic strings are quoted as JSON's are.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn path(path: &std::path::Path) -> String {
+    quoted(&path.display().to_string())
+}
+
+fn secret_file(path: &std::path::Path) -> String {
+    quoted(&format!("file:{}", path.display()))
+}
+
+fn files(member: &Member) -> String {
+    let (certificate, key, ca) = (path(&member.certificate()), secret_file(&member.key()), path(&member.authority()));
+    format!(
+        r#"[tls]
+# This server's certificate, with the chain behind it, in PEM form.
+certificate = {certificate}
+# Its private key. Secrets are given as file:/absolute/path (mode 600) or env:NAME, never as themselves.
+key = {key}
+# The authorities of the federation's members, callers and servers alike.
+client_ca = {ca}
+# Lists of revoked certificates. SIGHUP reads all four again.
+# revocation = "/etc/bankhub/revoked.pem"
+"#
+    )
+}
+
+fn storage(member: &Member, settings: &ServerSettings, connections: &str) -> String {
+    let (url, sealed, master) =
+        (quoted(&settings.database_url), path(&member.sealed_keys()), secret_file(&member.master()));
+    let password = match &settings.database_password {
+        Some(reference) => format!("password = {}", quoted(reference)),
+        None => r#"# password = "file:/etc/bankhub/database.password""#.to_owned(),
+    };
+    format!(
+        r#"[database]
+# sqlite:<file> for one process on one machine, or postgres://user@host/database (PostgreSQL 15 or newer).
+url = {url}
+# The password for PostgreSQL.
+{password}
+{connections}
+
+[keys]
+# The keys of this server, sealed. Make a backup of it and of the master key, in two places.
+file = {sealed}
+# What opens it: 32 bytes in base64.
+master = {master}
+"#
+    )
+}
+
+fn operations(settings: &ServerSettings) -> String {
+    let ports_file = match &settings.ports_file {
+        Some(file) => format!("ports_file = {}", path(file)),
+        None => "# ports_file = \"/run/bankhub/ports.json\"".to_owned(),
+    };
+    format!(
+        r#"# Where the ports that were really bound are written as JSON, for port 0 in `listen`.
+{ports_file}
+"#
+    )
+}
+
+fn watching(settings: &ServerSettings) -> String {
+    let ops = quoted(&settings.ops_listen.to_string());
+    format!(
+        r#"[ops]
+# Where /livez, /readyz and /metrics are served over plain HTTP: keep it on the loopback or a management network.
+listen = {ops}
+
+[log]
+# json for machines, pretty for people.
+# format = "json"
+# As in "info,hub::payment=debug".
+# filter = "info"
+"#
+    )
+}
+
+const LIMITS: &str = r#"[limits]
+# A TLS handshake that takes longer is broken off; so many may be under way at once.
+# handshake_timeout = "5s"
+# handshakes_in_flight = 1024
+# Calls that one connection may have open at once, and bytes of headers that a request may have.
+# concurrent_streams = 1024
+# header_list_bytes = 16384
+# How often an idle connection is probed, and how long a probe may go unanswered.
+# keep_alive_interval = "20s"
+# keep_alive_timeout = "10s"
+# How long calls may take to finish when the server drains.
+# grace = "20s"
+"#;
+
+const PAYMENTS: &str = r#"[payments]
+# How long a one-time code lives.
+# code_ttl = "3m"
+# Wrong tries that one payment allows; wrong tries in a row that block a payer, and for how long.
+# attempts = 3
+# failures_to_block = 5
+# block_for = "30m"
+# Codes that may be sent to one number.
+# sends_per_minute = 1
+# sends_per_ten_minutes = 3
+# sends_per_day = 10
+# Codes that one terminal may ask for in a minute, and status reads in a second.
+# codes_per_terminal_per_minute = 30
+# reads_per_terminal_per_second = 20
+# How long after the right code a hold may be committed.
+# decide_within = "30s"
+# How long the replica that took a step has before a sweeper looks at it.
+# head_start = "10s"
+# The longest pause between two tries of the sweeper, and how often it looks.
+# most_backoff = "1m"
+# sweep_every = "1s"
+# How long a terminal's call waits for the bank before it is told PENDING.
+# answer_within = "14s"
+
+[banks]
+# How long one try at a bank may take, and how often a hold is tried.
+# timeout = "3s"
+# tries = 3
+"#;
+
+const READERS: &str = "# Connections that read.\n# readers = 4";
+const READERS_AND_WRITERS: &str =
+    "# Connections that read, and that write; SQLite always has one that writes.\n# readers = 4\n# writers = 4";
+
+const LEDGER: &str = r#"[ledger]
+# The hub is asked about a leg that has been held for this long; how often such legs are looked for; the longest pause
+# while the hub is away; the most legs that one round asks about.
+# resolve_after = "1m"
+# resolve_every = "5s"
+# resolve_pause_at_most = "1m"
+# resolve_legs_a_round = 200
+# How often it is checked that no other process has taken the ledger over.
+# ownership_every = "5s"
+# Steps that may wait to be written, and that are written in one transaction.
+# queue = 8192
+# batch = 256
+"#;
+
+/// The hub's configuration.
+pub fn hub_toml(member: &Member, replica: &str, settings: &ServerSettings) -> String {
+    let federation = quoted(&member.federation);
+    let (replica, listen) = (quoted(replica), quoted(&settings.listen.to_string()));
+    let (ports, files, storage, watching) =
+        (operations(settings), files(member), storage(member, settings, READERS), watching(settings));
+    format!(
+        r#"# The hub. Every key can also be set by an environment variable (BANKHUB_HUB_TLS__KEY sets tls.key) and by
+# `bankhub hub --config FILE --set key=value`; the later wins. Keys that are comments show their default.
+# `bankhub config check hub FILE` says what is wrong with it.
+
+# The federation in every certificate, spiffe://<federation>/…
+federation = {federation}
+# This replica's name among the hub's replicas; each has its own.
+replica = {replica}
+# Where terminals, banks, phones and operators call.
+listen = {listen}
+{ports}
+{files}
+{storage}
+{watching}
+{LIMITS}
+{PAYMENTS}"#
+    )
+}
+
+/// A bank adapter's configuration.
+pub fn adapter_toml(member: &Member, hub_endpoint: &str, settings: &ServerSettings) -> String {
+    let (federation, bank) = (quoted(&member.federation), quoted(&member.id));
+    let (listen, hub) = (quoted(&settings.listen.to_string()), quoted(hub_endpoint));
+    let (ports, files) = (operations(settings), files(member));
+    let (storage, watching) = (storage(member, settings, READERS_AND_WRITERS), watching(settings));
+    format!(
+        r#"# A bank's adapter: it owns this bank's ledger. Every key can also be set by an environment variable
+# (BANKHUB_ADAPTER_TLS__KEY sets tls.key) and by `bankhub adapter --config FILE --set key=value`; the later wins.
+# Keys that are comments show their default. `bankhub config check adapter FILE` says what is wrong with it.
+
+# The federation in every certificate, spiffe://<federation>/…
+federation = {federation}
+# This bank's name, as in its certificate.
+bank_id = {bank}
+# Where the hub and the bank's operators call.
+listen = {listen}
+{ports}
+[hub]
+# Where the hub is, to ask about legs that were held for long.
+endpoint = {hub}
+# The authorities of the hub's certificate, when they are not those in tls.client_ca.
+# server_ca = "/etc/bankhub/hub-ca.pem"
+# How long to wait for an answer.
+# timeout = "3s"
+
+{files}
+{storage}
+{watching}
+{LIMITS}
+{LEDGER}"#
+    )
+}
+
+fn client_files(member: &Member) -> String {
+    let (certificate, key, ca) = (path(&member.certificate()), secret_file(&member.key()), path(&member.authority()));
+    format!(
+        r#"[tls]
+# The authority of the hub's and the banks' certificates.
+server_ca = {ca}
+# This client's certificate and its private key (file: or env:).
+certificate = {certificate}
+key = {key}
+"#
+    )
+}
+
+/// A terminal's profile.
+pub fn terminal_toml(member: &Member, hub_endpoint: &str) -> String {
+    let (federation, id, hub) = (quoted(&member.federation), quoted(&member.id), quoted(hub_endpoint));
+    let (journal, files) = (path(&member.folder.join("journal")), client_files(member));
+    format!(
+        r#"# A payment terminal. Environment variables: BANKHUB_TERMINAL_HUB and so on.
+federation = {federation}
+# The terminal's name, as in its certificate.
+id = {id}
+# Where the hub is.
+hub = {hub}
+# The journal: what the terminal is about to do, on disk before it does it. Never delete it while `flush` reports
+# something that is left.
+journal = {journal}
+# How long one call may take.
+# call_timeout = "15s"
+# How long to ask before giving up and reversing. Longer than the hub needs to decide.
+# patience = "45s"
+
+{files}"#
+    )
+}
+
+/// An operator's profile.
+pub fn operator_toml(member: &Member, hub_endpoint: &str) -> String {
+    let (federation, id, hub) = (quoted(&member.federation), quoted(&member.id), quoted(hub_endpoint));
+    let files = client_files(member);
+    format!(
+        r#"# An operator. Environment variables: BANKHUB_OPERATOR_HUB and so on.
+federation = {federation}
+# The operator's name, as in its certificate.
+id = {id}
+# Where the hub is.
+hub = {hub}
+
+{files}"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use server_kit::config::{ConfigError, load};
+    use server_kit::identity::Role;
+
+    use super::*;
+    use crate::init::Authority;
+    use crate::profile::{OperatorProfile, TerminalProfile};
+
+    fn member(folder: &Path, role: Role, id: &str) -> Member {
+        let authority = Authority::open_or_create(&folder.join("authority"), None).unwrap();
+        authority.member(role, id, &folder.join(role.as_str()), &["localhost"]).unwrap()
+    }
+
+    fn settings() -> ServerSettings {
+        ServerSettings {
+            listen: "127.0.0.1:7400".parse().unwrap(),
+            ops_listen: "127.0.0.1:9090".parse().unwrap(),
+            database_url: "sqlite:/tmp/a \"quoted\" name.db".to_owned(),
+            database_password: None,
+            ports_file: None,
+        }
+    }
+
+    /// The template with every default switched on: each key must exist, and have this default.
+    fn uncommented(text: &str) -> String {
+        let is_default = |line: &str| {
+            line.strip_prefix("# ").and_then(|line| line.split_once(" = ")).is_some_and(|(key, _)| {
+                let is_key = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                is_key && !matches!(key, "revocation" | "password" | "ports_file" | "server_ca")
+            })
+        };
+        text.lines().map(|line| if is_default(line) { &line[2..] } else { line }).collect::<Vec<_>>().join("\n")
+    }
+
+    fn loaded<T: serde::de::DeserializeOwned>(folder: &Path, text: &str) -> Result<T, ConfigError> {
+        let file = folder.join("config.toml");
+        std::fs::write(&file, text).unwrap();
+        load(Some(&file), "BANKHUB_TEMPLATE_TEST_", &[])
+    }
+
+    #[test]
+    fn the_hubs_template_says_every_default_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = hub_toml(&member(folder.path(), Role::Hub, ""), "hub-1", &settings());
+        let plain: hub::Config = loaded(folder.path(), &text).unwrap();
+        let full: hub::Config = loaded(folder.path(), &uncommented(&text)).unwrap();
+        assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
+        assert_eq!(plain.database.url, settings().database_url);
+    }
+
+    #[test]
+    fn the_adapters_template_says_every_default_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = adapter_toml(&member(folder.path(), Role::Bank, "bank-a"), "https://127.0.0.1:7400", &settings());
+        let plain: bank_adapter::Config = loaded(folder.path(), &text).unwrap();
+        let full: bank_adapter::Config = loaded(folder.path(), &uncommented(&text)).unwrap();
+        assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
+    }
+
+    #[test]
+    fn the_profiles_of_clients_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = terminal_toml(&member(folder.path(), Role::Terminal, "till-1"), "https://127.0.0.1:7400");
+        let plain: TerminalProfile = loaded(folder.path(), &text).unwrap();
+        let full: TerminalProfile = loaded(folder.path(), &uncommented(&text)).unwrap();
+        assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
+        let text = operator_toml(&member(folder.path(), Role::Operator, "ann"), "https://127.0.0.1:7400");
+        loaded::<OperatorProfile>(folder.path(), &text).unwrap();
+    }
+}

@@ -1,0 +1,500 @@
+//! The directory as operators and the payment path see it, on both engines.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{AccountId, BankId, PersonId, PhoneNumber, Reason, TerminalId};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+use proto::operator::operator_service_server::OperatorService as _;
+use proto::{common, operator as pb};
+use server_kit::audit;
+use server_kit::identity::{IdentityError, Role};
+use server_kit::tls::Peer;
+use tonic::{Request, Status};
+
+use super::{BankAccounts, Directory, DirectoryOptions, DirectoryParts, OperatorApi};
+use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
+
+/// A bank that has every account, except that it refuses while `refusal` says so; counts how often it was asked.
+#[derive(Default)]
+struct AnyAccount {
+    asked: AtomicUsize,
+    refusal: Option<Reason>,
+}
+
+impl BankAccounts for AnyAccount {
+    fn account_masked(&self, _: &BankId, _: AccountId) -> BoxFuture<'_, Result<String, Reason>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = self.refusal.map_or_else(|| Ok("****4821".to_owned()), Err);
+        async move { answer }.boxed()
+    }
+}
+
+struct Office {
+    hub: TestHub,
+    directory: Directory,
+    api: OperatorApi,
+    bank: Arc<AnyAccount>,
+}
+
+fn open(hub: &TestHub, replica: &str, bank: AnyAccount) -> Office {
+    let parts = DirectoryParts {
+        store: hub.store.clone(),
+        keys: hub.keys.clone(),
+        clock: hub.clock(),
+        rng: hub.rng.clone(),
+        replica: replica.to_owned(),
+    };
+    // What is cached never ends by itself here, so that a test sees when it is forgotten.
+    let options = DirectoryOptions { cache_ttl: Duration::from_secs(3_600), ..DirectoryOptions::default() };
+    let (directory, _) = Directory::start(parts, options);
+    let bank = Arc::new(bank);
+    let api = OperatorApi::new(directory.clone(), bank.clone());
+    Office { hub: hub.clone(), directory, api, bank }
+}
+
+fn by_operator<T>(message: T) -> Request<T> {
+    from_member(Role::Operator, "anna", message)
+}
+
+fn a_bank(id: &str) -> pb::RegisterBankRequest {
+    let bank = pb::Bank {
+        bank_id: id.to_owned(),
+        display_name: "First Bank".to_owned(),
+        endpoint: "https://127.0.0.1:8443".to_owned(),
+        suspended: false,
+    };
+    pb::RegisterBankRequest { bank: Some(bank) }
+}
+
+fn a_merchant() -> pb::RegisterMerchantRequest {
+    let merchant = common::Merchant {
+        merchant_id: "noodles".to_owned(),
+        display_name: "老王面馆".to_owned(),
+        category_code: "5812".to_owned(),
+    };
+    pb::RegisterMerchantRequest { merchant: Some(merchant) }
+}
+
+fn a_terminal() -> pb::RegisterTerminalRequest {
+    let terminal = pb::Terminal {
+        terminal_id: "till-1".to_owned(),
+        merchant_id: "noodles".to_owned(),
+        place: "West Gate".to_owned(),
+        location: Some(common::Location { latitude: 31.25, longitude: 121.5 }),
+        suspended: false,
+    };
+    pb::RegisterTerminalRequest { terminal: Some(terminal) }
+}
+
+const PHONE: &str = "+8613800138000";
+const NAME: &str = "王小明";
+
+impl Office {
+    fn person(&self, phone: &str) -> pb::RegisterPersonRequest {
+        pb::RegisterPersonRequest {
+            person_id: self.hub.id().to_string(),
+            phone_number: phone.to_owned(),
+            name: NAME.to_owned(),
+        }
+    }
+
+    async fn register_person(&self, phone: &str) -> String {
+        let answer = self.api.register_person(by_operator(self.person(phone))).await.unwrap();
+        answer.into_inner().person_id
+    }
+
+    fn account(&self, person_id: &str, make_default: bool) -> pb::BindAccountRequest {
+        pb::BindAccountRequest {
+            person_id: person_id.to_owned(),
+            bank_id: "bank-a".to_owned(),
+            account_id: self.hub.id().to_string(),
+            make_default,
+        }
+    }
+
+    async fn bind(&self, request: &pb::BindAccountRequest) -> Result<String, Status> {
+        let answer = self.api.bind_account(by_operator(request.clone())).await;
+        answer.map(|answer| answer.into_inner().account_masked)
+    }
+
+    async fn default_account(&self, person_id: &str) -> Option<String> {
+        let payer = self.directory.payer(PersonId::parse(person_id).unwrap()).await.unwrap().unwrap();
+        payer.account.as_ref().map(|account| account.account_id.to_string())
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        self.hub.store.fetch_one(sql, Vec::new()).await.unwrap().unwrap().int(0).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn m9_a_bank_is_registered_once_and_may_move() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        let id = BankId::parse("bank-a").unwrap();
+        assert_eq!(office.directory.bank(&id).await.unwrap(), None);
+        for _ in 0..2 {
+            let answer = office.api.register_bank(by_operator(a_bank("bank-a"))).await.unwrap();
+            assert_eq!(answer.into_inner().bank, a_bank("bank-a").bank, "{}", hub.engine);
+        }
+        assert_eq!(office.count("SELECT count(*) FROM audit_log").await, 1);
+
+        let mut moved = a_bank("bank-a");
+        moved.bank.as_mut().unwrap().endpoint = "https://bank-a.example:443".to_owned();
+        office.api.register_bank(by_operator(moved.clone())).await.unwrap();
+        let entry = office.directory.bank(&id).await.unwrap().unwrap();
+        assert_eq!(entry.endpoint, "https://bank-a.example:443");
+
+        let mut renamed = moved.clone();
+        renamed.bank.as_mut().unwrap().display_name = "Second Bank".to_owned();
+        assert_eq!(reason(office.api.register_bank(by_operator(renamed)).await), Reason::NameTaken);
+
+        office.api.register_bank(by_operator(a_bank("a-bank"))).await.unwrap();
+        let banks = office.api.list_banks(by_operator(pb::ListBanksRequest {})).await.unwrap().into_inner().banks;
+        let names: Vec<_> = banks.iter().map(|bank| bank.bank_id.as_str()).collect();
+        assert_eq!(names, ["a-bank", "bank-a"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r3_a_terminal_has_its_merchant_and_its_place_and_can_be_suspended() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        let api = &office.api;
+        let id = TerminalId::parse("till-1").unwrap();
+        assert_eq!(office.directory.terminal(&id).await.unwrap(), None);
+        let early = api.register_terminal(by_operator(a_terminal())).await;
+        assert_eq!(reason(early), Reason::MerchantUnknown, "{}", hub.engine);
+        for _ in 0..2 {
+            api.register_merchant(by_operator(a_merchant())).await.unwrap();
+            let answer = api.register_terminal(by_operator(a_terminal())).await.unwrap();
+            assert_eq!(answer.into_inner().terminal, a_terminal().terminal);
+        }
+        let terminal = office.directory.terminal(&id).await.unwrap().unwrap();
+        assert_eq!(terminal.merchant.name.as_str(), "老王面馆");
+        assert_eq!(terminal.place.as_ref().unwrap().as_str(), "West Gate");
+        assert_eq!(terminal.location.unwrap().latitude, 31.25);
+
+        let suspend = pb::SetTerminalSuspendedRequest { terminal_id: "till-1".to_owned(), suspended: true };
+        api.set_terminal_suspended(by_operator(suspend)).await.unwrap();
+        assert!(office.directory.terminal(&id).await.unwrap().unwrap().suspended);
+        // The same registration again does not let it go on.
+        let again = api.register_terminal(by_operator(a_terminal())).await.unwrap();
+        assert!(again.into_inner().terminal.unwrap().suspended);
+
+        let mut elsewhere = a_terminal();
+        elsewhere.terminal.as_mut().unwrap().place = "East Gate".to_owned();
+        assert_eq!(reason(api.register_terminal(by_operator(elsewhere)).await), Reason::NameTaken);
+        let mut renamed = a_merchant();
+        renamed.merchant.as_mut().unwrap().category_code = "5814".to_owned();
+        assert_eq!(reason(api.register_merchant(by_operator(renamed)).await), Reason::NameTaken);
+        let nobody = pb::SetTerminalSuspendedRequest { terminal_id: "till-2".to_owned(), suspended: true };
+        assert_eq!(reason(api.set_terminal_suspended(by_operator(nobody)).await), Reason::TerminalUnknown);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m4_a_phone_number_is_one_persons_and_is_found_as_soon_as_it_is_registered() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        let phone = PhoneNumber::parse(PHONE).unwrap();
+        // That it is unknown is remembered, and forgotten again when it is registered.
+        assert_eq!(office.directory.payer_by_phone(&phone).await.unwrap(), None);
+        assert_eq!(office.directory.payer_by_phone(&phone).await.unwrap(), None);
+        let person = office.person(PHONE);
+        for _ in 0..2 {
+            let answer = office.api.register_person(by_operator(person.clone())).await.unwrap();
+            assert_eq!(answer.into_inner().person_id, person.person_id, "{}", hub.engine);
+        }
+        let payer = office.directory.payer_by_phone(&phone).await.unwrap().unwrap();
+        assert_eq!(payer.person_id.to_string(), person.person_id);
+        assert_eq!((payer.password_mac.as_ref(), payer.account.as_ref()), (None, None));
+        assert_eq!(office.count("SELECT count(*) FROM payers WHERE version = 1 AND last_sequence = 0").await, 1);
+
+        let somebody_else = office.person(PHONE);
+        assert_eq!(reason(office.api.register_person(by_operator(somebody_else)).await), Reason::PhoneNumberTaken);
+        for (number, name) in [("+8613800138001", NAME), (PHONE, "王大明")] {
+            let changed = pb::RegisterPersonRequest {
+                phone_number: number.to_owned(),
+                name: name.to_owned(),
+                ..person.clone()
+            };
+            assert_eq!(reason(office.api.register_person(by_operator(changed)).await), Reason::NameTaken);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m4_the_first_account_pays_until_another_is_made_the_default() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        let person = office.register_person(PHONE).await;
+        let first = office.account(&person, false);
+        assert_eq!(reason(office.bind(&first).await), Reason::BankUnknown, "{}", hub.engine);
+        office.api.register_bank(by_operator(a_bank("bank-a"))).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(office.bind(&first).await.unwrap(), "****4821");
+        }
+        assert_eq!(office.bank.asked.load(Ordering::SeqCst), 1, "the same call again asks nobody");
+        assert_eq!(office.default_account(&person).await.as_ref(), Some(&first.account_id));
+
+        let second = office.account(&person, false);
+        office.bind(&second).await.unwrap();
+        assert_eq!(office.default_account(&person).await.as_ref(), Some(&first.account_id));
+        for chosen in [&second, &first, &second] {
+            office.bind(&pb::BindAccountRequest { make_default: true, ..chosen.clone() }).await.unwrap();
+            assert_eq!(office.default_account(&person).await.as_ref(), Some(&chosen.account_id));
+        }
+        assert_eq!(office.count("SELECT count(*) FROM bindings WHERE is_default = 1").await, 1);
+
+        let other = office.register_person("+8613800138001").await;
+        let taken = pb::BindAccountRequest { person_id: other, ..first.clone() };
+        assert_eq!(reason(office.bind(&taken).await), Reason::AccountTaken);
+        let nobody = office.account(&hub.id().to_string(), false);
+        assert_eq!(reason(office.bind(&nobody).await), Reason::PersonUnknown);
+
+        let refusing = open(&hub, "hub-2", AnyAccount { refusal: Some(Reason::AccountUnknown), ..AnyAccount::default() });
+        assert_eq!(reason(refusing.bind(&office.account(&person, false)).await), Reason::AccountUnknown);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m9_a_suspended_bank_shows_at_its_payers_at_once() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        office.api.register_bank(by_operator(a_bank("bank-a"))).await.unwrap();
+        let person = office.register_person(PHONE).await;
+        office.bind(&office.account(&person, false)).await.unwrap();
+        let phone = PhoneNumber::parse(PHONE).unwrap();
+        for suspended in [false, true, false] {
+            let mut bank = a_bank("bank-a");
+            bank.bank.as_mut().unwrap().suspended = suspended;
+            office.api.register_bank(by_operator(bank)).await.unwrap();
+            let payer = office.directory.payer_by_phone(&phone).await.unwrap().unwrap();
+            assert_eq!(payer.account.as_ref().unwrap().bank_suspended, suspended, "{}", hub.engine);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m9_an_enrolment_code_has_eight_digits_and_replaces_the_one_before() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        let person_id = office.register_person(PHONE).await;
+        let ask = |person_id: &str| by_operator(pb::IssueEnrolmentCodeRequest { person_id: person_id.to_owned() });
+        for _ in 0..2 {
+            let answer = office.api.issue_enrolment_code(ask(&person_id)).await.unwrap().into_inner();
+            assert_eq!(answer.enrolment_code.len(), 8, "{}", hub.engine);
+            assert!(answer.enrolment_code.bytes().all(|b| b.is_ascii_digit()));
+            assert!(proto::from_timestamp(&answer.expires_at.unwrap()) > hub.clock().now());
+        }
+        assert_eq!(office.count("SELECT count(*) FROM enrolment_codes").await, 1);
+        let nobody = office.api.issue_enrolment_code(ask(&hub.id().to_string())).await;
+        assert_eq!(reason(nobody), Reason::PersonUnknown);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_same_registration_a_hundred_times_at_once_at_two_replicas_is_one() {
+    on_each_engine(async |hub| {
+        let offices = [open(&hub, "hub-1", AnyAccount::default()), open(&hub, "hub-2", AnyAccount::default())];
+        let person = offices[0].person(PHONE);
+        let calls = (0..100).map(|i| offices[i % 2].api.register_person(by_operator(person.clone())));
+        for answer in join_all(calls).await {
+            assert_eq!(answer.unwrap().into_inner().person_id, person.person_id, "{}", hub.engine);
+        }
+        assert_eq!(offices[0].count("SELECT count(*) FROM persons").await, 1);
+        assert_eq!(offices[0].count("SELECT count(*) FROM audit_log").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m8_every_change_stands_in_the_log_and_no_secret_does() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        office.api.register_bank(by_operator(a_bank("bank-a"))).await.unwrap();
+        office.api.register_merchant(by_operator(a_merchant())).await.unwrap();
+        office.api.register_terminal(by_operator(a_terminal())).await.unwrap();
+        let suspend = pb::SetTerminalSuspendedRequest { terminal_id: "till-1".to_owned(), suspended: true };
+        office.api.set_terminal_suspended(by_operator(suspend)).await.unwrap();
+        let person_id = office.register_person(PHONE).await;
+        office.bind(&office.account(&person_id, false)).await.unwrap();
+        let ask = pb::IssueEnrolmentCodeRequest { person_id };
+        let code = office.api.issue_enrolment_code(by_operator(ask)).await.unwrap().into_inner().enrolment_code;
+
+        let sql = "SELECT kind, content FROM audit_log WHERE chain = 'hub-1/directory' ORDER BY seq";
+        let rows = hub.store.fetch(sql, Vec::new()).await.unwrap();
+        let kinds: Vec<String> = rows.iter().map(|row| row.text(0).unwrap()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "BANK_REGISTERED",
+                "MERCHANT_REGISTERED",
+                "TERMINAL_REGISTERED",
+                "TERMINAL_SUSPENDED",
+                "PERSON_REGISTERED",
+                "ACCOUNT_BOUND",
+                "ENROLMENT_CODE_ISSUED"
+            ],
+            "{}",
+            hub.engine
+        );
+        for row in &rows {
+            let content = row.text(1).unwrap();
+            assert!(content.ends_with("by=anna"), "{content}");
+            assert!(![PHONE, NAME, &code].iter().any(|secret| content.contains(*secret)), "{content}");
+        }
+        let reports = audit::verify(&hub.store, &*hub.keys).await.unwrap();
+        assert!(reports.iter().all(|report| report.faults.is_empty()), "{reports:?}");
+        // Number and name are nowhere in the clear.
+        let row = hub.store.fetch_one("SELECT phone_sealed, name_sealed FROM persons", Vec::new()).await.unwrap().unwrap();
+        for (column, text) in [(0, PHONE), (1, NAME)] {
+            let sealed = row.bytes(column).unwrap();
+            assert!(!sealed.windows(text.len()).any(|bytes| bytes == text.as_bytes()));
+        }
+    })
+    .await;
+}
+
+/// A call of each sort, made by somebody; why each was refused.
+async fn each_call(api: &OperatorApi, by: impl Fn() -> Request<()>) -> Vec<Reason> {
+    fn of<T>(from: &Request<()>, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(peer) = from.extensions().get::<Arc<Peer>>() {
+            request.extensions_mut().insert(peer.clone());
+        }
+        request
+    }
+    let by = by();
+    vec![
+        reason(api.register_bank(of(&by, a_bank("bank-a"))).await),
+        reason(api.list_banks(of(&by, pb::ListBanksRequest {})).await),
+        reason(api.register_merchant(of(&by, a_merchant())).await),
+        reason(api.register_terminal(of(&by, a_terminal())).await),
+        reason(api.set_terminal_suspended(of(&by, pb::SetTerminalSuspendedRequest::default())).await),
+        reason(api.register_person(of(&by, pb::RegisterPersonRequest::default())).await),
+        reason(api.bind_account(of(&by, pb::BindAccountRequest::default())).await),
+        reason(api.issue_enrolment_code(of(&by, pb::IssueEnrolmentCodeRequest::default())).await),
+        reason(api.inspect_payment(of(&by, pb::InspectPaymentRequest::default())).await),
+        reason(api.get_overview(of(&by, pb::GetOverviewRequest {})).await),
+    ]
+}
+
+#[tokio::test]
+async fn m9_only_an_operator_may_make_any_of_these_calls() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        let api = &office.api;
+        assert_eq!(each_call(api, || Request::new(())).await, [Reason::CertificateMissing; 10]);
+        assert_eq!(each_call(api, || from_stranger(())).await, [Reason::CertificateMissing; 10]);
+        for role in [Role::Terminal, Role::Bank, Role::Carrier] {
+            assert_eq!(each_call(api, || from_member(role, "anna", ())).await, [Reason::RoleNotAllowed; 10]);
+        }
+        let wildcard = || {
+            let mut request = from_stranger(());
+            let addr = request.extensions().get::<Arc<Peer>>().unwrap().addr;
+            let refused = Some(IdentityError::NoUri);
+            request.extensions_mut().insert(Arc::new(Peer { principal: None, refused, addr }));
+            request
+        };
+        assert_eq!(each_call(api, wildcard).await, [Reason::CertificateRefused; 10]);
+        assert_eq!(office.count("SELECT count(*) FROM audit_log").await, 0, "{}", hub.engine);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_by_reason_and_stores_nothing() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        let api = &office.api;
+
+        for (change, expected) in [
+            (Box::new(|bank: &mut pb::Bank| bank.bank_id = "Bank A".into()) as Box<dyn Fn(&mut pb::Bank)>, Reason::NameMalformed),
+            (Box::new(|bank| bank.bank_id.clear()), Reason::NameMalformed),
+            (Box::new(|bank| bank.display_name = "a\u{1b}[31m".into()), Reason::TextMalformed),
+            (Box::new(|bank| bank.endpoint = "http://127.0.0.1:1".into()), Reason::EndpointMalformed),
+        ] {
+            let mut request = a_bank("bank-a");
+            change(request.bank.as_mut().unwrap());
+            assert_eq!(reason(api.register_bank(by_operator(request)).await), expected);
+        }
+        assert_eq!(reason(api.register_bank(by_operator(pb::RegisterBankRequest { bank: None })).await), Reason::FieldMissing);
+
+        let nothing = pb::RegisterMerchantRequest { merchant: None };
+        assert_eq!(reason(api.register_merchant(by_operator(nothing)).await), Reason::FieldMissing);
+        for (name, category, expected) in
+            [("a\nb", "5812", Reason::TextMalformed), ("a", "58", Reason::CategoryMalformed), ("a", "５８１２", Reason::CategoryMalformed)]
+        {
+            let merchant = common::Merchant {
+                merchant_id: "noodles".into(),
+                display_name: name.into(),
+                category_code: category.into(),
+            };
+            let request = pb::RegisterMerchantRequest { merchant: Some(merchant) };
+            assert_eq!(reason(api.register_merchant(by_operator(request)).await), expected);
+        }
+
+        let nothing = pb::RegisterTerminalRequest { terminal: None };
+        assert_eq!(reason(api.register_terminal(by_operator(nothing)).await), Reason::FieldMissing);
+        for (latitude, place, expected) in
+            [(91.0, "a", Reason::LocationMalformed), (f64::NAN, "a", Reason::LocationMalformed), (0.0, "\u{202e}a", Reason::TextMalformed)]
+        {
+            let mut request = a_terminal();
+            let terminal = request.terminal.as_mut().unwrap();
+            terminal.place = place.into();
+            terminal.location = Some(common::Location { latitude, longitude: 0.0 });
+            assert_eq!(reason(api.register_terminal(by_operator(request)).await), expected);
+        }
+        let nameless = pb::SetTerminalSuspendedRequest::default();
+        assert_eq!(reason(api.set_terminal_suspended(by_operator(nameless)).await), Reason::NameMalformed);
+
+        let forty = format!("+{}", "1".repeat(40));
+        for (id, number, name, expected) in [
+            ("", PHONE, NAME, Reason::IdMalformed),
+            ("0192f0c1", PHONE, NAME, Reason::IdMalformed),
+            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", "+8６13800138000", NAME, Reason::PhoneNumberMalformed),
+            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", "\u{200f}+8613800138000", NAME, Reason::PhoneNumberMalformed),
+            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", &forty, NAME, Reason::PhoneNumberMalformed),
+            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", PHONE, "", Reason::TextMalformed),
+            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", PHONE, "a\u{202e}b", Reason::TextMalformed),
+        ] {
+            let request =
+                pb::RegisterPersonRequest { person_id: id.into(), phone_number: number.into(), name: name.into() };
+            assert_eq!(reason(api.register_person(by_operator(request)).await), expected);
+        }
+        let id = hub.id().to_string();
+        for (person, bank, account, expected) in [
+            ("x", "bank-a", id.as_str(), Reason::IdMalformed),
+            (id.as_str(), "BANK", id.as_str(), Reason::NameMalformed),
+            (id.as_str(), "bank-a", "4111111111111111", Reason::IdMalformed),
+        ] {
+            let request = pb::BindAccountRequest {
+                person_id: person.into(),
+                bank_id: bank.into(),
+                account_id: account.into(),
+                make_default: true,
+            };
+            assert_eq!(reason(office.bind(&request).await), expected);
+        }
+        let nobody = pb::IssueEnrolmentCodeRequest { person_id: "1".into() };
+        assert_eq!(reason(api.issue_enrolment_code(by_operator(nobody)).await), Reason::IdMalformed);
+        let nothing = pb::InspectPaymentRequest { payment_id: "1".into() };
+        assert_eq!(reason(api.inspect_payment(by_operator(nothing)).await), Reason::IdMalformed);
+        let unknown = pb::InspectPaymentRequest { payment_id: hub.id().to_string() };
+        assert_eq!(reason(api.inspect_payment(by_operator(unknown)).await), Reason::PaymentUnknown);
+        assert_eq!(office.count("SELECT count(*) FROM audit_log").await, 0, "{}", hub.engine);
+        assert_eq!(office.bank.asked.load(Ordering::SeqCst), 0);
+    })
+    .await;
+}

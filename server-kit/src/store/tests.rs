@@ -1,0 +1,270 @@
+//! The store's promises, on both engines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::testing::{TestDatabase, databases};
+use super::*;
+use crate::clock::SystemClock;
+
+const COUNTERS: Table =
+    Table { name: "counters", key: &["id"], columns: &["id", "version", "total", "note", "bytes", "owner", "place"] };
+
+fn migrations() -> Migrations {
+    Migrations {
+        sqlite: sqlx::migrate!("tests/migrations/sqlite"),
+        postgres: sqlx::migrate!("tests/migrations/postgres"),
+    }
+}
+
+async fn open(database: &TestDatabase) -> Store {
+    database.open(&migrations(), SystemClock::shared()).await.unwrap()
+}
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn counter(n: u128, version: i64, total: i64) -> Vec<Value> {
+    vec![
+        id(n).into(),
+        version.into(),
+        total.into(),
+        Some("好\n'note'".to_owned()).into(),
+        vec![0_u8, 255].into(),
+        None::<Uuid>.into(),
+        Value::Real(Some(1.5)),
+    ]
+}
+
+async fn totals(store: &Store) -> Vec<(Uuid, i64, i64)> {
+    let rows = store.fetch("SELECT id, version, total FROM counters ORDER BY id", Vec::new()).await.unwrap();
+    rows.iter().map(|row| (row.id(0).unwrap(), row.int(1).unwrap(), row.int(2).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn values_come_back_as_they_went_in() {
+    for database in databases().await {
+        let store = open(&database).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.insert(&COUNTERS, vec![counter(1, 1, i64::MIN)]).await.unwrap();
+        tx.commit().await.unwrap();
+        let row = store.fetch_one("SELECT * FROM counters", Vec::new()).await.unwrap().unwrap();
+        assert_eq!(row.id(0).unwrap(), id(1));
+        assert_eq!(row.int(2).unwrap(), i64::MIN);
+        assert_eq!(row.maybe_text(3).unwrap().as_deref(), Some("好\n'note'"));
+        assert_eq!(row.bytes(4).unwrap(), [0, 255]);
+        assert_eq!(row.maybe_id(5).unwrap(), None);
+        assert_eq!(row.real(6).unwrap(), Some(1.5));
+        assert!(matches!(row.text(0), Err(StoreError::Unreadable { column: 0, .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_put_inserts_the_new_and_updates_the_old_in_one_statement() {
+    for database in databases().await {
+        let store = open(&database).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.put(&COUNTERS, (0..300).map(|n| counter(n, 1, 1)).collect()).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        tx.put(&COUNTERS, vec![counter(300, 1, 5), counter(7, 2, 9)]).await.unwrap();
+        tx.commit().await.unwrap();
+        let all = totals(&store).await;
+        assert_eq!(all.len(), 301);
+        assert_eq!((all[7], all[300]), ((id(7), 2, 9), (id(300), 1, 5)));
+    }
+}
+
+#[tokio::test]
+async fn a_put_over_another_version_is_a_conflict_and_leaves_nothing() {
+    for database in databases().await {
+        let store = open(&database).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.put(&COUNTERS, vec![counter(1, 1, 1)]).await.unwrap();
+        tx.commit().await.unwrap();
+        for version in [1, 3] {
+            let mut tx = store.begin().await.unwrap();
+            let put = tx.put(&COUNTERS, vec![counter(2, 1, 1), counter(1, version, 9)]).await;
+            assert!(matches!(put, Err(StoreError::Conflict)), "{put:?}");
+            drop(tx);
+        }
+        assert_eq!(totals(&store).await, [(id(1), 1, 1)]);
+    }
+}
+
+#[tokio::test]
+async fn a_load_finds_what_the_keys_name_in_order_and_once() {
+    for database in databases().await {
+        let store = open(&database).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.put(&COUNTERS, (0..1000).map(|n| counter(n, 1, n as i64)).collect()).await.unwrap();
+        let load = Load { select: "SELECT id FROM counters WHERE id", tail: " ORDER BY id", lock: true };
+        let keys = (0..600).rev().flat_map(|n| [id(n), id(n), id(n + 5000)]).collect();
+        let rows = tx.load(load, Keys::Ids(keys)).await.unwrap();
+        let found: Vec<Uuid> = rows.iter().map(|row| row.id(0).unwrap()).collect();
+        assert_eq!(found, (0..600).map(id).collect::<Vec<_>>());
+        assert!(tx.load(load, Keys::Ids(Vec::new())).await.unwrap().is_empty());
+    }
+}
+
+/// Adds to counters; a step with a negative amount is refused by a rule, and one of 13 by the database.
+#[derive(Debug, Default)]
+struct Adding {
+    dropped: std::sync::atomic::AtomicUsize,
+}
+
+impl StepSet for Adding {
+    type Step = (u128, i64);
+    type Outcome = Result<i64, &'static str>;
+
+    async fn run(&self, tx: &mut Tx, steps: &[(u128, i64)]) -> Result<Vec<Self::Outcome>, StoreError> {
+        let load = Load { select: "SELECT id, version, total FROM counters WHERE id", tail: " ORDER BY id", lock: true };
+        let rows = tx.load(load, Keys::Ids(steps.iter().map(|(n, _)| id(*n)).collect())).await?;
+        let mut found = std::collections::BTreeMap::new();
+        for row in rows {
+            found.insert(row.id(0)?, (row.int(1)?, row.int(2)?));
+        }
+        let mut outcomes = Vec::new();
+        let mut changed = std::collections::BTreeMap::new();
+        for (n, amount) in steps {
+            if *amount == 13 {
+                tx.execute("INSERT INTO no_such_table VALUES (1)", Vec::new()).await?;
+            }
+            let (version, total) = found.entry(id(*n)).or_insert((0, 0));
+            if *amount < 0 {
+                outcomes.push(Err("negative"));
+                continue;
+            }
+            *total += amount;
+            changed.insert(*n, (*version + 1, *total));
+            outcomes.push(Ok(*total));
+        }
+        let rows = changed.into_iter().map(|(n, (version, total))| counter(n, version, total)).collect();
+        tx.put(&COUNTERS, rows).await?;
+        Ok(outcomes)
+    }
+
+    fn dropped(&self) {
+        self.dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn steps_of_many_callers_share_transactions_and_each_gets_its_own_answer() {
+    for database in databases().await {
+        let store = open(&database).await;
+        let (writer, task) = GroupWriter::start(store.clone(), Arc::new(Adding::default()), WriterOptions::default());
+        let steps = (0..500_u128).map(|n| {
+            let writer = writer.clone();
+            async move { writer.write((n % 10, if n % 50 == 49 { -1 } else { 1 })).await.unwrap() }
+        });
+        let outcomes = futures_util::future::join_all(steps).await;
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 10);
+        assert_eq!(totals(&store).await.iter().map(|(_, _, total)| total).sum::<i64>(), 490);
+        drop(writer);
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_the_database_refuses_spoils_nobody_elses() {
+    for database in databases().await {
+        let store = open(&database).await;
+        let (writer, _task) = GroupWriter::start(store.clone(), Arc::new(Adding::default()), WriterOptions::default());
+        let steps = [(1, 1), (2, 13), (3, 1)].map(|step| {
+            let writer = writer.clone();
+            async move { writer.write(step).await }
+        });
+        let outcomes = futures_util::future::join_all(steps).await;
+        assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
+        assert!(matches!(outcomes[1], Err(StoreError::Refused(_))));
+        assert_eq!(totals(&store).await, [(id(1), 1, 1), (id(3), 1, 1)]);
+    }
+}
+
+#[tokio::test]
+async fn two_writers_on_one_postgresql_lose_no_update() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let stores = [open(&database).await, open(&database).await];
+    let writers = stores.clone().map(|store| {
+        let options = WriterOptions { tries: 50, pause: Duration::from_millis(1), ..WriterOptions::default() };
+        GroupWriter::start(store, Arc::new(Adding::default()), options).0
+    });
+    let steps = (0..400_usize).map(|n| {
+        let writer = writers[n % 2].clone();
+        async move { writer.write((n as u128 % 7, 1)).await.unwrap().unwrap() }
+    });
+    futures_util::future::join_all(steps).await;
+    assert_eq!(totals(&stores[0]).await.iter().map(|(_, _, total)| total).sum::<i64>(), 400);
+}
+
+#[tokio::test]
+async fn one_process_owns_a_name_and_a_successor_fences_it() {
+    for database in databases().await {
+        let store = open(&database).await;
+        let first = Owner::take(&store, "bank-a", id(1)).await.unwrap();
+        if database.dialect() == Dialect::Postgres {
+            let second = Owner::take(&store, "bank-a", id(2)).await;
+            assert!(matches!(second, Err(StoreError::Owned { .. })));
+            assert!(Owner::take(&store, "bank-b", id(2)).await.is_ok());
+        }
+        let mut tx = store.begin().await.unwrap();
+        first.check(&mut tx).await.unwrap();
+        drop(tx);
+        assert!(first.alive().await);
+        // A successor that took over while the first was cut off leaves its mark.
+        let mut tx = store.begin().await.unwrap();
+        let sql = "UPDATE owners SET mark = $1 WHERE name = 'bank-a'";
+        tx.execute(sql, vec![id(9).into()]).await.unwrap();
+        tx.commit().await.unwrap();
+        if database.dialect() == Dialect::Postgres {
+            let mut tx = store.begin().await.unwrap();
+            assert!(matches!(first.check(&mut tx).await, Err(StoreError::Fenced { .. })));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_sqlite_file_is_opened_once() {
+    let database = TestDatabase::sqlite();
+    let store = open(&database).await;
+    let second = database.open(&migrations(), SystemClock::shared()).await;
+    assert!(matches!(second, Err(StoreError::InUse { .. })), "{second:?}");
+    store.close().await;
+    drop(store);
+    open(&database).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_newer_than_the_program_is_refused() {
+    for database in databases().await {
+        let store = open(&database).await;
+        let mut tx = store.begin().await.unwrap();
+        let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                   VALUES (999, 'from the future', TRUE, $1, 0)";
+        tx.execute(sql, vec![vec![1_u8].into()]).await.unwrap();
+        tx.commit().await.unwrap();
+        store.close().await;
+        drop(store);
+        let opened = database.open(&migrations(), SystemClock::shared()).await;
+        assert!(matches!(opened, Err(StoreError::NewerDatabase { found: 999 })), "{opened:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused_without_repeating_it() {
+    let options = StoreOptions::new("mysql://user:secret@host/db");
+    let error = Store::open(&options, &migrations(), SystemClock::shared()).await.unwrap_err();
+    assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn postgresql_that_forgets_what_it_committed_is_refused() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let weak = format!("{}?options=-c%20synchronous_commit%3Doff", database.url());
+    let opened = Store::open(&StoreOptions::new(&weak), &migrations(), SystemClock::shared()).await;
+    assert!(matches!(opened, Err(StoreError::WeakSetting { setting: "synchronous_commit", .. })), "{opened:?}");
+}

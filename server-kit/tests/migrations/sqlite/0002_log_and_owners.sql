@@ -1,0 +1,23 @@
+CREATE TABLE audit_log (
+    chain TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    occurred_at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    subject BLOB NOT NULL,
+    content TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (chain, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_log_subject ON audit_log (subject);
+CREATE TABLE audit_heads (
+    chain TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    signed_at INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (chain, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE owners (
+    name TEXT NOT NULL PRIMARY KEY,
+    mark BLOB NOT NULL
+) STRICT;

@@ -1,0 +1,91 @@
+//! A database for each server of a federation: a file, or a database of its own on the server that `tests/run` starts.
+
+use std::path::Path;
+use std::str::FromStr as _;
+
+use server_kit::rng::{Rng as _, SystemRng};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+
+/// Names the PostgreSQL server of the tests: `postgres://user@host:port/postgres`, allowed to create databases.
+pub const POSTGRES: &str = "BANKHUB_TEST_POSTGRES";
+
+/// Where a federation keeps its books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Engine {
+    /// Whether tests on this engine can run here. Those that cannot say so; `tests/run` makes sure that they can.
+    pub fn is_there(self) -> bool {
+        let there = self == Self::Sqlite || postgres().is_some();
+        if !there {
+            println!("skipped: no PostgreSQL; {POSTGRES} names no server");
+        }
+        there
+    }
+}
+
+fn postgres() -> Option<String> {
+    std::env::var(POSTGRES).ok().filter(|url| !url.is_empty())
+}
+
+/// The database of one server, or of the replicas of one hub.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub url: String,
+    /// Its name on the PostgreSQL server.
+    name: Option<String>,
+}
+
+impl Database {
+    /// A new, empty database called after `server`; a file is put into `folder`.
+    pub async fn create(engine: Engine, folder: &Path, server: &str) -> Self {
+        match engine {
+            Engine::Sqlite => Self { url: format!("sqlite:{}", folder.join("data.sqlite").display()), name: None },
+            Engine::Postgres => {
+                let name = format!("bankhub_test_{}_{}", server.replace('-', "_"), random_name());
+                let mut admin = admin().await;
+                sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.unwrap();
+                Self { url: admin_options().database(&name).to_url_lossy().to_string(), name: Some(name) }
+            }
+        }
+    }
+
+    pub fn engine(&self) -> Engine {
+        if self.name.is_some() { Engine::Postgres } else { Engine::Sqlite }
+    }
+
+    /// Sets a parameter that every new connection to this database begins with.
+    pub async fn set_parameter(&self, parameter: &str, value: &str) {
+        let Some(name) = &self.name else { panic!("only PostgreSQL has parameters of a database") };
+        let mut admin = admin().await;
+        let sql = format!("ALTER DATABASE {name} SET {parameter} = {value}");
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+    }
+
+    /// Drops a database that nobody needs any more. One whose test failed is left to be looked at.
+    pub async fn remove(&self) {
+        let Some(name) = &self.name else { return };
+        let mut admin = admin().await;
+        let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+    }
+}
+
+fn admin_options() -> PgConnectOptions {
+    let url = postgres().unwrap_or_else(|| panic!("{POSTGRES} is not set"));
+    PgConnectOptions::from_str(&url).unwrap()
+}
+
+async fn admin() -> PgConnection {
+    PgConnection::connect_with(&admin_options()).await.unwrap()
+}
+
+fn random_name() -> String {
+    let mut bytes = [0; 8];
+    SystemRng::new().fill(&mut bytes).unwrap();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,155 @@
+//! Somebody on the wire between hub and bank who knows which call passes, and cuts the link just before the bank gets it, or
+//! after the bank has acted and before the hub hears of it.
+//!
+//! The hub speaks to a relay, the relay to this server under the bank's name, and this server to the bank under the hub's.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bankhub::init::Authority;
+use bankhub::profile::Link;
+use domain::BankId;
+use proto::bank::bank_service_client::BankServiceClient;
+use proto::bank::bank_service_server::{BankService, BankServiceServer};
+use proto::bank::*;
+use server_kit::config::SecretRef;
+use server_kit::identity::Role;
+use server_kit::serve::GrpcServer;
+use server_kit::tls::{ClientTlsConfig, ServerTls, ServerTlsConfig};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::service::Routes;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use crate::relay::Relay;
+
+/// A call of the hub at a bank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Hold,
+    Post,
+    Void,
+    GiveBack,
+}
+
+/// Where the link is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The bank never hears of the call.
+    Before,
+    /// The bank has acted; the hub never hears of it.
+    After,
+}
+
+/// The cuts that are to come, and the relay that makes them.
+#[derive(Clone, Debug)]
+pub struct Scissors {
+    planned: Arc<Mutex<Vec<(Call, Moment)>>>,
+    relay: Relay,
+}
+
+impl Scissors {
+    /// Cuts the link at the next such call.
+    pub fn cut_at(&self, call: Call, moment: Moment) {
+        self.planned().push((call, moment));
+    }
+
+    /// Whether all cuts have been made.
+    pub fn are_done(&self) -> bool {
+        self.planned().is_empty()
+    }
+
+    fn planned(&self) -> std::sync::MutexGuard<'_, Vec<(Call, Moment)>> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cuts if this is the place. A call that was cut is never answered.
+    async fn pass(&self, call: Call, moment: Moment) {
+        let cut = {
+            let mut planned = self.planned();
+            planned.iter().position(|plan| *plan == (call, moment)).map(|at| planned.remove(at))
+        };
+        if cut.is_some() {
+            self.relay.cut();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The server in the middle.
+#[derive(Debug)]
+pub struct Interposed {
+    pub scissors: Scissors,
+    _serving: DropGuard,
+}
+
+impl Interposed {
+    /// Puts itself between `relay` and the bank at `bank_endpoint`, with certificates of both in `folder`.
+    pub async fn start(
+        authority: &Authority,
+        bank: &BankId,
+        bank_endpoint: &str,
+        relay: &Relay,
+        folder: &Path,
+    ) -> Self {
+        let hub = authority.member(Role::Hub, "", &folder.join("as-hub"), &["127.0.0.1"]).unwrap();
+        let itself = authority.member(Role::Bank, bank.as_str(), &folder.join("as-bank"), &["127.0.0.1"]).unwrap();
+        let as_hub = ClientTlsConfig {
+            server_ca: hub.authority(),
+            certificate: Some(hub.certificate()),
+            key: Some(SecretRef::File(hub.key())),
+        };
+        let channel = Link::new(authority.federation(), &as_hub).unwrap().bank(bank, bank_endpoint).unwrap();
+        let files = ServerTlsConfig {
+            certificate: itself.certificate(),
+            key: SecretRef::File(itself.key()),
+            client_ca: itself.authority(),
+            revocation: None,
+        };
+        let tls = ServerTls::load(&files, authority.federation()).unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let addr: SocketAddr = listener.local_addr().unwrap();
+        let scissors = Scissors { planned: Arc::default(), relay: relay.clone() };
+        let service = Middle { bank: BankServiceClient::new(channel), scissors: scissors.clone() };
+        let stop = CancellationToken::new();
+        let server = GrpcServer::new(listener, tls, Routes::new(BankServiceServer::new(service)), stop.clone());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(server.run()));
+        relay.point_to(Some(addr));
+        Self { scissors, _serving: stop.drop_guard() }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Middle {
+    bank: BankServiceClient<Channel>,
+    scissors: Scissors,
+}
+
+macro_rules! middle {
+    ($($name:ident($request:ty) -> $response:ty $(, $call:expr)?;)*) => {
+        #[tonic::async_trait]
+        impl BankService for Middle {
+            $(async fn $name(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
+                $(self.scissors.pass($call, Moment::Before).await;)?
+                let answer = self.bank.clone().$name(request.into_inner()).await;
+                $(self.scissors.pass($call, Moment::After).await;)?
+                answer
+            })*
+        }
+    };
+}
+
+middle! {
+    hold_leg(HoldLegRequest) -> HoldLegResponse, Call::Hold;
+    post_legs(PostLegsRequest) -> PostLegsResponse, Call::Post;
+    void_leg(VoidLegRequest) -> VoidLegResponse, Call::Void;
+    refund_leg(RefundLegRequest) -> RefundLegResponse, Call::GiveBack;
+    get_leg(GetLegRequest) -> GetLegResponse;
+    list_legs(ListLegsRequest) -> ListLegsResponse;
+    open_account(OpenAccountRequest) -> OpenAccountResponse;
+    get_account(GetAccountRequest) -> GetAccountResponse;
+    deposit_cash(DepositCashRequest) -> DepositCashResponse;
+    set_account_frozen(SetAccountFrozenRequest) -> SetAccountFrozenResponse;
+}
