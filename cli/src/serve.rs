@@ -1,12 +1,12 @@
 //! The servers' commands: configuration, logs, run, drain.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use server_kit::config::ConfigError;
 use server_kit::shutdown::Shutdown;
 use server_kit::telemetry::{self, TelemetryError};
-use tokio::io::AsyncReadExt as _;
 
 use crate::error::CliError;
 use crate::typed;
@@ -62,16 +62,19 @@ fn listen(args: &ServeArgs) -> Result<Shutdown, CliError> {
     let shutdown =
         Shutdown::listen().map_err(|source| CliError::System { what: "signals".to_owned(), source })?;
     if args.until_stdin_closes {
-        tokio::spawn(drain_with_stdin(shutdown.clone()));
+        let shutdown = shutdown.clone();
+        // A thread of its own: a read that blocks would keep the runtime from ending.
+        let thread = std::thread::Builder::new().name("stdin".to_owned());
+        let spawned = thread.spawn(move || drain_with_stdin(&shutdown));
+        spawned.map_err(|source| CliError::System { what: "a thread".to_owned(), source })?;
     }
     Ok(shutdown)
 }
 
-async fn drain_with_stdin(shutdown: Shutdown) {
-    let mut stdin = tokio::io::stdin();
+fn drain_with_stdin(shutdown: &Shutdown) {
     let mut ignored = [0_u8; 64];
     // Whatever comes is ignored; an error means as much as the end.
-    while matches!(stdin.read(&mut ignored).await, Ok(read) if read > 0) {}
+    while matches!(std::io::stdin().read(&mut ignored), Ok(read) if read > 0) {}
     tracing::info!("standard input has ended: draining");
     shutdown.drain();
 }

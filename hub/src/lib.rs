@@ -4,8 +4,8 @@
 //! Invariant: the hub and the bank adapter never import each other; they meet in `proto`.
 
 pub mod bank;
-pub mod cardholder;
 mod caller;
+pub mod cardholder;
 mod check;
 mod config;
 pub mod directory;

@@ -51,10 +51,7 @@ pub enum RunError {
 
 /// The hub's schema, once for each engine.
 pub fn migrations() -> Migrations {
-    Migrations {
-        sqlite: sqlx::migrate!("./migrations/sqlite"),
-        postgres: sqlx::migrate!("./migrations/postgres"),
-    }
+    Migrations { sqlite: sqlx::migrate!("./migrations/sqlite"), postgres: sqlx::migrate!("./migrations/postgres") }
 }
 
 /// Runs the hub until it has drained.
@@ -74,10 +71,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let listener = listener.map_err(|error| RunError::Listen { addr: config.listen, error })?;
     let grpc_addr = listener.local_addr().map_err(|error| RunError::Listen { addr: config.listen, error })?;
     tls.reload_on_hangup(shutdown.draining()).map_err(|error| RunError::Listen { addr: config.listen, error })?;
-    let (server, health) =
-        GrpcServer::new(listener, tls, hub.routes(&config, &shutdown), shutdown.draining())
-            .with_limits(config.limits.clone())
-            .with_health();
+    let (server, health) = GrpcServer::new(listener, tls, hub.routes(&config, &shutdown), shutdown.draining())
+        .with_limits(config.limits.clone())
+        .with_health();
     health.set("", true).await;
     readiness.set("listener", true);
     if let Some(path) = &config.ports_file {

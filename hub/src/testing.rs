@@ -3,6 +3,8 @@
 //! SQLite is always tested. PostgreSQL is tested when `BANKHUB_TEST_POSTGRES` is the URL of a database whose user may create
 //! others, such as `postgres://postgres@127.0.0.1:5432/postgres`.
 
+pub(crate) mod past;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -81,7 +83,8 @@ pub(crate) async fn on_each_engine(test: impl AsyncFn(TestHub)) {
 /// Runs a test on PostgreSQL, if there is one.
 pub(crate) async fn on_postgres(test: impl AsyncFn(TestHub)) {
     let Ok(admin) = std::env::var("BANKHUB_TEST_POSTGRES") else { return };
-    let name = format!("bankhub_test_{}", IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid().unwrap().simple());
+    let name =
+        format!("bankhub_test_{}", IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid().unwrap().simple());
     run_as_admin(&admin, format!("CREATE DATABASE {name}")).await;
     let clock = Arc::new(ShiftedClock::default());
     let (server, _) = admin.rsplit_once('/').unwrap();

@@ -1,6 +1,6 @@
-//! A database for each server of a federation: a file, or a database of its own on the server that `tests/run` starts.
+//! A database for each server of a federation: the file that the launcher makes, or a database of its own on the server that
+//! `tests/run` starts.
 
-use std::path::Path;
 use std::str::FromStr as _;
 
 use server_kit::rng::{Rng as _, SystemRng};
@@ -35,27 +35,26 @@ fn postgres() -> Option<String> {
 /// The database of one server, or of the replicas of one hub.
 #[derive(Clone, Debug)]
 pub struct Database {
-    pub url: String,
-    /// Its name on the PostgreSQL server.
+    /// Its name on the PostgreSQL server; none for a file.
     name: Option<String>,
 }
 
 impl Database {
-    /// A new, empty database called after `server`; a file is put into `folder`.
-    pub async fn create(engine: Engine, folder: &Path, server: &str) -> Self {
-        match engine {
-            Engine::Sqlite => Self { url: format!("sqlite:{}", folder.join("data.sqlite").display()), name: None },
-            Engine::Postgres => {
-                let name = format!("bankhub_test_{}_{}", server.replace('-', "_"), random_name());
-                let mut admin = admin().await;
-                sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.unwrap();
-                Self { url: admin_options().database(&name).to_url_lossy().to_string(), name: Some(name) }
-            }
+    /// A new, empty database called after `server`.
+    pub async fn create(engine: Engine, server: &str) -> Self {
+        if engine == Engine::Sqlite {
+            return Self { name: None };
         }
+        let name = format!("bankhub_test_{}_{}", server.replace('-', "_"), random_name());
+        let mut admin = admin().await;
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.unwrap();
+        Self { name: Some(name) }
     }
 
-    pub fn engine(&self) -> Engine {
-        if self.name.is_some() { Engine::Postgres } else { Engine::Sqlite }
+    /// Where it is, if it is not a file.
+    pub fn url(&self) -> Option<String> {
+        let name = self.name.as_ref()?;
+        Some(admin_options().database(name).to_url_lossy().to_string())
     }
 
     /// Sets a parameter that every new connection to this database begins with.

@@ -122,7 +122,9 @@ fn a_licence_is_read_as_spdx_means_it() {
     for good in ["MIT", "MIT/GPL-3.0", "GPL-2.0 OR (MIT AND Apache-2.0)", "Apache-2.0 WITH LLVM-exception OR GPL-2.0"] {
         assert!(is_allowed(good, &allowed), "{good}");
     }
-    for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR GPL-2.0) AND AGPL-3.0", "MIT WITH Strings-attached", "MIT MIT"] {
+    for bad in
+        ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR GPL-2.0) AND AGPL-3.0", "MIT WITH Strings-attached", "MIT MIT"]
+    {
         assert!(!is_allowed(bad, &allowed), "{bad}");
     }
 }
@@ -339,10 +341,8 @@ fn every_row_of_the_mission_that_is_named_exists() {
 #[test]
 fn every_row_that_the_readme_claims_is_proved_by_a_test_that_names_it() {
     let Ok(readme) = fs::read_to_string(root().join("README.md")) else { return };
-    let tests: BTreeSet<String> = sources(&[".rs"])
-        .values()
-        .flat_map(|text| functions(text).into_iter().map(|(name, _)| name))
-        .collect();
+    let tests: BTreeSet<String> =
+        sources(&[".rs"]).values().flat_map(|text| functions(text).into_iter().map(|(name, _)| name)).collect();
     // What is planned is said after a heading of its own.
     let claimed = readme.split("\n## What comes next").next().unwrap_or_default();
     let unproved: Vec<_> = row_ids(claimed)

@@ -4,23 +4,22 @@ use std::time::Duration;
 
 use domain::Reason;
 use proto::cardholder as phone;
-use proto::cardholder::cardholder_service_client::CardholderServiceClient;
 use proto::common::Money;
 use proto::terminal as pb;
 use proto::terminal::terminal_service_client::TerminalServiceClient;
 use server_kit::clock::Stopwatch;
 use server_kit::rng::IdMaker;
 use tonic::transport::Channel;
-use tonic::{Request, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use super::latency::Latencies;
+use crate::phone::{Phone, PhoneError};
 
 /// One person who pays all the time, at one terminal.
 #[derive(Debug)]
 pub struct Payer {
     pub terminal: Channel,
-    pub phone: Channel,
-    pub token: String,
+    pub phone: Phone,
     pub phone_number: String,
     pub password: String,
     /// The last event that the person's phone has seen.
@@ -47,8 +46,8 @@ pub enum PayError {
     StreamEnded,
     #[error("no id could be made")]
     NoId,
-    #[error("a token that is no header value")]
-    BadToken,
+    #[error(transparent)]
+    Phone(#[from] PhoneError),
 }
 
 impl From<Status> for PayError {
@@ -83,7 +82,7 @@ async fn pay_until(
 ) -> Result<(Payer, Seen), PayError> {
     let mut seen = Seen::default();
     let mut terminal = TerminalServiceClient::new(payer.terminal.clone());
-    let mut events = watch_events(&payer).await?;
+    let mut events = payer.phone.events(payer.cursor).await?;
     while watch.elapsed() < span {
         let payment_id = ids.uuid().map_err(|_| PayError::NoId)?.to_string();
         let begun = watch.elapsed();
@@ -116,13 +115,6 @@ fn create(payment_id: &str, phone_number: &str) -> pb::CreatePaymentRequest {
         items: Vec::new(),
         merchant_reference: String::new(),
     }
-}
-
-async fn watch_events(payer: &Payer) -> Result<Streaming<phone::WatchEventsResponse>, PayError> {
-    let mut request = Request::new(phone::WatchEventsRequest { after_sequence: payer.cursor });
-    let token = format!("Bearer {}", payer.token).parse().map_err(|_| PayError::BadToken)?;
-    request.metadata_mut().insert("authorization", token);
-    Ok(CardholderServiceClient::new(payer.phone.clone()).watch_events(request).await?.into_inner())
 }
 
 async fn next_event(

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use super::ready::{Ports, is_ready};
 use super::{ServerOptions, TrialError, TrialOptions};
@@ -48,6 +48,8 @@ pub struct Server {
     ready_within: Duration,
     stop_within: Duration,
     child: Option<Child>,
+    /// Kept open for as long as the server is to run, and apart from the child, since waiting for a child closes its own.
+    stdin: Option<ChildStdin>,
     /// Where it listened first; a restarted server listens there again, as its peers expect.
     ports: Option<Ports>,
 }
@@ -73,6 +75,7 @@ impl Server {
             ready_within: trial.ready_within,
             stop_within: trial.stop_within,
             child: None,
+            stdin: None,
             ports: None,
         }
     }
@@ -166,7 +169,9 @@ impl Server {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         // Control-C at a terminal goes to the whole group; it is the launcher who stops servers, in order.
         command.process_group(0);
-        let child = command.spawn().map_err(|source| TrialError::Spawn { server: self.name.clone(), source })?;
+        let spawned = command.spawn();
+        let mut child = spawned.map_err(|source| TrialError::Spawn { server: self.name.clone(), source })?;
+        self.stdin = child.stdin.take();
         self.child = Some(child);
         Ok(())
     }

@@ -99,8 +99,8 @@ impl Banks {
 
     fn connect(&self, bank: &BankId, endpoint: &str) -> Result<Channel, LinkError> {
         let tls = &self.inner.tls;
-        let principal = Principal::bank(tls.federation(), bank.as_str())
-            .map_err(|_| LinkError::Identity(bank.clone()))?;
+        let principal =
+            Principal::bank(tls.federation(), bank.as_str()).map_err(|_| LinkError::Identity(bank.clone()))?;
         Ok(tls.channel(endpoint, ServerIdentity::Spiffe(principal), &ChannelOptions::default())?)
     }
 
@@ -153,9 +153,9 @@ impl Banks {
         let answer =
             self.call(bank, request, |mut client, request| async move { client.void_leg(request).await }).await;
         match answer {
-            Ok(answer) => answer.leg.is_some_and(|leg| {
-                matches!(leg.state(), pb::LegState::Voided | pb::LegState::Refused)
-            }),
+            Ok(answer) => {
+                answer.leg.is_some_and(|leg| matches!(leg.state(), pb::LegState::Voided | pb::LegState::Refused))
+            }
             Err(status) => {
                 tracing::warn!(%bank, %leg, code = ?status.code(), "a void got no answer");
                 false

@@ -43,11 +43,7 @@ pub(super) struct Acknowledged {
 }
 
 impl Marks {
-    pub(super) fn start(
-        writer: GroupWriter<Phones>,
-        linger: Duration,
-        limits: Arc<Limits>,
-    ) -> (Self, JoinHandle<()>) {
+    pub(super) fn start(writer: GroupWriter<Phones>, linger: Duration, limits: Arc<Limits>) -> (Self, JoinHandle<()>) {
         let (queue, marks) = mpsc::channel(QUEUE);
         let task = tokio::spawn(run(marks, writer, linger, limits));
         (Self { queue }, task)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{DeviceId, Reason};
-use futures_util::stream::{BoxStream, unfold};
 use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, unfold};
 use proto::cardholder as pb;
 use proto::cardholder::cardholder_service_server::CardholderService;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -59,7 +59,8 @@ impl CardholderService for CardholderApi {
         this.limits.call(&request)?;
         let device_id = DeviceId::parse(&request.get_ref().device_id).map_err(proto::status)?;
         let parts = &this.parts;
-        let nonce = make_nonce(&*parts.keys, &*parts.rng, device_id, parts.clock.now()).map_err(|error| fault(&error))?;
+        let nonce =
+            make_nonce(&*parts.keys, &*parts.rng, device_id, parts.clock.now()).map_err(|error| fault(&error))?;
         Ok(Response::new(pb::BeginSessionResponse { nonce }))
     }
 
@@ -120,8 +121,7 @@ impl CardholderService for CardholderApi {
         if through < 0 {
             return Err(proto::status(Reason::SequenceOutOfRange));
         }
-        let acknowledged =
-            Acknowledged { device_id: session.device_id, person_id: session.person_id, through };
+        let acknowledged = Acknowledged { device_id: session.device_id, person_id: session.person_id, through };
         let stored = self.inner.marks.acknowledge(acknowledged).await.map_err(|error| store_status(&error))?;
         let acknowledged_sequence = stored.map_err(proto::status)?;
         Ok(Response::new(pb::AcknowledgeEventsResponse { acknowledged_sequence }))

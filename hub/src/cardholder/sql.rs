@@ -10,15 +10,7 @@ use crate::directory::snapshot::{items_from_json, merchant_from_json};
 const DEVICES: Table = Table {
     name: "devices",
     key: &["device_id"],
-    columns: &[
-        "device_id",
-        "version",
-        "person_id",
-        "public_key",
-        "revoked",
-        "acknowledged_sequence",
-        "enrolled_at",
-    ],
+    columns: &["device_id", "version", "person_id", "public_key", "revoked", "acknowledged_sequence", "enrolled_at"],
 };
 
 const SESSIONS: Table = Table {
@@ -179,12 +171,9 @@ pub(super) async fn load_enrolling(tx: &mut Tx, phone_hash: &[u8]) -> Result<Opt
     let Some(row) = rows.first() else { return Ok(None) };
     let code = match row.maybe_int(2)? {
         None => None,
-        Some(version) => Some(EnrolmentCode {
-            version,
-            mac: row.bytes(3)?,
-            expires_at: row.time(4)?,
-            attempts_left: row.int(5)?,
-        }),
+        Some(version) => {
+            Some(EnrolmentCode { version, mac: row.bytes(3)?, expires_at: row.time(4)?, attempts_left: row.int(5)? })
+        }
     };
     Ok(Some(Enrolling { person_id: PersonId::from_uuid(row.id(0)?), person_version: row.int(1)?, code }))
 }
@@ -237,8 +226,7 @@ pub(super) async fn read_purchases(
     let sql = "SELECT payment_id, occurred_at, currency, amount_minor, given_back_minor, bank_id, account_masked, merchant, \
                terminal_id, items FROM purchases WHERE person_id = $1 AND (occurred_at, payment_id) < ($2, $3) \
                ORDER BY occurred_at DESC, payment_id DESC LIMIT $4";
-    let args =
-        vec![person_id.uuid().into(), before.occurred_at.into(), before.payment_id.uuid().into(), limit.into()];
+    let args = vec![person_id.uuid().into(), before.occurred_at.into(), before.payment_id.uuid().into(), limit.into()];
     store.fetch(sql, args).await?.iter().map(|row| purchase_of(row, person_id)).collect()
 }
 

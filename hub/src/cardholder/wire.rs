@@ -25,11 +25,7 @@ pub(super) fn event(event: &Event) -> pb::Event {
             })
         }
     };
-    pb::Event {
-        sequence: event.sequence,
-        occurred_at: Some(proto::to_timestamp(event.occurred_at)),
-        kind: Some(kind),
-    }
+    pb::Event { sequence: event.sequence, occurred_at: Some(proto::to_timestamp(event.occurred_at)), kind: Some(kind) }
 }
 
 pub(super) fn purchase(purchase: &Purchase) -> pb::Purchase {
@@ -42,9 +38,7 @@ pub(super) fn purchase(purchase: &Purchase) -> pb::Purchase {
         merchant: Some(merchant(&purchase.merchant)),
         terminal_id: purchase.terminal_id.to_string(),
         place: purchase.place.as_ref().map(ToString::to_string).unwrap_or_default(),
-        location: purchase
-            .location
-            .map(|Location { latitude, longitude }| common::Location { latitude, longitude }),
+        location: purchase.location.map(|Location { latitude, longitude }| common::Location { latitude, longitude }),
         items: purchase.items.iter().map(item).collect(),
         given_back_minor: purchase.given_back_minor,
     }

@@ -25,10 +25,18 @@ pub(super) struct Caches {
 
 impl Caches {
     pub(super) fn new(ttl: Duration, entries: u64) -> Self {
-        Self { terminals: cache(ttl, entries), phones: cache(ttl, entries), payers: cache(ttl, entries), banks: cache(ttl, entries) }
+        Self {
+            terminals: cache(ttl, entries),
+            phones: cache(ttl, entries),
+            payers: cache(ttl, entries),
+            banks: cache(ttl, entries),
+        }
     }
 }
 
-fn cache<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>(ttl: Duration, entries: u64) -> Known<K, V> {
+fn cache<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>(
+    ttl: Duration,
+    entries: u64,
+) -> Known<K, V> {
     Cache::builder().max_capacity(entries).time_to_live(ttl).build()
 }

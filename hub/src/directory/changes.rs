@@ -8,12 +8,12 @@ use server_kit::store::{StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{BankEntry, phone_hash};
 use super::banks::RegisterBank;
 use super::cache::Caches;
 use super::merchants::RegisterMerchant;
 use super::persons::{BindAccount, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
+use super::{BankEntry, phone_hash};
 
 /// What an operator asks for, and which operator.
 #[derive(Debug)]

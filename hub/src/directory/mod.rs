@@ -36,8 +36,8 @@ use cache::Caches;
 use changes::Changes;
 
 pub use operator::OperatorApi;
-pub(crate) use sealed::{check_password, enrolment_code_matches};
 pub use sealed::{SecretError, password_mac, password_matches, phone_hash};
+pub(crate) use sealed::{check_password, enrolment_code_matches};
 
 /// Asks a bank about its accounts.
 pub trait BankAccounts: Send + Sync {

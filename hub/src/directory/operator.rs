@@ -55,7 +55,8 @@ impl OperatorApi {
         bank.ok_or_else(|| proto::status(Reason::BankUnknown))?;
         let masked = self.accounts.account_masked(&asked.bank_id, asked.account_id).await.map_err(proto::status)?;
         // It comes from outside and is shown to people ever after.
-        let line = Line::parse(&masked).map_err(|_| fault(&format!("{} gives an account no name to show", asked.bank_id)))?;
+        let line =
+            Line::parse(&masked).map_err(|_| fault(&format!("{} gives an account no name to show", asked.bank_id)))?;
         Ok(line.to_string())
     }
 }

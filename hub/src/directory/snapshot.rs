@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_snapshot_that_was_changed_is_an_error_and_not_a_default() {
-        for bad in ["", "{}", "[]", r#"{"id":"A","name":"a","category":"5812"}"#, r#"{"id":"a","name":"a","category":"58"}"#] {
+        for bad in
+            ["", "{}", "[]", r#"{"id":"A","name":"a","category":"5812"}"#, r#"{"id":"a","name":"a","category":"58"}"#]
+        {
             assert!(merchant_from_json(bad).is_err(), "{bad}");
         }
         for bad in ["", "{}", r#"[{"name":"a","quantity_milli":0,"amount_minor":1}]"#, r#"[{"name":"a"}]"#] {

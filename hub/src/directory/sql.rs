@@ -42,16 +42,7 @@ const PAYERS: Table = Table {
 const BINDINGS: Table = Table {
     name: "bindings",
     key: &["bank_id", "account_id"],
-    columns: &[
-        "bank_id",
-        "account_id",
-        "version",
-        "person_id",
-        "account_masked",
-        "active",
-        "is_default",
-        "bound_at",
-    ],
+    columns: &["bank_id", "account_id", "version", "person_id", "account_masked", "active", "is_default", "bound_at"],
 };
 
 const ENROLMENT_CODES: Table = Table {
@@ -260,7 +251,8 @@ pub(super) async fn insert_person(tx: &mut Tx, person: &PersonRow) -> Result<(),
         tx.now().into(),
     ];
     tx.insert(&PERSONS, vec![row]).await?;
-    let guard = vec![id.into(), Value::Int(1), Value::Int(0), None::<Timestamp>.into(), Vec::<u8>::new().into(), Value::Int(0)];
+    let guard =
+        vec![id.into(), Value::Int(1), Value::Int(0), None::<Timestamp>.into(), Vec::<u8>::new().into(), Value::Int(0)];
     tx.insert(&PAYERS, vec![guard]).await
 }
 

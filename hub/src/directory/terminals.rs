@@ -39,7 +39,8 @@ impl RegisterTerminal {
             // Whether it is suspended is not content but state, which has a call of its own: the same registration again must
             // not let a suspended terminal go on.
             let known = known.value;
-            let same = known.merchant.id == self.merchant_id && known.place == self.place && known.location == self.location;
+            let same =
+                known.merchant.id == self.merchant_id && known.place == self.place && known.location == self.location;
             return Ok(if same { Ok(Done::Terminal(known)) } else { Err(Reason::NameTaken) });
         }
         let Some(merchant) = sql::load_merchant(tx, &self.merchant_id).await? else {
@@ -92,9 +93,7 @@ pub(super) fn to_pb(terminal: &Terminal) -> pb::Terminal {
         terminal_id: terminal.id.to_string(),
         merchant_id: terminal.merchant.id.to_string(),
         place: terminal.place.as_ref().map(ToString::to_string).unwrap_or_default(),
-        location: terminal
-            .location
-            .map(|Location { latitude, longitude }| common::Location { latitude, longitude }),
+        location: terminal.location.map(|Location { latitude, longitude }| common::Location { latitude, longitude }),
         suspended: terminal.suspended,
     }
 }

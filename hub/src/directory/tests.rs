@@ -1,7 +1,7 @@
 //! The directory as operators and the payment path see it, on both engines.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::{AccountId, BankId, PersonId, PhoneNumber, Reason, TerminalId};
@@ -219,11 +219,8 @@ async fn m4_a_phone_number_is_one_persons_and_is_found_as_soon_as_it_is_register
         let somebody_else = office.person(PHONE);
         assert_eq!(reason(office.api.register_person(by_operator(somebody_else)).await), Reason::PhoneNumberTaken);
         for (number, name) in [("+8613800138001", NAME), (PHONE, "王大明")] {
-            let changed = pb::RegisterPersonRequest {
-                phone_number: number.to_owned(),
-                name: name.to_owned(),
-                ..person.clone()
-            };
+            let changed =
+                pb::RegisterPersonRequest { phone_number: number.to_owned(), name: name.to_owned(), ..person.clone() };
             assert_eq!(reason(office.api.register_person(by_operator(changed)).await), Reason::NameTaken);
         }
     })
@@ -259,7 +256,8 @@ async fn m4_the_first_account_pays_until_another_is_made_the_default() {
         let nobody = office.account(&hub.id().to_string(), false);
         assert_eq!(reason(office.bind(&nobody).await), Reason::PersonUnknown);
 
-        let refusing = open(&hub, "hub-2", AnyAccount { refusal: Some(Reason::AccountUnknown), ..AnyAccount::default() });
+        let refusing =
+            open(&hub, "hub-2", AnyAccount { refusal: Some(Reason::AccountUnknown), ..AnyAccount::default() });
         assert_eq!(reason(refusing.bind(&office.account(&person, false)).await), Reason::AccountUnknown);
     })
     .await;
@@ -357,7 +355,8 @@ async fn m8_every_change_stands_in_the_log_and_no_secret_does() {
         let reports = audit::verify(&hub.store, &*hub.keys).await.unwrap();
         assert!(reports.iter().all(|report| report.faults.is_empty()), "{reports:?}");
         // Number and name are nowhere in the clear.
-        let row = hub.store.fetch_one("SELECT phone_sealed, name_sealed FROM persons", Vec::new()).await.unwrap().unwrap();
+        let row =
+            hub.store.fetch_one("SELECT phone_sealed, name_sealed FROM persons", Vec::new()).await.unwrap().unwrap();
         for (column, text) in [(0, PHONE), (1, NAME)] {
             let sealed = row.bytes(column).unwrap();
             assert!(!sealed.windows(text.len()).any(|bytes| bytes == text.as_bytes()));
@@ -420,7 +419,10 @@ async fn bad_input_is_refused_by_reason_and_stores_nothing() {
         let api = &office.api;
 
         for (change, expected) in [
-            (Box::new(|bank: &mut pb::Bank| bank.bank_id = "Bank A".into()) as Box<dyn Fn(&mut pb::Bank)>, Reason::NameMalformed),
+            (
+                Box::new(|bank: &mut pb::Bank| bank.bank_id = "Bank A".into()) as Box<dyn Fn(&mut pb::Bank)>,
+                Reason::NameMalformed,
+            ),
             (Box::new(|bank| bank.bank_id.clear()), Reason::NameMalformed),
             (Box::new(|bank| bank.display_name = "a\u{1b}[31m".into()), Reason::TextMalformed),
             (Box::new(|bank| bank.endpoint = "http://127.0.0.1:1".into()), Reason::EndpointMalformed),
@@ -429,13 +431,18 @@ async fn bad_input_is_refused_by_reason_and_stores_nothing() {
             change(request.bank.as_mut().unwrap());
             assert_eq!(reason(api.register_bank(by_operator(request)).await), expected);
         }
-        assert_eq!(reason(api.register_bank(by_operator(pb::RegisterBankRequest { bank: None })).await), Reason::FieldMissing);
+        assert_eq!(
+            reason(api.register_bank(by_operator(pb::RegisterBankRequest { bank: None })).await),
+            Reason::FieldMissing
+        );
 
         let nothing = pb::RegisterMerchantRequest { merchant: None };
         assert_eq!(reason(api.register_merchant(by_operator(nothing)).await), Reason::FieldMissing);
-        for (name, category, expected) in
-            [("a\nb", "5812", Reason::TextMalformed), ("a", "58", Reason::CategoryMalformed), ("a", "５８１２", Reason::CategoryMalformed)]
-        {
+        for (name, category, expected) in [
+            ("a\nb", "5812", Reason::TextMalformed),
+            ("a", "58", Reason::CategoryMalformed),
+            ("a", "５８１２", Reason::CategoryMalformed),
+        ] {
             let merchant = common::Merchant {
                 merchant_id: "noodles".into(),
                 display_name: name.into(),
@@ -447,9 +454,11 @@ async fn bad_input_is_refused_by_reason_and_stores_nothing() {
 
         let nothing = pb::RegisterTerminalRequest { terminal: None };
         assert_eq!(reason(api.register_terminal(by_operator(nothing)).await), Reason::FieldMissing);
-        for (latitude, place, expected) in
-            [(91.0, "a", Reason::LocationMalformed), (f64::NAN, "a", Reason::LocationMalformed), (0.0, "\u{202e}a", Reason::TextMalformed)]
-        {
+        for (latitude, place, expected) in [
+            (91.0, "a", Reason::LocationMalformed),
+            (f64::NAN, "a", Reason::LocationMalformed),
+            (0.0, "\u{202e}a", Reason::TextMalformed),
+        ] {
             let mut request = a_terminal();
             let terminal = request.terminal.as_mut().unwrap();
             terminal.place = place.into();

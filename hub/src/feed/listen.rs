@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_notice_names_its_sender_and_its_persons_and_is_never_too_long() {
-        let persons: Vec<PersonId> = (0..PERSONS_IN_A_NOTICE as u128).map(|n| PersonId::from_uuid(Uuid::from_u128(n))).collect();
+        let persons: Vec<PersonId> =
+            (0..PERSONS_IN_A_NOTICE as u128).map(|n| PersonId::from_uuid(Uuid::from_u128(n))).collect();
         let replica = Uuid::from_u128(77);
         let notice = notice(replica, &persons);
         assert!(notice.len() < 8_000);

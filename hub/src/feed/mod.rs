@@ -14,8 +14,8 @@ mod watch;
 use std::fmt;
 use std::sync::Arc;
 
-use domain::feed::Event;
 use domain::PersonId;
+use domain::feed::Event;
 use server_kit::clock::SharedClock;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::store::{Store, StoreError, Tx};

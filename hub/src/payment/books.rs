@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
-use domain::payment::{Kind, Payment, PayerGuard};
+use domain::payment::{Kind, PayerGuard, Payment};
 use domain::purchase::{Purchase, Terminal};
 use domain::{PaymentId, PersonId, Reason, Timestamp};
 use server_kit::audit::Entry;
@@ -47,8 +47,7 @@ impl Books {
         let payments = sql::load_payments(tx, payments).await?;
         let mut persons = new_payers;
         persons.extend(payments.values().filter_map(|stored| stored.value.person_id).map(PersonId::uuid));
-        let passwords =
-            if with_passwords { sql::load_passwords(tx, persons.clone()).await? } else { HashMap::new() };
+        let passwords = if with_passwords { sql::load_passwords(tx, persons.clone()).await? } else { HashMap::new() };
         let guards = sql::load_guards(tx, persons).await?;
         Ok(Self {
             payments: payments.into_iter().map(|(id, stored)| (id, stored.into())).collect(),
@@ -163,20 +162,20 @@ impl Books {
 /// One row of the log for the state that a payment has reached. It is read by people and exported: nothing in it says more
 /// than a receipt would.
 fn log_entry(payment: &Payment) -> Entry {
-        let kind = match payment.kind {
-            Kind::Purchase => "purchase".to_owned(),
-            Kind::Refund { original } => format!("refund of={original}"),
-            Kind::Tombstone => "tombstone".to_owned(),
-        };
-        let mut content = format!("{kind} amount={} terminal={}", payment.amount, payment.terminal_id);
-        if let Some(charge) = &payment.charge {
-            content.push_str(&format!(" bank={} account={}", charge.bank_id, charge.account_masked));
-            if let Some(leg) = charge.leg_id {
-                content.push_str(&format!(" leg={leg}"));
-            }
+    let kind = match payment.kind {
+        Kind::Purchase => "purchase".to_owned(),
+        Kind::Refund { original } => format!("refund of={original}"),
+        Kind::Tombstone => "tombstone".to_owned(),
+    };
+    let mut content = format!("{kind} amount={} terminal={}", payment.amount, payment.terminal_id);
+    if let Some(charge) = &payment.charge {
+        content.push_str(&format!(" bank={} account={}", charge.bank_id, charge.account_masked));
+        if let Some(leg) = charge.leg_id {
+            content.push_str(&format!(" leg={leg}"));
         }
-        if let Some(reason) = payment.refusal {
-            content.push_str(&format!(" reason={}", reason.code()));
-        }
+    }
+    if let Some(reason) = payment.refusal {
+        content.push_str(&format!(" reason={}", reason.code()));
+    }
     Entry { kind: payment.state.name(), subject: payment.id.uuid(), content }
 }

@@ -11,6 +11,8 @@ mod service;
 mod sql;
 mod steps;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use desk::{Desk, DeskOptions};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::feed::OneTimeCode;
-use domain::payment::{NewPayment, NewRefund, Payer, Payment, PayingAccount, Reversal, Seen, Work};
+use domain::payment::{NewPayment, NewRefund, Payer, PayingAccount, Payment, Reversal, Seen, Work};
 use domain::purchase::Terminal;
 use domain::{AttemptId, LegId, PaymentId, Reason, TerminalId};
 use futures_util::Stream;

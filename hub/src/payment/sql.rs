@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::feed::{Event, EventKind};
-use domain::payment::{Challenge, Charge, Kind, Payment, PayerGuard, State};
+use domain::payment::{Challenge, Charge, Kind, PayerGuard, Payment, State};
 use domain::purchase::{Purchase, Terminal};
 use domain::text::Line;
 use domain::{
@@ -299,10 +299,7 @@ pub(super) async fn put_guards(tx: &mut Tx, guards: &[Stored<PayerGuard>]) -> Re
 }
 
 /// The keyed hashes of the transaction passwords of these persons.
-pub(super) async fn load_passwords(
-    tx: &mut Tx,
-    persons: Vec<Uuid>,
-) -> Result<HashMap<PersonId, Vec<u8>>, StoreError> {
+pub(super) async fn load_passwords(tx: &mut Tx, persons: Vec<Uuid>) -> Result<HashMap<PersonId, Vec<u8>>, StoreError> {
     let load = Load {
         select: "SELECT person_id, password_mac FROM persons WHERE person_id",
         tail: " ORDER BY person_id",

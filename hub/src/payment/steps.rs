@@ -27,20 +27,45 @@ pub(super) enum Step {
     /// D2: code and password are evaluated.
     Authorize(Authorize),
     Resend(ResendCode),
-    Cancel { payment: PaymentId, terminal: TerminalId },
+    Cancel {
+        payment: PaymentId,
+        terminal: TerminalId,
+    },
     Reverse(Reversal),
     Refund(NewRefund),
     /// D4: the bank holds the money: the commit point.
-    Held { payment: PaymentId },
-    HoldRefused { payment: PaymentId, reason: Reason },
-    Abort { payment: PaymentId },
-    Voided { payment: PaymentId },
+    Held {
+        payment: PaymentId,
+    },
+    HoldRefused {
+        payment: PaymentId,
+        reason: Reason,
+    },
+    Abort {
+        payment: PaymentId,
+    },
+    Voided {
+        payment: PaymentId,
+    },
     /// D6: the bank has posted.
-    Posted { payment: PaymentId },
-    RefundPosted { refund: PaymentId, original: PaymentId },
-    RefundRefused { refund: PaymentId, original: PaymentId, reason: Reason },
-    ReversalPosted { payment: PaymentId },
-    Expire { payment: PaymentId },
+    Posted {
+        payment: PaymentId,
+    },
+    RefundPosted {
+        refund: PaymentId,
+        original: PaymentId,
+    },
+    RefundRefused {
+        refund: PaymentId,
+        original: PaymentId,
+        reason: Reason,
+    },
+    ReversalPosted {
+        payment: PaymentId,
+    },
+    Expire {
+        payment: PaymentId,
+    },
 }
 
 /// A new payment with the code that goes to the payer's phone.
@@ -209,12 +234,8 @@ impl PaymentSteps {
             Step::Reverse(reversal) => reverse(books, reversal, now),
             Step::Refund(new) => refund(books, new, now),
             Step::Held { payment } => self.held(books, *payment, now),
-            Step::HoldRefused { payment, reason } => {
-                settle(books, *payment, |payment| payment.refuse(*reason, now))
-            }
-            Step::Abort { payment } => {
-                settle(books, *payment, |payment| payment.abort(Reason::DecisionTimedOut, now))
-            }
+            Step::HoldRefused { payment, reason } => settle(books, *payment, |payment| payment.refuse(*reason, now)),
+            Step::Abort { payment } => settle(books, *payment, |payment| payment.abort(Reason::DecisionTimedOut, now)),
             Step::Voided { payment } => settle(books, *payment, |payment| payment.aborted(now)),
             Step::Posted { payment } => settle(books, *payment, |payment| payment.posted(now)),
             Step::RefundPosted { refund, original } => refund_posted(books, *refund, *original, now),
@@ -246,15 +267,13 @@ impl PaymentSteps {
         };
         let proof = self.prove(books, payment, typed)?;
         let was = payment.state;
-        let attempt =
-            Attempt { id: typed.attempt, terminal_id: typed.terminal.clone(), proof, leg_id: typed.leg_id };
+        let attempt = Attempt { id: typed.attempt, terminal_id: typed.terminal.clone(), proof, leg_id: typed.leg_id };
         let done = books.change(typed.payment, |payment, guard| match guard {
             Some(guard) => payment.authorize(&attempt, guard, now, &self.policy),
             None => payment.owned_by(&attempt.terminal_id).map(|_| ()).and(Err(Reason::NotAwaitingCode)),
         });
         let after = done.flatten().and_then(|()| found(books, typed.payment));
-        let to_hold =
-            was == State::Challenged && after.as_ref().is_ok_and(|payment| payment.state == State::Holding);
+        let to_hold = was == State::Challenged && after.as_ref().is_ok_and(|payment| payment.state == State::Holding);
         Ok(Outcome { to_hold, ..Outcome::of(after) })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::payment::{Payment, Policy, Work};
 use futures_util::StreamExt as _;
-use server_kit::store::{StoreError, Store};
+use server_kit::store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;

@@ -121,7 +121,8 @@ impl StepSet for Adding {
     type Outcome = Result<i64, &'static str>;
 
     async fn run(&self, tx: &mut Tx, steps: &[(u128, i64)]) -> Result<Vec<Self::Outcome>, StoreError> {
-        let load = Load { select: "SELECT id, version, total FROM counters WHERE id", tail: " ORDER BY id", lock: true };
+        let load =
+            Load { select: "SELECT id, version, total FROM counters WHERE id", tail: " ORDER BY id", lock: true };
         let rows = tx.load(load, Keys::Ids(steps.iter().map(|(n, _)| id(*n)).collect())).await?;
         let mut found = std::collections::BTreeMap::new();
         for row in rows {

@@ -363,25 +363,3 @@ async fn stored_decisions_can_be_decided_again(bank: Bank) {
     }
     bank.end().await;
 }
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn zz_speed() {
-    for place in [Some(Place::sqlite()), postgres().await].into_iter().flatten() {
-        let bank = Bank::open(place).await;
-        let account = bank.account_with(1_000_000_000).await;
-        let watch = server_kit::clock::Stopwatch::start();
-        let n = 20_000;
-        let tasks: Vec<_> = (0..256).map(|_| {
-            let (ledger, ids) = (bank.ledger.clone(), bank.ids.clone());
-            tokio::spawn(async move {
-                for _ in 0..n / 256 {
-                    let leg = LegId::from_uuid(ids.uuid().unwrap());
-                    ledger.hold(hold_order(leg, account, 1)).await.unwrap();
-                    ledger.post(vec![leg]).await.unwrap();
-                }
-            })
-        }).collect();
-        for task in tasks { task.await.unwrap(); }
-        println!("{:?}: {:.0} hold+post/s", bank.store.dialect(), n as f64 / watch.elapsed().as_secs_f64());
-        bank.end().await;
-    }
-}

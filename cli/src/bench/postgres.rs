@@ -1,0 +1,63 @@
+//! Databases for the bench, and PostgreSQL's own benchmark on the same server in the same run.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+/// Why PostgreSQL could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    #[error("{program} could not be run: {source}")]
+    Spawn { program: &'static str, source: std::io::Error },
+    #[error("{program} failed: {message}")]
+    Failed { program: &'static str, message: String },
+    #[error("{0} is not the URL of a database")]
+    Url(String),
+    #[error("pgbench printed no tps")]
+    NoTps,
+}
+
+async fn output(program: &'static str, arguments: &[&str]) -> Result<String, PostgresError> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().await;
+    let output = output.map_err(|source| PostgresError::Spawn { program, source })?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(PostgresError::Failed { program, message });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Makes an empty database beside the one that `server` names, and gives its URL.
+pub async fn new_database(server: &str, name: &str) -> Result<String, PostgresError> {
+    let (base, _) = server.rsplit_once('/').ok_or_else(|| PostgresError::Url(server.to_owned()))?;
+    let name = format!("bankhub_bench_{}", name.replace('-', "_"));
+    for sql in [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}")] {
+        output("psql", &["--no-psqlrc", "--quiet", "--dbname", server, "--command", &sql]).await?;
+    }
+    Ok(format!("{base}/{name}"))
+}
+
+/// The transactions a second of pgbench's TPC-B-like script with 8 clients.
+pub async fn tpcb(server: &str, span: Duration) -> Result<f64, PostgresError> {
+    let database = new_database(server, "tpcb").await?;
+    output("pgbench", &["--initialize", "--scale=10", "--quiet", &database]).await?;
+    let seconds = format!("--time={}", span.as_secs().max(1));
+    let printed = output("pgbench", &["--client=8", "--jobs=2", "--protocol=prepared", &seconds, &database]).await?;
+    printed.lines().find_map(tps).ok_or(PostgresError::NoTps)
+}
+
+fn tps(line: &str) -> Option<f64> {
+    line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tps_of_pgbench_are_read() {
+        assert_eq!(tps("tps = 1234.5 (without initial connection time)"), Some(1234.5));
+        assert_eq!(tps("latency average = 3 ms"), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! The table that the bench prints.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::payments::Seen;
+use crate::output::Output;
+
+/// Everything that was measured.
+#[derive(Debug)]
+pub struct Report {
+    pub flushes: f64,
+    pub tpcb: Option<f64>,
+    pub engines: Vec<EngineReport>,
+    pub payers: usize,
+    pub in_flight: usize,
+}
+
+/// One engine's figures.
+#[derive(Debug)]
+pub struct EngineReport {
+    pub name: &'static str,
+    /// Empty unary calls a second.
+    pub ceiling: f64,
+    pub seen: Seen,
+    pub elapsed: Duration,
+    pub processes: Vec<ProcessUsage>,
+}
+
+/// What one process used.
+#[derive(Debug)]
+pub struct ProcessUsage {
+    pub name: String,
+    pub cpu_per_payment: Duration,
+    pub peak_kib: u64,
+}
+
+impl EngineReport {
+    fn payments_per_second(&self) -> f64 {
+        self.seen.approved.count() as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}
+
+impl Report {
+    pub fn print(&self, out: &Output) {
+        let mut rows = vec![vec!["disk".to_owned(), "durable 4 KiB appends a second".to_owned(), format!("{:.0}", self.flushes)]];
+        let mut row = |of: &str, what: &str, value: String| rows.push(vec![of.to_owned(), what.to_owned(), value]);
+        if let Some(tpcb) = self.tpcb {
+            row("PostgreSQL", "pgbench TPC-B, 8 clients, tps", format!("{tpcb:.0}"));
+        }
+        for engine in &self.engines {
+            let rate = engine.payments_per_second();
+            row(engine.name, &format!("empty mTLS calls a second, {} in flight", self.in_flight), format!("{:.0}", engine.ceiling));
+            row(engine.name, &format!("phone payments a second, {} payers", self.payers), format!("{rate:.0}"));
+            row(engine.name, "payments ÷ (empty calls ÷ 3)", format!("{:.3}", rate / (engine.ceiling / 3.0)));
+            if let (Some(tpcb), "PostgreSQL") = (self.tpcb, engine.name) {
+                row(engine.name, "payments ÷ pgbench tps", format!("{:.3}", rate / tpcb));
+            }
+            let seen = &engine.seen;
+            row(engine.name, "first request to APPROVED, p50 / p99", format!("{} / {}", millis(seen.approved.quantile(0.5)), millis(seen.approved.quantile(0.99))));
+            row(engine.name, "APPROVED to the phone's charge, p50 / p99", format!("{} / {}", millis(seen.told.quantile(0.5)), millis(seen.told.quantile(0.99))));
+            row(engine.name, "payments that were not approved", seen.failed.to_string());
+            for process in &engine.processes {
+                let cpu = process.cpu_per_payment.as_secs_f64() * 1e6;
+                let peak = process.peak_kib / 1024;
+                row(engine.name, &format!("{}: CPU a payment, peak memory", process.name), format!("{cpu:.0} µs, {peak} MiB"));
+            }
+        }
+        out.table(&["of", "what", "value"], &rows, &self.json());
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let engines: Vec<_> = self
+            .engines
+            .iter()
+            .map(|engine| {
+                let processes: Vec<_> = engine
+                    .processes
+                    .iter()
+                    .map(|process| {
+                        json!({
+                            "process": process.name,
+                            "cpu_micros_per_payment": process.cpu_per_payment.as_secs_f64() * 1e6,
+                            "peak_kib": process.peak_kib,
+                        })
+                    })
+                    .collect();
+                json!({
+                    "engine": engine.name,
+                    "empty_calls_per_second": engine.ceiling,
+                    "payments_per_second": engine.payments_per_second(),
+                    "payments_to_a_third_of_empty_calls": engine.payments_per_second() / (engine.ceiling / 3.0),
+                    "approved_p50_micros": engine.seen.approved.quantile(0.5).as_micros() as u64,
+                    "approved_p99_micros": engine.seen.approved.quantile(0.99).as_micros() as u64,
+                    "told_p50_micros": engine.seen.told.quantile(0.5).as_micros() as u64,
+                    "told_p99_micros": engine.seen.told.quantile(0.99).as_micros() as u64,
+                    "not_approved": engine.seen.failed,
+                    "processes": processes,
+                })
+            })
+            .collect();
+        json!({ "flushes_per_second": self.flushes, "pgbench_tps": self.tpcb, "engines": engines })
+    }
+}
