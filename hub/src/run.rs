@@ -15,6 +15,7 @@ use server_kit::rng::{IdMaker, SystemRng};
 use server_kit::serve::GrpcServer;
 use server_kit::shutdown::Shutdown;
 use server_kit::store::{Migrations, Owner, Store, StoreOptions, WriterOptions};
+use server_kit::telemetry::{self, TelemetryError};
 use server_kit::tls::{ClientTls, ClientTlsConfig, ServerTls};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -40,7 +41,7 @@ pub enum RunError {
     #[error(transparent)]
     Rng(#[from] server_kit::rng::RngError),
     #[error(transparent)]
-    Telemetry(#[from] server_kit::telemetry::TelemetryError),
+    Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Serve(#[from] server_kit::serve::ServeError),
     #[error("cannot listen on {addr}: {error}")]
@@ -56,8 +57,13 @@ pub fn migrations() -> Migrations {
 
 /// Runs the hub until it has drained.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
+    match telemetry::init(config.log.format, &config.log.filter) {
+        // Whoever runs the hub inside another program has set up the log already.
+        Ok(()) | Err(TelemetryError::LogsTaken(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     let readiness = Readiness::waiting_for(&["database", "listener"]);
-    let metrics = server_kit::telemetry::install_metrics()?;
+    let metrics = telemetry::install_metrics().or_else(|_| telemetry::detached_metrics())?;
     let ops = OpsServer::bind(config.ops.listen, metrics, readiness.clone(), shutdown.draining()).await;
     let ops = ops.map_err(|error| RunError::Listen { addr: config.ops.listen, error })?;
     let ops_addr = ops.local_addr().map_err(|error| RunError::Listen { addr: config.ops.listen, error })?;

@@ -103,6 +103,12 @@ impl Feed {
         listen::announce(tx, self.inner.parts.replica, persons).await
     }
 
+    /// Has all who watch read the table again: for a commit whose outcome is unknown, which may have left events that nobody
+    /// published.
+    pub fn wake_all(&self) {
+        self.inner.watchers.wake_all();
+    }
+
     /// Hears what other replicas announce, until the hub drains; a task of its own. Returns at once on SQLite.
     pub async fn listen(self) {
         listen::run(&self.inner).await;

@@ -121,7 +121,6 @@ async fn s1_a_watcher_that_is_too_slow_reads_what_ran_over() {
             told.extend(past.happen(&[person], count).await);
         }
         assert_eq!(take(&mut watch, 15).await, told[1..], "{}", hub.engine);
-        assert_eq!(take(&mut watch, 0).await, []);
     })
     .await;
 }

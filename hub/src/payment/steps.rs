@@ -218,6 +218,7 @@ impl StepSet for PaymentSteps {
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.forget();
         }
+        self.feed.wake_all();
     }
 }
 
