@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use domain::Reason;
 use server_kit::config::ConfigError;
 
-use crate::demo::DemoError;
 use crate::doctor::DoctorError;
 use crate::init::InitError;
 use crate::operator::OperatorError;
@@ -31,8 +30,6 @@ pub enum CliError {
     Operator(#[from] OperatorError),
     #[error(transparent)]
     Trial(#[from] TrialError),
-    #[error(transparent)]
-    Demo(#[from] DemoError),
     #[error(transparent)]
     Doctor(#[from] DoctorError),
     #[error(transparent)]

@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `bankhub`; everything is in the library of the same name.
+
+fn main() -> std::process::ExitCode {
+    bankhub::main()
+}

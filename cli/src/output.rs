@@ -72,6 +72,11 @@ impl Tone {
     }
 }
 
+/// The mark of what is well in a table.
+pub const GOOD: &str = "✓";
+/// The mark of what is not.
+pub const BAD: &str = "✗";
+
 /// Where lines go.
 type Sink = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -144,7 +149,17 @@ impl Output {
             (self.out)(&pretty(value));
             return;
         }
-        (self.out)(&format!("{}\n", grid(headers, rows, self.is_terminal)));
+        let width = if self.is_terminal { terminal_width() } else { None };
+        (self.out)(&format!("{}\n", self.marked(&grid(headers, rows, width))));
+    }
+
+    /// Colours the marks of a finished table, whose columns are measured without colour.
+    fn marked(&self, table: &str) -> String {
+        if !self.color {
+            return table.to_owned();
+        }
+        let good = self.paint(Tone::Good, GOOD);
+        table.replace(GOOD, &good).replace(BAD, &self.paint(Tone::Bad, BAD))
     }
 
     /// One thing with its fields: a table of two columns, or the value for programs.
@@ -182,11 +197,16 @@ fn pretty(value: &Value) -> String {
     format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()))
 }
 
-fn grid(headers: &[&str], rows: &[Vec<String>], fit: bool) -> String {
+fn terminal_width() -> Option<u16> {
+    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|columns| *columns > 20)
+}
+
+/// Cells hold no colour. Without a width lines are as long as they are, for whoever reads from a pipe.
+fn grid(headers: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-    if fit {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
     if !headers.is_empty() {
         table.set_header(headers.iter().copied());
@@ -194,7 +214,7 @@ fn grid(headers: &[&str], rows: &[Vec<String>], fit: bool) -> String {
     for row in rows {
         table.add_row(row.iter().map(String::as_str));
     }
-    table.to_string()
+    table.trim_fmt()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the tests of every capability stand on: an empty hub database on each engine, and callers without a network.
 //!
-//! SQLite is always tested. PostgreSQL is tested when `BANKHUB_TEST_POSTGRES` is the URL of a database whose user may create
-//! others, such as `postgres://postgres@127.0.0.1:5432/postgres`.
+//! SQLite is always tested. PostgreSQL is tested when `BANKHUB_TEST_POSTGRES` is the URL of a database whose user may
+//! create others, such as `postgres://postgres@127.0.0.1:5432/postgres`.
 
 pub(crate) mod past;
 

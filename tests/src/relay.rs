@@ -124,8 +124,7 @@ fn reset(stream: &TcpStream) {
 /// Passes bytes in one direction until its end. What is dropped in between resets the connection.
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut passing: watch::Receiver<bool>) {
     let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let Ok(count) = from.read(&mut buffer).await else { break };
+    while let Ok(count) = from.read(&mut buffer).await {
         if passing.wait_for(|passing| *passing).await.is_err() || count == 0 {
             break;
         }

@@ -85,7 +85,7 @@ impl World {
         let at_rest = async || {
             let overview = self.federation.operator().unwrap().overview().await.ok()?;
             let pending = |state: &&str| overview.payments_by_state.get(*state).is_some_and(|count| *count > 0);
-            (!PENDING.iter().any(|state| pending(&state))).then_some(())
+            (!PENDING.iter().any(|state| pending(state))).then_some(())
         };
         until("all payments to come to rest", Self::HEALING, at_rest).await;
         self.legs_at_rest().await;
@@ -152,11 +152,16 @@ impl World {
 
     /// The database of a server that has stopped.
     pub async fn open(&self, name: &str) -> Store {
-        let file = self.federation.server(name).unwrap().member().folder.join("books.db");
-        let url = self.databases[name].url().unwrap_or_else(|| format!("sqlite:{}", file.display()));
+        let url = self.database_url(name);
         let migrations: Migrations =
             if name.starts_with("hub") { hub::migrations() } else { bank_adapter::migrations() };
         Store::open(&StoreOptions::new(&url), &migrations, SystemClock::shared()).await.unwrap()
+    }
+
+    /// Where a server keeps its books.
+    pub fn database_url(&self, name: &str) -> String {
+        let file = self.federation.server(name).unwrap().member().folder.join("books.db");
+        self.databases[name].url().unwrap_or_else(|| format!("sqlite:{}", file.display()))
     }
 
     async fn check_log(&self, name: &str, store: &Store) {
@@ -164,7 +169,9 @@ impl World {
         let master = SecretRef::File(member.master()).read().unwrap();
         let keys = Arc::new(SealedFile::open(&member.sealed_keys(), &master).unwrap());
         let reports = audit::verify(store, keys.as_ref()).await.unwrap();
-        assert!(reports.iter().map(|report| report.rows).sum::<i64>() > 0, "{name} has logged nothing");
+        let rows: i64 = reports.iter().map(|report| report.rows).sum();
+        // A bank that nobody has asked for anything has nothing to log.
+        assert!(rows > 0 || !name.starts_with("hub"), "{name} has logged nothing");
         for report in reports {
             assert_eq!(report.faults, Vec::<String>::new(), "the log of {name}, chain {}", report.chain);
         }

@@ -268,7 +268,8 @@ impl World {
         self.states().await.values().sum()
     }
 
-    pub(crate) async fn forget(&self) {
+    /// Removes the databases of a federation that has stopped.
+    pub async fn forget(&self) {
         for database in self.databases.values() {
             database.remove().await;
         }

@@ -1,5 +1,7 @@
 //! The rules of the house that no compiler checks: what may be linked, who may know whom, and how the sources look.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails loudly")]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};

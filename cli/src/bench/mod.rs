@@ -2,6 +2,7 @@
 //! Absolute figures of shared machines do not hold; the ratios within one run do.
 
 mod ceiling;
+pub mod command;
 mod flush;
 mod latency;
 mod payments;

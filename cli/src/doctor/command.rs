@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Check, Files, ServerKind, Verdict, examine};
 use crate::error::CliError;
-use crate::output::{Output, Tone};
+use crate::output::{BAD, GOOD, Output};
 use crate::typed;
 
 #[derive(Clone, Debug, Args)]
@@ -41,11 +41,11 @@ pub(crate) fn print(checks: &[Check], out: &Output) {
         .iter()
         .map(|check| {
             let mark = match check.verdict {
-                Verdict::Good => out.paint(Tone::Good, "✓"),
-                Verdict::Bad => out.paint(Tone::Bad, "✗"),
-                Verdict::Skipped => out.paint(Tone::Quiet, "–"),
+                Verdict::Good => GOOD,
+                Verdict::Bad => BAD,
+                Verdict::Skipped => "–",
             };
-            vec![mark, check.name.clone(), check.detail.clone()]
+            vec![mark.to_owned(), check.name.clone(), check.detail.clone()]
         })
         .collect();
     let value = checks

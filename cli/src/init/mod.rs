@@ -19,7 +19,7 @@ use server_kit::keystore::{KeyFileError, SealedFile};
 use server_kit::rng::{Rng as _, RngError, SystemRng};
 use zeroize::Zeroizing;
 
-pub use template::{adapter_toml, hub_toml, operator_toml, terminal_toml};
+pub use template::{ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
 
 /// Why something could not be made.
 #[derive(Debug, thiserror::Error)]

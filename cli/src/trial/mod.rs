@@ -17,6 +17,7 @@
 //! ```
 
 mod people;
+pub mod postgres;
 mod ready;
 mod server;
 
@@ -57,6 +58,8 @@ pub enum TrialError {
     Phone(#[from] PhoneError),
     #[error(transparent)]
     Terminal(#[from] TerminalError),
+    #[error("PostgreSQL: {0}")]
+    Postgres(#[from] sqlx::Error),
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
     #[error("{server} could not be started: {source}")]
@@ -134,6 +137,8 @@ pub struct TrialOptions {
     pub register_banks: bool,
     /// What servers write to their log, such as `info`.
     pub log_filter: String,
+    /// Whether a server listens where it did when the folder was used before.
+    pub keep_ports: bool,
     /// How long a server may take to become ready.
     pub ready_within: Duration,
     /// How long a server may take to drain.
@@ -153,6 +158,7 @@ impl TrialOptions {
             banks: vec![ServerOptions::named("bank-a"), ServerOptions::named("bank-b")],
             register_banks: true,
             log_filter: "info".to_owned(),
+            keep_ports: false,
             ready_within: Duration::from_secs(30),
             stop_within: Duration::from_secs(30),
         })
@@ -234,7 +240,7 @@ impl Federation {
             ops_listen: any_port,
             database_url: options.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display())),
             database_password: options.database_password.clone(),
-            ports_file: Some(member.folder.join("ports.json")),
+            ports_file: Some(member.folder.join(server::PORTS_FILE)),
         }
     }
 

@@ -14,6 +14,8 @@ use super::{ServerOptions, TrialError, TrialOptions};
 use crate::init::Member;
 use server_kit::clock::Stopwatch;
 
+/// The file in a server's folder that it writes its ports to.
+pub(super) const PORTS_FILE: &str = "ports.json";
 const POLL: Duration = Duration::from_millis(20);
 /// How much of a log is shown when a server dies while it starts.
 const TAIL_LINES: usize = 12;
@@ -64,6 +66,7 @@ impl Server {
     ) -> Self {
         let mut settings = vec![("log.filter".to_owned(), trial.log_filter.clone())];
         settings.extend(options.settings.iter().cloned());
+        let ports = if trial.keep_ports { Ports::read(&member.folder.join(PORTS_FILE)) } else { None };
         Self {
             kind,
             name: options.name.clone(),
@@ -76,7 +79,7 @@ impl Server {
             stop_within: trial.stop_within,
             child: None,
             stdin: None,
-            ports: None,
+            ports,
         }
     }
 
@@ -177,7 +180,7 @@ impl Server {
     }
 
     fn ports_file(&self) -> PathBuf {
-        self.member.folder.join("ports.json")
+        self.member.folder.join(PORTS_FILE)
     }
 
     fn open_log(&self) -> Result<File, TrialError> {

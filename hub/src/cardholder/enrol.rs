@@ -1,7 +1,7 @@
 //! EnrolDevice: a phone's key is bound to the person who has the enrolment code.
 //!
-//! Unknown number, no code, wrong code, used code, dead code and code that has ended are one refusal, in the same words and
-//! after the same work: a query, a comparison, a counted try and a line in the log.
+//! Unknown number, no code, wrong code, used code, dead code and code that has ended are one refusal, in the same
+//! words and after the same work: a query, a comparison, a counted try and a line in the log.
 
 use std::fmt;
 

@@ -12,8 +12,8 @@ use super::sql::{self, Place};
 
 const USUAL_SIZE: usize = 50;
 const LARGEST_SIZE: i32 = 200;
-/// A page ends early when its texts pass this, so that a message stays small whatever people buy; a page has one entry at
-/// least.
+/// A page ends early when its texts pass this, so that a message stays small whatever people buy; a page has one
+/// entry at least.
 const PAGE_TEXT_BYTES: usize = 40 * 1024;
 /// Time and id, before the keyed hash.
 const PLACE_BYTES: usize = 24;

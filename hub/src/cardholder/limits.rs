@@ -8,8 +8,8 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use server_kit::tls;
 use tonic::{Request, Status};
 
-/// Calls a second that phones without a session may make. Many phones share an address behind a carrier's NAT, so what stops
-/// guessing is the tries of a code, and this only keeps the work bounded.
+/// Calls a second that phones without a session may make. Many phones share an address behind a carrier's NAT, so
+/// what stops guessing is the tries of a code, and this only keeps the work bounded.
 #[derive(Clone, Copy, Debug)]
 pub struct StrangerLimits {
     /// From one address (IPv6: one /64), a second.
@@ -31,8 +31,8 @@ impl Default for StrangerLimits {
 #[derive(Debug)]
 pub(super) struct Limits {
     calls: Pair,
-    /// Tokens that are not in the cache cost a query, whoever sends them; phones with a session come here now and then too, so
-    /// it is wider.
+    /// Tokens that are not in the cache cost a query, whoever sends them; phones with a session come here now and
+    /// then too, so it is wider.
     look_ups: Pair,
 }
 

@@ -1,5 +1,5 @@
-//! Acknowledgements, and sessions that go on: small writes that come with every event and can wait a moment, so that many of
-//! them share a flush and payments need not share the disk with each.
+//! Acknowledgements, and sessions that go on: small writes that come with every event and can wait a moment, so that
+//! many of them share a flush and payments need not share the disk with each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! What a person's phone does at the hub: it is bound once, opens sessions with its own key, watches the feed and reads the
-//! record (R1, R7, S1).
+//! What a person's phone does at the hub: it is bound once, opens sessions with its own key, watches the feed and
+//! reads the record (R1, R7, S1).
 //!
-//! A phone has no certificate. Until it has a session it is a stranger: strangers are slowed down by address and in all, get
-//! the same words whatever was wrong, and write nothing but the log of a refused enrolment.
+//! A phone has no certificate. Until it has a session it is a stranger: strangers are slowed down by address and in
+//! all, get the same words whatever was wrong, and write nothing but the log of a refused enrolment.
 
 mod enrol;
 mod hex;
@@ -71,6 +71,8 @@ pub struct CardholderOptions {
     pub session_cache_entries: u64,
     /// How long acknowledgements wait for each other, so that they share a flush and leave the disk to payments.
     pub acknowledge_linger: Duration,
+    /// How often the session of an open stream is looked up: how late the stream of a revoked phone ends.
+    pub check_streams_every: Duration,
     /// How much strangers may ask.
     pub strangers: StrangerLimits,
 }
@@ -83,6 +85,7 @@ impl Default for CardholderOptions {
             session_cache_ttl: Duration::from_secs(5),
             session_cache_entries: 100_000,
             acknowledge_linger: Duration::from_millis(50),
+            check_streams_every: Duration::from_secs(60),
             strangers: StrangerLimits::default(),
         }
     }
@@ -110,8 +113,8 @@ impl fmt::Debug for CardholderApi {
 }
 
 impl CardholderApi {
-    /// Starts the tasks that write on behalf of phones; they end, with all that has queued written, when the last clone is
-    /// dropped.
+    /// Starts the tasks that write on behalf of phones; they end, with all that has queued written, when the last
+    /// clone is dropped.
     pub fn start(parts: CardholderParts, options: CardholderOptions) -> (Self, Vec<JoinHandle<()>>) {
         let chain = Chain::new(&format!("{}/cardholder", parts.replica), parts.keys.clone());
         let phones = Arc::new(Phones::new(chain, parts.keys.clone(), parts.directory.clone()));

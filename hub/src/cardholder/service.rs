@@ -1,7 +1,6 @@
 //! The CardholderService: who is asking, what they ask, what they get.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::{DeviceId, Reason};
 use futures_util::StreamExt as _;
@@ -20,9 +19,6 @@ use super::{CardholderApi, Inner, sql, wire};
 use crate::directory::phone_hash;
 use crate::feed::{Watch, WatchError};
 use crate::store_status::{fault, store_status};
-
-/// How often the session of an open stream is looked up: how late the stream of a revoked phone ends.
-const CHECK_STREAM_EVERY: Duration = Duration::from_secs(60);
 
 impl Inner {
     async fn recognise<T>(&self, request: &Request<T>) -> Result<Session, Status> {
@@ -97,7 +93,7 @@ impl CardholderService for CardholderApi {
         let session = self.inner.recognise(&request).await?;
         let watch = self.inner.parts.feed.watch(session.person_id, request.get_ref().after_sequence);
         let watch = watch.map_err(|error| watch_status(&error))?;
-        let mut check = interval(CHECK_STREAM_EVERY);
+        let mut check = interval(self.inner.options.check_streams_every);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // An interval begins with a tick, and the session has just been looked at.
         check.reset();

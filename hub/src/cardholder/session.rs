@@ -1,8 +1,8 @@
-//! Sessions of phones: BeginSession gives a nonce, OpenSession takes it signed and gives a token, and every call after that is
-//! recognised by its token.
+//! Sessions of phones: BeginSession gives a nonce, OpenSession takes it signed and gives a token, and every call
+//! after that is recognised by its token.
 //!
-//! A nonce is not stored when it is given, so that strangers cannot make the hub write: it is 16 random bytes and 16 bytes of
-//! their keyed hash with the phone and the time. That it was used is stored, for longer than it is good.
+//! A nonce is not stored when it is given, so that strangers cannot make the hub write: it is 16 random bytes and 16
+//! bytes of their keyed hash with the phone and the time. That it was used is stored, for longer than it is good.
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,8 +38,8 @@ const NONCE_BYTES: usize = 32;
 const NONCE_RANDOM_BYTES: usize = 16;
 const TOKEN_BYTES: usize = 32;
 
-/// The generator of P-256, against which the signature of a phone that nobody knows is checked, so that it takes the time
-/// that a known one takes. Whoever can sign for it gains nothing: the phone is not known.
+/// The generator of P-256, against which the signature of a phone that nobody knows is checked, so that it takes the
+/// time that a known one takes. Whoever can sign for it gains nothing: the phone is not known.
 const SOME_PUBLIC_KEY: [u8; 65] = [
     0x04, 0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2, 0x77, 0x03,
     0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96, 0x4f, 0xe3, 0x42, 0xe2, 0xfe,

@@ -19,8 +19,8 @@ const SESSIONS: Table = Table {
     columns: &["token_hash", "version", "device_id", "person_id", "expires_at"],
 };
 
-const DEVICE_COLUMNS: &str = "SELECT device_id, version, person_id, public_key, revoked, acknowledged_sequence, enrolled_at \
-                              FROM devices WHERE device_id";
+const DEVICE_COLUMNS: &str = "SELECT device_id, version, person_id, public_key, revoked, acknowledged_sequence, \
+                              enrolled_at FROM devices WHERE device_id";
 const SESSION_COLUMNS: &str =
     "SELECT token_hash, version, device_id, person_id, expires_at FROM sessions WHERE token_hash";
 
@@ -223,8 +223,8 @@ pub(super) async fn read_purchases(
     before: Place,
     limit: i64,
 ) -> Result<Vec<SizedPurchase>, StoreError> {
-    let sql = "SELECT payment_id, occurred_at, currency, amount_minor, given_back_minor, bank_id, account_masked, merchant, \
-               terminal_id, items FROM purchases WHERE person_id = $1 AND (occurred_at, payment_id) < ($2, $3) \
+    let sql = "SELECT payment_id, occurred_at, currency, amount_minor, given_back_minor, bank_id, account_masked, \
+               merchant, terminal_id, items FROM purchases WHERE person_id = $1 AND (occurred_at, payment_id) < ($2, $3) \
                ORDER BY occurred_at DESC, payment_id DESC LIMIT $4";
     let args = vec![person_id.uuid().into(), before.occurred_at.into(), before.payment_id.uuid().into(), limit.into()];
     store.fetch(sql, args).await?.iter().map(|row| purchase_of(row, person_id)).collect()

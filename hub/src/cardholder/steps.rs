@@ -51,8 +51,8 @@ impl StepSet for Phones {
     type Step = Step;
     type Outcome = Result<Done, Reason>;
 
-    // A phone enrols once and opens a session now and then, so those steps run one after the other and share the flush; the
-    // marks, which come with every event, are a set of their own.
+    // A phone enrols once and opens a session now and then, so those steps run one after the other and share the
+    // flush; the marks, which come with every event, are a set of their own.
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Self::Outcome>, StoreError> {
         let mut log: Vec<Entry> = Vec::new();
         let mut outcomes = Vec::with_capacity(steps.len());

@@ -1,4 +1,5 @@
-//! Every change of the directory, written in sets: the decision, the rows and the line in the log are one transaction (M8).
+//! Every change of the directory, written in sets: the decision, the rows and the line in the log are one transaction
+//! (M8).
 
 use domain::purchase::{Merchant, Terminal};
 use domain::{Reason, Timestamp};
@@ -109,8 +110,8 @@ impl StepSet for Changes {
     type Step = Step;
     type Outcome = Result<Done, Reason>;
 
-    // Operators are few and each change reads other tables, so the steps run one after the other; what they share is the
-    // flush, which is what costs.
+    // Operators are few and each change reads other tables, so the steps run one after the other; what they share is
+    // the flush, which is what costs.
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Self::Outcome>, StoreError> {
         let mut entries = Vec::new();
         let mut outcomes = Vec::with_capacity(steps.len());
@@ -122,8 +123,8 @@ impl StepSet for Changes {
         Ok(outcomes)
     }
 
-    // The writer calls these between two sets, when nobody holds the chain. Should that ever be otherwise, the pending head is
-    // replaced by the next row's, which then fails on the key and is run again from what is stored.
+    // The writer calls these between two sets, when nobody holds the chain. Should that ever be otherwise, the
+    // pending head is replaced by the next row's, which then fails on the key and is run again from what is stored.
     fn committed(&self, steps: &[Step], _: &[Self::Outcome]) {
         steps.iter().for_each(|step| self.forget(&step.change));
         if let Ok(mut chain) = self.chain.try_lock() {

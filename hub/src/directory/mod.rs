@@ -1,7 +1,9 @@
-//! Who takes part: banks, merchants and their terminals, people with the accounts that their phone numbers pay from (M4, M9).
+//! Who takes part: banks, merchants and their terminals, people with the accounts that their phone numbers pay from
+//! (M4, M9).
 //!
-//! Operators change it through [`OperatorApi`]; the payment path reads it through [`Directory`], from a small cache, so that
-//! a payment costs no query for what seldom changes. Another replica's change is seen when the cached entry ends.
+//! Operators change it through [`OperatorApi`]; the payment path reads it through [`Directory`], from a small cache,
+//! so that a payment costs no query for what seldom changes. Another replica's change is seen when the cached entry
+//! ends.
 
 mod banks;
 mod cache;
@@ -159,8 +161,8 @@ impl Directory {
         Ok(found)
     }
 
-    /// The person who pays with this number. An unknown number costs what a known one costs: one keyed hash and, unless it is
-    /// cached, one query.
+    /// The person who pays with this number. An unknown number costs what a known one costs: one keyed hash and,
+    /// unless it is cached, one query.
     pub async fn payer_by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Payer>>, StoreError> {
         let hash = phone_hash(&*self.parts.keys, phone).map_err(sealed::unusable)?;
         match self.caches.phones.get(&hash) {

@@ -44,8 +44,8 @@ pub(crate) fn check_password(password: &str) -> Result<(), Reason> {
     if fine { Ok(()) } else { Err(Reason::PasswordMalformed) }
 }
 
-/// The first part of an enrolment code's keyed hash. The key is that of one-time codes, which an enrolment code is, and this
-/// keeps it apart from the code of a payment.
+/// The first part of an enrolment code's keyed hash. The key is that of one-time codes, which an enrolment code is,
+/// and this keeps it apart from the code of a payment.
 const ENROLMENT: &[u8] = b"enrolment";
 
 /// The keyed hash of an enrolment code, bound to the person.

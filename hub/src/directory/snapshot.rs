@@ -1,5 +1,5 @@
-//! What a payment remembers of its terminal and of what was bought: a snapshot, so that a record says for ever what was true
-//! on the day of the purchase (R3), whatever the merchant is called later.
+//! What a payment remembers of its terminal and of what was bought: a snapshot, so that a record says for ever what
+//! was true on the day of the purchase (R3), whatever the merchant is called later.
 
 use domain::purchase::{CategoryCode, LineItem, Location, Merchant, Terminal};
 use domain::text::Line;
@@ -62,7 +62,8 @@ struct ItemJson<'a> {
     amount_minor: i64,
 }
 
-/// The terminal's merchant and place as `{"id","name","category","place","latitude","longitude"}`; what is not known is left out.
+/// The terminal's merchant and place as `{"id","name","category","place","latitude","longitude"}`; what is not known
+/// is left out.
 pub fn merchant_to_json(terminal: &Terminal) -> String {
     let merchant = &terminal.merchant;
     to_json(&MerchantJson {

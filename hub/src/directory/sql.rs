@@ -208,7 +208,14 @@ pub(super) async fn read_payer(store: &Store, person_id: PersonId) -> Result<Opt
     only(store.fetch(payer_columns!("p.person_id = $1"), vec![person_id.uuid().into()]).await?, payer_of)
 }
 
-/// A person as they were registered.
+/// A person who is there already.
+pub(super) struct KnownPerson {
+    pub(super) person_id: PersonId,
+    pub(super) phone_hash: Vec<u8>,
+    pub(super) name_sealed: Vec<u8>,
+}
+
+/// A person to register.
 pub(super) struct PersonRow {
     pub(super) person_id: PersonId,
     pub(super) phone_hash: Vec<u8>,
@@ -217,17 +224,16 @@ pub(super) struct PersonRow {
 }
 
 /// The persons that have this id or this number: at most two.
-pub(super) async fn load_persons(tx: &mut Tx, id: PersonId, phone_hash: &[u8]) -> Result<Vec<PersonRow>, StoreError> {
+pub(super) async fn load_persons(tx: &mut Tx, id: PersonId, phone_hash: &[u8]) -> Result<Vec<KnownPerson>, StoreError> {
     // Two keyed look-ups; an OR over two indexes is one that a planner may scan for.
-    let sql = "SELECT person_id, phone_hash, phone_sealed, name_sealed FROM persons WHERE person_id = $1 UNION ALL \
-               SELECT person_id, phone_hash, phone_sealed, name_sealed FROM persons WHERE phone_hash = $2 AND person_id <> $1";
+    let sql = "SELECT person_id, phone_hash, name_sealed FROM persons WHERE person_id = $1 UNION ALL \
+               SELECT person_id, phone_hash, name_sealed FROM persons WHERE phone_hash = $2 AND person_id <> $1";
     let rows = tx.fetch(sql, vec![id.uuid().into(), phone_hash.to_vec().into()]).await?;
     let read = |row: &Row| {
-        Ok(PersonRow {
+        Ok(KnownPerson {
             person_id: PersonId::from_uuid(row.id(0)?),
             phone_hash: row.bytes(1)?,
-            phone_sealed: row.bytes(2)?,
-            name_sealed: row.bytes(3)?,
+            name_sealed: row.bytes(2)?,
         })
     };
     rows.iter().map(read).collect()
@@ -273,8 +279,8 @@ pub(super) struct Binding {
 macro_rules! binding_columns {
     ($condition:literal) => {
         concat!(
-            "SELECT bank_id, account_id, person_id, account_masked, active, is_default, bound_at, version FROM bindings \
-             WHERE ",
+            "SELECT bank_id, account_id, person_id, account_masked, active, is_default, bound_at, version \
+             FROM bindings WHERE ",
             $condition
         )
     };
@@ -368,7 +374,8 @@ pub(super) async fn read_payment(store: &Store, id: PaymentId) -> Result<Option<
     only(store.fetch(sql, vec![id.uuid().into()]).await?, read)
 }
 
-/// What the log says about a payment, in order of time; several replicas may have carried it on, each with a chain of its own.
+/// What the log says about a payment, in order of time; several replicas may have carried it on, each with a chain of
+/// its own.
 pub(super) async fn read_steps(store: &Store, id: PaymentId) -> Result<Vec<StepRow>, StoreError> {
     let sql = "SELECT occurred_at, kind, content FROM audit_log WHERE subject = $1 \
                ORDER BY occurred_at, chain, seq LIMIT 1000";
@@ -382,8 +389,8 @@ pub(super) async fn count_by_state(store: &Store) -> Result<Vec<(String, i64)>, 
     rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
 }
 
-/// When the oldest payment was made of which a bank has yet to hear how it went on. A payment that only waits for its code
-/// concerns no bank.
+/// When the oldest payment was made of which a bank has yet to hear how it went on. A payment that only waits for its
+/// code concerns no bank.
 pub(super) async fn read_oldest_unsettled(store: &Store) -> Result<Option<Timestamp>, StoreError> {
     let sql = "SELECT min(created_at) FROM payments WHERE due_at IS NOT NULL AND leg_id IS NOT NULL";
     let rows = store.fetch(sql, Vec::new()).await?;

@@ -36,8 +36,8 @@ impl RegisterTerminal {
 
     pub(super) async fn apply(&self, tx: &mut Tx, log: &mut Log<'_>) -> Result<Result<Done, Reason>, StoreError> {
         if let Some(known) = sql::load_terminal(tx, &self.id).await? {
-            // Whether it is suspended is not content but state, which has a call of its own: the same registration again must
-            // not let a suspended terminal go on.
+            // Whether it is suspended is not content but state, which has a call of its own: the same registration
+            // again must not let a suspended terminal go on.
             let known = known.value;
             let same =
                 known.merchant.id == self.merchant_id && known.place == self.place && known.location == self.location;

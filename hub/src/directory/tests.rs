@@ -1,9 +1,12 @@
 //! The directory as operators and the payment path see it, on both engines.
 
+mod refusals;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use domain::feed::EventKind;
 use domain::{AccountId, BankId, PersonId, PhoneNumber, Reason, TerminalId};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
@@ -12,9 +15,12 @@ use proto::{common, operator as pb};
 use server_kit::audit;
 use server_kit::identity::{IdentityError, Role};
 use server_kit::tls::Peer;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use super::{BankAccounts, Directory, DirectoryOptions, DirectoryParts, OperatorApi};
+use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::testing::past::Past;
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
 
 /// A bank that has every account, except that it refuses while `refusal` says so; counts how often it was asked.
@@ -302,6 +308,62 @@ async fn m9_an_enrolment_code_has_eight_digits_and_replaces_the_one_before() {
 }
 
 #[tokio::test]
+async fn m9_an_operator_sees_a_payment_with_its_steps_and_how_many_there_are() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, "hub-1", AnyAccount::default());
+        let parts = FeedParts {
+            store: hub.store.clone(),
+            keys: hub.keys.clone(),
+            clock: hub.clock(),
+            replica: hub.id(),
+            draining: CancellationToken::new(),
+        };
+        let past = Past::new(&hub, &Feed::new(parts, FeedOptions::default()));
+        let person = past.person().await;
+        let told = past.happen(&[person], 4).await;
+        let EventKind::Charge(purchase) = &told[1].kind else { panic!("{told:?}") };
+        let id = purchase.payment_id;
+        let steps = [("HOLDING", "purchase amount=1"), ("DECLINED", "purchase amount=1 reason=INSUFFICIENT_FUNDS")];
+        // Two replicas carried it on, each with a chain of its own.
+        for (chain, (kind, content)) in ["hub-2/payment", "hub-1/payment"].into_iter().zip(steps) {
+            let mut tx = hub.store.begin().await.unwrap();
+            let entry = audit::Entry { kind, subject: id.uuid(), content: content.to_owned() };
+            audit::Chain::new(chain, hub.keys.clone()).append(&mut tx, vec![entry]).await.unwrap();
+            let later = tx.now().plus(Duration::from_micros(1));
+            tx.commit().await.unwrap();
+            while hub.clock().now() < later {
+                tokio::task::yield_now().await;
+            }
+        }
+        let request = pb::InspectPaymentRequest { payment_id: id.to_string() };
+        let seen = office.api.inspect_payment(by_operator(request)).await.unwrap().into_inner();
+        assert_eq!((seen.state.as_str(), seen.terminal_id.as_str()), ("POSTED", "till-1"), "{}", hub.engine);
+        assert_eq!((seen.amount.unwrap().minor_units, seen.bank_id.as_str()), (200, "bank-a"));
+        assert_eq!(seen.leg_id, id.to_string());
+        let steps: Vec<_> = seen.steps.iter().map(|step| (step.state.as_str(), step.reason.as_str())).collect();
+        assert_eq!(steps, [("HOLDING", ""), ("DECLINED", "INSUFFICIENT_FUNDS")]);
+
+        let overview =
+            async || office.api.get_overview(by_operator(pb::GetOverviewRequest {})).await.unwrap().into_inner();
+        let before = overview().await;
+        assert_eq!(before.payments_by_state.get("POSTED"), Some(&4));
+        assert_eq!(before.oldest_unsettled_seconds, 0);
+        let mut tx = hub.store.begin().await.unwrap();
+        let sql = "UPDATE payments SET state = 'COMMITTED', due_at = created_at WHERE payment_id = $1";
+        tx.execute(sql, vec![id.uuid().into()]).await.unwrap();
+        tx.commit().await.unwrap();
+        hub.clock.advance(Duration::from_secs(90));
+        let after = overview().await;
+        assert_eq!(
+            (after.payments_by_state.get("POSTED"), after.payments_by_state.get("COMMITTED")),
+            (Some(&3), Some(&1))
+        );
+        assert!((90..150).contains(&after.oldest_unsettled_seconds), "{after:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_same_registration_a_hundred_times_at_once_at_two_replicas_is_one() {
     on_each_engine(async |hub| {
         let offices = [open(&hub, "hub-1", AnyAccount::default()), open(&hub, "hub-2", AnyAccount::default())];
@@ -361,149 +423,6 @@ async fn m8_every_change_stands_in_the_log_and_no_secret_does() {
             let sealed = row.bytes(column).unwrap();
             assert!(!sealed.windows(text.len()).any(|bytes| bytes == text.as_bytes()));
         }
-    })
-    .await;
-}
-
-/// A call of each sort, made by somebody; why each was refused.
-async fn each_call(api: &OperatorApi, by: impl Fn() -> Request<()>) -> Vec<Reason> {
-    fn of<T>(from: &Request<()>, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        if let Some(peer) = from.extensions().get::<Arc<Peer>>() {
-            request.extensions_mut().insert(peer.clone());
-        }
-        request
-    }
-    let by = by();
-    vec![
-        reason(api.register_bank(of(&by, a_bank("bank-a"))).await),
-        reason(api.list_banks(of(&by, pb::ListBanksRequest {})).await),
-        reason(api.register_merchant(of(&by, a_merchant())).await),
-        reason(api.register_terminal(of(&by, a_terminal())).await),
-        reason(api.set_terminal_suspended(of(&by, pb::SetTerminalSuspendedRequest::default())).await),
-        reason(api.register_person(of(&by, pb::RegisterPersonRequest::default())).await),
-        reason(api.bind_account(of(&by, pb::BindAccountRequest::default())).await),
-        reason(api.issue_enrolment_code(of(&by, pb::IssueEnrolmentCodeRequest::default())).await),
-        reason(api.inspect_payment(of(&by, pb::InspectPaymentRequest::default())).await),
-        reason(api.get_overview(of(&by, pb::GetOverviewRequest {})).await),
-    ]
-}
-
-#[tokio::test]
-async fn m9_only_an_operator_may_make_any_of_these_calls() {
-    on_each_engine(async |hub| {
-        let office = open(&hub, "hub-1", AnyAccount::default());
-        let api = &office.api;
-        assert_eq!(each_call(api, || Request::new(())).await, [Reason::CertificateMissing; 10]);
-        assert_eq!(each_call(api, || from_stranger(())).await, [Reason::CertificateMissing; 10]);
-        for role in [Role::Terminal, Role::Bank, Role::Carrier] {
-            assert_eq!(each_call(api, || from_member(role, "anna", ())).await, [Reason::RoleNotAllowed; 10]);
-        }
-        let wildcard = || {
-            let mut request = from_stranger(());
-            let addr = request.extensions().get::<Arc<Peer>>().unwrap().addr;
-            let refused = Some(IdentityError::NoUri);
-            request.extensions_mut().insert(Arc::new(Peer { principal: None, refused, addr }));
-            request
-        };
-        assert_eq!(each_call(api, wildcard).await, [Reason::CertificateRefused; 10]);
-        assert_eq!(office.count("SELECT count(*) FROM audit_log").await, 0, "{}", hub.engine);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn bad_input_is_refused_by_reason_and_stores_nothing() {
-    on_each_engine(async |hub| {
-        let office = open(&hub, "hub-1", AnyAccount::default());
-        let api = &office.api;
-
-        for (change, expected) in [
-            (
-                Box::new(|bank: &mut pb::Bank| bank.bank_id = "Bank A".into()) as Box<dyn Fn(&mut pb::Bank)>,
-                Reason::NameMalformed,
-            ),
-            (Box::new(|bank| bank.bank_id.clear()), Reason::NameMalformed),
-            (Box::new(|bank| bank.display_name = "a\u{1b}[31m".into()), Reason::TextMalformed),
-            (Box::new(|bank| bank.endpoint = "http://127.0.0.1:1".into()), Reason::EndpointMalformed),
-        ] {
-            let mut request = a_bank("bank-a");
-            change(request.bank.as_mut().unwrap());
-            assert_eq!(reason(api.register_bank(by_operator(request)).await), expected);
-        }
-        assert_eq!(
-            reason(api.register_bank(by_operator(pb::RegisterBankRequest { bank: None })).await),
-            Reason::FieldMissing
-        );
-
-        let nothing = pb::RegisterMerchantRequest { merchant: None };
-        assert_eq!(reason(api.register_merchant(by_operator(nothing)).await), Reason::FieldMissing);
-        for (name, category, expected) in [
-            ("a\nb", "5812", Reason::TextMalformed),
-            ("a", "58", Reason::CategoryMalformed),
-            ("a", "５８１２", Reason::CategoryMalformed),
-        ] {
-            let merchant = common::Merchant {
-                merchant_id: "noodles".into(),
-                display_name: name.into(),
-                category_code: category.into(),
-            };
-            let request = pb::RegisterMerchantRequest { merchant: Some(merchant) };
-            assert_eq!(reason(api.register_merchant(by_operator(request)).await), expected);
-        }
-
-        let nothing = pb::RegisterTerminalRequest { terminal: None };
-        assert_eq!(reason(api.register_terminal(by_operator(nothing)).await), Reason::FieldMissing);
-        for (latitude, place, expected) in [
-            (91.0, "a", Reason::LocationMalformed),
-            (f64::NAN, "a", Reason::LocationMalformed),
-            (0.0, "\u{202e}a", Reason::TextMalformed),
-        ] {
-            let mut request = a_terminal();
-            let terminal = request.terminal.as_mut().unwrap();
-            terminal.place = place.into();
-            terminal.location = Some(common::Location { latitude, longitude: 0.0 });
-            assert_eq!(reason(api.register_terminal(by_operator(request)).await), expected);
-        }
-        let nameless = pb::SetTerminalSuspendedRequest::default();
-        assert_eq!(reason(api.set_terminal_suspended(by_operator(nameless)).await), Reason::NameMalformed);
-
-        let forty = format!("+{}", "1".repeat(40));
-        for (id, number, name, expected) in [
-            ("", PHONE, NAME, Reason::IdMalformed),
-            ("0192f0c1", PHONE, NAME, Reason::IdMalformed),
-            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", "+8６13800138000", NAME, Reason::PhoneNumberMalformed),
-            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", "\u{200f}+8613800138000", NAME, Reason::PhoneNumberMalformed),
-            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", &forty, NAME, Reason::PhoneNumberMalformed),
-            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", PHONE, "", Reason::TextMalformed),
-            ("0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f", PHONE, "a\u{202e}b", Reason::TextMalformed),
-        ] {
-            let request =
-                pb::RegisterPersonRequest { person_id: id.into(), phone_number: number.into(), name: name.into() };
-            assert_eq!(reason(api.register_person(by_operator(request)).await), expected);
-        }
-        let id = hub.id().to_string();
-        for (person, bank, account, expected) in [
-            ("x", "bank-a", id.as_str(), Reason::IdMalformed),
-            (id.as_str(), "BANK", id.as_str(), Reason::NameMalformed),
-            (id.as_str(), "bank-a", "4111111111111111", Reason::IdMalformed),
-        ] {
-            let request = pb::BindAccountRequest {
-                person_id: person.into(),
-                bank_id: bank.into(),
-                account_id: account.into(),
-                make_default: true,
-            };
-            assert_eq!(reason(office.bind(&request).await), expected);
-        }
-        let nobody = pb::IssueEnrolmentCodeRequest { person_id: "1".into() };
-        assert_eq!(reason(api.issue_enrolment_code(by_operator(nobody)).await), Reason::IdMalformed);
-        let nothing = pb::InspectPaymentRequest { payment_id: "1".into() };
-        assert_eq!(reason(api.inspect_payment(by_operator(nothing)).await), Reason::IdMalformed);
-        let unknown = pb::InspectPaymentRequest { payment_id: hub.id().to_string() };
-        assert_eq!(reason(api.inspect_payment(by_operator(unknown)).await), Reason::PaymentUnknown);
-        assert_eq!(office.count("SELECT count(*) FROM audit_log").await, 0, "{}", hub.engine);
-        assert_eq!(office.bank.asked.load(Ordering::SeqCst), 0);
     })
     .await;
 }

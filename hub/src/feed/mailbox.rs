@@ -1,5 +1,5 @@
-//! Who watches, and what waits for each of them. Bounded: a mailbox that runs over is emptied and says that its owner is
-//! behind, since all of it can be read again.
+//! Who watches, and what waits for each of them. Bounded: a mailbox that runs over is emptied and says that its owner
+//! is behind, since all of it can be read again.
 
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::collections::{HashMap, VecDeque};

@@ -1,8 +1,9 @@
 //! The feed: what happened to a person's money, in order, to every phone that watches (S1).
 //!
-//! The table `events` is the truth, and each watcher keeps a cursor into it. The writer hands every event that it has committed
-//! to [`Feed::publish`]; an event that follows the cursor goes straight through, and whenever anything else is heard (a gap, too
-//! much at once, a hint from another replica) the watcher reads the table. So a lost hint costs time, never an event.
+//! The table `events` is the truth, and each watcher keeps a cursor into it. The writer hands every event that it has
+//! committed to [`Feed::publish`]; an event that follows the cursor goes straight through, and whenever anything else
+//! is heard (a gap, too much at once, a hint from another replica) the watcher reads the table. So a lost hint costs
+//! time, never an event.
 
 mod listen;
 mod mailbox;
@@ -89,22 +90,22 @@ impl Feed {
         Self { inner: Arc::new(Inner { parts, options, watchers, reads: Semaphore::new(options.reads) }) }
     }
 
-    /// Hands committed events to those who watch in this process. Never waits; for a person whom nobody watches it costs one
-    /// look into a map.
+    /// Hands committed events to those who watch in this process. Never waits; for a person whom nobody watches it
+    /// costs one look into a map.
     pub fn publish(&self, events: &[Arc<Event>]) {
         for event in events {
             self.inner.watchers.deliver(event);
         }
     }
 
-    /// Tells the other replicas, when and if this transaction commits, whose events it adds. Nothing on SQLite, whose file
-    /// one process owns.
+    /// Tells the other replicas, when and if this transaction commits, whose events it adds. Nothing on SQLite, whose
+    /// file one process owns.
     pub async fn announce(&self, tx: &mut Tx, persons: &[PersonId]) -> Result<(), StoreError> {
         listen::announce(tx, self.inner.parts.replica, persons).await
     }
 
-    /// Has all who watch read the table again: for a commit whose outcome is unknown, which may have left events that nobody
-    /// published.
+    /// Has all who watch read the table again: for a commit whose outcome is unknown, which may have left events that
+    /// nobody published.
     pub fn wake_all(&self) {
         self.inner.watchers.wake_all();
     }
@@ -114,8 +115,8 @@ impl Feed {
         listen::run(&self.inner).await;
     }
 
-    /// The person's events after a cursor: first those that are stored, then each as it happens; in order, each once. The
-    /// stream ends when the hub drains, and after an error.
+    /// The person's events after a cursor: first those that are stored, then each as it happens; in order, each once.
+    /// The stream ends when the hub drains, and after an error.
     pub fn watch(&self, person_id: PersonId, after_sequence: i64) -> Result<Watch, WatchError> {
         watch::start(&self.inner, person_id, after_sequence)
     }

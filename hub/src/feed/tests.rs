@@ -213,7 +213,8 @@ async fn s1_what_one_replica_writes_the_other_ones_watchers_hear() {
             }
         }
         // The server cuts every connection that listens; what is written meanwhile is heard all the same.
-        let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()";
+        let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                   WHERE query LIKE 'LISTEN%' AND datname = current_database()";
         let row = hub.store.fetch_one(cut, Vec::new()).await.unwrap().unwrap();
         assert!(row.int(0).unwrap() >= 1);
         let told = past.happen(&persons[..1], 1).await;

@@ -1,5 +1,5 @@
-//! A past for tests to read: payments with their events and records, written as the payment capability's writer writes them,
-//! without any of its rules.
+//! A past for tests to read: payments with their events and records, written as the payment capability's writer
+//! writes them, without any of its rules.
 
 use std::sync::Arc;
 
@@ -99,7 +99,8 @@ pub(crate) fn terminal() -> Terminal {
 
 /// What is bought every time.
 pub(crate) fn items() -> Vec<LineItem> {
-    vec![LineItem::new("牛肉面", "6901234567892", 1_000, 1_800).unwrap(), LineItem::new("Tea", "", 2_000, 600).unwrap()]
+    let noodles = LineItem::new("牛肉面", "6901234567892", 1_000, 1_800).unwrap();
+    vec![noodles, LineItem::new("Tea", "", 2_000, 600).unwrap()]
 }
 
 /// Makes something happen.

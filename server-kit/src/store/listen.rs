@@ -1,5 +1,5 @@
-//! Hearing what other replicas have committed: LISTEN and NOTIFY of PostgreSQL. A notice is a hint, not a message: whoever
-//! was not listening reads the tables.
+//! Hearing what other replicas have committed: LISTEN and NOTIFY of PostgreSQL. A notice is a hint, not a message:
+//! whoever was not listening reads the tables.
 
 use std::time::Duration;
 

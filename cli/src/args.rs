@@ -1,0 +1,131 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::bench::command::BenchArgs;
+use crate::demo::DemoArgs;
+use crate::dev::DevArgs;
+use crate::doctor::command::DoctorArgs;
+use crate::effective::ConfigCommand;
+use crate::init::command::InitArgs;
+use crate::operator::command::{
+    AccountCommand, BankCommand, MerchantCommand, OperatorArgs, OverviewArgs, PaymentCommand, PersonCommand, TillCommand,
+};
+use crate::output::{Color, Format};
+use crate::phone::command::PhoneArgs;
+use crate::serve::ServeArgs;
+use crate::terminal::command::TerminalArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  bankhub demo                                   play a day in a throw-away federation and check its books
+  bankhub dev --dir ~/trial                      the same federation, to try things on
+  bankhub init hub --dir ~/pay                   certificates, keys and a configuration for a hub
+  bankhub hub --config ~/pay/hub/hub.toml        run it
+  bankhub terminal pay +8613800138000 12.50      take a payment at a terminal
+  bankhub doctor hub --config ~/pay/hub/hub.toml look whether everything is whole
+
+Exit codes: 0 done, 1 refused or failed, 2 typed wrongly, 3 the outcome of a payment is not known yet.";
+
+/// The federated bank hub: servers, a real terminal, a phone in software, and the operators' tools.
+#[derive(Debug, Parser)]
+#[command(name = "bankhub", version, after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 110)]
+pub struct Cli {
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = "Output")]
+    pub output: Format,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = "Output")]
+    pub color: Color,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play a day in a throw-away federation: a hub, two banks, terminals and phones, and one bank killed in mid-payment.
+    Demo(DemoArgs),
+    /// Run the demo's federation and keep it up, with sample people and commands to paste.
+    Dev(DevArgs),
+    /// Make an authority, certificates, keys and commented configurations.
+    Init(InitArgs),
+    /// Run a hub.
+    Hub(ServeArgs),
+    /// Run a bank's adapter, which owns the bank's ledger.
+    Adapter(ServeArgs),
+    /// Look at configurations.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Check certificates, keys, storage, books and log of a server.
+    ///
+    /// On SQLite the server must be stopped: one process owns the file. Opening brings an older database up to date, as
+    /// starting the server would.
+    Doctor(DoctorArgs),
+    /// Be a payment terminal: pay, reverse, refund, and forward what is owed.
+    Terminal(TerminalArgs),
+    /// Be a person's phone: enrol, watch codes and charges, list payments.
+    Phone(PhoneArgs),
+    /// Banks of the federation, for operators.
+    Bank(OperatorArgs<BankCommand>),
+    /// Merchants, for operators.
+    Merchant(OperatorArgs<MerchantCommand>),
+    /// The merchants' terminals as the hub knows them, for operators.
+    Till(OperatorArgs<TillCommand>),
+    /// People and their accounts, for operators.
+    Person(OperatorArgs<PersonCommand>),
+    /// Accounts at a bank's own counter, for operators.
+    Account(OperatorArgs<AccountCommand>),
+    /// Any payment with its steps, for operators.
+    Payment(OperatorArgs<PaymentCommand>),
+    /// How many payments there are in which state, for operators.
+    Overview(OverviewArgs),
+    /// Measure empty calls and whole payments on this machine, as ratios within one run.
+    Bench(BenchArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("bankhub").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_the_examples_say_can_be_typed() {
+        for line in EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub ")) {
+            let command = line.split("  ").next().unwrap();
+            parsed(command).unwrap_or_else(|error| panic!("{command}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_is_typed_wrongly_is_refused_before_anything_is_sent() {
+        for line in [
+            "",
+            "terminal pay 13800138000 12.50",
+            "terminal pay +8613800138000 0",
+            "terminal pay +8613800138000 12.505",
+            "terminal get 7",
+            "hub",
+            "init bank",
+            "bank add Bank https://x:1",
+            "--output xml demo",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+}

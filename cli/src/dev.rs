@@ -1,0 +1,203 @@
+//! `bankhub dev`: the demo's federation, to try things on. It keeps its people, its money and its ports from run to run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use domain::Currency;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::error::CliError;
+use crate::output::{Output, Tone};
+use crate::trial::{Federation, NewPerson, ServerOptions, Shop, TrialOptions, postgres};
+
+#[derive(Clone, Debug, Args)]
+pub struct DevArgs {
+    /// Where the federation lives; it is made there, or found again.
+    #[arg(long, value_name = "DIR", default_value = "bankhub-dev")]
+    pub dir: PathBuf,
+    /// Keep the books on PostgreSQL: postgres://user[:password]@host/database of somebody who may create databases.
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// What the servers log into their folders, such as info,hub=debug.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub server_log: String,
+    /// End as soon as everything is up, for scripts that only want it made.
+    #[arg(long, hide = true)]
+    pub once: bool,
+}
+
+const SHOPS: [Shop<'static>; 2] = [
+    Shop {
+        merchant: "noodle-house",
+        name: "Noodle House",
+        category: "5812",
+        terminal: "till-1",
+        place: "12 Fuxing Road",
+        location: Some((31.2165, 121.4365)),
+    },
+    Shop {
+        merchant: "corner-bookshop",
+        name: "Corner Bookshop",
+        category: "5942",
+        terminal: "till-2",
+        place: "3 Shaoxing Road",
+        location: Some((31.2113, 121.4632)),
+    },
+];
+
+const PEOPLE: [NewPerson<'static>; 2] = [
+    NewPerson {
+        name: "Lin Mei",
+        phone: "+8613800138001",
+        bank: "bank-a",
+        balance_minor: 500_000,
+        currency: Currency::CNY,
+        password: "271828",
+    },
+    NewPerson {
+        name: "Chen Bo",
+        phone: "+8613900139002",
+        bank: "bank-b",
+        balance_minor: 200_000,
+        currency: Currency::CNY,
+        password: "314159",
+    },
+];
+
+/// A sample person as they are shown; made-up people may be shown whole.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Sample {
+    name: String,
+    phone: String,
+    transaction_password: String,
+    bank: String,
+    account_id: String,
+    account_masked: String,
+    phone_folder: PathBuf,
+}
+
+pub async fn run(args: &DevArgs, out: &Output) -> Result<(), CliError> {
+    let failed = |source| CliError::System { what: args.dir.display().to_string(), source };
+    fs::create_dir_all(&args.dir).map_err(failed)?;
+    let dir = fs::canonicalize(&args.dir).map_err(failed)?;
+    out.note("Starting a hub and two banks …");
+    let mut federation = Federation::start(options(&dir, args).await?).await?;
+    let people = people(&federation, &dir).await?;
+    print(&federation, &people, out)?;
+    if !args.once {
+        out.line(&out.paint(Tone::Quiet, "\nControl-C stops everything; the next `bankhub dev` here goes on."));
+        wait_for_end().await?;
+        out.note("Stopping …");
+    }
+    Ok(federation.stop().await?)
+}
+
+async fn options(dir: &Path, args: &DevArgs) -> Result<TrialOptions, CliError> {
+    let mut options = TrialOptions::in_folder(dir)?;
+    options.log_filter = args.server_log.clone();
+    options.keep_ports = true;
+    // Whoever tries things out tries them often.
+    let hub = ServerOptions::named("hub-1")
+        .with("payments.sends_per_minute", "30")
+        .with("payments.sends_per_ten_minutes", "100")
+        .with("payments.sends_per_day", "1000");
+    options.hubs = vec![hub];
+    if let Some(url) = &args.postgres {
+        for server in options.hubs.iter_mut().chain(&mut options.banks) {
+            let name = format!("bankhub_dev_{}", server.name.replace('-', "_"));
+            let database = postgres::database(url, &name, &dir.join("postgres.password"), false).await?;
+            server.database = Some(database.url);
+            server.database_password = database.password;
+        }
+    }
+    Ok(options)
+}
+
+/// The sample people, made in the first run.
+async fn people(federation: &Federation, dir: &Path) -> Result<Vec<Sample>, CliError> {
+    let path = dir.join("people.json");
+    let failed = |source| CliError::System { what: path.display().to_string(), source };
+    for shop in &SHOPS {
+        federation.shop(shop).await?;
+        federation.terminal(shop.terminal)?;
+    }
+    if path.exists() {
+        let text = fs::read_to_string(&path).map_err(failed)?;
+        return serde_json::from_str(&text).map_err(|error| failed(error.into()));
+    }
+    let mut people = Vec::new();
+    for new in &PEOPLE {
+        let phone_folder = dir.join("phones").join(new.name.to_lowercase().replace(' ', "-"));
+        let person = federation.person_in(new, &phone_folder).await?;
+        people.push(Sample {
+            name: person.name,
+            phone: new.phone.to_owned(),
+            transaction_password: new.password.to_owned(),
+            bank: person.bank,
+            account_id: person.account.to_string(),
+            account_masked: person.account_masked,
+            phone_folder,
+        });
+    }
+    let text = serde_json::to_string_pretty(&people).map_err(|error| failed(error.into()))?;
+    fs::write(&path, text).map_err(failed)?;
+    Ok(people)
+}
+
+fn print(federation: &Federation, people: &[Sample], out: &Output) -> Result<(), CliError> {
+    let mut rows = Vec::new();
+    let mut servers = Vec::new();
+    for server in federation.servers() {
+        let (endpoint, ops) = (server.endpoint()?, format!("http://{}", server.ops_address()?));
+        let (id, log) = (server.process_id().unwrap_or(0), server.log().display().to_string());
+        rows.push(vec![server.name().to_owned(), endpoint.clone(), format!("{ops}/metrics"), id.to_string(), log.clone()]);
+        servers.push(json!({ "name": server.name(), "endpoint": endpoint, "ops": ops, "process": id, "log": log }));
+    }
+    let commands = commands(federation, people);
+    if out.is_json() {
+        let value = json!({ "folder": federation.folder(), "servers": servers, "people": people, "commands": commands });
+        out.table(&[], &[], &value);
+        return Ok(());
+    }
+    out.table(&["server", "address", "metrics", "process", "log"], &rows, &json!(null));
+    let rows: Vec<Vec<String>> = people
+        .iter()
+        .map(|sample| {
+            let account = format!("{} {}", sample.bank, sample.account_masked);
+            vec![sample.name.clone(), sample.phone.clone(), account, sample.transaction_password.clone()]
+        })
+        .collect();
+    out.table(&["sample person", "phone number", "pays from", "transaction password"], &rows, &json!(null));
+    out.line(&out.paint(Tone::Strong, "\nTry, in other windows:"));
+    for command in commands {
+        out.line(&format!("  {command}"));
+    }
+    Ok(())
+}
+
+fn commands(federation: &Federation, people: &[Sample]) -> Vec<String> {
+    let program = std::env::current_exe().map_or_else(|_| "bankhub".to_owned(), |path| path.display().to_string());
+    let (dir, operator) = (federation.folder().display(), federation.operator_folder().join("operator.toml"));
+    let operator = operator.display();
+    let mut commands = Vec::new();
+    for (sample, till) in people.iter().zip(["till-1", "till-2"]) {
+        let (phone, number) = (sample.phone_folder.display(), &sample.phone);
+        commands.push(format!("{program} phone --dir {phone} watch"));
+        commands.push(format!("{program} terminal --config {dir}/terminal-{till}/terminal.toml pay {number} 36.80"));
+        commands.push(format!("{program} account --as {operator} show {} {}", sample.bank, sample.account_id));
+    }
+    commands.push(format!("{program} overview --as {operator}"));
+    commands
+}
+
+async fn wait_for_end() -> Result<(), CliError> {
+    let failed = |source| CliError::System { what: "signals".to_owned(), source };
+    let terminate = tokio::signal::unix::SignalKind::terminate();
+    let mut terminate = tokio::signal::unix::signal(terminate).map_err(failed)?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done.map_err(failed),
+        _ = terminate.recv() => Ok(()),
+    }
+}

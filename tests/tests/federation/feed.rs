@@ -1,0 +1,122 @@
+//! What happens to a person's money reaches the phone, in order, over connections that are cut.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bankhub::phone::{DeviceKey, Enrolment, FeedOptions, Phone};
+use bankhub::profile::Link;
+use federation_tests::databases::Engine;
+use federation_tests::payer::Payer;
+use federation_tests::relay::Relay;
+use federation_tests::till::fen;
+use federation_tests::wait::bounded;
+use federation_tests::world::{Setup, World};
+use proto::cardholder::Event;
+use proto::cardholder::event::Kind;
+use proto::terminal::PaymentState;
+use secrecy::SecretString;
+
+const PAYMENTS: usize = 12;
+
+/// A second phone of the same person, which reaches the hub over a relay.
+async fn phone_over(relay: &Relay, world: &World, payer: &Payer) -> Phone {
+    let issued = world.federation.operator().unwrap().enrolment_code(payer.person.id).await.unwrap();
+    let channel = Link::new(world.federation.name(), &world.stranger()).unwrap().host(&relay.endpoint()).unwrap();
+    let enrolment = Enrolment {
+        phone: payer.person.phone.clone(),
+        code: SecretString::from(issued.enrolment_code),
+        transaction_password: None,
+    };
+    Phone::enrol(channel, DeviceKey::generate().unwrap(), &enrolment).await.unwrap()
+}
+
+fn what(event: &Event) -> (&'static str, String, i64) {
+    match event.kind.as_ref().unwrap() {
+        Kind::PaymentCode(code) => ("CODE", code.payment_id.clone(), code.amount.as_ref().unwrap().minor_units),
+        Kind::Charge(charge) => {
+            let purchase = charge.purchase.as_ref().unwrap();
+            ("CHARGE", purchase.payment_id.clone(), purchase.amount.as_ref().unwrap().minor_units)
+        }
+        Kind::GiveBack(back) => ("BACK", back.payment_id.clone(), back.amount.as_ref().unwrap().minor_units),
+    }
+}
+
+#[tokio::test]
+async fn s1_events_reach_the_phone_once_and_in_order_over_connections_that_are_cut() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        if !engine.is_there() {
+            continue;
+        }
+        let world = Setup::on(engine).start().await;
+        let (till, payer) = (world.till("till-1"), world.payer("bank-a", 1_000_000).await);
+        let hub = world.federation.server("hub-1").unwrap().address().unwrap();
+        let relay = Relay::start(Some(hub)).await;
+        let mut feed = phone_over(&relay, &world, &payer).await.follow(FeedOptions::after(0));
+        // The phone's link breaks again and again while payments are made.
+        let (relay, over) = (relay.clone(), Arc::new(AtomicBool::new(false)));
+        let cutter = tokio::spawn({
+            let over = over.clone();
+            async move {
+                while !over.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(150)).await;
+                    relay.cut();
+                }
+            }
+        });
+        let mut expected = Vec::new();
+        for n in 0..PAYMENTS {
+            let minor = 100 + i64::try_from(n).unwrap();
+            let id = till.sell(&payer, fen(minor)).await;
+            expected.extend([("CODE", id.clone(), minor), ("CHARGE", id.clone(), minor)]);
+            if n % 4 == 0 {
+                assert_eq!(till.reverse(&id, fen(minor)).await.unwrap().state(), PaymentState::Reversed);
+                federation_tests::wait::until("the money to be back", World::HEALING, async || {
+                    (!world.states().await.contains_key("REVERSING")).then_some(())
+                })
+                .await;
+                expected.push(("BACK", id, minor));
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        cutter.await.unwrap();
+        let mut seen = Vec::new();
+        while seen.len() < expected.len() {
+            let event = bounded("the next event", World::HEALING, feed.next()).await.unwrap();
+            assert_eq!(event.sequence, i64::try_from(seen.len()).unwrap() + 1, "no gap, and nothing twice");
+            seen.push(what(&event));
+        }
+        assert_eq!(seen, expected);
+        drop(feed);
+        world.settled().await;
+    }
+}
+
+#[tokio::test]
+async fn r1_a_charge_at_any_bank_stands_in_the_persons_one_record() {
+    let world = Setup::on(Engine::Sqlite).with_banks(&["bank-a", "bank-b"]).start().await;
+    let (till, payer) = (world.till("till-1"), world.payer("bank-a", 10_000).await);
+    let operator = world.federation.operator().unwrap();
+    let bank_b = domain::BankId::parse("bank-b").unwrap();
+    let counter = operator.counter(&bank_b).await.unwrap();
+    let opened = counter.open_account("Wang Xiaoming", domain::Currency::CNY, 0).await.unwrap();
+    let account = domain::AccountId::parse(&opened.account_id).unwrap();
+    counter.deposit(account, domain::Money::new(domain::Currency::CNY, 10_000)).await.unwrap();
+    let first = till.sell(&payer, fen(1_111)).await;
+    operator.bind_account(payer.person.id, &bank_b, account, true).await.unwrap();
+    let second = till.sell(&payer, fen(2_222)).await;
+    let page = payer.person.device.payments(10, "").await.unwrap();
+    let record: Vec<_> = page
+        .purchases
+        .iter()
+        .map(|purchase| {
+            let merchant = purchase.merchant.as_ref().unwrap();
+            let amount = purchase.amount.as_ref().unwrap().minor_units;
+            assert_eq!((merchant.display_name.as_str(), merchant.category_code.as_str()), ("Noodle House", "5812"));
+            assert_eq!((purchase.terminal_id.as_str(), purchase.place.is_empty()), ("till-1", false));
+            (purchase.payment_id.clone(), purchase.bank_id.clone(), amount)
+        })
+        .collect();
+    assert_eq!(record, [(second, "bank-b".to_owned(), 2_222), (first, "bank-a".to_owned(), 1_111)]);
+    world.settled().await;
+}

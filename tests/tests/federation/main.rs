@@ -1,0 +1,39 @@
+//! A federation of real processes, seen from outside. One program, so that all tests share one bound on how many federations
+//! run at once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails loudly"
+)]
+
+mod callers;
+mod configuration;
+mod cut_links;
+mod draining;
+mod exactly_once;
+mod feed;
+mod giving_back;
+mod guesses;
+mod independent_client;
+mod requests;
+mod secrets;
+mod terminal;
+mod two_hubs;
+
+use domain::Reason;
+use tonic::Status;
+
+/// The reason of a call that is to be refused.
+#[track_caller]
+fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> Reason {
+    let status = answer.expect_err("the call was to be refused");
+    proto::reason_of(&status).unwrap_or_else(|| panic!("refused without a reason: {status:?}"))
+}
+
+/// The reason of an answer, or nothing.
+fn reason(payment: &proto::terminal::Payment) -> &str {
+    payment.refusal.as_ref().map_or("", |refusal| refusal.reason.as_str())
+}
