@@ -10,7 +10,8 @@ use crate::doctor::command::DoctorArgs;
 use crate::effective::ConfigCommand;
 use crate::init::command::InitArgs;
 use crate::operator::command::{
-    AccountCommand, BankCommand, MerchantCommand, OperatorArgs, OverviewArgs, PaymentCommand, PersonCommand, TillCommand,
+    AccountCommand, BankCommand, MerchantCommand, OperatorArgs, OverviewArgs, PaymentCommand, PersonCommand,
+    TillCommand,
 };
 use crate::output::{Color, Format};
 use crate::phone::command::PhoneArgs;

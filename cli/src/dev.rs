@@ -152,12 +152,19 @@ fn print(federation: &Federation, people: &[Sample], out: &Output) -> Result<(),
     for server in federation.servers() {
         let (endpoint, ops) = (server.endpoint()?, format!("http://{}", server.ops_address()?));
         let (id, log) = (server.process_id().unwrap_or(0), server.log().display().to_string());
-        rows.push(vec![server.name().to_owned(), endpoint.clone(), format!("{ops}/metrics"), id.to_string(), log.clone()]);
+        rows.push(vec![
+            server.name().to_owned(),
+            endpoint.clone(),
+            format!("{ops}/metrics"),
+            id.to_string(),
+            log.clone(),
+        ]);
         servers.push(json!({ "name": server.name(), "endpoint": endpoint, "ops": ops, "process": id, "log": log }));
     }
     let commands = commands(federation, people);
     if out.is_json() {
-        let value = json!({ "folder": federation.folder(), "servers": servers, "people": people, "commands": commands });
+        let value =
+            json!({ "folder": federation.folder(), "servers": servers, "people": people, "commands": commands });
         out.table(&[], &[], &value);
         return Ok(());
     }

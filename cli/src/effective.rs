@@ -169,9 +169,8 @@ mod tests {
 
     fn written(folder: &Path) -> PathBuf {
         let authority = Authority::open_or_create(&folder.join("authority"), None).unwrap();
-        let member = authority
-            .member(server_kit::identity::Role::Hub, "", &folder.join("hub"), &["localhost"])
-            .unwrap();
+        let member =
+            authority.member(server_kit::identity::Role::Hub, "", &folder.join("hub"), &["localhost"]).unwrap();
         member.make_keys().unwrap();
         let settings = ServerSettings {
             listen: "127.0.0.1:0".parse().unwrap(),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use domain::Reason;
 use server_kit::config::ConfigError;
 
+use crate::bench::BenchError;
 use crate::doctor::DoctorError;
 use crate::init::InitError;
 use crate::operator::OperatorError;
@@ -30,6 +31,8 @@ pub enum CliError {
     Operator(#[from] OperatorError),
     #[error(transparent)]
     Trial(#[from] TrialError),
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     #[error(transparent)]
     Doctor(#[from] DoctorError),
     #[error(transparent)]

@@ -98,11 +98,7 @@ impl OperatorProfile {
     }
 }
 
-fn load<T: DeserializeOwned>(
-    file: &Path,
-    prefix: &str,
-    overrides: &[(String, String)],
-) -> Result<T, ProfileError> {
+fn load<T: DeserializeOwned>(file: &Path, prefix: &str, overrides: &[(String, String)]) -> Result<T, ProfileError> {
     Ok(server_kit::config::load(Some(file), prefix, overrides)?)
 }
 

@@ -59,8 +59,7 @@ pub async fn adapter(args: &ServeArgs) -> Result<(), CliError> {
 }
 
 fn listen(args: &ServeArgs) -> Result<Shutdown, CliError> {
-    let shutdown =
-        Shutdown::listen().map_err(|source| CliError::System { what: "signals".to_owned(), source })?;
+    let shutdown = Shutdown::listen().map_err(|source| CliError::System { what: "signals".to_owned(), source })?;
     if args.until_stdin_closes {
         let shutdown = shutdown.clone();
         // A thread of its own: a read that blocks would keep the runtime from ending.

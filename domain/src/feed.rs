@@ -1,34 +1,9 @@
 //! What a person is told, in the order in which it happened.
 
-use std::fmt;
-
 use crate::purchase::{Merchant, Purchase};
-use crate::{Money, PaymentId, PersonId, Reason, Timestamp};
+use crate::{Money, PaymentId, PersonId, Timestamp};
 
-/// Six digits that were sent to a phone. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OneTimeCode(Box<str>);
-
-impl OneTimeCode {
-    pub const DIGITS: usize = 6;
-
-    /// Exactly six ASCII digits.
-    pub fn parse(text: &str) -> Result<Self, Reason> {
-        let fine = text.len() == Self::DIGITS && text.bytes().all(|b| b.is_ascii_digit());
-        if fine { Ok(Self(text.into())) } else { Err(Reason::CodeMalformed) }
-    }
-
-    /// The digits, to compare or to send to the phone; never for a log.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for OneTimeCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OneTimeCode(******)")
-    }
-}
+pub use crate::secret::OneTimeCode;
 
 /// One thing that happened to a person's money.
 #[derive(Clone, Debug, PartialEq)]

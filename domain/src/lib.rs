@@ -10,6 +10,7 @@ pub mod payment;
 pub mod phone;
 pub mod purchase;
 pub mod reason;
+pub mod secret;
 pub mod text;
 pub mod time;
 
@@ -17,4 +18,5 @@ pub use id::{AccountId, AttemptId, BankId, DeviceId, LegId, MerchantId, PaymentI
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;
 pub use reason::Reason;
+pub use secret::{OneTimeCode, TransactionPassword};
 pub use time::Timestamp;

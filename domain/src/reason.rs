@@ -130,6 +130,7 @@ catalogue! {
     LegUnknown "LEG_UNKNOWN" NotFound "There is no such leg at this bank." "银行无此分录。";
     LegVoided "LEG_VOIDED" State "The leg was voided." "该分录已撤销。";
     LegPosted "LEG_POSTED" State "The leg is posted; money goes back only by a reversal or a refund." "该分录已入账，只能冲正或退款。";
+    BankRefused "BANK_REFUSED" State "The bank refuses." "银行拒绝交易。";
     OriginalUnknown "ORIGINAL_UNKNOWN" State "The leg to give back from is not posted at this bank." "原分录未在本行入账。";
     LegRefused "LEG_REFUSED" State "The hold of the leg was refused; there is nothing to post." "该分录的预授权已被拒绝，无可入账。";
     IdTaken "ID_TAKEN" Exists "This id was used for another request." "该编号已用于其他请求。";

@@ -151,6 +151,10 @@ pub struct Payments {
     pub codes_per_terminal_per_minute: NonZeroU32,
     /// Status reads of one terminal.
     pub reads_per_terminal_per_second: NonZeroU32,
+    /// Calls of one terminal that change something.
+    pub writes_per_terminal_per_second: NonZeroU32,
+    /// Payments that one terminal follows at once.
+    pub watches_per_terminal: usize,
     /// How long after the right code a hold may be committed.
     pub decide_within: HumanDuration,
     /// How long the replica that took a step has before a sweeper looks at it.
@@ -175,6 +179,8 @@ impl Default for Payments {
             sends_per_day: 10,
             codes_per_terminal_per_minute: NonZeroU32::MIN.saturating_add(29),
             reads_per_terminal_per_second: NonZeroU32::MIN.saturating_add(19),
+            writes_per_terminal_per_second: NonZeroU32::MIN.saturating_add(49),
+            watches_per_terminal: 32,
             decide_within: HumanDuration(policy.decide_within),
             head_start: HumanDuration(policy.head_start),
             most_backoff: HumanDuration(policy.most_backoff),

@@ -14,7 +14,7 @@ use server_kit::ops::{OpsServer, Readiness};
 use server_kit::rng::{IdMaker, SystemRng};
 use server_kit::serve::GrpcServer;
 use server_kit::shutdown::Shutdown;
-use server_kit::store::{Migrations, Owner, Store, StoreOptions, WriterOptions};
+use server_kit::store::{Dialect, Migrations, Owner, Store, StoreOptions, WriterOptions};
 use server_kit::telemetry::{self, TelemetryError};
 use server_kit::tls::{ClientTls, ClientTlsConfig, ServerTls};
 use tokio::net::TcpListener;
@@ -181,7 +181,9 @@ impl Hub {
         let limits = TerminalLimits {
             codes_per_minute: config.payments.codes_per_terminal_per_minute,
             reads_per_second: config.payments.reads_per_terminal_per_second,
-            watch_every: std::time::Duration::from_secs(1),
+            writes_per_second: config.payments.writes_per_terminal_per_second,
+            watches: config.payments.watches_per_terminal,
+            watch_every: (self.store.dialect() == Dialect::Postgres).then_some(std::time::Duration::from_secs(1)),
         };
         let terminal = TerminalApi::new(self.desk.clone(), limits, shutdown.draining());
         let federation = FederationApi::new(self.desk.clone());

@@ -90,6 +90,8 @@ impl World {
         until("all payments to come to rest", Self::HEALING, at_rest).await;
         self.legs_at_rest().await;
         self.federation.stop().await.unwrap_or_else(|error| panic!("{error}"));
+        let panicked = self.logs().lines().find(|line| line.contains("panicked at")).map(str::to_owned);
+        assert_eq!(panicked, None, "a server panicked");
         let ledgers = self.read().await;
         compare(&ledgers);
         self.compare_answers(&ledgers);

@@ -12,7 +12,7 @@ use server_kit::rng::{IdMaker, SystemRng};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use crate::answers::{Answers, is_final};
+use crate::answers::{Answers, Asked, is_final};
 use crate::payer::Payer;
 use crate::wait::until;
 
@@ -70,9 +70,9 @@ impl Till {
         self.ids.uuid().unwrap().to_string()
     }
 
-    fn noted(&self, payment: Option<Payment>) -> Payment {
+    fn noted(&self, asked: Asked, payment: Option<Payment>) -> Payment {
         let payment = payment.unwrap();
-        self.answers.note(&payment);
+        self.answers.note(asked, &payment);
         payment
     }
 
@@ -83,8 +83,9 @@ impl Till {
             amount: Some(amount),
             ..CreatePaymentRequest::default()
         };
+        let asked = self.answers.asking(id);
         let answer = within(self.client.clone().create_payment(bounded(request))).await?;
-        Ok(self.noted(answer.payment))
+        Ok(self.noted(asked, answer.payment))
     }
 
     pub async fn authorize(&self, id: &str, attempt: &str, code: &str, password: &str) -> Result<Payment, Status> {
@@ -94,33 +95,38 @@ impl Till {
             code: code.to_owned(),
             transaction_password: password.to_owned(),
         };
+        let asked = self.answers.asking(id);
         let answer = within(self.client.clone().authorize_payment(bounded(request))).await?;
-        Ok(self.noted(answer.payment))
+        Ok(self.noted(asked, answer.payment))
     }
 
     pub async fn get(&self, id: &str) -> Result<Payment, Status> {
         let request = GetPaymentRequest { payment_id: id.to_owned() };
+        let asked = self.answers.asking(id);
         let answer = within(self.client.clone().get_payment(bounded(request))).await?;
-        Ok(self.noted(answer.payment))
+        Ok(self.noted(asked, answer.payment))
     }
 
     pub async fn cancel(&self, id: &str) -> Result<Payment, Status> {
         let request = CancelPaymentRequest { payment_id: id.to_owned() };
+        let asked = self.answers.asking(id);
         let answer = within(self.client.clone().cancel_payment(bounded(request))).await?;
-        Ok(self.noted(answer.payment))
+        Ok(self.noted(asked, answer.payment))
     }
 
     pub async fn reverse(&self, id: &str, amount: Money) -> Result<Payment, Status> {
         let request = ReversePaymentRequest { payment_id: id.to_owned(), amount: Some(amount) };
+        let asked = self.answers.asking(id);
         let answer = within(self.client.clone().reverse_payment(bounded(request))).await?;
-        Ok(self.noted(answer.payment))
+        Ok(self.noted(asked, answer.payment))
     }
 
     pub async fn refund(&self, refund: &str, payment: &str, amount: Money) -> Result<Payment, Status> {
         let request =
             RefundPaymentRequest { refund_id: refund.to_owned(), payment_id: payment.to_owned(), amount: Some(amount) };
+        let asked = self.answers.asking(refund);
         let answer = within(self.client.clone().refund_payment(bounded(request))).await?;
-        Ok(self.noted(answer.refund))
+        Ok(self.noted(asked, answer.refund))
     }
 
     /// Makes the same call until it is answered, as a terminal does that does not know what became of it.

@@ -101,7 +101,8 @@ async fn engine(
         .zip(before)
         .map(|((name, after), (_, before))| ProcessUsage {
             name,
-            cpu_per_payment: after.cpu.saturating_sub(before.cpu) / u32::try_from(seen.approved.count()).unwrap_or(1).max(1),
+            cpu_per_payment: after.cpu.saturating_sub(before.cpu)
+                / u32::try_from(seen.approved.count()).unwrap_or(1).max(1),
             peak_kib: after.peak_kib,
         })
         .collect();

@@ -48,27 +48,44 @@ fn millis(duration: Duration) -> String {
 
 impl Report {
     pub fn print(&self, out: &Output) {
-        let mut rows = vec![vec!["disk".to_owned(), "durable 4 KiB appends a second".to_owned(), format!("{:.0}", self.flushes)]];
+        let mut rows =
+            vec![vec!["disk".to_owned(), "durable 4 KiB appends a second".to_owned(), format!("{:.0}", self.flushes)]];
         let mut row = |of: &str, what: &str, value: String| rows.push(vec![of.to_owned(), what.to_owned(), value]);
         if let Some(tpcb) = self.tpcb {
             row("PostgreSQL", "pgbench TPC-B, 8 clients, tps", format!("{tpcb:.0}"));
         }
         for engine in &self.engines {
             let rate = engine.payments_per_second();
-            row(engine.name, &format!("empty mTLS calls a second, {} in flight", self.in_flight), format!("{:.0}", engine.ceiling));
+            row(
+                engine.name,
+                &format!("empty mTLS calls a second, {} in flight", self.in_flight),
+                format!("{:.0}", engine.ceiling),
+            );
             row(engine.name, &format!("phone payments a second, {} payers", self.payers), format!("{rate:.0}"));
             row(engine.name, "payments ÷ (empty calls ÷ 3)", format!("{:.3}", rate / (engine.ceiling / 3.0)));
             if let (Some(tpcb), "PostgreSQL") = (self.tpcb, engine.name) {
                 row(engine.name, "payments ÷ pgbench tps", format!("{:.3}", rate / tpcb));
             }
             let seen = &engine.seen;
-            row(engine.name, "first request to APPROVED, p50 / p99", format!("{} / {}", millis(seen.approved.quantile(0.5)), millis(seen.approved.quantile(0.99))));
-            row(engine.name, "APPROVED to the phone's charge, p50 / p99", format!("{} / {}", millis(seen.told.quantile(0.5)), millis(seen.told.quantile(0.99))));
+            row(
+                engine.name,
+                "first request to APPROVED, p50 / p99",
+                format!("{} / {}", millis(seen.approved.quantile(0.5)), millis(seen.approved.quantile(0.99))),
+            );
+            row(
+                engine.name,
+                "APPROVED to the phone's charge, p50 / p99",
+                format!("{} / {}", millis(seen.told.quantile(0.5)), millis(seen.told.quantile(0.99))),
+            );
             row(engine.name, "payments that were not approved", seen.failed.to_string());
             for process in &engine.processes {
                 let cpu = process.cpu_per_payment.as_secs_f64() * 1e6;
                 let peak = process.peak_kib / 1024;
-                row(engine.name, &format!("{}: CPU a payment, peak memory", process.name), format!("{cpu:.0} µs, {peak} MiB"));
+                row(
+                    engine.name,
+                    &format!("{}: CPU a payment, peak memory", process.name),
+                    format!("{cpu:.0} µs, {peak} MiB"),
+                );
             }
         }
         out.table(&["of", "what", "value"], &rows, &self.json());

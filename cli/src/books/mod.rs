@@ -95,8 +95,7 @@ impl Check<'_> {
                 self.found.credits += usize::from(returned);
             }
             ("REFUND", "POSTED") => {
-                let original =
-                    payment.original.and_then(|id| self.payments.get(&id)).and_then(|original| original.leg);
+                let original = payment.original.and_then(|id| self.payments.get(&id)).and_then(|original| original.leg);
                 if original.is_none() {
                     self.fault(format!("refund {} has no payment that it gives back from", payment.id));
                 } else if self.moved(payment, payment.leg, original) {

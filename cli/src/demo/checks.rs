@@ -18,8 +18,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 const ON_ITS_WAY: [&str; 5] = ["CHALLENGED", "HOLDING", "COMMITTED", "ABORTING", "REVERSING"];
 
 pub(super) async fn all(play: Play) -> Result<Vec<Check>, CliError> {
-    let Play { timeline, mut federation, lin, chen, mut checks, noodles, books: bookshop } = play;
-    let operator = federation.operator()?;
+    let Play { timeline, mut federation, operator, lin, chen, mut checks, noodles, books: bookshop } = play;
     checks.push(settled(&operator).await?);
     for payer in [&lin, &chen] {
         checks.push(balance(&operator, payer).await?);
@@ -103,10 +102,11 @@ async fn stores(federation: &Federation, legs: &[LegRow]) -> Result<Vec<Check>, 
         match files.open_keys() {
             Ok(keys) => {
                 let chains = log_chains(&store, &keys).await;
-                checks.extend(chains.into_iter().map(|chain| Check {
-                    name: format!("log of {}", called(server)),
-                    ..chain
-                }));
+                checks.extend(
+                    chains
+                        .into_iter()
+                        .map(|chain| Check { name: format!("{} of {}", chain.name, called(server)), ..chain }),
+                );
             }
             Err(detail) => checks.push(Check::new(&format!("keys of {}", called(server)), Verdict::Bad, detail)),
         }

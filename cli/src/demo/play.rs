@@ -10,10 +10,11 @@ use secrecy::ExposeSecret as _;
 use super::timeline::{Actor, Timeline, yuan};
 use crate::doctor::{Check, Verdict};
 use crate::error::CliError;
+use crate::operator::Operator;
 use crate::output::Output;
 use crate::phone::{Feed, FeedOptions};
 use crate::terminal::{Item, Order, Payment, PaymentState, Proof, Terminal};
-use crate::trial::{Federation, NewPerson, Person, ServerOptions, Shop, TrialOptions, bank_id};
+use crate::trial::{self, Federation, NewPerson, Person, ServerOptions, Shop, TrialOptions, bank_id};
 
 /// How long a code lives in the demo: long enough for a slow machine, short enough to wait for its end.
 pub(super) const CODE_TTL: Duration = Duration::from_secs(5);
@@ -60,6 +61,7 @@ pub(super) enum Who {
 pub(super) struct Play {
     pub(super) timeline: Timeline,
     pub(super) federation: Federation,
+    pub(super) operator: Operator,
     pub(super) noodles: Till,
     pub(super) books: Till,
     pub(super) lin: Payer,
@@ -84,17 +86,21 @@ impl Play {
         timeline.scene(1, "A hub and two banks start, each a process of its own");
         timeline.waiting("certificates, keys, databases");
         let federation = Federation::start(options(folder, log_filter)?).await?;
-        for server in federation.servers() {
-            let actor = if server.name().starts_with("bank-") { Actor::bank(&spoken(server.name())) } else { Actor::hub() };
+        let (hubs, banks): (Vec<_>, Vec<_>) = federation.servers().partition(|server| server.kind() == trial::Kind::Hub);
+        for server in hubs.into_iter().chain(banks) {
+            let is_hub = server.kind() == trial::Kind::Hub;
+            let actor = if is_hub { Actor::hub() } else { Actor::bank(&spoken(server.name())) };
             let (id, address) = (server.process_id().unwrap_or(0), server.address()?);
-            timeline.happens(&actor, &format!("process {id} listens on {address}, mutual TLS, SQLite with every commit flushed"));
+            let what = format!("process {id} listens on {address}: mutual TLS, SQLite, every commit flushed to disk");
+            timeline.happens(&actor, &what);
         }
         let noodles = open_shop(&federation, &timeline, &NOODLES, "Noodle House").await?;
         let books = open_shop(&federation, &timeline, &BOOKS, "Corner Bookshop").await?;
         timeline.scene(2, "Accounts and phones");
         let lin = sign_up(&federation, &timeline, &LIN).await?;
         let chen = sign_up(&federation, &timeline, &CHEN).await?;
-        Ok(Self { timeline, federation, noodles, books, lin, chen, checks: Vec::new() })
+        let operator = federation.operator()?;
+        Ok(Self { timeline, federation, operator, noodles, books, lin, chen, checks: Vec::new() })
     }
 
     pub(super) fn till(&self, who: Who) -> &Till {
@@ -140,12 +146,20 @@ impl Play {
     /// Code and password are typed in at the till.
     pub(super) async fn authorize(&self, who: Who, payment: PaymentId, code: &str) -> Result<Payment, CliError> {
         let (till, payer) = (self.till(who), self.payer_ref(who));
-        let typed = "code and transaction password are typed in";
-        self.timeline.say(&Actor::person(&payer.person.name), &till.actor(), typed);
+        self.timeline.say(&Actor::person(&payer.person.name), &till.actor(), "types in code and transaction password");
         let proof = Proof::new(code, payer.person.password.expose_secret());
         let answered = till.terminal.authorize(payment, &proof).await?;
+        self.written(payment).await?;
         self.timeline.say(&Actor::hub(), &till.actor(), &self.sentence(&answered));
         Ok(answered)
+    }
+
+    /// What the hub has written into its log about a payment.
+    pub(super) async fn written(&self, payment: PaymentId) -> Result<(), CliError> {
+        let steps = self.operator.inspect(payment).await?.steps;
+        let states: Vec<&str> = steps.iter().map(|step| step.state.as_str()).collect();
+        self.timeline.happens(&Actor::hub(), &self.timeline.quiet(&format!("has in its log: {}", states.join(" → "))));
+        Ok(())
     }
 
     /// A payment from the first request to the charge on the phone.
@@ -178,7 +192,12 @@ impl Play {
     }
 
     /// The phone hears that money came back.
-    pub(super) async fn told_of_return(&mut self, who: Who, original: PaymentId, amount: Money) -> Result<(), CliError> {
+    pub(super) async fn told_of_return(
+        &mut self,
+        who: Who,
+        original: PaymentId,
+        amount: Money,
+    ) -> Result<(), CliError> {
         let wanted = original.to_string();
         let payer = self.payer(who);
         let came_back = |back: &proto::cardholder::GiveBack| {
@@ -218,7 +237,8 @@ impl Play {
     /// Notes whether a scene came out as it should.
     pub(super) fn expect(&mut self, name: &str, payment: &Payment, state: PaymentState, reason: Option<Reason>) {
         let found = (payment.state, payment.reason());
-        let reason_of = |reason: Option<Reason>| reason.map(|reason| format!(", {}", reason.code())).unwrap_or_default();
+        let reason_of =
+            |reason: Option<Reason>| reason.map(|reason| format!(", {}", reason.code())).unwrap_or_default();
         let detail = format!("{}{}", found.0, reason_of(found.1));
         let check = if found == (state, reason) {
             Check::new(name, Verdict::Good, detail)
@@ -292,11 +312,7 @@ async fn open_shop(
     Ok(Till { shop: name, terminal: federation.terminal(shop.terminal)? })
 }
 
-async fn sign_up(
-    federation: &Federation,
-    timeline: &Timeline,
-    new: &NewPerson<'static>,
-) -> Result<Payer, CliError> {
+async fn sign_up(federation: &Federation, timeline: &Timeline, new: &NewPerson<'static>) -> Result<Payer, CliError> {
     let person = federation.person(new).await?;
     let (bank, balance) = (Actor::bank(&spoken(new.bank)), yuan(cny(new.balance_minor)));
     let (masked, number) = (&person.account_masked, person.phone.masked());

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use domain::{PaymentId, PhoneNumber, Reason};
+use domain::{AccountId, Currency, PaymentId, PhoneNumber, Reason};
+use secrecy::ExposeSecret as _;
 use server_kit::clock::Stopwatch;
 
 use super::play::{CODE_TTL, Play, Who, cny, spoken};
 use super::timeline::{Actor, yuan};
 use crate::error::CliError;
-use crate::terminal::{Item, Order, PaymentState};
+use crate::operator::Operator;
+use crate::terminal::{Item, Order, PaymentState, Proof};
+use crate::trial::bank_id;
 
 /// How many there are, the two of the set-up included.
 pub(super) const COUNT: u64 = 12;
@@ -57,7 +60,8 @@ async fn expired_code(play: &mut Play) -> Result<(), CliError> {
     let begun = play.begin_payment(Who::Chen, cny(4_500), vec![item("A novel", 4_500)]).await?;
     let code = play.code(Who::Chen, begun.id).await?;
     let seconds = CODE_TTL.as_secs();
-    play.timeline.happens(&Actor::person("Chen Bo"), &format!("looks for the glasses; the code lives {seconds} s here"));
+    play.timeline
+        .happens(&Actor::person("Chen Bo"), &format!("looks for the glasses; the code lives {seconds} s here"));
     play.timeline.waiting("waiting for the code to end");
     tokio::time::sleep(CODE_TTL + Duration::from_millis(300)).await;
     let late = match play.authorize(Who::Chen, begun.id, &code).await {
@@ -94,10 +98,9 @@ async fn unknown_number(play: &mut Play) -> Result<(), CliError> {
 
 async fn frozen(play: &mut Play) -> Result<(), CliError> {
     play.timeline.scene(8, "A frozen account: money can come in, none can go out");
-    let operator = play.federation.operator()?;
     let (bank, account) = (play.chen.person.bank.clone(), play.chen.person.account);
-    let bank_id = crate::trial::bank_id(&bank)?;
-    let counter = operator.counter(&bank_id).await?;
+    let bank_id = bank_id(&bank)?;
+    let counter = play.operator.counter(&bank_id).await?;
     let actor = Actor::bank(&spoken(&bank));
     counter.freeze(account, true).await?;
     play.timeline.say(&Actor::operator(), &actor, "Chen Bo has lost the card: freeze the account");
@@ -144,12 +147,11 @@ async fn killed_bank(play: &mut Play) -> Result<(), CliError> {
     let bank = Actor::bank("Bank B");
     play.federation.server("bank-b")?.pause()?;
     play.timeline.happens(&bank, "stands still; the hold will reach it and no answer will come");
-    let Play { timeline, federation, books, chen, .. } = play;
-    let operator = federation.operator()?;
-    let proof = crate::terminal::Proof::new(&code, secrecy::ExposeSecret::expose_secret(&chen.person.password));
-    timeline.say(&Actor::person("Chen Bo"), &books.actor(), "code and transaction password are typed in");
+    let Play { timeline, federation, operator, books, chen, .. } = play;
+    let proof = Proof::new(&code, chen.person.password.expose_secret());
+    timeline.say(&Actor::person("Chen Bo"), &books.actor(), "types in code and transaction password");
     let disaster = async {
-        wait_for_holding(&operator, begun.id).await?;
+        wait_for_holding(operator, begun.id).await?;
         timeline.say(&Actor::hub(), &bank, &format!("hold {}", yuan(begun.amount)));
         federation.server_mut("bank-b")?.kill().await?;
         timeline.happens(&bank, &timeline.bad("killed with SIGKILL, the hold unanswered"));
@@ -163,6 +165,7 @@ async fn killed_bank(play: &mut Play) -> Result<(), CliError> {
     let (answered, disaster) = tokio::join!(books.terminal.authorize(begun.id, &proof), disaster);
     disaster?;
     let answered = answered?;
+    play.written(begun.id).await?;
     play.timeline.say(&Actor::hub(), &play.books.actor(), &play.sentence(&answered));
     play.expect("a bank killed in mid-payment", &answered, PaymentState::Approved, None);
     if answered.state == PaymentState::Approved {
@@ -171,7 +174,7 @@ async fn killed_bank(play: &mut Play) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn wait_for_holding(operator: &crate::operator::Operator, id: PaymentId) -> Result<(), CliError> {
+async fn wait_for_holding(operator: &Operator, id: PaymentId) -> Result<(), CliError> {
     let watch = Stopwatch::start();
     while watch.elapsed() < HOLDING_WITHIN {
         if operator.inspect(id).await?.state == "HOLDING" {
@@ -187,14 +190,13 @@ async fn wait_for_holding(operator: &crate::operator::Operator, id: PaymentId) -
 /// One person, two banks, one list.
 async fn one_list(play: &mut Play) -> Result<(), CliError> {
     play.timeline.scene(12, "Two banks, one list");
-    let operator = play.federation.operator()?;
-    let bank = crate::trial::bank_id("bank-b")?;
-    let counter = operator.counter(&bank).await?;
-    let account = counter.open_account("Lin Mei", domain::Currency::CNY, 0).await?;
-    let id = domain::AccountId::parse(&account.account_id)
-        .map_err(|reason| CliError::CheckFailed(reason.english().to_owned()))?;
+    let bank = bank_id("bank-b")?;
+    let counter = play.operator.counter(&bank).await?;
+    let account = counter.open_account("Lin Mei", Currency::CNY, 0).await?;
+    let id =
+        AccountId::parse(&account.account_id).map_err(|reason| CliError::CheckFailed(reason.english().to_owned()))?;
     counter.deposit(id, cny(10_000)).await?;
-    let masked = operator.bind_account(play.lin.person.id, &bank, id, true).await?;
+    let masked = play.operator.bind_account(play.lin.person.id, &bank, id, true).await?;
     play.timeline.say(&Actor::operator(), &Actor::hub(), &format!("Lin Mei pays with Bank B {masked} from now on"));
     play.lin.expected_minor += 10_000;
     play.lin.accounts.push((bank, id));

@@ -122,6 +122,10 @@ impl Timeline {
         self.out.paint(Tone::Good, text)
     }
 
+    pub(super) fn quiet(&self, text: &str) -> String {
+        self.out.paint(Tone::Quiet, text)
+    }
+
     pub(super) fn bad(&self, text: &str) -> String {
         self.out.paint(Tone::Bad, text)
     }

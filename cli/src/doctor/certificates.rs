@@ -16,9 +16,8 @@ pub(super) fn check(kind: ServerKind, files: &Files) -> Vec<Check> {
     let now = SystemClock.now();
     vec![
         of_member(kind, files, now),
-        validity("authority", &files.tls.client_ca, now).unwrap_or_else(|detail| {
-            Check::new("authority", Verdict::Bad, detail)
-        }),
+        validity("authority", &files.tls.client_ca, now)
+            .unwrap_or_else(|detail| Check::new("authority", Verdict::Bad, detail)),
     ]
 }
 
@@ -61,8 +60,7 @@ fn validity(name: &str, path: &Path, now: Timestamp) -> Result<Check, String> {
     let (_, pem) = parse_x509_pem(&bytes).map_err(|_| unreadable())?;
     let certificate = pem.parse_x509().map_err(|_| unreadable())?;
     let now = now.micros() / 1_000_000;
-    let (from, until) =
-        (certificate.validity().not_before.timestamp(), certificate.validity().not_after.timestamp());
+    let (from, until) = (certificate.validity().not_before.timestamp(), certificate.validity().not_after.timestamp());
     if now < from {
         return Ok(Check::new(name, Verdict::Bad, "it is not valid yet"));
     }

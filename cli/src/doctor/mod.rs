@@ -139,7 +139,9 @@ pub async fn examine(kind: ServerKind, files: &Files) -> Vec<Check> {
             checks.push(books(kind, store).await);
             match keys {
                 Ok(keys) => checks.extend(log_chains(store, Arc::new(keys).as_ref()).await),
-                Err(_) => checks.push(Check::new("log", Verdict::Skipped, "its heads cannot be checked without the keys")),
+                Err(_) => {
+                    checks.push(Check::new("log", Verdict::Skipped, "its heads cannot be checked without the keys"))
+                }
             }
             store.close().await;
         }
@@ -163,7 +165,8 @@ fn settings_of(store: &Store) -> String {
 pub async fn books(kind: ServerKind, store: &Store) -> Check {
     let found = match kind {
         ServerKind::Hub => hub::check_books(store).await.map(|report| {
-            let what = format!("{} payments, {} purchases, {} events", report.payments, report.purchases, report.events);
+            let what =
+                format!("{} payments, {} purchases, {} events", report.payments, report.purchases, report.events);
             (what, report.faults)
         }),
         ServerKind::Adapter => bank_adapter::check_books(store).await.map(|report| {

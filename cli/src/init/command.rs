@@ -7,9 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use server_kit::identity::Role;
 
-use super::{
-    Authority, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml,
-};
+use super::{Authority, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
 use crate::error::CliError;
 use crate::output::{Output, Tone};
 
@@ -120,7 +118,8 @@ pub fn run(args: &InitArgs, out: &Output) -> Result<(), CliError> {
             let config = member.write("operator.toml", &operator_toml(&member, &args.hub))?;
             let next = vec![
                 format!("bankhub bank --as {} list", config.display()),
-                "bankhub person add --help   (people, accounts, merchants and tills are added in the same way)".to_owned(),
+                "bankhub person add --help   (people, accounts, merchants and tills are added in the same way)"
+                    .to_owned(),
             ];
             (member, config, next)
         }
@@ -189,7 +188,10 @@ fn bank(args: &InitArgs, authority: &Authority, id: &str, server: &ServerArgs) -
     let next = vec![
         format!("bankhub config check adapter {}", config.display()),
         format!("bankhub adapter --config {}", config.display()),
-        format!("bankhub bank add {id} \"NAME\" https://{host}:{}   (an operator tells the hub)", settings.listen.port()),
+        format!(
+            "bankhub bank add {id} \"NAME\" https://{host}:{}   (an operator tells the hub)",
+            settings.listen.port()
+        ),
     ];
     Ok((member, config, next))
 }
@@ -224,7 +226,9 @@ mod tests {
         for line in ["hub --federation pay.example", "bank bank-a", "operator ann", "terminal till-1"] {
             init(line, dir).unwrap();
         }
-        for file in ["hub/hub.toml", "bank-bank-a/adapter.toml", "operator-ann/operator.toml", "terminal-till-1/key.pem"] {
+        for file in
+            ["hub/hub.toml", "bank-bank-a/adapter.toml", "operator-ann/operator.toml", "terminal-till-1/key.pem"]
+        {
             assert!(dir.join(file).exists(), "{file}");
         }
         assert!(matches!(init("hub", dir), Err(CliError::Init(InitError::Exists(_)))));

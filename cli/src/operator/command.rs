@@ -226,12 +226,8 @@ pub async fn till(args: &OperatorArgs<TillCommand>, out: &Output) -> Result<(), 
     let operator = args.connect()?;
     let terminal = match &args.command {
         TillCommand::Add { id, merchant, place, location } => {
-            let new = NewTerminal {
-                id: id.clone(),
-                merchant: merchant.clone(),
-                place: place.clone(),
-                location: *location,
-            };
+            let new =
+                NewTerminal { id: id.clone(), merchant: merchant.clone(), place: place.clone(), location: *location };
             operator.register_terminal(&new).await?
         }
         TillCommand::Suspend { id } => operator.suspend_terminal(id, true).await?,
@@ -277,8 +273,7 @@ pub async fn person(args: &OperatorArgs<PersonCommand>, out: &Output) -> Result<
             let fields =
                 [("person", person.to_string()), ("code", issued.enrolment_code.clone()), ("until", until.clone())];
             let person_id = person.to_string();
-            let value =
-                json!({ "person_id": person_id, "enrolment_code": issued.enrolment_code, "expires_at": until });
+            let value = json!({ "person_id": person_id, "enrolment_code": issued.enrolment_code, "expires_at": until });
             out.record(&fields, &value);
         }
     }
@@ -298,9 +293,7 @@ pub async fn account(args: &OperatorArgs<AccountCommand>, out: &Output) -> Resul
             (bank, operator.counter(bank).await?.deposit(*account, *amount).await?)
         }
         AccountCommand::Show { bank, account } => (bank, operator.counter(bank).await?.account(*account).await?),
-        AccountCommand::Freeze { bank, account } => {
-            (bank, operator.counter(bank).await?.freeze(*account, true).await?)
-        }
+        AccountCommand::Freeze { bank, account } => (bank, operator.counter(bank).await?.freeze(*account, true).await?),
         AccountCommand::Unfreeze { bank, account } => {
             (bank, operator.counter(bank).await?.freeze(*account, false).await?)
         }

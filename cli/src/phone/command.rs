@@ -114,12 +114,7 @@ async fn enrol(folder: &PhoneFolder, args: &EnrolArgs, out: &Output) -> Result<(
     Ok(())
 }
 
-async fn watch(
-    folder: &PhoneFolder,
-    from_start: bool,
-    count: Option<usize>,
-    out: &Output,
-) -> Result<(), CliError> {
+async fn watch(folder: &PhoneFolder, from_start: bool, count: Option<usize>, out: &Output) -> Result<(), CliError> {
     let after = if from_start { 0 } else { folder.cursor() };
     let phone = folder.open()?;
     let mut feed = phone.follow(FeedOptions::after(after));
@@ -253,9 +248,10 @@ fn value(event: &pb::Event) -> Value {
 }
 
 fn money_value(amount: Option<&common::Money>) -> Value {
-    amount.map_or(Value::Null, |amount| {
-        json!({ "currency_code": amount.currency_code, "minor_units": amount.minor_units })
-    })
+    amount.map_or(
+        Value::Null,
+        |amount| json!({ "currency_code": amount.currency_code, "minor_units": amount.minor_units }),
+    )
 }
 
 fn purchase_value(purchase: &pb::Purchase) -> Value {

@@ -59,14 +59,13 @@ impl PhoneError {
             Self::NoAnswer => true,
             Self::Refused { reason: Some(reason), .. } => matches!(
                 reason,
-                Reason::SessionInvalid
-                    | Reason::TooBusy
-                    | Reason::ShuttingDown
-                    | Reason::StorageAway
-                    | Reason::Fault
+                Reason::SessionInvalid | Reason::TooBusy | Reason::ShuttingDown | Reason::StorageAway | Reason::Fault
             ),
             Self::Refused { reason: None, code, .. } => {
-                matches!(code, Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::DeadlineExceeded)
+                matches!(
+                    code,
+                    Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::DeadlineExceeded
+                )
             }
             _ => false,
         }

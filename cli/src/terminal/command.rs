@@ -180,19 +180,13 @@ async fn flush_first(terminal: &Terminal, out: &Output) -> Result<(), CliError> 
 async fn take(terminal: &Terminal, pay: &PayArgs, out: &Output) -> Result<(), CliError> {
     let items = pay.items.iter().map(|item| typed::priced(item, pay.amount.currency));
     let items = items.collect::<Result<Vec<_>, _>>().map_err(CliError::Usage)?;
-    let order =
-        Order { phone: pay.phone.clone(), amount: pay.amount, items, reference: pay.reference.clone() };
+    let order = Order { phone: pay.phone.clone(), amount: pay.amount, items, reference: pay.reference.clone() };
     let begun = terminal.begin(&order).await?;
     out.note(&format!("payment {}: {}", begun.id, sentence(&begun, out)));
     finish(terminal, begun, &pay.proof, out).await
 }
 
-async fn finish(
-    terminal: &Terminal,
-    begun: Payment,
-    proof: &ProofArgs,
-    out: &Output,
-) -> Result<(), CliError> {
+async fn finish(terminal: &Terminal, begun: Payment, proof: &ProofArgs, out: &Output) -> Result<(), CliError> {
     let mut payment = begun;
     // A code on the command line is one try; at a terminal the payer may try for as long as the hub lets them.
     let mut given = proof.code.clone();
@@ -298,7 +292,10 @@ fn print(payment: &Payment, out: &Output) {
             ("charged at", format!("{} {}", payment.bank_id, payment.account_masked).trim().to_owned()),
             ("refund of", payment.refund_of.clone()),
             ("reason", refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default()),
-            ("in words", refusal.map(|refusal| format!("{}\n{}", refusal.message_en, refusal.message_zh)).unwrap_or_default()),
+            (
+                "in words",
+                refusal.map(|refusal| format!("{}\n{}", refusal.message_en, refusal.message_zh)).unwrap_or_default(),
+            ),
         ],
         &value(payment),
     );

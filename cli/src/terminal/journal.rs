@@ -216,8 +216,7 @@ struct Replayed {
 }
 
 fn replay(path: &Path, bytes: &[u8]) -> Result<Replayed, JournalError> {
-    let mut rest =
-        bytes.strip_prefix(MAGIC).ok_or_else(|| JournalError::NotAJournal { path: path.to_owned() })?;
+    let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(|| JournalError::NotAJournal { path: path.to_owned() })?;
     let mut records = Vec::new();
     loop {
         let good_len = bytes.len().saturating_sub(rest.len());

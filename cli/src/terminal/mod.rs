@@ -7,6 +7,8 @@ mod journal;
 mod payment;
 mod record;
 mod see_through;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};

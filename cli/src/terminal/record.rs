@@ -49,12 +49,7 @@ pub enum Record {
 
 impl Record {
     pub(super) fn begun(payment_id: PaymentId, amount: Money, refund_of: Option<PaymentId>) -> Self {
-        Self::Begun {
-            payment_id,
-            currency: amount.currency.code().to_owned(),
-            amount_minor: amount.minor,
-            refund_of,
-        }
+        Self::Begun { payment_id, currency: amount.currency.code().to_owned(), amount_minor: amount.minor, refund_of }
     }
 
     pub(super) fn reversal_owed(payment_id: PaymentId, amount: Money) -> Self {

@@ -34,9 +34,7 @@ use server_kit::identity::Role;
 use server_kit::tls::ClientTlsConfig;
 use tonic::transport::Channel;
 
-use crate::init::{
-    Authority, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml,
-};
+use crate::init::{Authority, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
 use crate::operator::{Operator, OperatorError};
 use crate::phone::PhoneError;
 use crate::profile::{Link, ProfileError};
@@ -357,8 +355,7 @@ impl Federation {
         let member = self.member(Role::Terminal, id)?;
         let endpoint = self.hub_endpoint()?;
         member.write("terminal.toml", &terminal_toml(&member, &endpoint))?;
-        let terminal_id =
-            TerminalId::parse(id).map_err(|reason| TrialError::Name { name: id.to_owned(), reason })?;
+        let terminal_id = TerminalId::parse(id).map_err(|reason| TrialError::Name { name: id.to_owned(), reason })?;
         let options = change(TerminalOptions::new(terminal_id, member.folder.join("journal")));
         Ok(Terminal::open(options, self.terminal_channel(id, &endpoint)?)?)
     }

@@ -85,8 +85,7 @@ impl Federation {
         let (id, account, account_masked) = self.open_account(&operator, new).await?;
         let enrolment = self.enrolment(&operator, id, new).await?;
         let phone = PhoneFolder::new(folder);
-        let device =
-            phone.enrol(self.name(), &self.hub_endpoint()?, &self.authority_certificate(), &enrolment).await?;
+        let device = phone.enrol(self.name(), &self.hub_endpoint()?, &self.authority_certificate(), &enrolment).await?;
         Self::with_device(new, id, account, account_masked, device)
     }
 

@@ -5,6 +5,9 @@ use crate::purchase::{LineItem, Terminal};
 use crate::text::Line;
 use crate::{AccountId, AttemptId, BankId, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
 
+/// Tries and resends that one payment remembers; wrong tries end it long before.
+const MOST_ATTEMPTS: usize = 32;
+
 /// A request to pay, as a terminal made it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewPayment {
@@ -82,7 +85,7 @@ impl Payment {
             created_at: now,
             decided_at: None,
             challenge: None,
-            last_attempt: None,
+            attempts: Vec::new(),
             refusal: None,
             charge: None,
             decide_before: None,
@@ -99,7 +102,8 @@ impl Payment {
             return payment;
         }
         if !guard.send_code(now, &policy.sends) {
-            payment.decline(State::Declined, Reason::CodesExhausted, now);
+            // In the same words: how often a number was asked of is nobody's business.
+            payment.decline(State::Declined, Reason::PayerUnavailable, now);
             return payment;
         }
         let expires_at = now.plus(policy.code_ttl);
@@ -136,13 +140,13 @@ impl Payment {
         policy: &Policy,
     ) -> Result<(), Reason> {
         self.owned_by(&attempt.terminal_id)?;
-        if self.last_attempt == Some(attempt.id) {
+        if self.attempts.contains(&attempt.id) {
             return Ok(());
         }
         let Some(challenge) = self.challenge.as_mut().filter(|_| self.state == State::Challenged) else {
             return Err(Reason::NotAwaitingCode);
         };
-        self.last_attempt = Some(attempt.id);
+        self.attempts.push(attempt.id);
         if now >= challenge.expires_at {
             self.decline(State::Expired, Reason::CodeExpired, now);
             return Ok(());
@@ -182,7 +186,7 @@ impl Payment {
         policy: &Policy,
     ) -> Result<bool, Reason> {
         self.owned_by(&resend.terminal_id)?;
-        if self.last_attempt == Some(resend.id) {
+        if self.attempts.contains(&resend.id) {
             return Ok(false);
         }
         let Some(challenge) = self.challenge.as_mut().filter(|_| self.state == State::Challenged) else {
@@ -195,13 +199,13 @@ impl Payment {
         if guard.is_blocked(now) {
             return Err(Reason::PayerUnavailable);
         }
-        if !guard.send_code(now, &policy.sends) {
+        if self.attempts.len() >= MOST_ATTEMPTS || !guard.send_code(now, &policy.sends) {
             return Err(Reason::CodesExhausted);
         }
         challenge.code_mac = resend.code_mac;
         challenge.expires_at = now.plus(policy.code_ttl);
         self.due_at = Some(challenge.expires_at);
-        self.last_attempt = Some(resend.id);
+        self.attempts.push(resend.id);
         Ok(true)
     }
 

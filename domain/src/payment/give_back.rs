@@ -18,7 +18,7 @@ pub struct NewRefund {
 /// A request to take a payment back whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reversal {
-    pub id: PaymentId,
+    pub payment_id: PaymentId,
     pub terminal_id: TerminalId,
     pub amount: Money,
     pub leg_id: LegId,
@@ -58,7 +58,7 @@ impl Payment {
             created_at: now,
             decided_at: None,
             challenge: None,
-            last_attempt: None,
+            attempts: Vec::new(),
             refusal: None,
             charge: Some(Charge { leg_id: Some(new.leg_id), reversal_leg_id: None, ..charge }),
             decide_before: None,
@@ -113,7 +113,7 @@ impl Payment {
     /// What stands for a payment that was reversed before it came: when it comes it is refused (DESIGN §2, rule 7).
     pub fn tombstone(reversal: &Reversal, now: Timestamp) -> Self {
         Self {
-            id: reversal.id,
+            id: reversal.payment_id,
             state: State::Reversed,
             kind: Kind::Tombstone,
             terminal_id: reversal.terminal_id.clone(),
@@ -127,7 +127,7 @@ impl Payment {
             created_at: now,
             decided_at: Some(now),
             challenge: None,
-            last_attempt: None,
+            attempts: Vec::new(),
             refusal: Some(Reason::ReversedBeforeApproval),
             charge: None,
             decide_before: None,

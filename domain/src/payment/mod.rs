@@ -155,8 +155,8 @@ pub struct Payment {
     /// When it became final for the caller.
     pub decided_at: Option<Timestamp>,
     pub challenge: Option<Challenge>,
-    /// The last try or resend, so that the same one sent twice counts once.
-    pub last_attempt: Option<AttemptId>,
+    /// The tries and resends that were taken in, so that the same one sent twice counts once.
+    pub attempts: Vec<AttemptId>,
     pub refusal: Option<Reason>,
     pub charge: Option<Charge>,
     /// Until when a hold may still be committed.
@@ -172,11 +172,11 @@ impl Payment {
     pub fn seen(&self) -> Seen {
         match (self.state, self.kind) {
             (State::Challenged, _) => Seen::AwaitingCode,
-            (State::Holding | State::Aborting, _) => Seen::Pending,
+            (State::Holding, _) => Seen::Pending,
             (State::Committed, Kind::Refund { .. }) => Seen::Pending,
             (State::Committed | State::Posted, _) => Seen::Approved,
-            (State::Declined | State::Expired | State::Cancelled | State::Aborted, _) => Seen::Declined,
-            // The reversal is durable and only goes forward from here: it will never be approved again.
+            // From ABORTING and REVERSING it only goes forward: the answer is durable though the bank has yet to hear of it.
+            (State::Declined | State::Expired | State::Cancelled | State::Aborting | State::Aborted, _) => Seen::Declined,
             (State::Reversing | State::Reversed, _) => Seen::Reversed,
         }
     }
@@ -188,6 +188,9 @@ impl Payment {
 
     /// The record of the charge, once it is committed (R3).
     pub fn purchase(&self) -> Option<Purchase> {
+        if !matches!(self.seen(), Seen::Approved | Seen::Reversed) {
+            return None;
+        }
         let (charge, seller) = (self.charge.as_ref()?, self.seller.as_ref()?);
         Some(Purchase {
             payment_id: self.id,

@@ -63,7 +63,7 @@ impl Payment {
                 Settled::Moved
             }
             // The void found nothing to release.
-            State::Aborting => self.aborted(now),
+            State::Aborting => self.aborted(),
             _ => Settled::Already,
         }
     }
@@ -74,6 +74,7 @@ impl Payment {
         match self.state {
             State::Holding => {
                 self.refusal = Some(reason);
+                self.decided_at = Some(now);
                 self.proceed(State::Aborting, now);
                 Settled::Moved
             }
@@ -83,11 +84,12 @@ impl Payment {
     }
 
     /// The bank has released the hold, or never had it.
-    pub fn aborted(&mut self, now: Timestamp) -> Settled {
+    pub fn aborted(&mut self) -> Settled {
         match self.state {
             State::Aborting => {
-                let reason = self.refusal.unwrap_or(Reason::DecisionTimedOut);
-                self.decline(State::Aborted, reason, now);
+                self.state = State::Aborted;
+                self.due_at = None;
+                self.tries = 0;
                 Settled::Moved
             }
             _ => Settled::Already,
@@ -112,9 +114,11 @@ impl Payment {
 
     /// What the payment needs done at this moment.
     pub fn work(&self, now: Timestamp) -> Work {
-        if self.due_at.is_none_or(|due| now < due) {
-            return Work::Nothing;
-        }
+        if self.due_at.is_none_or(|due| now < due) { Work::Nothing } else { self.outstanding(now) }
+    }
+
+    /// What is still to be done for the payment, whether or not it is due already.
+    pub fn outstanding(&self, now: Timestamp) -> Work {
         match (self.state, self.kind) {
             (State::Challenged, _) => Work::Expire,
             (State::Holding, _) if self.decide_before.is_some_and(|until| now < until) => Work::Hold,

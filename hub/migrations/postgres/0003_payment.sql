@@ -21,7 +21,8 @@ CREATE TABLE payments (
     code_mac BYTEA,
     code_expires_at BIGINT,
     attempts_left BIGINT NOT NULL,
-    last_attempt_id UUID,
+    -- Tries and resends that were taken in, 16 bytes each.
+    attempt_ids BYTEA NOT NULL,
     refusal TEXT,
     -- The leg at the bank.
     bank_id TEXT,

@@ -21,7 +21,8 @@ CREATE TABLE payments (
     code_mac BLOB,
     code_expires_at INTEGER,
     attempts_left INTEGER NOT NULL,
-    last_attempt_id BLOB,
+    -- Tries and resends that were taken in, 16 bytes each.
+    attempt_ids BLOB NOT NULL,
     refusal TEXT,
     -- The leg at the bank.
     bank_id TEXT,

@@ -21,6 +21,9 @@ use crate::directory::Directory;
 
 pub(crate) use post::{PostQueue, Posts};
 
+/// The pause between two tries of a hold.
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// How long and how often a bank is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkOptions {
@@ -123,10 +126,14 @@ impl Banks {
         }
     }
 
-    /// Asks for a hold until the bank answers, a few times, always for the same leg.
+    /// Asks for a hold a few times, always for the same leg, until the bank answers.
     pub(crate) async fn hold(&self, payment: &Payment) -> HoldAnswer {
         let Some((bank, request)) = hold_request(payment) else { return HoldAnswer::Unknown };
-        for _ in 0..self.inner.options.tries {
+        for tried in 0..self.inner.options.tries {
+            if tried > 0 {
+                // A bank that is just coming up refuses connections for a moment.
+                tokio::time::sleep(PAUSE).await;
+            }
             let answer = self
                 .call(&bank, request.clone(), |mut client, request| async move { client.hold_leg(request).await })
                 .await;
@@ -265,5 +272,5 @@ fn hold_request(payment: &Payment) -> Option<(BankId, pb::HoldLegRequest)> {
 /// The bank's reason; one that this version does not know is told as a refusal all the same.
 fn refusal_of(leg: &pb::Leg) -> Reason {
     let code = leg.refusal.as_ref().map_or("", |refusal| refusal.reason.as_str());
-    Reason::from_code(code).unwrap_or(Reason::LimitExceeded)
+    Reason::from_code(code).unwrap_or(Reason::BankRefused)
 }

@@ -73,11 +73,17 @@ impl Books {
         self.payments.insert(stored.value.id, Slot { stored, changed: true });
     }
 
-    /// The counters of a person, to change.
-    pub(super) fn guard(&mut self, person: PersonId) -> Option<&mut PayerGuard> {
-        let slot = self.guards.get_mut(&person)?;
-        slot.changed = true;
-        Some(&mut slot.stored.value)
+    /// Lets `change` work on the counters of a person, if there is one; what changes is written.
+    pub(super) fn with_guard<T>(
+        &mut self,
+        person: Option<PersonId>,
+        change: impl FnOnce(Option<&mut PayerGuard>) -> T,
+    ) -> T {
+        let Some(slot) = person.and_then(|person| self.guards.get_mut(&person)) else { return change(None) };
+        let before = slot.stored.value.clone();
+        let done = change(Some(&mut slot.stored.value));
+        slot.changed |= slot.stored.value != before;
+        done
     }
 
     /// Lets `change` work on a payment and its payer's counters; if anything of the payment changes, it is written and stands
@@ -122,7 +128,7 @@ impl Books {
         sealed_code: Option<Vec<u8>>,
     ) -> Option<Arc<Event>> {
         let person_id = payment.person_id?;
-        let sequence = self.guard(person_id)?.next_sequence();
+        let sequence = self.with_guard(Some(person_id), |guard| guard.map(PayerGuard::next_sequence))?;
         let event = Arc::new(Event { person_id, sequence, occurred_at: at, kind });
         self.events.push(NewEvent { event: event.clone(), sealed_code, payment_id: payment.id });
         Some(event)
@@ -173,6 +179,12 @@ fn log_entry(payment: &Payment) -> Entry {
         if let Some(leg) = charge.leg_id {
             content.push_str(&format!(" leg={leg}"));
         }
+    }
+    if payment.refunded_minor > 0 {
+        content.push_str(&format!(" refunded_minor={}", payment.refunded_minor));
+    }
+    if let Some(challenge) = &payment.challenge {
+        content.push_str(&format!(" tries={} left={}", payment.attempts.len(), challenge.attempts_left));
     }
     if let Some(reason) = payment.refusal {
         content.push_str(&format!(" reason={}", reason.code()));

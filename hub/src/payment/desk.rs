@@ -15,7 +15,7 @@ use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::sql;
-use super::steps::{Outcome, PaymentSteps, Step};
+use super::steps::{Authorize, Outcome, PaymentSteps, Step};
 use super::watch::{Watchers, Watching};
 use crate::bank::{Banks, GiveBackAnswer, HoldAnswer, PostQueue, Posts};
 use crate::directory::Directory;
@@ -154,6 +154,15 @@ impl Desk {
         sql::find_payment(&self.inner.store, id).await
     }
 
+    /// Evaluates a try and, if it was the good one, carries the payment through its bank.
+    pub(super) async fn authorize(&self, authorize: Authorize) -> Result<Result<Payment, Reason>, StoreError> {
+        let outcome = self.write(Step::Authorize(authorize)).await?;
+        match outcome.payment {
+            Ok(payment) if outcome.to_hold => self.carry_and_wait(payment, Work::Hold).await.map(Ok),
+            other => Ok(other),
+        }
+    }
+
     /// Carries a payment on in a task of its own, which a caller that hangs up does not end, and waits for it a while. Gives the
     /// payment as it then stands.
     pub(super) async fn carry_and_wait(&self, payment: Payment, work: Work) -> Result<Payment, StoreError> {
@@ -202,6 +211,11 @@ impl Desk {
                 let outcome = self.write(Step::Held { payment: id }).await?;
                 match (outcome.settled, outcome.payment) {
                     (Settled::Moved, Ok(committed)) => {
+                        self.post(&committed);
+                        Ok(Some(committed))
+                    }
+                    // This very answer was committed before, by a set whose outcome was not known.
+                    (Settled::Already, Ok(committed)) if committed.state == State::Committed => {
                         self.post(&committed);
                         Ok(Some(committed))
                     }
@@ -266,11 +280,6 @@ impl Desk {
         }
     }
 
-    /// What a bank is to do with a leg that it holds.
-    pub(super) async fn verdict(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
-        self.find(id).await
-    }
-
     /// The number of steps that wait to be written.
     pub fn queue_depth(&self) -> usize {
         self.inner.writer.depth()
@@ -294,9 +303,4 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.inner.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.payment);
     }
-}
-
-/// The reason that a caller is told when a rule refused.
-pub(super) fn refused(outcome: Outcome) -> Result<Payment, Reason> {
-    outcome.payment
 }

@@ -34,7 +34,7 @@ impl FederationService for FederationApi {
         let message = request.into_inner();
         let leg = LegId::parse(&message.leg_id).map_err(status)?;
         let id = PaymentId::parse(&message.payment_id).map_err(status)?;
-        let payment = self.desk.verdict(id).await.map_err(|error| store_status(&error))?;
+        let payment = self.desk.find(id).await.map_err(|error| store_status(&error))?;
         // A leg is durable here before the bank hears of it: one that is not known is void.
         let Some((payment, charge)) = payment.as_ref().and_then(|payment| Some((payment, payment.charge.as_ref()?)))
         else {

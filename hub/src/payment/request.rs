@@ -1,6 +1,5 @@
 //! Between the terminal's messages and the domain: what cannot be read is refused by reason, before anything is stored.
 
-use domain::feed::OneTimeCode;
 use domain::payment::{Payment, Seen, State};
 use domain::purchase::LineItem;
 use domain::text::Line;
@@ -69,11 +68,6 @@ pub(super) fn refund_fingerprint(
 ) -> Result<[u8; 32], KeyError> {
     let (code, minor) = (amount.currency.code(), amount.minor.to_be_bytes());
     keys.mac(KeyName::RequestFingerprint, &[b"refund", original.uuid().as_bytes(), code.as_bytes(), &minor])
-}
-
-/// A transaction password, which looks like a code.
-pub(super) fn read_password(text: &str) -> Result<OneTimeCode, Reason> {
-    OneTimeCode::parse(text).map_err(|_| Reason::PasswordMalformed)
 }
 
 /// The payment as its terminal sees it.

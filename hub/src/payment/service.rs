@@ -5,10 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::feed::OneTimeCode;
 use domain::payment::{NewPayment, NewRefund, Payer, PayingAccount, Payment, Reversal, Seen, Work};
 use domain::purchase::Terminal;
-use domain::{AttemptId, LegId, PaymentId, Reason, TerminalId};
+use domain::{AttemptId, LegId, OneTimeCode, PaymentId, Reason, TerminalId, TransactionPassword};
 use futures_util::Stream;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use proto::status;
@@ -20,9 +19,10 @@ use server_kit::rng::digits;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::desk::{Desk, refused};
-use super::request::{ReadCreate, read_password, refund_fingerprint, seen};
+use super::desk::Desk;
+use super::request::{ReadCreate, refund_fingerprint, seen};
 use super::steps::{Authorize, Create, NewCode, ResendCode, Step, code_context, code_mac};
+use super::watch::{Place, Places, Watching};
 use crate::caller::caller;
 use crate::store_status::store_status;
 
@@ -31,8 +31,11 @@ use crate::store_status::store_status;
 pub struct TerminalLimits {
     pub codes_per_minute: NonZeroU32,
     pub reads_per_second: NonZeroU32,
-    /// How often a watched payment is read again, for changes that another replica made.
-    pub watch_every: Duration,
+    pub writes_per_second: NonZeroU32,
+    /// Payments that one terminal follows at once.
+    pub watches: usize,
+    /// How often a followed payment is read again, for changes that another replica made; never where there is none.
+    pub watch_every: Option<Duration>,
 }
 
 /// The terminal service of the hub.
@@ -41,7 +44,9 @@ pub struct TerminalApi {
     desk: Desk,
     codes: Arc<DefaultKeyedRateLimiter<TerminalId>>,
     reads: Arc<DefaultKeyedRateLimiter<TerminalId>>,
-    watch_every: Duration,
+    writes: Arc<DefaultKeyedRateLimiter<TerminalId>>,
+    places: Places,
+    watch_every: Option<Duration>,
     draining: CancellationToken,
 }
 
@@ -51,20 +56,33 @@ impl TerminalApi {
             desk,
             codes: Arc::new(RateLimiter::keyed(Quota::per_minute(limits.codes_per_minute))),
             reads: Arc::new(RateLimiter::keyed(Quota::per_second(limits.reads_per_second))),
+            writes: Arc::new(RateLimiter::keyed(Quota::per_second(limits.writes_per_second))),
+            places: Places::new(limits.watches),
             watch_every: limits.watch_every,
             draining,
         }
     }
 
-    /// The terminal of the certificate, enrolled and not suspended.
+    /// The terminal of the certificate, enrolled. Suspended or not it may ask about its payments and take them back: the money of
+    /// its customers must not hang on it.
     async fn terminal<T>(&self, request: &Request<T>) -> Result<Arc<Terminal>, Status> {
         let id = caller(request, Role::Terminal).and_then(|id| TerminalId::parse(&id)).map_err(status)?;
         let terminal = self.desk.directory().terminal(&id).await.map_err(|error| store_status(&error))?;
-        let terminal = terminal.ok_or_else(|| status(Reason::TerminalUnknown))?;
+        terminal.ok_or_else(|| status(Reason::TerminalUnknown))
+    }
+
+    /// The terminal of the certificate, which may take money.
+    async fn active_terminal<T>(&self, request: &Request<T>) -> Result<Arc<Terminal>, Status> {
+        let terminal = self.terminal(request).await?;
         if terminal.suspended {
             return Err(status(Reason::TerminalSuspended));
         }
+        self.may_write(&terminal.id)?;
         Ok(terminal)
+    }
+
+    fn may_write(&self, terminal: &TerminalId) -> Result<(), Status> {
+        self.writes.check_key(terminal).map_err(|_| status(Reason::TooBusy))
     }
 
     fn may_read(&self, terminal: &TerminalId) -> Result<(), Status> {
@@ -77,7 +95,7 @@ impl TerminalApi {
 
     async fn step(&self, step: Step) -> Result<Payment, Status> {
         let outcome = self.desk.write(step).await.map_err(|error| store_status(&error))?;
-        refused(outcome).map_err(status)
+        outcome.payment.map_err(status)
     }
 
     /// A code from the system's randomness, sealed for the payer's feed.
@@ -133,7 +151,7 @@ impl TerminalService for TerminalApi {
         &self,
         request: Request<pb::CreatePaymentRequest>,
     ) -> Result<Response<pb::CreatePaymentResponse>, Status> {
-        let terminal = self.terminal(&request).await?;
+        let terminal = self.active_terminal(&request).await?;
         let read = ReadCreate::read(request.get_ref()).map_err(status)?;
         self.may_send_code(&terminal.id)?;
         let keys = self.desk.keys().as_ref();
@@ -160,22 +178,21 @@ impl TerminalService for TerminalApi {
         &self,
         request: Request<pb::AuthorizePaymentRequest>,
     ) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
-        let terminal = self.terminal(&request).await?;
+        let terminal = self.active_terminal(&request).await?;
         let message = request.into_inner();
         let authorize = Authorize {
             payment: PaymentId::parse(&message.payment_id).map_err(status)?,
             attempt: AttemptId::parse(&message.attempt_id).map_err(status)?,
             terminal: terminal.id.clone(),
             code: OneTimeCode::parse(&message.code).map_err(status)?,
-            password: read_password(&message.transaction_password).map_err(status)?,
+            password: TransactionPassword::parse(&message.transaction_password).map_err(status)?,
             leg_id: self.new_leg()?,
         };
-        let outcome = self.desk.write(Step::Authorize(authorize)).await.map_err(|error| store_status(&error))?;
-        let to_hold = outcome.to_hold;
-        let mut payment = refused(outcome).map_err(status)?;
-        if to_hold {
-            payment = self.desk.carry_and_wait(payment, Work::Hold).await.map_err(|error| store_status(&error))?;
-        }
+        let desk = self.desk.clone();
+        // In a task of its own, which a caller that hangs up does not end between the two.
+        let task = tokio::spawn(async move { desk.authorize(authorize).await });
+        let done = task.await.map_err(|_| status(Reason::Fault))?;
+        let payment = done.map_err(|error| store_status(&error))?.map_err(status)?;
         Ok(Response::new(pb::AuthorizePaymentResponse { payment: Some(seen(&payment)) }))
     }
 
@@ -183,7 +200,7 @@ impl TerminalService for TerminalApi {
         &self,
         request: Request<pb::ResendCodeRequest>,
     ) -> Result<Response<pb::ResendCodeResponse>, Status> {
-        let terminal = self.terminal(&request).await?;
+        let terminal = self.active_terminal(&request).await?;
         let message = request.into_inner();
         let payment = PaymentId::parse(&message.payment_id).map_err(status)?;
         let attempt = AttemptId::parse(&message.attempt_id).map_err(status)?;
@@ -214,10 +231,14 @@ impl TerminalService for TerminalApi {
         let terminal = self.terminal(&request).await?;
         let id = PaymentId::parse(&request.get_ref().payment_id).map_err(status)?;
         self.may_read(&terminal.id)?;
+        let place = self.places.take(&terminal.id).ok_or_else(|| status(Reason::TooBusy))?;
+        // First the registration, then the look: a change in between is not missed.
+        let watching = self.desk.watch(id);
         let first = self.owned(id, &terminal.id).await?;
         let following = Following {
             desk: self.desk.clone(),
-            watching: self.desk.watch(id),
+            watching,
+            _place: place,
             every: self.watch_every,
             draining: self.draining.clone(),
             id,
@@ -235,6 +256,7 @@ impl TerminalService for TerminalApi {
         request: Request<pb::CancelPaymentRequest>,
     ) -> Result<Response<pb::CancelPaymentResponse>, Status> {
         let terminal = self.terminal(&request).await?;
+        self.may_write(&terminal.id)?;
         let payment = PaymentId::parse(&request.get_ref().payment_id).map_err(status)?;
         let payment = self.step(Step::Cancel { payment, terminal: terminal.id.clone() }).await?;
         Ok(Response::new(pb::CancelPaymentResponse { payment: Some(seen(&payment)) }))
@@ -245,19 +267,16 @@ impl TerminalService for TerminalApi {
         request: Request<pb::ReversePaymentRequest>,
     ) -> Result<Response<pb::ReversePaymentResponse>, Status> {
         let terminal = self.terminal(&request).await?;
+        self.may_write(&terminal.id)?;
         let message = request.into_inner();
         let reversal = Reversal {
-            id: PaymentId::parse(&message.payment_id).map_err(status)?,
+            payment_id: PaymentId::parse(&message.payment_id).map_err(status)?,
             terminal_id: terminal.id.clone(),
             amount: proto::to_payable(message.amount.as_ref()).map_err(status)?,
             leg_id: self.new_leg()?,
         };
         let mut payment = self.step(Step::Reverse(reversal)).await?;
-        let work = match payment.state {
-            domain::payment::State::Aborting => Work::Void,
-            domain::payment::State::Reversing => Work::Reverse,
-            _ => Work::Nothing,
-        };
+        let work = payment.outstanding(self.desk.clock().now());
         if work != Work::Nothing {
             payment = self.desk.carry_and_wait(payment, work).await.map_err(|error| store_status(&error))?;
         }
@@ -268,7 +287,7 @@ impl TerminalService for TerminalApi {
         &self,
         request: Request<pb::RefundPaymentRequest>,
     ) -> Result<Response<pb::RefundPaymentResponse>, Status> {
-        let terminal = self.terminal(&request).await?;
+        let terminal = self.active_terminal(&request).await?;
         let message = request.into_inner();
         let original = PaymentId::parse(&message.payment_id).map_err(status)?;
         let amount = proto::to_payable(message.amount.as_ref()).map_err(status)?;
@@ -292,8 +311,9 @@ impl TerminalService for TerminalApi {
 /// One terminal that follows one payment.
 struct Following {
     desk: Desk,
-    watching: super::watch::Watching,
-    every: Duration,
+    watching: Watching,
+    _place: Place,
+    every: Option<Duration>,
     draining: CancellationToken,
     id: PaymentId,
     last: Option<Payment>,
@@ -317,12 +337,19 @@ impl Following {
             tokio::select! {
                 () = self.draining.cancelled() => return Some(Err(status(Reason::ShuttingDown))),
                 () = self.watching.changed() => {}
-                () = tokio::time::sleep(self.every) => {}
+                () = pause(self.every) => {}
             }
             match self.desk.find(self.id).await {
                 Ok(payment) => found = payment,
                 Err(error) => return Some(Err(store_status(&error))),
             }
         }
+    }
+}
+
+async fn pause(every: Option<Duration>) {
+    match every {
+        Some(every) => tokio::time::sleep(every).await,
+        None => std::future::pending().await,
     }
 }

@@ -37,7 +37,7 @@ const PAYMENTS: Table = Table {
         "code_mac",
         "code_expires_at",
         "attempts_left",
-        "last_attempt_id",
+        "attempt_ids",
         "refusal",
         "bank_id",
         "account_id",
@@ -87,7 +87,7 @@ macro_rules! select_payments {
         concat!(
             "SELECT payment_id, version, state, kind, terminal_id, fingerprint, person_id, currency, amount_minor, \
              refunded_minor, original_id, merchant, items, reference, created_at, decided_at, code_mac, \
-             code_expires_at, attempts_left, last_attempt_id, refusal, bank_id, account_id, account_masked, leg_id, \
+             code_expires_at, attempts_left, attempt_ids, refusal, bank_id, account_id, account_masked, leg_id, \
              reversal_leg_id, decide_before, due_at, tries FROM payments WHERE ",
             $tail
         )
@@ -117,13 +117,8 @@ pub(super) async fn find_payment(store: &Store, id: PaymentId) -> Result<Option<
     Ok(row.as_ref().map(read_payment).transpose()?.map(|stored| stored.value))
 }
 
-/// Whether anything is due, without taking any lock.
-pub(super) async fn anything_due(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM payments WHERE due_at <= $1 LIMIT 1";
-    Ok(store.fetch_one(sql, vec![now.into()]).await?.is_some())
-}
-
-/// What is due, at most `most`, locked so that another replica takes other rows.
+/// What is due, at most `most`, locked so that another replica takes other rows. A row that this version cannot read, such as
+/// one of a newer replica, is left to whoever can.
 pub(super) async fn claim_due(tx: &mut Tx, most: i64) -> Result<Vec<Stored<Payment>>, StoreError> {
     // SQLite has one writer and knows no row locks.
     let sql = match tx.dialect() {
@@ -133,7 +128,11 @@ pub(super) async fn claim_due(tx: &mut Tx, most: i64) -> Result<Vec<Stored<Payme
         }
     };
     let now = tx.now();
-    tx.fetch(sql, vec![now.into(), most.into()]).await?.iter().map(read_payment).collect()
+    let rows = tx.fetch(sql, vec![now.into(), most.into()]).await?;
+    let read = |row: &Row| {
+        read_payment(row).inspect_err(|error| tracing::error!(%error, "a payment that is due cannot be read")).ok()
+    };
+    Ok(rows.iter().filter_map(read).collect())
 }
 
 pub(super) async fn put_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> Result<(), StoreError> {
@@ -167,7 +166,7 @@ fn read_payment(row: &Row) -> Result<Stored<Payment>, StoreError> {
         created_at: row.time(14)?,
         decided_at: row.maybe_time(15)?,
         challenge: read_challenge(row)?,
-        last_attempt: row.maybe_id(19)?.map(AttemptId::from_uuid),
+        attempts: read_attempts(&row.bytes(19)?),
         refusal: refusal.map(|code| Reason::from_code(&code).ok_or_else(|| unreadable(20, &code))).transpose()?,
         charge: read_charge(row)?,
         decide_before: row.maybe_time(26)?,
@@ -194,6 +193,11 @@ fn read_kind(name: &str, original: Option<Uuid>) -> Result<Kind, StoreError> {
 
 fn read_hash(bytes: Vec<u8>, column: usize) -> Result<[u8; 32], StoreError> {
     <[u8; 32]>::try_from(bytes).map_err(|_| unreadable(column, "not 32 bytes"))
+}
+
+fn read_attempts(bytes: &[u8]) -> Vec<AttemptId> {
+    let ids = bytes.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok());
+    ids.map(AttemptId::from_uuid).collect()
 }
 
 fn read_challenge(row: &Row) -> Result<Option<Challenge>, StoreError> {
@@ -242,7 +246,7 @@ fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
         challenge.map(|challenge| challenge.code_mac.to_vec()).into(),
         challenge.map(|challenge| challenge.expires_at).into(),
         challenge.map_or(0, |challenge| i64::from(challenge.attempts_left)).into(),
-        payment.last_attempt.map(AttemptId::uuid).into(),
+        payment.attempts.iter().flat_map(|id| *id.uuid().as_bytes()).collect::<Vec<u8>>().into(),
         payment.refusal.map(|reason| reason.code().to_owned()).into(),
         charge.map(|charge| charge.bank_id.as_str().to_owned()).into(),
         charge.map(|charge| charge.account_id.uuid()).into(),

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use domain::feed::{Event, EventKind, OneTimeCode};
+use domain::feed::{Event, EventKind};
 use domain::payment::{Attempt, Kind, NewPayment, NewRefund, Payment, Policy, Proof, Resend, Reversal, Settled, State};
-use domain::{AttemptId, LegId, PaymentId, PersonId, Reason, TerminalId, Timestamp};
+use domain::{
+    AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword,
+};
 use server_kit::audit::Chain;
 use server_kit::fault;
 use server_kit::keystore::{KeyError, KeyName, KeyStore};
@@ -88,7 +90,7 @@ pub(super) struct Authorize {
     pub attempt: AttemptId,
     pub terminal: TerminalId,
     pub code: OneTimeCode,
-    pub password: OneTimeCode,
+    pub password: TransactionPassword,
     pub leg_id: LegId,
 }
 
@@ -142,7 +144,7 @@ impl Step {
             Self::Authorize(Authorize { payment, .. }) | Self::Resend(ResendCode { payment, .. }) => {
                 ids.push(payment.uuid());
             }
-            Self::Reverse(reversal) => ids.push(reversal.id.uuid()),
+            Self::Reverse(reversal) => ids.push(reversal.payment_id.uuid()),
             Self::Refund(new) => ids.extend([new.id.uuid(), new.original.uuid()]),
             Self::RefundPosted { refund, original } | Self::RefundRefused { refund, original, .. } => {
                 ids.extend([refund.uuid(), original.uuid()]);
@@ -237,7 +239,7 @@ impl PaymentSteps {
             Step::Held { payment } => self.held(books, *payment, now),
             Step::HoldRefused { payment, reason } => settle(books, *payment, |payment| payment.refuse(*reason, now)),
             Step::Abort { payment } => settle(books, *payment, |payment| payment.abort(Reason::DecisionTimedOut, now)),
-            Step::Voided { payment } => settle(books, *payment, |payment| payment.aborted(now)),
+            Step::Voided { payment } => settle(books, *payment, Payment::aborted),
             Step::Posted { payment } => settle(books, *payment, |payment| payment.posted(now)),
             Step::RefundPosted { refund, original } => refund_posted(books, *refund, *original, now),
             Step::RefundRefused { refund, original, reason } => refund_refused(books, *refund, *original, *reason, now),
@@ -255,8 +257,8 @@ impl PaymentSteps {
             let same = existing.same_request(&new.terminal.id, &new.fingerprint);
             return Outcome::of(same.and_then(|()| found(books, new.id)));
         }
-        let guard = new.payer.as_ref().and_then(|payer| books.guard(payer.person_id));
-        let payment = Payment::create(new.clone(), guard, now, &self.policy);
+        let person = new.payer.as_ref().map(|payer| payer.person_id);
+        let payment = books.with_guard(person, |guard| Payment::create(new.clone(), guard, now, &self.policy));
         books.add(payment.clone());
         let event = tell_code(books, &payment, &create.code, now);
         Outcome { event, ..Outcome::of(Ok(payment)) }
@@ -267,14 +269,18 @@ impl PaymentSteps {
             return Ok(Outcome::of(Err(Reason::PaymentUnknown)));
         };
         let proof = self.prove(books, payment, typed)?;
-        let was = payment.state;
         let attempt = Attempt { id: typed.attempt, terminal_id: typed.terminal.clone(), proof, leg_id: typed.leg_id };
         let done = books.change(typed.payment, |payment, guard| match guard {
             Some(guard) => payment.authorize(&attempt, guard, now, &self.policy),
             None => payment.owned_by(&attempt.terminal_id).map(|_| ()).and(Err(Reason::NotAwaitingCode)),
         });
         let after = done.flatten().and_then(|()| found(books, typed.payment));
-        let to_hold = was == State::Challenged && after.as_ref().is_ok_and(|payment| payment.state == State::Holding);
+        // The leg is new with every call: when it stands in the payment, this call is the one that took it to HOLDING, also when
+        // the set was run again after an unknown outcome of COMMIT.
+        let leg = |payment: &Payment| payment.charge.as_ref().and_then(|charge| charge.leg_id);
+        let to_hold = after
+            .as_ref()
+            .is_ok_and(|payment| payment.state == State::Holding && leg(payment) == Some(typed.leg_id));
         Ok(Outcome { to_hold, ..Outcome::of(after) })
     }
 
@@ -365,13 +371,13 @@ fn tell_code(books: &mut Books, payment: &Payment, code: &NewCode, now: Timestam
 }
 
 fn reverse(books: &mut Books, reversal: &Reversal, now: Timestamp) -> Outcome {
-    if books.payment(reversal.id).is_none() {
+    if books.payment(reversal.payment_id).is_none() {
         let tombstone = Payment::tombstone(reversal, now);
         books.add(tombstone.clone());
         return Outcome::of(Ok(tombstone));
     }
-    let done = books.change(reversal.id, |payment, _| payment.reverse(reversal, now)).flatten();
-    Outcome::of(done.and_then(|()| found(books, reversal.id)))
+    let done = books.change(reversal.payment_id, |payment, _| payment.reverse(reversal, now)).flatten();
+    Outcome::of(done.and_then(|()| found(books, reversal.payment_id)))
 }
 
 fn refund(books: &mut Books, new: &NewRefund, now: Timestamp) -> Outcome {

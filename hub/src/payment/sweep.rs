@@ -1,23 +1,28 @@
 //! Carries on what a lost answer, a killed process or a bank that was away left behind. Rows are claimed by moving their due
 //! time, under a row lock that other replicas skip, so that replicas share the work.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use domain::BankId;
 use domain::payment::{Payment, Policy, Work};
-use futures_util::StreamExt as _;
-use server_kit::store::{Store, StoreError};
+use server_kit::store::StoreError;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use super::sql::{self, Stored};
 
 /// Payments that are claimed at once.
-const MOST_CLAIMED: i64 = 256;
-/// Payments that are carried on at once.
-const MOST_CARRIED: usize = 64;
+const MOST_CLAIMED: usize = 256;
+/// Payments that wait for the answer of one bank at once. What finds no place is left deferred and comes back, so that a bank
+/// that swallows every call holds up nobody's payments but its own.
+const MOST_PER_BANK: usize = 32;
 
 /// Looks for what is due every `every`, until the server drains.
 pub async fn sweep(desk: Desk, every: Duration, draining: CancellationToken) {
+    let mut sweeper = Sweeper { desk, places: HashMap::new() };
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -26,9 +31,9 @@ pub async fn sweep(desk: Desk, every: Duration, draining: CancellationToken) {
             _ = ticks.tick() => {}
         }
         // A full claim means that more may be due.
-        loop {
-            match sweep_once(&desk).await {
-                Ok(claimed) if claimed == MOST_CLAIMED as usize && !draining.is_cancelled() => {}
+        while !draining.is_cancelled() {
+            match sweeper.sweep_once().await {
+                Ok(MOST_CLAIMED) => {}
                 Ok(_) => break,
                 Err(error) => {
                     tracing::warn!(%error, "the sweep failed and is tried again");
@@ -39,26 +44,50 @@ pub async fn sweep(desk: Desk, every: Duration, draining: CancellationToken) {
     }
 }
 
-async fn sweep_once(desk: &Desk) -> Result<usize, StoreError> {
-    // Nothing is written, and no writer is held up, while nothing is due.
-    if !sql::anything_due(desk.store(), desk.clock().now()).await? {
-        return Ok(0);
-    }
-    let claimed = claim(desk.store(), desk).await?;
-    let count = claimed.len();
-    metrics::gauge!("bankhub_sweep_claimed").set(count as f64);
-    futures_util::stream::iter(claimed)
-        .for_each_concurrent(MOST_CARRIED, |(payment, work)| async move {
-            desk.carry(payment, work).await;
-        })
-        .await;
-    Ok(count)
+struct Sweeper {
+    desk: Desk,
+    /// The places at each bank; a federation has few banks, and they are never removed.
+    places: HashMap<BankId, Arc<Semaphore>>,
 }
 
-async fn claim(store: &Store, desk: &Desk) -> Result<Vec<(Payment, Work)>, StoreError> {
-    let mut tx = store.begin().await?;
+impl Sweeper {
+    async fn sweep_once(&mut self) -> Result<usize, StoreError> {
+        let claimed = claim(&self.desk).await?;
+        let count = claimed.len();
+        metrics::gauge!("bankhub_sweep_claimed").set(count as f64);
+        for (payment, work) in claimed {
+            self.begin(payment, work);
+        }
+        Ok(count)
+    }
+
+    /// Begins what is to be done in a task of its own.
+    fn begin(&mut self, payment: Payment, work: Work) {
+        let asks_bank = !matches!(work, Work::Nothing | Work::Expire | Work::Post);
+        let place = match payment.charge.as_ref().filter(|_| asks_bank) {
+            None => None,
+            Some(charge) => {
+                let places = self.places.entry(charge.bank_id.clone());
+                let places = places.or_insert_with(|| Arc::new(Semaphore::new(MOST_PER_BANK)));
+                let Ok(place) = places.clone().try_acquire_owned() else { return };
+                Some(place)
+            }
+        };
+        let desk = self.desk.clone();
+        tokio::spawn(async move {
+            desk.carry(payment, work).await;
+            drop(place);
+        });
+    }
+}
+
+async fn claim(desk: &Desk) -> Result<Vec<(Payment, Work)>, StoreError> {
+    let mut tx = desk.store().begin().await?;
     let now = tx.now();
-    let mut due = sql::claim_due(&mut tx, MOST_CLAIMED).await?;
+    let mut due = sql::claim_due(&mut tx, MOST_CLAIMED as i64).await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
     let work = due.iter().map(|stored| (stored.value.clone(), stored.value.work(now))).collect();
     defer(&mut due, now, desk.policy());
     sql::put_payments(&mut tx, &due).await?;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::feed::OneTimeCode;
 use domain::payment::{NewPayment, NewRefund, Payer, PayingAccount, Payment, Policy, Reversal, SendLimit, State};
 use domain::purchase::{CategoryCode, LineItem, Merchant, Terminal};
 use domain::text::Line;
 use domain::{
-    AccountId, AttemptId, BankId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, Reason, TerminalId,
+    AccountId, AttemptId, BankId, Currency, LegId, MerchantId, Money, OneTimeCode, PaymentId, PersonId, Reason,
+    TerminalId, TransactionPassword,
 };
 use server_kit::audit::{self, Chain};
 use server_kit::clock::{SharedClock, SystemClock};
@@ -140,7 +140,7 @@ impl Desk {
             attempt: AttemptId::from_uuid(self.ids.uuid().unwrap()),
             terminal: till(),
             code: OneTimeCode::parse(code).unwrap(),
-            password: OneTimeCode::parse(password).unwrap(),
+            password: TransactionPassword::parse(password).unwrap(),
             leg_id: self.leg(),
         })
     }
@@ -281,10 +281,11 @@ async fn a_set_that_is_run_again_after_its_commit_gives_the_same_outcomes() {
         let desk = desk(&database).await;
         let (id, gone) = (desk.payment_id(), desk.payment_id());
         let paid = desk.committed(500).await;
-        let reversal = Reversal { id: gone, terminal_id: till(), amount: cny(5), leg_id: desk.leg() };
+        let reversal = Reversal { payment_id: gone, terminal_id: till(), amount: cny(5), leg_id: desk.leg() };
         let steps = [
             desk.create(id, 1250),
             desk.authorize(id, "999999", PASSWORD),
+            desk.authorize(id, CODE, "999999"),
             Step::Reverse(reversal),
             Step::Posted { payment: paid.id },
         ];
@@ -341,7 +342,7 @@ async fn a_reversal_that_comes_before_its_payment_refuses_it() {
     for database in databases().await {
         let desk = desk(&database).await;
         let id = desk.payment_id();
-        let reversal = || Reversal { id, terminal_id: till(), amount: cny(1250), leg_id: desk.leg() };
+        let reversal = || Reversal { payment_id: id, terminal_id: till(), amount: cny(1250), leg_id: desk.leg() };
         for _ in 0..2 {
             desk.write(Step::Reverse(reversal())).await.payment.unwrap();
         }

@@ -17,7 +17,7 @@ use server_kit::certificate::TrialAuthority;
 use server_kit::clock::SystemClock;
 use server_kit::identity::Role;
 use server_kit::tls::ClientTlsConfig;
-use tonic::{Code, Request};
+use tonic::Request;
 
 use crate::refused;
 
@@ -77,7 +77,8 @@ async fn a_certificate_of_another_authority_or_another_time_gets_no_connection()
         let till = till(&world, &tls);
         let status = till.get(&till.new_id()).await.expect_err(what);
         assert_eq!(proto::reason_of(&status), None, "{what}: {status:?}");
-        assert!(matches!(status.code(), Code::Unavailable | Code::Unknown), "{what}: {status:?}");
+        // It is the transport that fails, and not a service that answers.
+        assert!(std::error::Error::source(&status).is_some(), "{what}: {status:?}");
     }
     world.settled().await;
 }

@@ -115,7 +115,7 @@ async fn a_database_that_is_newer_than_the_program_is_refused_and_left_alone() {
         let mut world = Setup::on(engine).start().await;
         world.federation.stop().await.unwrap();
         let store = world.open("hub-1").await;
-        migrated_by(&store, "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+        migrated_by(store, "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                              SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1")
             .await;
         for _ in 0..2 {
@@ -127,7 +127,7 @@ async fn a_database_that_is_newer_than_the_program_is_refused_and_left_alone() {
 }
 
 /// Changes the table of migrations by hand, as a newer program would have.
-async fn migrated_by(store: &Store, sql: &'static str) {
+async fn migrated_by(store: Store, sql: &'static str) {
     let mut tx = store.begin().await.unwrap();
     tx.execute(sql, Vec::new()).await.unwrap();
     tx.commit().await.unwrap();

@@ -65,7 +65,7 @@ async fn m6_two_hubs_share_what_is_due() {
         return;
     }
     const PAYMENTS: usize = 40;
-    let setup = Setup::on(Engine::Postgres).with_hubs(2).with("payments.decide_within", "25s");
+    let setup = Setup::on(Engine::Postgres).with_hubs(2).with("payments.decide_within", "60s");
     let mut world = setup.with("banks.tries", "1").start().await;
     let payer = world.payer("bank-a", BALANCE).await;
     let tills = [world.till_at("till-1", "hub-1"), world.till_at("till-1", "hub-2")];
@@ -81,24 +81,17 @@ async fn m6_two_hubs_share_what_is_due() {
         async move { till.insist(async |till| till.authorize(&id, &attempt, &code, payer.password()).await).await }
     };
     join_all(waiting.iter().enumerate().map(hand_in)).await;
+    // Each hub has asked once for what was handed in to it; more tries than that are its sweeper's.
+    let tried = |hub: &str| {
+        let log = std::fs::read_to_string(world.federation.server(hub).unwrap().log()).unwrap();
+        log.lines().filter(|line| line.contains("a hold got no answer")).count()
+    };
+    let both = async || (tried("hub-1") > PAYMENTS / 2 && tried("hub-2") > PAYMENTS / 2).then_some(());
+    until("both sweepers to have had their part", World::HEALING, both).await;
     world.server("bank-a").start().await.unwrap();
     for outcome in join_all(waiting.iter().map(|(id, _)| tills[0].outcome(id))).await {
         assert_eq!(outcome.state(), PaymentState::Approved, "{outcome:?}");
     }
-    let posted = async || (world.states().await.get("POSTED") == Some(&40)).then_some(());
-    until("all to be posted", World::HEALING, posted).await;
-
-    world.federation.stop().await.unwrap();
-    let store = world.open("hub-1").await;
-    // Each replica writes its part of the log under its own name.
-    for replica in ["hub-1/payment", "hub-2/payment"] {
-        const SQL: &str = "SELECT count(*) FROM audit_log WHERE chain = $1 AND kind = 'COMMITTED'";
-        let rows = store.fetch(SQL, vec![replica.into()]).await.unwrap();
-        assert!(rows[0].int(0).unwrap() > 0, "{replica} has carried nothing on");
-    }
-    store.close().await;
-    for server in ["hub-1", "hub-2", "bank-a"] {
-        world.server(server).start().await.unwrap();
-    }
-    assert_eq!(world.settled().await.charged_minor(), PRICE * i64::try_from(PAYMENTS).unwrap());
+    let ledgers = world.settled().await;
+    assert_eq!((ledgers.legs.len(), ledgers.charged_minor()), (PAYMENTS, PRICE * i64::try_from(PAYMENTS).unwrap()));
 }
