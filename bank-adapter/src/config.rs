@@ -37,6 +37,9 @@ pub struct Config {
     /// `[ledger]`: how the ledger works.
     #[serde(default)]
     pub ledger: LedgerConfig,
+    /// `[counter]`: who serves the bank's counter.
+    #[serde(default)]
+    pub counter: CounterConfig,
     /// `[limits]`: the bounds of the gRPC server.
     #[serde(default)]
     pub limits: ServeLimits,
@@ -149,6 +152,15 @@ impl Default for LedgerConfig {
             batch: 256,
         }
     }
+}
+
+/// `[counter]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CounterConfig {
+    /// The operators who may open accounts, pay cash in and freeze accounts at this bank, by the names in their
+    /// certificates: `["ann"]` is `spiffe://<federation>/operator/ann`. Default: nobody.
+    pub operators: Vec<String>,
 }
 
 const fn loopback(port: u16) -> SocketAddr {

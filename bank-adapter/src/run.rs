@@ -2,31 +2,29 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{BankId, Reason};
 use server_kit::clock::{SharedClock, SystemClock};
 use server_kit::config::ConfigError;
-use server_kit::identity::{IdentityError, Principal};
+use server_kit::identity::{self, IdentityError, Principal};
 use server_kit::keystore::{KeyFileError, SealedFile};
-use server_kit::ops::{OpsServer, Readiness};
+use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
+use server_kit::ops::{self, OpsServer, Readiness};
 use server_kit::rng::{IdMaker, SystemRng};
-use server_kit::serve::{Drained, GrpcServer, ServeError};
+use server_kit::serve::{GrpcServer, ServeError};
 use server_kit::shutdown::Shutdown;
-use server_kit::store::{Store, StoreError, StoreOptions, WriterOptions};
+use server_kit::store::{OwnershipLost, Store, StoreError, StoreOptions, WriterOptions};
 use server_kit::telemetry::{self, PrometheusHandle, TelemetryError};
-use server_kit::tls::{ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, ServerTls, TlsError};
+use server_kit::tls::{self, ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, ServerTls, TlsError};
 use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::config::Config;
-use crate::ledger::{
-    BankService, HubClient, Ledger, LedgerParts, OwnershipLost, ResolveOptions, Resolver, keep_ownership,
-};
+use crate::ledger::{BankService, HubClient, Ledger, LedgerParts, ResolveOptions, Resolver};
 
 /// The full name of the service, for `grpc.health.v1`.
 const SERVICE: &str = "bankhub.bank.v1.BankService";
@@ -42,6 +40,8 @@ pub enum RunError {
     Config(#[from] ConfigError),
     #[error("`bank_id`: {0}")]
     BankId(Reason),
+    #[error("`counter.operators`: {0:?} cannot be the name of an operator")]
+    Operator(String),
     #[error("`federation` and `bank_id` make no name")]
     Identity(#[from] IdentityError),
     #[error("the key store cannot be opened")]
@@ -62,6 +62,8 @@ pub enum RunError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Ownership(#[from] OwnershipLost),
+    #[error(transparent)]
+    TaskEnded(#[from] TaskEnded),
 }
 
 /// Where a node is reached.
@@ -73,12 +75,8 @@ pub struct Running {
 
 /// Runs a bank's node until `shutdown`: build, announce, serve, drain.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
-    match telemetry::init(config.log.format, &config.log.filter) {
-        // Whoever runs several servers in one process has set up the logs already.
-        Ok(()) | Err(TelemetryError::LogsTaken(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Box::pin(Adapter::build(config, &shutdown).await?.serve(shutdown)).await
+    let metrics = telemetry::start(config.log.format, &config.log.filter)?;
+    Box::pin(Adapter::build(config, metrics, &shutdown).await?.serve(shutdown)).await
 }
 
 /// A node that listens, and serves when it is told to.
@@ -87,10 +85,9 @@ pub struct Adapter {
     config: Config,
     running: Running,
     clock: SharedClock,
-    ids: IdMaker,
     store: Store,
     ledger: Ledger,
-    writer: JoinHandle<()>,
+    vital: VitalTasks,
     server_tls: ServerTls,
     client_tls: ClientTls,
     hub: HubClient,
@@ -101,9 +98,12 @@ pub struct Adapter {
 
 impl Adapter {
     /// Reads the certificates, opens the keys and the ledger, and binds the listeners.
-    pub async fn build(config: Config, shutdown: &Shutdown) -> Result<Self, RunError> {
+    pub async fn build(config: Config, metrics: PrometheusHandle, shutdown: &Shutdown) -> Result<Self, RunError> {
         let bank_id = BankId::parse(&config.bank_id).map_err(RunError::BankId)?;
         let principal = Principal::bank(&config.federation, bank_id.as_str())?;
+        if let Some(stranger) = config.counter.operators.iter().find(|id| !identity::is_id(id)) {
+            return Err(RunError::Operator(stranger.clone()));
+        }
         let server_tls = ServerTls::load(&config.tls, &principal.federation)?;
         let client_tls = ClientTls::load(&client_files(&config), &principal.federation)?;
         let hub = hub_client(&config, &client_tls)?;
@@ -117,31 +117,19 @@ impl Adapter {
         let options =
             WriterOptions { queue: config.ledger.queue, batch: config.ledger.batch, ..WriterOptions::default() };
         let (ledger, writer) = Ledger::start(LedgerParts { bank_id, store: store.clone(), owner, keys, rng }, options);
+        let mut vital = VitalTasks::default();
+        vital.watch("ledger", writer);
 
         let readiness = Readiness::waiting_for(&[LEDGER]);
         let listen = |addr| move |source| RunError::Listen { addr, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen(config.listen))?;
-        let ops = OpsServer::bind(config.ops.listen, metrics_handle()?, readiness.clone(), shutdown.draining());
+        let ops = OpsServer::bind(config.ops.listen, metrics, readiness.clone(), shutdown.draining());
         let ops = ops.await.map_err(listen(config.ops.listen))?;
         let running = Running {
             grpc_addr: listener.local_addr().map_err(listen(config.listen))?,
             ops_addr: ops.local_addr().map_err(listen(config.ops.listen))?,
         };
-        Ok(Self {
-            config,
-            running,
-            clock,
-            ids,
-            store,
-            ledger,
-            writer,
-            server_tls,
-            client_tls,
-            hub,
-            listener,
-            ops,
-            readiness,
-        })
+        Ok(Self { config, running, clock, store, ledger, vital, server_tls, client_tls, hub, listener, ops, readiness })
     }
 
     /// Where the node is reached.
@@ -154,46 +142,49 @@ impl Adapter {
         &self.ledger
     }
 
-    /// Serves until `shutdown` drains, then finishes what is under way.
+    /// Serves until `shutdown` drains, or until the ledger is lost or one of its tasks fails; then finishes what is under way.
     pub async fn serve(self, shutdown: Shutdown) -> Result<(), RunError> {
         let (draining, stop) = (shutdown.draining(), CancellationToken::new());
-        let mut tasks = JoinSet::new();
         let ops_stop = stop.clone();
-        tasks.spawn(async move {
+        let ops = tokio::spawn(async move {
             if let Err(error) = self.ops.run(ops_stop).await {
                 tracing::error!(%error, "the operators' listener failed");
             }
         });
-        tasks.spawn(resolver(&self.config, &self.ledger, self.hub, self.clock).run(draining.clone()));
-        tasks.spawn(reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone())?);
-        let routes = Routes::new(BankService::new(self.ledger.clone()).into_server());
-        let server = GrpcServer::new(self.listener, self.server_tls, routes, draining.clone());
+        let mut vital = self.vital;
+        vital.watch(
+            "resolver",
+            tokio::spawn(resolver(&self.config, &self.ledger, self.hub, self.clock).run(draining.clone())),
+        );
+        tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
+        let service = BankService::new(self.ledger.clone(), self.config.counter.operators.clone());
+        let server = GrpcServer::new(self.listener, self.server_tls, Routes::new(service.into_server()), draining);
         let (server, health) = server.with_limits(self.config.limits.clone()).with_health();
         health.set(SERVICE, true).await;
         self.readiness.set(LEDGER, true);
         announce(&self.config, self.running)?;
 
-        let readiness = self.readiness;
+        let (readiness, owner) = (self.readiness, self.ledger.owner());
         let every = self.config.ledger.ownership_every.get();
-        let owned = keep_ownership(&self.ledger, &self.ids, every, stop.clone(), |held| readiness.set(LEDGER, held));
-        let ended = tokio::select! {
-            drained = server.run() => drained.map_err(RunError::from),
-            Err(lost) = owned => Err(lost.into()),
-            () = shutdown.now().cancelled_owned() => Ok(Drained::Cut),
+        let failure = async {
+            tokio::select! {
+                Err(lost) = owner.keep(every, stop.clone(), |held| readiness.set(LEDGER, held)) => RunError::from(lost),
+                ended = vital.failure(&shutdown) => RunError::from(ended),
+            }
         };
-        draining.cancel();
+        let ended = lifecycle::serve_until(server.run(), failure, &shutdown).await;
+        shutdown.drain();
         stop.cancel();
         drop(self.ledger);
         // The last step that was queued is durable before the store is closed; unless somebody is in a hurry, or a call that was
         // cut keeps its door to the writer open.
         let finish = async {
-            while tasks.join_next().await.is_some() {}
-            let _ = self.writer.await;
+            vital.finish().await;
             self.store.close().await;
+            let _ = ops.await;
         };
-        let hurry = shutdown.now();
-        let finished = hurry.run_until_cancelled(tokio::time::timeout(FINISH_AT_MOST, finish)).await;
-        tracing::info!(?ended, finished = matches!(finished, Some(Ok(()))), "stopped");
+        let finished = lifecycle::finish(finish, FINISH_AT_MOST, &shutdown).await;
+        tracing::info!(?ended, finished, "stopped");
         ended.map(|_| ())
     }
 }
@@ -202,17 +193,7 @@ fn announce(config: &Config, running: Running) -> Result<(), RunError> {
     let Running { grpc_addr, ops_addr } = running;
     tracing::info!(bank = config.bank_id, grpc = %grpc_addr, ops = %ops_addr, "the bank's node is ready");
     let Some(path) = &config.ports_file else { return Ok(()) };
-    let text = serde_json::json!({ "grpc": grpc_addr.to_string(), "ops": ops_addr.to_string() }).to_string();
-    write_whole(path, &text).map_err(|source| RunError::PortsFile { path: path.clone(), source })
-}
-
-/// Writes a file that nobody can find half written.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let fresh = PathBuf::from(name);
-    std::fs::write(&fresh, text)?;
-    std::fs::rename(&fresh, path)
+    ops::write_ports(path, grpc_addr, ops_addr).map_err(|source| RunError::PortsFile { path: path.clone(), source })
 }
 
 fn store_options(config: &Config) -> Result<StoreOptions, RunError> {
@@ -243,29 +224,4 @@ fn resolver(config: &Config, ledger: &Ledger, hub: HubClient, clock: SharedClock
         legs_a_round: i64::from(config.ledger.resolve_legs_a_round),
     };
     Resolver::new(ledger.clone(), hub, clock, options)
-}
-
-/// Reads the certificates again on every SIGHUP: those for callers and those towards the hub.
-fn reload_on_hangup(
-    server: ServerTls,
-    client: ClientTls,
-    stop: CancellationToken,
-) -> Result<impl Future<Output = ()> + Send, RunError> {
-    let mut requests = server_kit::shutdown::reload_requests().map_err(RunError::Signals)?;
-    Ok(async move {
-        while let Some(Some(())) = stop.run_until_cancelled(requests.recv()).await {
-            match server.reload().and_then(|()| client.reload()) {
-                Ok(()) => tracing::info!("certificates reloaded"),
-                Err(error) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::error!(error, "certificates could not be reloaded; the ones from before stay in use");
-                }
-            }
-        }
-    })
-}
-
-/// The process's metrics, or nobody's when another server in this process records them already.
-fn metrics_handle() -> Result<PrometheusHandle, TelemetryError> {
-    telemetry::install_metrics().or_else(|_| telemetry::detached_metrics())
 }

@@ -20,12 +20,12 @@ use crate::terminal::command::TerminalArgs;
 
 const EXAMPLES: &str = "\
 Examples:
-  bankhub demo                                   play a day in a throw-away federation and check its books
-  bankhub dev --dir ~/trial                      the same federation, to try things on
-  bankhub init hub --dir ~/pay                   certificates, keys and a configuration for a hub
-  bankhub hub --config ~/pay/hub/hub.toml        run it
-  bankhub terminal pay +8613800138000 12.50      take a payment at a terminal
-  bankhub doctor hub --config ~/pay/hub/hub.toml look whether everything is whole
+  bankhub demo                                    play a day in a throw-away federation and check its books
+  bankhub dev --dir ~/trial                       the same federation, to try things on
+  bankhub init hub --dir ~/pay                    certificates, keys and a configuration for a hub
+  bankhub hub --config ~/pay/hub/hub.toml         run it
+  bankhub terminal pay +8613800138000 12.50       take a payment at a terminal
+  bankhub doctor hub --config ~/pay/hub/hub.toml  look whether everything is whole
 
 Exit codes: 0 done, 1 refused or failed, 2 typed wrongly, 3 the outcome of a payment is not known yet.";
 

@@ -130,7 +130,7 @@ fn masked(value: &str) -> String {
 }
 
 /// The fields of a value from its `{:#?}` form, as dotted keys: the one view of a configuration that has its defaults too.
-fn flatten(debug: &str) -> Vec<(String, String)> {
+pub(crate) fn flatten(debug: &str) -> Vec<(String, String)> {
     let mut path: Vec<Option<&str>> = Vec::new();
     let mut wrapper = "";
     let mut values: Vec<(String, String)> = Vec::new();
@@ -178,6 +178,7 @@ mod tests {
             database_url: format!("sqlite:{}", folder.join("hub").join("books.db").display()),
             database_password: None,
             ports_file: None,
+            counter: Vec::new(),
         };
         member.write("hub.toml", &hub_toml(&member, "hub-1", &settings)).unwrap()
     }

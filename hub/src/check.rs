@@ -15,7 +15,7 @@ pub struct BooksReport {
 /// Compares payments, purchases, feeds and counters with each other.
 pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
     let count = async |sql: &'static str| -> Result<i64, StoreError> {
-        store.fetch_one(sql, Vec::new()).await?.map_or(Ok(0), |row| row.int(0))
+        store.fetch_at_leisure(sql, Vec::new()).await?.first().map_or(Ok(0), |row| row.int(0))
     };
     let mut report = BooksReport {
         payments: count("SELECT count(*) FROM payments").await?,

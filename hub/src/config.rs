@@ -11,7 +11,7 @@ use serde::Deserialize;
 use server_kit::config::{HumanDuration, SecretRef};
 use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
-use server_kit::tls::ServerTlsConfig;
+use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
 
@@ -76,6 +76,14 @@ impl HubTls {
             key: self.key.clone(),
             client_ca: self.client_ca.clone(),
             revocation: self.revocation.clone(),
+        }
+    }
+
+    pub(crate) fn client(&self) -> ClientTlsConfig {
+        ClientTlsConfig {
+            server_ca: self.client_ca.clone(),
+            certificate: Some(self.certificate.clone()),
+            key: Some(self.key.clone()),
         }
     }
 }
@@ -143,7 +151,7 @@ pub struct Payments {
     /// Wrong tries in a row that block a payer, and for how long.
     pub failures_to_block: u32,
     pub block_for: HumanDuration,
-    /// Codes to one number.
+    /// Codes to one number; 0 is no limit.
     pub sends_per_minute: usize,
     pub sends_per_ten_minutes: usize,
     pub sends_per_day: usize,
@@ -198,11 +206,14 @@ impl Payments {
             attempts: self.attempts,
             failures_to_block: self.failures_to_block,
             block_for: self.block_for.get(),
-            sends: vec![
+            sends: [
                 SendLimit { most: self.sends_per_minute, within: minutes(1) },
                 SendLimit { most: self.sends_per_ten_minutes, within: minutes(10) },
                 SendLimit { most: self.sends_per_day, within: minutes(24 * 60) },
-            ],
+            ]
+            .into_iter()
+            .filter(|limit| limit.most > 0)
+            .collect(),
             decide_within: self.decide_within.get(),
             head_start: self.head_start.get(),
             most_backoff: self.most_backoff.get(),

@@ -1,8 +1,9 @@
 //! The hub as a process: configuration, build, run, drain.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::cardholder::cardholder_service_server::CardholderServiceServer;
 use proto::federation::federation_service_server::FederationServiceServer;
@@ -10,14 +11,16 @@ use proto::operator::operator_service_server::OperatorServiceServer;
 use proto::terminal::terminal_service_server::TerminalServiceServer;
 use server_kit::clock::SystemClock;
 use server_kit::keystore::{SealedFile, SharedKeyStore};
-use server_kit::ops::{OpsServer, Readiness};
+use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
+use server_kit::ops::{self, OpsServer, Readiness};
 use server_kit::rng::{IdMaker, SystemRng};
 use server_kit::serve::GrpcServer;
 use server_kit::shutdown::Shutdown;
-use server_kit::store::{Dialect, Migrations, Owner, Store, StoreOptions, WriterOptions};
+use server_kit::store::{Dialect, Migrations, Owner, OwnershipLost, Store, StoreOptions, WriterOptions};
 use server_kit::telemetry::{self, TelemetryError};
-use server_kit::tls::{ClientTls, ClientTlsConfig, ServerTls};
+use server_kit::tls::{self, ClientTls, ServerTls};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::bank::{Banks, LinkOptions};
@@ -47,55 +50,63 @@ pub enum RunError {
     #[error("cannot listen on {addr}: {error}")]
     Listen { addr: SocketAddr, error: std::io::Error },
     #[error("cannot write {path}: {error}")]
-    PortsFile { path: String, error: std::io::Error },
+    PortsFile { path: PathBuf, error: std::io::Error },
+    #[error("signals cannot be listened for")]
+    Signals(#[source] std::io::Error),
+    #[error(transparent)]
+    Ownership(#[from] OwnershipLost),
+    #[error(transparent)]
+    TaskEnded(#[from] TaskEnded),
 }
+
+/// The readiness checks: whether the database can be written, and whether callers are listened to.
+const DATABASE: &str = "database";
+const LISTENER: &str = "listener";
+/// How often it is checked that no other process has taken this replica's name over.
+const OWNERSHIP_EVERY: Duration = Duration::from_secs(5);
+/// How long the last steps may take to become durable after the last call was answered. A payment that is still carried then,
+/// for as long as a bank takes to answer, is left to the sweeper.
+const FINISH_AT_MOST: Duration = Duration::from_secs(10);
 
 /// The hub's schema, once for each engine.
 pub fn migrations() -> Migrations {
     Migrations { sqlite: sqlx::migrate!("./migrations/sqlite"), postgres: sqlx::migrate!("./migrations/postgres") }
 }
 
-/// Runs the hub until it has drained.
+/// Runs the hub until it has drained, or until its name is lost or one of its tasks fails.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
-    match telemetry::init(config.log.format, &config.log.filter) {
-        // Whoever runs the hub inside another program has set up the log already.
-        Ok(()) | Err(TelemetryError::LogsTaken(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let readiness = Readiness::waiting_for(&["database", "listener"]);
-    let metrics = telemetry::install_metrics().or_else(|_| telemetry::detached_metrics())?;
+    let metrics = telemetry::start(config.log.format, &config.log.filter)?;
+    let readiness = Readiness::waiting_for(&[DATABASE, LISTENER]);
+    let listen = |addr| move |error| RunError::Listen { addr, error };
     let ops = OpsServer::bind(config.ops.listen, metrics, readiness.clone(), shutdown.draining()).await;
-    let ops = ops.map_err(|error| RunError::Listen { addr: config.ops.listen, error })?;
-    let ops_addr = ops.local_addr().map_err(|error| RunError::Listen { addr: config.ops.listen, error })?;
+    let ops = ops.map_err(listen(config.ops.listen))?;
+    let ops_addr = ops.local_addr().map_err(listen(config.ops.listen))?;
     let ops = tokio::spawn(ops.run(shutdown.now()));
 
-    let tls = ServerTls::load(&config.tls.server(), &config.federation)?;
-    let hub = build(&config, &shutdown).await?;
-    readiness.set("database", true);
+    let server_tls = ServerTls::load(&config.tls.server(), &config.federation)?;
+    let client_tls = ClientTls::load(&config.tls.client(), &config.federation)?;
+    let mut hub = build(&config, client_tls.clone(), &shutdown).await?;
+    readiness.set(DATABASE, true);
 
-    let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(|error| RunError::Listen { addr: config.listen, error })?;
-    let grpc_addr = listener.local_addr().map_err(|error| RunError::Listen { addr: config.listen, error })?;
-    tls.reload_on_hangup(shutdown.draining()).map_err(|error| RunError::Listen { addr: config.listen, error })?;
-    let (server, health) = GrpcServer::new(listener, tls, hub.routes(&config, &shutdown), shutdown.draining())
+    let listener = TcpListener::bind(config.listen).await.map_err(listen(config.listen))?;
+    let grpc_addr = listener.local_addr().map_err(listen(config.listen))?;
+    tls::reload_on_hangup(server_tls.clone(), client_tls, shutdown.draining()).map_err(RunError::Signals)?;
+    let (server, health) = GrpcServer::new(listener, server_tls, hub.routes(&config, &shutdown), shutdown.draining())
         .with_limits(config.limits.clone())
         .with_health();
     health.set("", true).await;
-    readiness.set("listener", true);
+    readiness.set(LISTENER, true);
     if let Some(path) = &config.ports_file {
-        write_ports(path, grpc_addr, ops_addr)?;
+        ops::write_ports(path, grpc_addr, ops_addr)
+            .map_err(|error| RunError::PortsFile { path: path.clone(), error })?;
     }
     tracing::info!(%grpc_addr, %ops_addr, replica = %config.replica, "the hub listens");
-    let stop = shutdown.now();
-    tokio::select! {
-        drained = server.run() => { drained?; }
-        () = stop.cancelled() => tracing::warn!("stopped at once"),
-        () = watch_ownership(&hub.owner, &shutdown) => {}
-    }
-    hub.finish().await;
+    let ended = lifecycle::serve_until(server.run(), hub.failure(&readiness, &shutdown), &shutdown).await;
+    shutdown.drain();
+    let finished = lifecycle::finish(hub.finish(), FINISH_AT_MOST, &shutdown).await;
     ops.abort();
-    tracing::info!("the hub has drained");
-    Ok(())
+    tracing::info!(?ended, finished, "the hub has stopped");
+    ended.map(|_| ())
 }
 
 /// What a running hub is made of.
@@ -106,10 +117,10 @@ struct Hub {
     banks: Banks,
     desk: Desk,
     cardholder: CardholderApi,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    vital: VitalTasks,
 }
 
-async fn build(config: &Config, shutdown: &Shutdown) -> Result<Hub, RunError> {
+async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
     let clock = SystemClock::shared();
     let rng = SystemRng::shared();
     let ids = IdMaker::new(clock.clone(), rng.clone());
@@ -128,13 +139,8 @@ async fn build(config: &Config, shutdown: &Shutdown) -> Result<Hub, RunError> {
         replica: config.replica.clone(),
     };
     let (directory, directory_task) = Directory::start(parts, DirectoryOptions::default());
-    let client = ClientTlsConfig {
-        server_ca: config.tls.client_ca.clone(),
-        certificate: Some(config.tls.certificate.clone()),
-        key: Some(config.tls.key.clone()),
-    };
     let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
-    let banks = Banks::new(directory.clone(), ClientTls::load(&client, &config.federation)?, link);
+    let banks = Banks::new(directory.clone(), client_tls, link);
     let feed = Feed::new(
         FeedParts {
             store: store.clone(),
@@ -160,7 +166,7 @@ async fn build(config: &Config, shutdown: &Shutdown) -> Result<Hub, RunError> {
         answer_within: config.payments.answer_within.get(),
     });
     tokio::spawn(feed.clone().listen());
-    tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
+    let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     let parts = CardholderParts {
         store: store.clone(),
         keys,
@@ -171,9 +177,15 @@ async fn build(config: &Config, shutdown: &Shutdown) -> Result<Hub, RunError> {
         feed,
         replica: config.replica.clone(),
     };
-    let (cardholder, mut tasks) = CardholderApi::start(parts, config.phones.options());
-    tasks.extend([directory_task, desk_task]);
-    Ok(Hub { store, owner, directory, banks, desk, cardholder, tasks })
+    let (cardholder, phone_tasks) = CardholderApi::start(parts, config.phones.options());
+    let mut vital = VitalTasks::default();
+    for (name, task) in [("directory", directory_task), ("payment", desk_task), ("sweeper", sweeper)] {
+        vital.watch(name, task);
+    }
+    for task in phone_tasks {
+        vital.watch("cardholder", task);
+    }
+    Ok(Hub { store, owner, directory, banks, desk, cardholder, vital })
 }
 
 impl Hub {
@@ -183,7 +195,7 @@ impl Hub {
             reads_per_second: config.payments.reads_per_terminal_per_second,
             writes_per_second: config.payments.writes_per_terminal_per_second,
             watches: config.payments.watches_per_terminal,
-            watch_every: (self.store.dialect() == Dialect::Postgres).then_some(std::time::Duration::from_secs(1)),
+            watch_every: (self.store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
         };
         let terminal = TerminalApi::new(self.desk.clone(), limits, shutdown.draining());
         let federation = FederationApi::new(self.desk.clone());
@@ -195,37 +207,21 @@ impl Hub {
             .add_service(CardholderServiceServer::new(self.cardholder.clone()).max_decoding_message_size(most))
     }
 
+    /// Why the hub has to end although nobody told it to.
+    async fn failure(&mut self, readiness: &Readiness, shutdown: &Shutdown) -> RunError {
+        tokio::select! {
+            Err(lost) = self.owner.keep(OWNERSHIP_EVERY, CancellationToken::new(), |held| readiness.set(DATABASE, held)) => {
+                lost.into()
+            }
+            ended = self.vital.failure(shutdown) => ended.into(),
+        }
+    }
+
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, banks, desk, cardholder, tasks, .. } = self;
+        let Self { store, directory, banks, desk, cardholder, vital, .. } = self;
         drop((directory, banks, desk, cardholder));
-        let all = futures_util::future::join_all(tasks);
-        // Tasks that still carry a payment hold a desk for as long as a bank takes to answer.
-        if tokio::time::timeout(std::time::Duration::from_secs(5), all).await.is_err() {
-            tracing::warn!("some payments are left to the sweeper");
-        }
+        vital.finish().await;
         store.close().await;
     }
-}
-
-/// Ends when this process no longer owns its name.
-async fn watch_ownership(owner: &Owner, shutdown: &Shutdown) {
-    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(2));
-    loop {
-        ticks.tick().await;
-        if !owner.alive().await {
-            tracing::error!(name = owner.name(), "the ownership of this name is lost; stopping");
-            shutdown.drain();
-            return;
-        }
-    }
-}
-
-/// Tells whoever started this process where it listens.
-fn write_ports(path: &Path, grpc: SocketAddr, ops: SocketAddr) -> Result<(), RunError> {
-    let text = serde_json::json!({ "grpc": grpc.to_string(), "ops": ops.to_string() }).to_string();
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, text)
-        .and_then(|()| std::fs::rename(&partial, path))
-        .map_err(|error| RunError::PortsFile { path: path.display().to_string(), error })
 }

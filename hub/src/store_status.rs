@@ -8,12 +8,10 @@ use tonic::Status;
 
 /// The status of a call that the store failed. What is not the caller's to mend is logged in full and told as a fault.
 pub fn store_status(error: &StoreError) -> Status {
-    let reason = match error {
-        StoreError::Full => Reason::TooBusy,
-        StoreError::Away(_) | StoreError::CommitUnknown(_) | StoreError::Conflict => Reason::StorageAway,
-        StoreError::Stopped => Reason::ShuttingDown,
-        _ => return fault(error),
-    };
+    let reason = error.reason();
+    if reason == Reason::Fault {
+        return fault(error);
+    }
     tracing::debug!(%error, reason = reason.code(), "the store failed a call");
     proto::status(reason)
 }

@@ -1,7 +1,6 @@
 //! What the tests of every capability stand on: an empty hub database on each engine, and callers without a network.
 //!
-//! SQLite is always tested. PostgreSQL is tested when `BANKHUB_TEST_POSTGRES` is the URL of a database whose user may
-//! create others, such as `postgres://postgres@127.0.0.1:5432/postgres`.
+//! SQLite is always tested, and PostgreSQL when there is one: see [`server_kit::store::testing`].
 
 pub(crate) mod past;
 
@@ -15,9 +14,9 @@ use server_kit::clock::{Clock, SharedClock, SystemClock};
 use server_kit::identity::{Principal, Role};
 use server_kit::keystore::{Keyring, SharedKeyStore};
 use server_kit::rng::{IdMaker, SharedRng, SystemRng};
-use server_kit::store::{Store, StoreOptions};
+use server_kit::store::testing::{TestDatabase, databases};
+use server_kit::store::{Dialect, Store};
 use server_kit::tls::Peer;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -72,36 +71,27 @@ impl TestHub {
 
 /// Runs a test on each engine that there is, each time with a database of its own.
 pub(crate) async fn on_each_engine(test: impl AsyncFn(TestHub)) {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ShiftedClock::default());
-    let store = open(&format!("sqlite:{}", folder.path().join("hub.db").display()), &clock).await;
-    test(TestHub::new("SQLite", store.clone(), clock)).await;
-    store.close().await;
-    on_postgres(test).await;
+    for database in databases().await {
+        on(&database, &test).await;
+    }
 }
 
 /// Runs a test on PostgreSQL, if there is one.
 pub(crate) async fn on_postgres(test: impl AsyncFn(TestHub)) {
-    let Ok(admin) = std::env::var("BANKHUB_TEST_POSTGRES") else { return };
-    let name =
-        format!("bankhub_test_{}", IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid().unwrap().simple());
-    run_as_admin(&admin, format!("CREATE DATABASE {name}")).await;
+    if let Some(database) = TestDatabase::postgres().await {
+        on(&database, &test).await;
+    }
+}
+
+async fn on(database: &TestDatabase, test: &impl AsyncFn(TestHub)) {
     let clock = Arc::new(ShiftedClock::default());
-    let (server, _) = admin.rsplit_once('/').unwrap();
-    let store = open(&format!("{server}/{name}"), &clock).await;
-    test(TestHub::new("PostgreSQL", store.clone(), clock)).await;
+    let store = database.open(&crate::migrations(), clock.clone()).await.unwrap();
+    let engine = match database.dialect() {
+        Dialect::Sqlite => "SQLite",
+        Dialect::Postgres => "PostgreSQL",
+    };
+    test(TestHub::new(engine, store.clone(), clock)).await;
     store.close().await;
-    run_as_admin(&admin, format!("DROP DATABASE {name} WITH (FORCE)")).await;
-}
-
-async fn open(url: &str, clock: &Arc<ShiftedClock>) -> Store {
-    Store::open(&StoreOptions::new(url), &crate::migrations(), clock.clone()).await.unwrap()
-}
-
-async fn run_as_admin(url: &str, sql: String) {
-    let mut connection = PgConnection::connect(url).await.unwrap();
-    connection.execute(AssertSqlSafe(sql)).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 /// A request as it comes from a member of the federation.

@@ -11,7 +11,7 @@ use domain::Timestamp;
 use ring::digest::{Context, SHA256};
 use uuid::Uuid;
 
-use crate::keystore::{KeyError, KeyName, KeyStore};
+use crate::keystore::{KeyName, KeyStore};
 use crate::store::{Store, StoreError, Table, Tx};
 
 const LOG: Table = Table {
@@ -25,7 +25,7 @@ const HEADS: Table =
 
 /// A head is signed after this many rows …
 const SIGN_ROWS: i64 = 1_000;
-/// … or with the first row after this long.
+/// … or with the first row after this long; the writers seal what no row follows.
 const SIGN_AFTER: Duration = Duration::from_secs(60);
 /// What the first row of a chain follows.
 const GENESIS: [u8; 32] = [0; 32];
@@ -58,24 +58,6 @@ pub struct Chain {
     pending: Option<Head>,
 }
 
-/// Why a row could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Key(#[from] KeyError),
-}
-
-impl From<AuditError> for StoreError {
-    fn from(error: AuditError) -> Self {
-        match error {
-            AuditError::Store(error) => error,
-            AuditError::Key(error) => Self::Refused(format!("the log cannot be signed: {error}")),
-        }
-    }
-}
-
 impl Chain {
     pub fn new(name: &str, keys: Arc<dyn KeyStore>) -> Self {
         Self { name: name.to_owned(), keys, known: None, pending: None }
@@ -83,12 +65,8 @@ impl Chain {
 
     /// Adds rows to the chain inside the transaction that they report. After the commit call [`Chain::confirm`], after anything
     /// else [`Chain::forget`].
-    pub async fn append(&mut self, tx: &mut Tx, entries: Vec<Entry>) -> Result<(), AuditError> {
-        let head = self.pending.take().or_else(|| self.known.clone());
-        let mut head = match head {
-            Some(head) => head,
-            None => read_head(tx, &self.name).await?,
-        };
+    pub async fn append(&mut self, tx: &mut Tx, entries: Vec<Entry>) -> Result<(), StoreError> {
+        let mut head = self.head(tx).await?;
         if entries.is_empty() {
             self.pending = Some(head);
             return Ok(());
@@ -110,19 +88,47 @@ impl Chain {
         }
         tx.insert(&LOG, rows).await?;
         if head.seq - head.signed_seq >= SIGN_ROWS || at.since(head.signed_at) >= SIGN_AFTER {
-            let signature = self.keys.sign(KeyName::AuditHead, &head_message(&self.name, head.seq, &head.hash))?;
-            let row = vec![
-                self.name.as_str().into(),
-                head.seq.into(),
-                at.into(),
-                head.hash.to_vec().into(),
-                signature.into(),
-            ];
-            tx.insert(&HEADS, vec![row]).await?;
-            head.signed_seq = head.seq;
-            head.signed_at = at;
+            self.sign(tx, &mut head).await?;
         }
         self.pending = Some(head);
+        Ok(())
+    }
+
+    /// Whether there may be rows after the last signed head.
+    pub fn is_unsealed(&self) -> bool {
+        self.known.as_ref().is_none_or(|head| head.seq > head.signed_seq)
+    }
+
+    /// Signs the head if rows came after the last one that was signed, so that a tail which nothing follows cannot be cut off
+    /// unseen. Followed by [`Chain::confirm`] or [`Chain::forget`], as an append is.
+    pub async fn seal(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        let mut head = self.head(tx).await?;
+        if head.seq > head.signed_seq {
+            self.sign(tx, &mut head).await?;
+        }
+        self.pending = Some(head);
+        Ok(())
+    }
+
+    async fn head(&mut self, tx: &mut Tx) -> Result<Head, StoreError> {
+        match self.pending.take().or_else(|| self.known.clone()) {
+            Some(head) => Ok(head),
+            None => read_head(tx, &self.name).await,
+        }
+    }
+
+    async fn sign(&self, tx: &mut Tx, head: &mut Head) -> Result<(), StoreError> {
+        let signature = self.keys.sign(KeyName::AuditHead, &head_message(&self.name, head.seq, &head.hash))?;
+        let row = vec![
+            self.name.as_str().into(),
+            head.seq.into(),
+            tx.now().into(),
+            head.hash.to_vec().into(),
+            signature.into(),
+        ];
+        tx.insert(&HEADS, vec![row]).await?;
+        head.signed_seq = head.seq;
+        head.signed_at = tx.now();
         Ok(())
     }
 
@@ -211,7 +217,7 @@ pub struct ChainReport {
 /// Recomputes every chain of the database and checks every signed head.
 pub async fn verify(store: &Store, keys: &dyn KeyStore) -> Result<Vec<ChainReport>, StoreError> {
     let chains = store
-        .fetch("SELECT chain FROM audit_log UNION SELECT chain FROM audit_heads ORDER BY chain", Vec::new())
+        .fetch_at_leisure("SELECT chain FROM audit_log UNION SELECT chain FROM audit_heads ORDER BY chain", Vec::new())
         .await?;
     let mut reports = Vec::new();
     for row in chains {
@@ -228,7 +234,7 @@ async fn verify_chain(store: &Store, keys: &dyn KeyStore, chain: String) -> Resu
     let mut previous = GENESIS;
     let mut seq = 0;
     loop {
-        let rows = store.fetch(PAGE, vec![report.chain.as_str().into(), seq.into()]).await?;
+        let rows = store.fetch_at_leisure(PAGE, vec![report.chain.as_str().into(), seq.into()]).await?;
         if rows.is_empty() {
             break;
         }
@@ -264,7 +270,7 @@ type SignedHead = (i64, Vec<u8>, Vec<u8>);
 
 async fn signed_heads(store: &Store, chain: &str) -> Result<Vec<SignedHead>, StoreError> {
     let sql = "SELECT seq, hash, signature FROM audit_heads WHERE chain = $1 ORDER BY seq";
-    let rows = store.fetch(sql, vec![chain.into()]).await?;
+    let rows = store.fetch_at_leisure(sql, vec![chain.into()]).await?;
     rows.iter().map(|row| Ok((row.int(0)?, row.bytes(1)?, row.bytes(2)?))).collect()
 }
 

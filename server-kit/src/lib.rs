@@ -9,6 +9,7 @@ pub mod config;
 pub mod fault;
 pub mod identity;
 pub mod keystore;
+pub mod lifecycle;
 pub mod ops;
 pub mod rng;
 pub mod serve;

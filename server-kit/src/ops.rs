@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,6 +22,16 @@ pub const DEFAULT_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::n
 
 /// How often histograms are folded together, so that they do not grow while nobody reads them.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Tells whoever started this process where it listens, as JSON: `{"grpc": "127.0.0.1:7443", "ops": "127.0.0.1:7490"}`. Nobody
+/// finds the file half written.
+pub fn write_ports(path: &Path, grpc: SocketAddr, ops: SocketAddr) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let fresh = PathBuf::from(name);
+    std::fs::write(&fresh, format!("{{\"grpc\":\"{grpc}\",\"ops\":\"{ops}\"}}"))?;
+    std::fs::rename(&fresh, path)
+}
 
 /// Named checks that must all be true before a server is given work. Clones share them.
 #[derive(Debug, Clone, Default)]

@@ -46,6 +46,15 @@ pub enum TelemetryError {
     Metrics(#[from] BuildError),
 }
 
+/// Sets up logs and metrics for a server. One that runs inside another program leaves that program's as they are.
+pub fn start(format: LogFormat, filter: &str) -> Result<PrometheusHandle, TelemetryError> {
+    match init(format, filter) {
+        Ok(()) | Err(TelemetryError::LogsTaken(_)) => {}
+        Err(error) => return Err(error),
+    }
+    install_metrics().or_else(|_| detached_metrics())
+}
+
 /// Sends log lines that pass `filter` (for example `info,hub::payment=debug`) to standard error, for the whole process.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
     let env_filter = EnvFilter::builder()
@@ -83,6 +92,13 @@ mod tests {
     fn a_filter_that_cannot_be_understood_is_named() {
         let refused = init(LogFormat::Pretty, "hub=loud").unwrap_err();
         assert!(matches!(&refused, TelemetryError::Filter { filter, .. } if filter == "hub=loud"), "{refused:?}");
+    }
+
+    #[test]
+    fn a_second_server_in_one_process_starts_beside_the_first() {
+        for _ in 0..2 {
+            start(LogFormat::Pretty, "off").unwrap();
+        }
     }
 
     #[test]

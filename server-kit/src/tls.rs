@@ -3,19 +3,24 @@
 //!
 //! tonic's own TLS offers neither HTTP/1.1 beside HTTP/2, nor revocation, nor reloading; so the handshakes are ours.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use domain::Reason;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use secrecy::ExposeSecret as _;
+use tokio::task::JoinHandle;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigError, SecretRef};
-use crate::identity::{IdentityError, Principal};
+use crate::identity::{IdentityError, Principal, Role};
+use crate::shutdown;
 
 mod client;
 mod server;
@@ -39,6 +44,39 @@ pub struct Peer {
 /// Who sent `request`; none when it did not come through a [`ServerTls`].
 pub fn peer<T>(request: &tonic::Request<T>) -> Option<Arc<Peer>> {
     request.extensions().get::<Arc<Peer>>().cloned()
+}
+
+/// Who sent `request`, if they have one of the roles in `allowed`; otherwise the reason that they are told. The federation is the
+/// right one: whoever is of another names nobody here.
+pub fn caller<T>(request: &tonic::Request<T>, allowed: &[Role]) -> Result<Principal, Reason> {
+    let peer = peer(request).ok_or(Reason::CertificateMissing)?;
+    match (&peer.principal, &peer.refused) {
+        (Some(principal), _) if allowed.contains(&principal.role) => Ok(principal.clone()),
+        (Some(_), _) => Err(Reason::RoleNotAllowed),
+        (None, Some(_)) => Err(Reason::CertificateRefused),
+        (None, None) => Err(Reason::CertificateMissing),
+    }
+}
+
+/// Reads the certificates again on every SIGHUP until `stop`: those for callers and those towards other servers. From here
+/// on the process does not die of SIGHUP.
+pub fn reload_on_hangup(server: ServerTls, client: ClientTls, stop: CancellationToken) -> io::Result<JoinHandle<()>> {
+    let mut requests = shutdown::reload_requests()?;
+    Ok(tokio::spawn(async move {
+        while let Some(Some(())) = stop.run_until_cancelled(requests.recv()).await {
+            // One that is broken does not keep the other from being read.
+            for (whose, outcome) in [("server", server.reload()), ("client", client.reload())] {
+                match outcome {
+                    Ok(()) => tracing::info!(whose, "certificates reloaded"),
+                    Err(error) => tracing::error!(
+                        whose,
+                        error = &error as &dyn std::error::Error,
+                        "certificates could not be reloaded; the ones from before stay in use"
+                    ),
+                }
+            }
+        }
+    }))
 }
 
 /// Why TLS cannot be set up.

@@ -8,6 +8,8 @@ use server_kit::certificate::{CertificateShape, TrialAuthority};
 use server_kit::clock::SystemClock;
 use server_kit::config::SecretRef;
 use server_kit::tls::ClientTlsConfig;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
@@ -68,6 +70,17 @@ impl World {
     /// No certificate at all.
     pub fn stranger(&self) -> ClientTlsConfig {
         ClientTlsConfig { server_ca: self.federation.authority_certificate(), certificate: None, key: None }
+    }
+
+    /// What a server answers to those who operate it.
+    pub async fn operations(&self, server: &str, path: &str) -> String {
+        let addr = self.federation.server(server).unwrap().ops_address().unwrap();
+        let mut socket = TcpStream::connect(addr).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: ops\r\nconnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     /// What all servers have written to their logs so far.

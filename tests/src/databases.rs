@@ -65,6 +65,14 @@ impl Database {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
     }
 
+    /// Ends every connection to the database, as a server that fails over does. A file has none.
+    pub async fn disconnect(&self) {
+        let Some(name) = &self.name else { return };
+        let mut admin = admin().await;
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        sqlx::query(sql).bind(name).execute(&mut admin).await.unwrap();
+    }
+
     /// Drops a database that nobody needs any more. One whose test failed is left to be looked at.
     pub async fn remove(&self) {
         let Some(name) = &self.name else { return };

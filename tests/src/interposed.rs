@@ -1,5 +1,5 @@
 //! Somebody on the wire between hub and bank who knows which call passes, and cuts the link just before the bank gets it, or
-//! after the bank has acted and before the hub hears of it.
+//! after the bank has acted and before the hub hears of it, or makes the answer one that this version does not know.
 //!
 //! The hub speaks to a relay, the relay to this server under the bank's name, and this server to the bank under the hub's.
 
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bankhub::init::Authority;
 use bankhub::profile::Link;
 use domain::BankId;
+use prost::Message;
 use proto::bank::bank_service_client::BankServiceClient;
 use proto::bank::bank_service_server::{BankService, BankServiceServer};
 use proto::bank::*;
@@ -41,7 +42,13 @@ pub enum Moment {
     Before,
     /// The bank has acted; the hub never hears of it.
     After,
+    /// The bank has acted, and the hub hears of a state that no version knows yet.
+    Garbled,
 }
+
+/// Field 1 of every answer about a leg is the leg, and field 3 of the leg its state, which becomes 99: bytes that follow a
+/// message are merged into it.
+const STATE_99: [u8; 4] = [0x0a, 0x02, 0x18, 99];
 
 /// The cuts that are to come, and the relay that makes them.
 #[derive(Clone, Debug)]
@@ -65,16 +72,27 @@ impl Scissors {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether something is planned for this place; it is done once.
+    fn is_due(&self, call: Call, moment: Moment) -> bool {
+        let mut planned = self.planned();
+        let due = planned.iter().position(|plan| *plan == (call, moment));
+        due.map(|at| planned.remove(at)).is_some()
+    }
+
     /// Cuts if this is the place. A call that was cut is never answered.
     async fn pass(&self, call: Call, moment: Moment) {
-        let cut = {
-            let mut planned = self.planned();
-            planned.iter().position(|plan| *plan == (call, moment)).map(|at| planned.remove(at))
-        };
-        if cut.is_some() {
+        if self.is_due(call, moment) {
             self.relay.cut();
             std::future::pending::<()>().await;
         }
+    }
+
+    fn garble<M: Message + Default>(&self, call: Call, answer: Response<M>) -> Response<M> {
+        if !self.is_due(call, Moment::Garbled) {
+            return answer;
+        }
+        let bytes = [answer.get_ref().encode_to_vec(), STATE_99.to_vec()].concat();
+        Response::new(M::decode(bytes.as_slice()).unwrap())
     }
 }
 
@@ -134,7 +152,8 @@ macro_rules! middle {
             $(async fn $name(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 $(self.scissors.pass($call, Moment::Before).await;)?
                 let answer = self.bank.clone().$name(request.into_inner()).await;
-                $(self.scissors.pass($call, Moment::After).await;)?
+                $(self.scissors.pass($call, Moment::After).await;
+                let answer = answer.map(|answer| self.scissors.garble($call, answer));)?
                 answer
             })*
         }

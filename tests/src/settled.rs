@@ -34,9 +34,9 @@ impl Payment {
     fn seen(&self) -> PaymentState {
         match (self.state.as_str(), self.kind.as_str()) {
             ("CHALLENGED", _) => PaymentState::AwaitingCode,
-            ("HOLDING" | "ABORTING", _) | ("COMMITTED", "REFUND") => PaymentState::Pending,
+            ("HOLDING", _) | ("COMMITTED", "REFUND") => PaymentState::Pending,
             ("COMMITTED" | "POSTED", _) => PaymentState::Approved,
-            ("DECLINED" | "EXPIRED" | "CANCELLED" | "ABORTED", _) => PaymentState::Declined,
+            ("DECLINED" | "EXPIRED" | "CANCELLED" | "ABORTING" | "ABORTED", _) => PaymentState::Declined,
             ("REVERSING" | "REVERSED", _) => PaymentState::Reversed,
             other => panic!("{} is in a state that is not known: {other:?}", self.id),
         }

@@ -22,7 +22,7 @@ use crate::till::Till;
 const MOST_AT_ONCE: usize = 2;
 
 /// How a hub is set up so that a test need not wait long for what time brings. Codes may be sent as often as one likes.
-const QUICK_HUB: [(&str, &str); 12] = [
+const QUICK_HUB: [(&str, &str); 13] = [
     ("payments.decide_within", "5s"),
     ("payments.head_start", "1s"),
     ("payments.sweep_every", "200ms"),
@@ -33,6 +33,7 @@ const QUICK_HUB: [(&str, &str); 12] = [
     ("payments.sends_per_day", "10000"),
     ("payments.codes_per_terminal_per_minute", "100000"),
     ("payments.reads_per_terminal_per_second", "1000"),
+    ("payments.writes_per_terminal_per_second", "100000"),
     ("banks.timeout", "1s"),
     ("limits.grace", "5s"),
 ];
@@ -93,7 +94,7 @@ impl Setup {
 pub struct World {
     pub federation: Federation,
     pub answers: Answers,
-    pub(crate) databases: BTreeMap<String, Database>,
+    pub databases: BTreeMap<String, Database>,
     relays: BTreeMap<String, Relay>,
     wires: BTreeMap<String, Interposed>,
     people: AtomicU32,

@@ -92,7 +92,7 @@ const COUNTS: &str = "\
 /// an operator's check, not for the payment path. The log of operations is checked by [`server_kit::audit::verify`].
 pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
     let mut report = BooksReport::default();
-    for row in store.fetch(ACCOUNTS, Vec::new()).await? {
+    for row in store.fetch_at_leisure(ACCOUNTS, Vec::new()).await? {
         check_account(&mut report, &row)?;
     }
     for (currency, totals) in &report.by_currency {
@@ -100,7 +100,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
             report.faults.push(format!("{currency} does not balance: {totals:?}"));
         }
     }
-    for row in store.fetch(LEGS, vec![MOST_FAULTS.into()]).await? {
+    for row in store.fetch_at_leisure(LEGS, vec![MOST_FAULTS.into()]).await? {
         report.faults.push(format!(
             "leg {} is {} ({}) over {} with {} posted and {} pending, {} given back of which refunds say {}",
             row.id(0)?,
@@ -113,10 +113,10 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
             row.int(7)?
         ));
     }
-    for row in store.fetch(STRAYS, vec![MOST_FAULTS.into()]).await? {
+    for row in store.fetch_at_leisure(STRAYS, vec![MOST_FAULTS.into()]).await? {
         report.faults.push(format!("transfer {}/{} belongs to nothing", row.id(0)?, row.int(1)?));
     }
-    if let Some(row) = store.fetch_one(COUNTS, Vec::new()).await? {
+    if let Some(row) = store.fetch_at_leisure(COUNTS, Vec::new()).await?.first() {
         (report.legs, report.transfers, report.held_legs) = (row.int(0)?, row.int(1)?, row.int(2)?);
     }
     Ok(report)

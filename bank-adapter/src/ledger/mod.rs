@@ -6,7 +6,6 @@
 mod audit;
 #[cfg(test)]
 mod conformance;
-mod ownership;
 mod page;
 mod resolve;
 mod service;
@@ -20,13 +19,13 @@ use domain::ledger::{Account, Deposit, FreezeOrder, HoldOrder, Leg, OpeningOrder
 use domain::text::Line;
 use domain::{AccountId, BankId, Currency, LegId, Reason, Timestamp};
 use server_kit::audit::Chain;
+use server_kit::identity::Principal;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::{self, IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
 pub use audit::{BooksReport, check_books};
-pub use ownership::{OwnershipLost, keep_ownership};
 pub use resolve::{HubClient, ResolveOptions, Resolver, Round, Verdict, Verdicts};
 pub use service::BankService;
 pub use sql::Place;
@@ -74,11 +73,10 @@ pub struct Opening {
 /// Every step may be repeated: what was decided is not decided again. Nothing is answered before it is durable.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    bank_id: BankId,
     store: Store,
     keys: SharedKeyStore,
     rng: SharedRng,
-    steps: Arc<LedgerSteps>,
+    owner: Arc<Owner>,
     writer: GroupWriter<LedgerSteps>,
 }
 
@@ -93,9 +91,15 @@ impl Ledger {
     pub fn start(parts: LedgerParts, options: WriterOptions) -> (Self, JoinHandle<()>) {
         let LedgerParts { bank_id, store, owner, keys, rng } = parts;
         let chain = Chain::new(&format!("{bank_id}/ledger"), keys.clone());
-        let steps = Arc::new(LedgerSteps::new(Arc::new(owner), chain));
-        let (writer, task) = GroupWriter::start(store.clone(), steps.clone(), options);
-        (Self { bank_id, store, keys, rng, steps, writer }, task)
+        let owner = Arc::new(owner);
+        let steps = Arc::new(LedgerSteps::new(owner.clone(), chain));
+        let (writer, task) = GroupWriter::start(store.clone(), steps, options);
+        (Self { store, keys, rng, owner, writer }, task)
+    }
+
+    /// The right to write, to be kept for as long as the node runs.
+    pub fn owner(&self) -> Arc<Owner> {
+        self.owner.clone()
     }
 
     /// Reserves the money of a leg; the answer may be a leg that is refused.
@@ -121,22 +125,23 @@ impl Ledger {
         self.leg_step(Step::Refund(order)).await
     }
 
-    /// Opens a deposit account and gives it a number.
-    pub async fn open_account(&self, opening: Opening) -> Result<Account, LedgerError> {
+    /// Opens a deposit account and gives it a number. The log says by whom, as it does of all that is done at the counter.
+    pub async fn open_account(&self, opening: Opening, by: Principal) -> Result<Account, LedgerError> {
         let number = rng::digits(&*self.rng, NUMBER_DIGITS).map_err(|error| StoreError::Refused(error.to_string()))?;
         let Opening { account_id, currency, holder, payment_limit_minor } = opening;
         let number = number.into_boxed_str();
-        self.account_step(Step::Open(OpeningOrder { account_id, currency, holder, payment_limit_minor, number })).await
+        let order = OpeningOrder { account_id, currency, holder, payment_limit_minor, number };
+        self.account_step(Step::Open(order, by)).await
     }
 
     /// Pays cash in.
-    pub async fn deposit_cash(&self, deposit: Deposit) -> Result<Account, LedgerError> {
-        self.account_step(Step::Deposit(deposit)).await
+    pub async fn deposit_cash(&self, deposit: Deposit, by: Principal) -> Result<Account, LedgerError> {
+        self.account_step(Step::Deposit(deposit, by)).await
     }
 
     /// Freezes or unfreezes an account.
-    pub async fn set_frozen(&self, order: FreezeOrder) -> Result<Account, LedgerError> {
-        self.account_step(Step::Freeze(order)).await
+    pub async fn set_frozen(&self, order: FreezeOrder, by: Principal) -> Result<Account, LedgerError> {
+        self.account_step(Step::Freeze(order, by)).await
     }
 
     /// The leg as it stands.

@@ -11,7 +11,7 @@ use proto::federation::{LegVerdict, ResolveLegRequest};
 use server_kit::clock::SharedClock;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use super::{Ledger, LedgerError, Place};
 
@@ -84,6 +84,8 @@ pub struct Round {
     pub posted: u64,
     pub voided: u64,
     pub waiting: u64,
+    /// Legs that could not be made what the hub says, or that it answered with a reason: somebody has to look.
+    pub refused: u64,
     /// The hub or the storage did not answer, and the round was broken off.
     pub broken_off: bool,
     /// There may be more legs to ask about right away.
@@ -138,10 +140,13 @@ impl<H: Verdicts> Resolver<H> {
                 Ok(Verdict::Post) => round.posted += 1,
                 Ok(Verdict::Void) => round.voided += 1,
                 Ok(Verdict::Wait) => round.waiting += 1,
+                // The others would fail as this one did.
+                Err(error) if error.is_of_all() => return broken_off(round, &error),
                 Err(error) => {
                     let (leg_id, payment_id) = (leg.id, leg.payment_id);
-                    tracing::warn!(%leg_id, %payment_id, "a leg that was held for long could not be resolved");
-                    return broken_off(round, &error);
+                    tracing::error!(%leg_id, %payment_id, %error, "a leg that was held for long cannot be resolved");
+                    metrics::counter!("bankhub_ledger_resolved_total", "verdict" => "refused").increment(1);
+                    round.refused += 1;
                 }
             }
         }
@@ -157,7 +162,10 @@ impl<H: Verdicts> Resolver<H> {
         let result = match verdict {
             Verdict::Wait => "wait",
             Verdict::Post => {
-                self.ledger.post(vec![leg.id]).await?;
+                let results = self.ledger.post(vec![leg.id]).await?;
+                if let Some(refusal) = results.iter().find_map(|result| result.refusal) {
+                    return Err(LedgerError::Refused(refusal).into());
+                }
                 "post"
             }
             Verdict::Void => match self.ledger.void(VoidOrder { leg_id: leg.id, payment_id: leg.payment_id }).await {
@@ -177,6 +185,20 @@ enum ResolveError {
     Hub(#[from] Status),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+impl ResolveError {
+    /// Whether the hub or the storage is away, rather than this one leg the matter.
+    fn is_of_all(&self) -> bool {
+        match self {
+            Self::Ledger(LedgerError::Store(_)) => true,
+            Self::Ledger(LedgerError::Refused(_)) => false,
+            Self::Hub(status) => {
+                matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
+                    || proto::reason_of(status).is_none()
+            }
+        }
+    }
 }
 
 fn broken_off(round: Round, error: &(dyn std::error::Error + 'static)) -> Round {

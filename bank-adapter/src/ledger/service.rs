@@ -1,32 +1,45 @@
-//! The gRPC service that the hub calls, and operators for what happens at the counter.
+//! The gRPC service that the hub calls, and the bank's own operators for what happens at the counter.
 
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 
 use domain::{AccountId, LegId, Reason};
 use proto::bank;
 use server_kit::clock::Stopwatch;
-use server_kit::identity::Role;
+use server_kit::identity::{Principal, Role};
 use server_kit::store::StoreError;
-use server_kit::tls::peer;
+use server_kit::tls::caller;
 use tonic::{Request, Response, Status};
 
 use super::page::{self, Span};
 use super::{Ledger, LedgerError, Place, wire};
 
-/// Who may move money.
-const HUB: &[Role] = &[Role::Hub];
-/// Who may do what is done at the counter.
-const COUNTER: &[Role] = &[Role::Hub, Role::Operator];
+/// The most legs on one page. A leg is some 160 bytes, and a message has at most 64 KiB.
+const MOST_LEGS: i32 = 200;
+
+/// Who may make a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// The hub, which moves money for payments.
+    Hub,
+    /// The operators of this bank's counter.
+    Counter,
+    /// Both of them.
+    Either,
+}
 
 /// `bankhub.bank.v1.BankService`.
 #[derive(Clone, Debug)]
 pub struct BankService {
     ledger: Ledger,
+    /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
+    counter: Arc<BTreeSet<String>>,
 }
 
 impl BankService {
-    pub const fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+    pub fn new(ledger: Ledger, counter: impl IntoIterator<Item = String>) -> Self {
+        Self { ledger, counter: Arc::new(counter.into_iter().collect()) }
     }
 
     /// The service as the server takes it, with its limit on the size of messages.
@@ -63,9 +76,8 @@ impl BankService {
 fn page_size(asked: i32) -> Result<i64, Reason> {
     match asked {
         0 => Ok(100),
-        1..=500 => Ok(i64::from(asked)),
-        ..0 => Err(Reason::FieldUnknown),
-        501.. => Err(Reason::TooManyItems),
+        1..=MOST_LEGS => Ok(i64::from(asked)),
+        _ => Err(Reason::PageSizeOutOfRange),
     }
 }
 
@@ -98,56 +110,53 @@ impl CallError {
             Self::Reason(reason) => return *reason,
             Self::Store(error) => error,
         };
-        match error {
-            StoreError::Full => Reason::TooBusy,
-            StoreError::Away(_) | StoreError::CommitUnknown(_) | StoreError::Conflict => {
-                tracing::warn!(call, %error, "the storage does not answer");
-                Reason::StorageAway
-            }
-            StoreError::Stopped => Reason::ShuttingDown,
-            StoreError::Fenced { .. } | StoreError::Owned { .. } => {
-                tracing::error!(call, %error, "this process may no longer write");
-                Reason::ShuttingDown
-            }
-            _ => {
-                tracing::error!(call, %error, "a call failed");
-                Reason::Fault
-            }
+        let reason = error.reason();
+        if reason == Reason::Fault {
+            tracing::error!(call, %error, "a call failed");
+        } else {
+            tracing::warn!(call, %error, reason = reason.code(), "the storage failed a call");
         }
+        reason
     }
 }
 
-/// Whether the caller has one of these roles. The federation is the right one: others name nobody here.
-fn check_role<T>(request: &Request<T>, allowed: &[Role]) -> Result<(), Reason> {
-    let Some(peer) = peer(request) else {
-        return Err(Reason::CertificateMissing);
-    };
-    let Some(principal) = &peer.principal else {
-        return Err(if peer.refused.is_some() { Reason::CertificateRefused } else { Reason::CertificateMissing });
-    };
-    if allowed.contains(&principal.role) { Ok(()) } else { Err(Reason::RoleNotAllowed) }
-}
+impl BankService {
+    /// Who calls, if they may make this call.
+    fn admit<T>(&self, access: Access, request: &Request<T>) -> Result<Principal, Reason> {
+        let roles: &[Role] = match access {
+            Access::Hub => &[Role::Hub],
+            Access::Counter => &[Role::Operator],
+            Access::Either => &[Role::Hub, Role::Operator],
+        };
+        let caller = caller(request, roles)?;
+        if caller.role == Role::Operator && !self.counter.contains(&caller.id) {
+            return Err(Reason::RoleNotAllowed);
+        }
+        Ok(caller)
+    }
 
-/// Checks the role, runs the call, measures it.
-async fn answer<T, R, F>(
-    call: &'static str,
-    allowed: &[Role],
-    request: Request<T>,
-    run: impl FnOnce(T) -> F,
-) -> Result<Response<R>, Status>
-where
-    F: Future<Output = Result<R, CallError>>,
-{
-    let watch = Stopwatch::start();
-    let result = match check_role(&request, allowed) {
-        Ok(()) => run(request.into_inner()).await,
-        Err(reason) => Err(reason.into()),
-    };
-    let result = result.map_err(|error| error.reason(call));
-    let code = result.as_ref().err().map_or("OK", |reason| reason.code());
-    metrics::histogram!("bankhub_bank_call_seconds", "call" => call).record(watch.elapsed());
-    metrics::counter!("bankhub_bank_calls_total", "call" => call, "result" => code).increment(1);
-    result.map(Response::new).map_err(proto::status)
+    /// Checks who calls, runs the call, measures it.
+    async fn answer<T, R, F>(
+        &self,
+        call: &'static str,
+        access: Access,
+        request: Request<T>,
+        run: impl FnOnce(T, Principal) -> F,
+    ) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R, CallError>>,
+    {
+        let watch = Stopwatch::start();
+        let result = match self.admit(access, &request) {
+            Ok(caller) => run(request.into_inner(), caller).await,
+            Err(reason) => Err(reason.into()),
+        };
+        let result = result.map_err(|error| error.reason(call));
+        let code = result.as_ref().err().map_or("OK", |reason| reason.code());
+        metrics::histogram!("bankhub_bank_call_seconds", "call" => call).record(watch.elapsed());
+        metrics::counter!("bankhub_bank_calls_total", "call" => call, "result" => code).increment(1);
+        result.map(Response::new).map_err(proto::status)
+    }
 }
 
 #[tonic::async_trait]
@@ -156,7 +165,7 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::HoldLegRequest>,
     ) -> Result<Response<bank::HoldLegResponse>, Status> {
-        answer("HoldLeg", HUB, request, async |request| {
+        self.answer("HoldLeg", Access::Hub, request, async |request, _| {
             let leg = self.ledger.hold(wire::hold_order(&request)?).await?;
             Ok(bank::HoldLegResponse { leg: Some(wire::to_answer(&leg)) })
         })
@@ -167,7 +176,7 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::PostLegsRequest>,
     ) -> Result<Response<bank::PostLegsResponse>, Status> {
-        answer("PostLegs", HUB, request, async |request| {
+        self.answer("PostLegs", Access::Hub, request, async |request, _| {
             let results = self.ledger.post(wire::legs_to_post(&request)?).await?;
             Ok(bank::PostLegsResponse { results: results.iter().map(wire::to_post_result).collect() })
         })
@@ -178,7 +187,7 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::VoidLegRequest>,
     ) -> Result<Response<bank::VoidLegResponse>, Status> {
-        answer("VoidLeg", HUB, request, async |request| {
+        self.answer("VoidLeg", Access::Hub, request, async |request, _| {
             let leg = self.ledger.void(wire::void_order(&request)?).await?;
             Ok(bank::VoidLegResponse { leg: Some(wire::to_leg(&leg)) })
         })
@@ -189,7 +198,7 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::RefundLegRequest>,
     ) -> Result<Response<bank::RefundLegResponse>, Status> {
-        answer("RefundLeg", HUB, request, async |request| {
+        self.answer("RefundLeg", Access::Hub, request, async |request, _| {
             let leg = self.ledger.refund(wire::refund_order(&request)?).await?;
             Ok(bank::RefundLegResponse { leg: Some(wire::to_answer(&leg)) })
         })
@@ -197,7 +206,7 @@ impl bank::bank_service_server::BankService for BankService {
     }
 
     async fn get_leg(&self, request: Request<bank::GetLegRequest>) -> Result<Response<bank::GetLegResponse>, Status> {
-        answer("GetLeg", HUB, request, async |request| {
+        self.answer("GetLeg", Access::Hub, request, async |request, _| {
             let leg = self.ledger.leg(LegId::parse(&request.leg_id)?).await?;
             Ok(bank::GetLegResponse { leg: Some(wire::to_leg(&leg)) })
         })
@@ -208,15 +217,15 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::ListLegsRequest>,
     ) -> Result<Response<bank::ListLegsResponse>, Status> {
-        answer("ListLegs", HUB, request, async |request| self.list(&request).await).await
+        self.answer("ListLegs", Access::Hub, request, async |request, _| self.list(&request).await).await
     }
 
     async fn open_account(
         &self,
         request: Request<bank::OpenAccountRequest>,
     ) -> Result<Response<bank::OpenAccountResponse>, Status> {
-        answer("OpenAccount", COUNTER, request, async |request| {
-            let account = self.ledger.open_account(wire::opening(&request)?).await?;
+        self.answer("OpenAccount", Access::Counter, request, async |request, caller| {
+            let account = self.ledger.open_account(wire::opening(&request)?, caller).await?;
             Ok(bank::OpenAccountResponse { account: Some(wire::to_account(&account)) })
         })
         .await
@@ -226,7 +235,7 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::GetAccountRequest>,
     ) -> Result<Response<bank::GetAccountResponse>, Status> {
-        answer("GetAccount", COUNTER, request, async |request| {
+        self.answer("GetAccount", Access::Either, request, async |request, _| {
             let account = self.ledger.account(AccountId::parse(&request.account_id)?).await?;
             Ok(bank::GetAccountResponse { account: Some(wire::to_account(&account)) })
         })
@@ -237,8 +246,8 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::DepositCashRequest>,
     ) -> Result<Response<bank::DepositCashResponse>, Status> {
-        answer("DepositCash", COUNTER, request, async |request| {
-            let account = self.ledger.deposit_cash(wire::deposit(&request)?).await?;
+        self.answer("DepositCash", Access::Counter, request, async |request, caller| {
+            let account = self.ledger.deposit_cash(wire::deposit(&request)?, caller).await?;
             Ok(bank::DepositCashResponse { account: Some(wire::to_account(&account)) })
         })
         .await
@@ -248,8 +257,8 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::SetAccountFrozenRequest>,
     ) -> Result<Response<bank::SetAccountFrozenResponse>, Status> {
-        answer("SetAccountFrozen", COUNTER, request, async |request| {
-            let account = self.ledger.set_frozen(wire::freeze_order(&request)?).await?;
+        self.answer("SetAccountFrozen", Access::Counter, request, async |request, caller| {
+            let account = self.ledger.set_frozen(wire::freeze_order(&request)?, caller).await?;
             Ok(bank::SetAccountFrozenResponse { account: Some(wire::to_account(&account)) })
         })
         .await

@@ -1,7 +1,7 @@
 //! The ledger's durable steps, run in sets: load what they name, let the domain decide one after the other, write each table
 //! once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use domain::ledger::{
     self as rules, Account, AccountKind, Books, Change, Deposit, FreezeOrder, HoldOrder, Leg, LegState, OpeningOrder,
@@ -10,6 +10,7 @@ use domain::ledger::{
 use domain::{AccountId, LegId, Reason, Timestamp};
 use server_kit::audit::{Chain, Entry};
 use server_kit::fault;
+use server_kit::identity::Principal;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 
@@ -22,9 +23,10 @@ pub(super) enum Step {
     Post(Vec<LegId>),
     Void(VoidOrder),
     Refund(RefundOrder),
-    Open(OpeningOrder),
-    Deposit(Deposit),
-    Freeze(FreezeOrder),
+    /// What is done at the counter, and who does it.
+    Open(OpeningOrder, Principal),
+    Deposit(Deposit, Principal),
+    Freeze(FreezeOrder, Principal),
 }
 
 /// What came of posting one leg.
@@ -48,23 +50,14 @@ pub(super) enum Outcome {
 /// The steps of one bank's ledger, run by its only owner.
 #[derive(Debug)]
 pub(super) struct LedgerSteps {
-    owner: RwLock<Arc<Owner>>,
+    owner: Arc<Owner>,
     /// Only the writer's task uses the chain, so that nobody ever waits for this lock.
     chain: Mutex<Chain>,
 }
 
 impl LedgerSteps {
     pub(super) fn new(owner: Arc<Owner>, chain: Chain) -> Self {
-        Self { owner: RwLock::new(owner), chain: Mutex::new(chain) }
-    }
-
-    pub(super) fn owner(&self) -> Arc<Owner> {
-        self.owner.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Goes on under a right that was taken again, after the connection that held the first one was lost.
-    pub(super) fn replace_owner(&self, owner: Owner) {
-        *self.owner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(owner);
+        Self { owner, chain: Mutex::new(chain) }
     }
 }
 
@@ -73,7 +66,7 @@ impl StepSet for LedgerSteps {
     type Outcome = Outcome;
 
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
-        self.owner().check(tx).await?;
+        self.owner.check(tx).await?;
         let mut books = sql::load(tx, named(steps)).await?;
         let now = tx.now();
         let mut log = Vec::new();
@@ -96,10 +89,24 @@ impl StepSet for LedgerSteps {
         }
     }
 
-    fn dropped(&self) {
+    fn dropped(&self, _: &StoreError) {
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.forget();
         }
+    }
+
+    // The hub asks again, or has the leg voided. A hold that nobody waits for would only keep money from its owner until then.
+    fn skippable(&self, step: &Step) -> bool {
+        matches!(step, Step::Hold(_))
+    }
+
+    fn wants_upkeep(&self) -> bool {
+        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+    }
+
+    async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        self.owner.check(tx).await?;
+        self.chain.lock().await.seal(tx).await
     }
 }
 
@@ -127,15 +134,15 @@ fn named(steps: &[Step]) -> Named {
                 named.legs.insert(order.leg_id);
             }
             Step::Refund(order) => named.legs.extend([order.leg_id, order.give_back.original_leg_id]),
-            Step::Open(order) => {
+            Step::Open(order, _) => {
                 named.accounts.insert(order.account_id);
             }
-            Step::Deposit(order) => {
+            Step::Deposit(order, _) => {
                 named.deposits.insert(order.id);
                 named.accounts.insert(order.account_id);
                 named.accounts.insert(AccountKind::Cash.house_id(order.amount.currency));
             }
-            Step::Freeze(order) => {
+            Step::Freeze(order, _) => {
                 named.accounts.insert(order.account_id);
             }
         }
@@ -150,19 +157,22 @@ fn decide(books: &mut Books, step: &Step, now: Timestamp, log: &mut Vec<Entry>) 
         Step::Post(legs) => Outcome::Posted(legs.iter().map(|id| post_one(books, *id, now, log)).collect()),
         Step::Void(order) => Outcome::Leg(leg_step(books, rules::void(books, *order, now), log)),
         Step::Refund(order) => Outcome::Leg(leg_step(books, rules::refund(books, order, now), log)),
-        Step::Open(order) => Outcome::Account(account_step(books, rules::open_account(books, order, now), log, |it| {
-            entry("account.opened", it.id, format!("account={} currency={}", it.masked(), it.currency))
-        })),
-        Step::Deposit(order) => {
+        Step::Open(order, by) => {
+            Outcome::Account(account_step(books, rules::open_account(books, order, now), log, |it| {
+                let what = format!("account={} currency={}", it.masked(), it.currency);
+                counter_entry("account.opened", it.id, &what, by)
+            }))
+        }
+        Step::Deposit(order, by) => {
             Outcome::Account(account_step(books, rules::deposit_cash(books, *order, now), log, |it| {
                 let (minor, currency) = (order.amount.minor, order.amount.currency);
                 let what = format!("deposit={} amount_minor={minor} currency={currency}", order.id);
-                entry("account.deposited", it.id, what)
+                counter_entry("account.deposited", it.id, &what, by)
             }))
         }
-        Step::Freeze(order) => Outcome::Account(account_step(books, rules::set_frozen(books, *order), log, |it| {
+        Step::Freeze(order, by) => Outcome::Account(account_step(books, rules::set_frozen(books, *order), log, |it| {
             let kind = if it.frozen { "account.frozen" } else { "account.unfrozen" };
-            entry(kind, it.id, format!("account={}", it.masked()))
+            counter_entry(kind, it.id, &format!("account={}", it.masked()), by)
         })),
     }
 }
@@ -222,8 +232,8 @@ fn leg_entry(leg: &Leg) -> Entry {
     Entry { kind, subject: leg.id.uuid(), content }
 }
 
-const fn entry(kind: &'static str, account: AccountId, content: String) -> Entry {
-    Entry { kind, subject: account.uuid(), content }
+fn counter_entry(kind: &'static str, account: AccountId, what: &str, by: &Principal) -> Entry {
+    Entry { kind, subject: account.uuid(), content: format!("{what} by={}/{}", by.role, by.id) }
 }
 
 fn count(step: &Step, outcome: &Outcome) {
@@ -232,9 +242,9 @@ fn count(step: &Step, outcome: &Outcome) {
         Step::Post(_) => "post",
         Step::Void(_) => "void",
         Step::Refund(_) => "refund",
-        Step::Open(_) => "open",
-        Step::Deposit(_) => "deposit",
-        Step::Freeze(_) => "freeze",
+        Step::Open(..) => "open",
+        Step::Deposit(..) => "deposit",
+        Step::Freeze(..) => "freeze",
     };
     match outcome {
         Outcome::Leg(Ok(leg)) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),

@@ -19,6 +19,7 @@ use server_kit::identity::{Principal, Role};
 use server_kit::rng::{IdMaker, SystemRng};
 use server_kit::serve::GrpcServer;
 use server_kit::shutdown::Shutdown;
+use server_kit::telemetry::detached_metrics;
 use server_kit::tls::{ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, ServerTls, ServerTlsConfig, peer};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -35,7 +36,10 @@ pub(super) const FEDERATION: &str = "trial.example";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
     Hub,
+    /// An operator of this bank's counter.
     Operator,
+    /// An operator of the federation who has nothing to do with this bank.
+    OtherOperator,
     Terminal,
     OtherBank,
     /// No certificate at all.
@@ -48,18 +52,29 @@ pub(super) struct Federation {
     folder: TempDir,
     authority: TrialAuthority,
     pub(super) ids: IdMaker,
+    /// Where bank A keeps its ledger.
+    database_url: String,
 }
 
 impl Federation {
     pub(super) fn new() -> Self {
+        let mut federation = Self::on("");
+        federation.database_url = format!("sqlite:{}", federation.path("bank.db").display());
+        federation
+    }
+
+    /// A federation whose bank A keeps its ledger in a database of the test's own.
+    pub(super) fn on(database_url: &str) -> Self {
         let authority = TrialAuthority::create("trial", &SystemClock).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.crt"), &authority.pem().certificate).unwrap();
-        let federation = Self { folder, authority, ids: IdMaker::new(SystemClock::shared(), SystemRng::shared()) };
+        let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
+        let federation = Self { folder, authority, ids, database_url: database_url.to_owned() };
         federation.certify("hub", Principal::hub(FEDERATION).unwrap());
         federation.certify("bank-a", Principal::bank(FEDERATION, "bank-a").unwrap());
         federation.certify("bank-b", Principal::bank(FEDERATION, "bank-b").unwrap());
         federation.certify("operator", Principal::member(FEDERATION, Role::Operator, "op-1").unwrap());
+        federation.certify("other-operator", Principal::member(FEDERATION, Role::Operator, "op-2").unwrap());
         federation.certify("terminal", Principal::member(FEDERATION, Role::Terminal, "t-1").unwrap());
         let shape = CertificateShape { common_name: Some("hub".to_owned()), ..CertificateShape::bare(&SystemClock) };
         federation.save("common-name", &shape);
@@ -85,7 +100,7 @@ impl Federation {
 
     /// The configuration of bank A, read as an operator writes it; `more` is appended.
     pub(super) fn config(&self, hub: SocketAddr, more: &str) -> Config {
-        let folder = self.folder.path().display();
+        let (folder, database) = (self.folder.path().display(), &self.database_url);
         let text = format!(
             r#"
             federation = "{FEDERATION}"
@@ -99,7 +114,7 @@ impl Federation {
             client_ca = "{folder}/ca.crt"
 
             [database]
-            url = "sqlite:{folder}/bank.db"
+            url = "{database}"
 
             [keys]
             file = "{folder}/bank.keys"
@@ -110,6 +125,9 @@ impl Federation {
 
             [ops]
             listen = "127.0.0.1:0"
+
+            [counter]
+            operators = ["op-1"]
             {more}"#
         );
         let file = self.path("bank.toml");
@@ -120,7 +138,7 @@ impl Federation {
     /// Starts bank A.
     pub(super) async fn bank(&self, hub: SocketAddr, more: &str) -> Node {
         let shutdown = Shutdown::manual();
-        let adapter = Adapter::build(self.config(hub, more), &shutdown).await.unwrap();
+        let adapter = Adapter::build(self.config(hub, more), detached_metrics().unwrap(), &shutdown).await.unwrap();
         let running = adapter.running();
         let served = tokio::spawn(adapter.serve(shutdown.clone()));
         Node { running, shutdown, served }
@@ -131,6 +149,7 @@ impl Federation {
         let name = match caller {
             Caller::Hub => Some("hub"),
             Caller::Operator => Some("operator"),
+            Caller::OtherOperator => Some("other-operator"),
             Caller::Terminal => Some("terminal"),
             Caller::OtherBank => Some("bank-b"),
             Caller::CommonNameOnly => Some("common-name"),
@@ -175,7 +194,12 @@ impl Node {
     /// Drains the node and waits for its end.
     pub(super) async fn stop(self) -> Result<(), RunError> {
         self.shutdown.drain();
-        tokio::time::timeout(Duration::from_secs(20), self.served).await.expect("it drains").unwrap()
+        self.ended().await
+    }
+
+    /// Waits for the node to end by itself.
+    pub(super) async fn ended(self) -> Result<(), RunError> {
+        tokio::time::timeout(Duration::from_secs(20), self.served).await.expect("it ends").unwrap()
     }
 }
 

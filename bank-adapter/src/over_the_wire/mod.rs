@@ -12,9 +12,12 @@ use proto::common::{Merchant, Money};
 use proto::federation::LegVerdict;
 use proto::reason_of;
 use ring::digest::{SHA256, digest};
+use server_kit::clock::SystemClock;
 use server_kit::config::ConfigError;
 use server_kit::shutdown::Shutdown;
 use server_kit::store::StoreError;
+use server_kit::store::testing::TestDatabase;
+use server_kit::telemetry::detached_metrics;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -52,6 +55,7 @@ struct Trial {
     federation: Federation,
     node: Node,
     hub: BankServiceClient<Channel>,
+    operator: BankServiceClient<Channel>,
 }
 
 impl Trial {
@@ -62,8 +66,12 @@ impl Trial {
     async fn with(hub: SocketAddr, more: &str) -> Self {
         let federation = Federation::new();
         let node = federation.bank(hub, more).await;
-        let hub = federation.call(&node, Caller::Hub);
-        Self { federation, node, hub }
+        Self::of(federation, node)
+    }
+
+    fn of(federation: Federation, node: Node) -> Self {
+        let (hub, operator) = (federation.call(&node, Caller::Hub), federation.call(&node, Caller::Operator));
+        Self { federation, node, hub, operator }
     }
 
     fn id(&self) -> String {
@@ -78,9 +86,9 @@ impl Trial {
             holder_name: "王小明".to_owned(),
             payment_limit_minor: 0,
         };
-        self.hub.open_account(opening).await.unwrap();
+        self.operator.open_account(opening).await.unwrap();
         let deposit = DepositCashRequest { deposit_id: self.id(), account_id: account_id.clone(), amount: cny(minor) };
-        self.hub.deposit_cash(deposit).await.unwrap();
+        self.operator.deposit_cash(deposit).await.unwrap();
         account_id
     }
 
@@ -122,9 +130,8 @@ async fn m6_the_hub_holds_posts_voids_and_refunds_and_an_operator_freezes() {
     let late = trial.hold(hold(&dropped, &account, 200)).await.unwrap();
     assert_eq!((late.state(), refusal(&late)), (LegState::Voided, "LEG_VOIDED"));
 
-    let mut operator = trial.federation.call(&trial.node, Caller::Operator);
     let freeze = SetAccountFrozenRequest { account_id: account.clone(), frozen: true };
-    assert!(operator.set_account_frozen(freeze).await.unwrap().into_inner().account.unwrap().frozen);
+    assert!(trial.operator.set_account_frozen(freeze).await.unwrap().into_inner().account.unwrap().frozen);
     let refused = trial.hold(hold(&frozen, &account, 1)).await.unwrap();
     assert_eq!((refused.state(), refusal(&refused)), (LegState::Refused, "ACCOUNT_FROZEN"));
 
@@ -176,8 +183,8 @@ async fn the_books_of_hub_and_bank_are_compared_page_by_page() {
 
     let no_span = ListLegsRequest { changed_from: None, ..span(0, "") };
     for (request, reason) in [
-        (span(501, ""), Reason::TooManyItems),
-        (span(-1, ""), Reason::FieldUnknown),
+        (span(201, ""), Reason::PageSizeOutOfRange),
+        (span(-1, ""), Reason::PageSizeOutOfRange),
         (span(3, "AAAA"), Reason::PageTokenMalformed),
         (no_span, Reason::FieldMissing),
     ] {
@@ -188,18 +195,31 @@ async fn the_books_of_hub_and_bank_are_compared_page_by_page() {
 }
 
 #[tokio::test]
-async fn only_the_hub_moves_money_and_only_an_operator_beside_it_serves_the_counter() {
-    let trial = Trial::start().await;
-    let nobody = trial.id();
+async fn only_the_hub_moves_money_and_only_the_banks_own_operators_serve_the_counter() {
+    let mut trial = Trial::start().await;
+    let (nobody, account) = (trial.id(), trial.account_with(1_000).await);
+    let denied = Err(Reason::RoleNotAllowed);
+    // Who calls; whether they may move money for payments, read an account, serve the counter.
     let table = [
-        (Caller::Hub, Ok(()), Ok(())),
-        (Caller::Operator, Err(Reason::RoleNotAllowed), Ok(())),
-        (Caller::Terminal, Err(Reason::RoleNotAllowed), Err(Reason::RoleNotAllowed)),
-        (Caller::OtherBank, Err(Reason::RoleNotAllowed), Err(Reason::RoleNotAllowed)),
-        (Caller::Nobody, Err(Reason::CertificateMissing), Err(Reason::CertificateMissing)),
-        (Caller::CommonNameOnly, Err(Reason::CertificateRefused), Err(Reason::CertificateRefused)),
+        (Caller::Hub, Ok(()), Ok(()), denied),
+        (Caller::Operator, denied, Ok(()), Ok(())),
+        (Caller::OtherOperator, denied, denied, denied),
+        (Caller::Terminal, denied, denied, denied),
+        (Caller::OtherBank, denied, denied, denied),
+        (
+            Caller::Nobody,
+            Err(Reason::CertificateMissing),
+            Err(Reason::CertificateMissing),
+            Err(Reason::CertificateMissing),
+        ),
+        (
+            Caller::CommonNameOnly,
+            Err(Reason::CertificateRefused),
+            Err(Reason::CertificateRefused),
+            Err(Reason::CertificateRefused),
+        ),
     ];
-    for (caller, legs, counter) in table {
+    for (caller, legs, read, counter) in table {
         let mut client = trial.federation.call(&trial.node, caller);
         let leg = client.get_leg(GetLegRequest { leg_id: nobody.clone() }).await.unwrap_err();
         assert_eq!(reason_of(&leg), Some(legs.err().unwrap_or(Reason::LegUnknown)), "{caller:?}");
@@ -207,9 +227,35 @@ async fn only_the_hub_moves_money_and_only_an_operator_beside_it_serves_the_coun
         assert_eq!(hold.err().and_then(|status| reason_of(&status)), legs.err(), "{caller:?}");
         let posts = client.post_legs(PostLegsRequest { leg_ids: vec![nobody.clone()] }).await;
         assert_eq!(posts.err().and_then(|status| reason_of(&status)), legs.err(), "{caller:?}");
-        let account = client.get_account(GetAccountRequest { account_id: nobody.clone() }).await.unwrap_err();
-        assert_eq!(reason_of(&account), Some(counter.err().unwrap_or(Reason::AccountUnknown)), "{caller:?}");
+        let seen = client.get_account(GetAccountRequest { account_id: nobody.clone() }).await.unwrap_err();
+        assert_eq!(reason_of(&seen), Some(read.err().unwrap_or(Reason::AccountUnknown)), "{caller:?}");
+        let freeze = SetAccountFrozenRequest { account_id: account.clone(), frozen: false };
+        let frozen = client.set_account_frozen(freeze).await;
+        assert_eq!(frozen.err().and_then(|status| reason_of(&status)), counter.err(), "{caller:?}");
+        let deposit = DepositCashRequest { deposit_id: trial.id(), account_id: account.clone(), amount: cny(1) };
+        let deposited = client.deposit_cash(deposit).await;
+        assert_eq!(deposited.err().and_then(|status| reason_of(&status)), counter.err(), "{caller:?}");
     }
+    assert_eq!(trial.available(&account).await, 1_001);
+    trial.node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_page_of_legs_fits_into_a_message() {
+    let mut trial = Trial::start().await;
+    let account = trial.account_with(1_000).await;
+    for _ in 0..200 {
+        let leg = trial.id();
+        trial.hold(hold(&leg, &account, 1)).await.unwrap();
+    }
+    let request = ListLegsRequest {
+        changed_from: Some(proto::to_timestamp(Timestamp::from_micros(0))),
+        changed_before: Some(proto::to_timestamp(Timestamp::from_micros(i64::MAX))),
+        page_size: 200,
+        page_token: String::new(),
+    };
+    let mut hub = trial.hub.clone().max_decoding_message_size(proto::MAX_MESSAGE_BYTES);
+    assert_eq!(hub.list_legs(request).await.unwrap().into_inner().legs.len(), 200);
     trial.node.stop().await.unwrap();
 }
 
@@ -283,8 +329,7 @@ async fn a_leg_that_was_held_for_long_becomes_what_the_hub_says_once_the_hub_is_
     let verdicts = Verdicts::default();
     let hub = federation.hub(verdicts.clone()).await;
     let node = federation.bank(hub, "[ledger]\nresolve_after = \"0s\"\nresolve_every = \"20ms\"\n").await;
-    let client = federation.call(&node, Caller::Hub);
-    let mut trial = Trial { federation, node, hub: client };
+    let mut trial = Trial::of(federation, node);
     let account = trial.account_with(1_000).await;
     let [posted, voided, waiting] = std::array::from_fn(|_| trial.id());
     for leg in [&posted, &voided, &waiting] {
@@ -323,7 +368,9 @@ async fn a_node_says_where_it_is_and_that_it_is_ready_and_ends_when_it_is_draine
     socket.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
-    let second = Adapter::build(trial.federation.config(NO_HUB, ""), &Shutdown::manual()).await.unwrap_err();
+    let second = Adapter::build(trial.federation.config(NO_HUB, ""), detached_metrics().unwrap(), &Shutdown::manual())
+        .await
+        .unwrap_err();
     assert!(matches!(second, RunError::Store(StoreError::InUse { .. })), "{second}");
     trial.node.stop().await.unwrap();
 
@@ -332,10 +379,35 @@ async fn a_node_says_where_it_is_and_that_it_is_ready_and_ends_when_it_is_draine
     again.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_node_that_lost_its_ledger_to_another_process_ends_with_an_error() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let federation = Federation::on(database.url());
+    let node = federation.bank(NO_HUB, "[ledger]\nownership_every = \"20ms\"\n").await;
+    let store = database.open(&crate::migrations(), SystemClock::shared()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    tx.execute("UPDATE owners SET mark = $1", vec![federation.ids.uuid().unwrap().into()]).await.unwrap();
+    tx.commit().await.unwrap();
+    database.cut_connections().await;
+    let ended = node.ended().await;
+    assert!(matches!(ended, Err(RunError::Ownership(_))), "{ended:?}");
+}
+
+#[test]
+fn who_serves_the_counter_is_named_as_a_certificate_names_them() {
+    let federation = Federation::new();
+    let mut config = federation.config(NO_HUB, "");
+    config.counter.operators.push("spiffe://trial.example/operator/ann".to_owned());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let built = runtime.block_on(Adapter::build(config, detached_metrics().unwrap(), &Shutdown::manual()));
+    assert!(matches!(built, Err(RunError::Operator(name)) if name.ends_with("/ann")));
+}
+
 #[test]
 fn a_configuration_is_refused_with_its_line_and_the_defaults_are_those_that_are_documented() {
     let federation = Federation::new();
     let config = federation.config(NO_HUB, "");
+    assert!(crate::config::CounterConfig::default().operators.is_empty(), "nobody serves the counter by default");
     assert_eq!(config.ledger.resolve_after.to_string(), "1m");
     assert_eq!((config.ledger.queue, config.ledger.batch), (8192, 256));
     assert_eq!(config.hub.timeout.to_string(), "3s");

@@ -86,7 +86,11 @@ async fn pay_until(
     while watch.elapsed() < span {
         let payment_id = ids.uuid().map_err(|_| PayError::NoId)?.to_string();
         let begun = watch.elapsed();
-        terminal.create_payment(create(&payment_id, &payer.phone_number)).await?;
+        let created = terminal.create_payment(create(&payment_id, &payer.phone_number)).await?.into_inner();
+        if created.payment.unwrap_or_default().state() != pb::PaymentState::AwaitingCode {
+            seen.failed += 1;
+            continue;
+        }
         let code = next_code(&mut events, &payment_id, &mut payer.cursor).await?;
         let authorize = pb::AuthorizePaymentRequest {
             payment_id: payment_id.clone(),

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::{LegRow, PaymentRow};
 
-/// The most legs of one page.
-const PAGE: i32 = 500;
+/// Legs of one page; the bank says at most 200.
+const PAGE: i32 = 200;
 
 /// Why one side could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -100,14 +100,7 @@ async fn stores(federation: &Federation, legs: &[LegRow]) -> Result<Vec<Check>, 
         let found = books(kind, &store).await;
         checks.push(Check { name: format!("{} of {}", found.name, called(server)), ..found });
         match files.open_keys() {
-            Ok(keys) => {
-                let chains = log_chains(&store, &keys).await;
-                checks.extend(
-                    chains
-                        .into_iter()
-                        .map(|chain| Check { name: format!("{} of {}", chain.name, called(server)), ..chain }),
-                );
-            }
+            Ok(keys) => checks.extend(log_chains(&store, &keys).await),
             Err(detail) => checks.push(Check::new(&format!("keys of {}", called(server)), Verdict::Bad, detail)),
         }
         if kind == ServerKind::Hub {
@@ -127,7 +120,7 @@ fn both_sides(payments: &[crate::books::PaymentRow], legs: &[LegRow]) -> Check {
     const NAME: &str = "hub against banks";
     let found = reconcile(payments, legs);
     if !found.faults.is_empty() {
-        return Check::new(NAME, Verdict::Bad, found.faults.join("; "));
+        return Check::new(NAME, Verdict::Bad, found.faults.join("\n"));
     }
     let detail = format!(
         "{} approved payments, one debit each; {} credits for refunds and reversals; {} payments moved nothing",

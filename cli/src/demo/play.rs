@@ -86,7 +86,8 @@ impl Play {
         timeline.scene(1, "A hub and two banks start, each a process of its own");
         timeline.waiting("certificates, keys, databases");
         let federation = Federation::start(options(folder, log_filter)?).await?;
-        let (hubs, banks): (Vec<_>, Vec<_>) = federation.servers().partition(|server| server.kind() == trial::Kind::Hub);
+        let (hubs, banks): (Vec<_>, Vec<_>) =
+            federation.servers().partition(|server| server.kind() == trial::Kind::Hub);
         for server in hubs.into_iter().chain(banks) {
             let is_hub = server.kind() == trial::Kind::Hub;
             let actor = if is_hub { Actor::hub() } else { Actor::bank(&spoken(server.name())) };

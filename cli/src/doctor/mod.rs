@@ -179,7 +179,7 @@ pub async fn books(kind: ServerKind, store: &Store) -> Check {
     };
     match found {
         Ok((what, faults)) if faults.is_empty() => Check::new("books", Verdict::Good, what),
-        Ok((_, faults)) => Check::new("books", Verdict::Bad, faults.join("; ")),
+        Ok((_, faults)) => Check::new("books", Verdict::Bad, faults.join("\n")),
         Err(error) => Check::new("books", Verdict::Bad, in_full(&error)),
     }
 }
@@ -196,7 +196,7 @@ pub async fn log_chains(store: &Store, keys: &dyn KeyStore) -> Vec<Check> {
                     let detail = format!("{} rows whole, {} signed heads", report.rows, report.signed_heads);
                     Check::new(&name, Verdict::Good, detail)
                 } else {
-                    Check::new(&name, Verdict::Bad, report.faults.join("; "))
+                    Check::new(&name, Verdict::Bad, report.faults.join("\n"))
                 }
             })
             .collect(),

@@ -14,7 +14,7 @@ use crate::output::{Output, Tone};
 const EXAMPLES: &str = "\
 Examples:
   bankhub init hub --dir pay --federation pay.example --host hub.pay.example
-  bankhub init bank bank-a --dir pay --hub https://hub.pay.example:7400
+  bankhub init bank bank-a --dir pay --hub https://hub.pay.example:7400 --counter ann
   bankhub init operator ann --dir pay --hub https://hub.pay.example:7400
   bankhub init terminal till-1 --dir pay --hub https://hub.pay.example:7400
 
@@ -47,6 +47,9 @@ pub enum What {
     Bank {
         /// The bank's name: a-z, 0-9 and hyphens.
         id: String,
+        /// An operator who serves the bank's counter. May be given several times.
+        #[arg(long = "counter", value_name = "OPERATOR")]
+        counter: Vec<String>,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -82,7 +85,7 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
-    fn settings(&self, member: &Member, port: u16, ops_port: u16) -> ServerSettings {
+    fn settings(&self, member: &Member, (port, ops_port): (u16, u16), counter: Vec<String>) -> ServerSettings {
         let file = member.folder.join("books.db");
         ServerSettings {
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], port))),
@@ -90,6 +93,7 @@ impl ServerArgs {
             database_url: self.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display())),
             database_password: self.database_password.clone(),
             ports_file: None,
+            counter,
         }
     }
 
@@ -103,7 +107,7 @@ pub fn run(args: &InitArgs, out: &Output) -> Result<(), CliError> {
     let authority = Authority::open_or_create(&args.dir.join("authority"), args.federation.as_deref())?;
     let (member, config, next) = match &args.what {
         What::Hub(server) => hub(args, &authority, server)?,
-        What::Bank { id, server } => bank(args, &authority, id, server)?,
+        What::Bank { id, counter, server } => bank(args, &authority, (id, counter), server)?,
         What::Terminal { id } => {
             let member = member(args, &authority, (Role::Terminal, id), "terminal.toml", &[])?;
             let config = member.write("terminal.toml", &terminal_toml(&member, &args.hub))?;
@@ -169,7 +173,7 @@ type Made = (Member, PathBuf, Vec<String>);
 fn hub(args: &InitArgs, authority: &Authority, server: &ServerArgs) -> Result<Made, InitError> {
     let member = member(args, authority, (Role::Hub, ""), "hub.toml", &server.hosts())?;
     member.make_keys()?;
-    let text = hub_toml(&member, "hub-1", &server.settings(&member, 7400, 9090));
+    let text = hub_toml(&member, "hub-1", &server.settings(&member, (7400, 9090), Vec::new()));
     let config = member.write("hub.toml", &text)?;
     let next = vec![
         format!("bankhub config check hub {}", config.display()),
@@ -179,10 +183,15 @@ fn hub(args: &InitArgs, authority: &Authority, server: &ServerArgs) -> Result<Ma
     Ok((member, config, next))
 }
 
-fn bank(args: &InitArgs, authority: &Authority, id: &str, server: &ServerArgs) -> Result<Made, InitError> {
+fn bank(
+    args: &InitArgs,
+    authority: &Authority,
+    (id, counter): (&str, &[String]),
+    server: &ServerArgs,
+) -> Result<Made, InitError> {
     let member = member(args, authority, (Role::Bank, id), "adapter.toml", &server.hosts())?;
     member.make_keys()?;
-    let settings = server.settings(&member, 7443, 7490);
+    let settings = server.settings(&member, (7443, 7490), counter.to_vec());
     let config = member.write("adapter.toml", &adapter_toml(&member, &args.hub, &settings))?;
     let host = server.hosts.first().map_or("localhost", String::as_str);
     let next = vec![
@@ -223,7 +232,7 @@ mod tests {
     fn a_federation_is_made_step_by_step_and_nothing_is_overwritten_unasked() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
-        for line in ["hub --federation pay.example", "bank bank-a", "operator ann", "terminal till-1"] {
+        for line in ["hub --federation pay.example", "bank bank-a --counter ann", "operator ann", "terminal till-1"] {
             init(line, dir).unwrap();
         }
         for file in

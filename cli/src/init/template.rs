@@ -18,6 +18,8 @@ pub struct ServerSettings {
     pub database_password: Option<String>,
     /// Where to write the ports that were really bound.
     pub ports_file: Option<PathBuf>,
+    /// For a bank, the operators who serve its counter.
+    pub counter: Vec<String>,
 }
 
 /// TOML's basic strings are quoted as JSON's are.
@@ -126,15 +128,17 @@ const PAYMENTS: &str = r#"[payments]
 # sends_per_minute = 1
 # sends_per_ten_minutes = 3
 # sends_per_day = 10
-# Codes that one terminal may ask for in a minute, and status reads in a second.
+# Codes that one terminal may ask for in a minute; status reads and changes in a second; payments that it follows at once.
 # codes_per_terminal_per_minute = 30
 # reads_per_terminal_per_second = 20
+# writes_per_terminal_per_second = 50
+# watches_per_terminal = 32
 # How long after the right code a hold may be committed.
 # decide_within = "30s"
 # How long the replica that took a step has before a sweeper looks at it.
 # head_start = "10s"
 # The longest pause between two tries of the sweeper, and how often it looks.
-# most_backoff = "1m"
+# most_backoff = "15s"
 # sweep_every = "1s"
 # How long a terminal's call waits for the bank before it is told PENDING.
 # answer_within = "14s"
@@ -143,6 +147,15 @@ const PAYMENTS: &str = r#"[payments]
 # How long one try at a bank may take, and how often a hold is tried.
 # timeout = "3s"
 # tries = 3
+
+[phones]
+# How long a session lives without a call.
+# session_idle = "5m"
+# Calls a second that phones without a session may make from one address and from everywhere, and how many at once.
+# calls_per_address = 50
+# calls_per_address_burst = 500
+# calls_in_all = 2000
+# calls_in_all_burst = 10000
 "#;
 
 const READERS: &str = "# Connections that read.\n# readers = 4";
@@ -162,6 +175,20 @@ const LEDGER: &str = r#"[ledger]
 # queue = 8192
 # batch = 256
 "#;
+
+fn counter(operators: &[String]) -> String {
+    // A list of names is written in TOML as in JSON.
+    let line = match operators {
+        [] => "# operators = []".to_owned(),
+        names => format!("operators = {}", serde_json::Value::from(names)),
+    };
+    format!(
+        r#"[counter]
+# The operators who may open accounts, pay cash in and freeze accounts at this bank, by the names in their certificates.
+{line}
+"#
+    )
+}
 
 /// The hub's configuration.
 pub fn hub_toml(member: &Member, replica: &str, settings: &ServerSettings) -> String {
@@ -195,6 +222,7 @@ pub fn adapter_toml(member: &Member, hub_endpoint: &str, settings: &ServerSettin
     let (listen, hub) = (quoted(&settings.listen.to_string()), quoted(hub_endpoint));
     let (ports, files) = (operations(settings), files(member));
     let (storage, watching) = (storage(member, settings, READERS_AND_WRITERS), watching(settings));
+    let counter = counter(&settings.counter);
     format!(
         r#"# A bank's adapter: it owns this bank's ledger. Every key can also be set by an environment variable
 # (BANKHUB_ADAPTER_TLS__KEY sets tls.key) and by `bankhub adapter --config FILE --set key=value`; the later wins.
@@ -218,6 +246,7 @@ endpoint = {hub}
 {files}
 {storage}
 {watching}
+{counter}
 {LIMITS}
 {LEDGER}"#
     )
@@ -298,6 +327,7 @@ mod tests {
             database_url: "sqlite:/tmp/a \"quoted\" name.db".to_owned(),
             database_password: None,
             ports_file: None,
+            counter: Vec::new(),
         }
     }
 
@@ -318,6 +348,17 @@ mod tests {
         load(Some(&file), "BANKHUB_TEMPLATE_TEST_", &[])
     }
 
+    /// Every key that the server has stands in its template, switched on or as a comment.
+    fn says_every_key(config: &impl std::fmt::Debug, text: &str) {
+        for (key, _) in crate::effective::flatten(&format!("{config:#?}")) {
+            let last = key.rsplit('.').next().unwrap();
+            let stands = text
+                .lines()
+                .any(|line| line.trim_start_matches("# ").split_once(" = ").is_some_and(|(found, _)| found == last));
+            assert!(stands, "the template does not say {key}");
+        }
+    }
+
     #[test]
     fn the_hubs_template_says_every_default_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
@@ -326,6 +367,7 @@ mod tests {
         let full: hub::Config = loaded(folder.path(), &uncommented(&text)).unwrap();
         assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
         assert_eq!(plain.database.url, settings().database_url);
+        says_every_key(&full, &text);
     }
 
     #[test]
@@ -335,6 +377,7 @@ mod tests {
         let plain: bank_adapter::Config = loaded(folder.path(), &text).unwrap();
         let full: bank_adapter::Config = loaded(folder.path(), &uncommented(&text)).unwrap();
         assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
+        says_every_key(&full, &text);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod key;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::reason::Class;
 use domain::{DeviceId, PhoneNumber, Reason};
 use proto::cardholder as pb;
 use proto::cardholder::cardholder_service_client::CardholderServiceClient;
@@ -57,10 +58,10 @@ impl PhoneError {
     fn passes_later(&self) -> bool {
         match self {
             Self::NoAnswer => true,
-            Self::Refused { reason: Some(reason), .. } => matches!(
-                reason,
-                Reason::SessionInvalid | Reason::TooBusy | Reason::ShuttingDown | Reason::StorageAway | Reason::Fault
-            ),
+            Self::Refused { reason: Some(reason), .. } => {
+                let is_passing = matches!(reason.class(), Class::Exhausted | Class::Away | Class::Fault);
+                is_passing || *reason == Reason::SessionInvalid
+            }
             Self::Refused { reason: None, code, .. } => {
                 matches!(
                     code,

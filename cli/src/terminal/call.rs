@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::reason::Class;
 use domain::{PaymentId, Reason};
 use proto::terminal as pb;
 use proto::terminal::terminal_service_client::TerminalServiceClient;
@@ -36,9 +37,7 @@ impl Failure {
         let reason = proto::reason_of(status);
         let message = reason.map_or_else(|| status.message().to_owned(), |reason| reason.english().to_owned());
         match reason {
-            Some(Reason::TooBusy | Reason::ShuttingDown | Reason::BankAway | Reason::StorageAway | Reason::Fault) => {
-                Self::Unknown(message)
-            }
+            Some(reason) if may_pass(reason) => Self::Unknown(message),
             Some(_) => Self::Refused(Refused { reason, message }),
             None if is_final(status.code()) => Self::Refused(Refused { reason, message }),
             None if never_connected(status) => Self::Unreached(causes(status)),
@@ -59,6 +58,13 @@ impl Failure {
 
 pub(super) fn once(status: Status) -> TerminalError {
     Failure::of(&status).once()
+}
+
+/// Whether the hub may do later what it does not do now. A number that was sent too many codes stays so for longer than a
+/// terminal waits.
+fn may_pass(reason: Reason) -> bool {
+    let is_passing = matches!(reason.class(), Class::Exhausted | Class::Away | Class::Fault);
+    is_passing && reason != Reason::CodesExhausted
 }
 
 /// Codes that say that the request itself is wrong, whoever sends it and however often.

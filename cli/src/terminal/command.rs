@@ -17,6 +17,8 @@ const EXAMPLES: &str = "\
 Examples:
   bankhub terminal pay +8613800138000 36.80 --item \"Beef noodles=28\" --item \"Tea=8.80\"
   bankhub terminal pay +8613800138000 36.80 --code 123456 --password-stdin < password
+  bankhub terminal pay +8613800138000 36.80 --begin-only
+  bankhub terminal resume 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f --code 123456 --password-stdin < password
   bankhub terminal refund 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f 8.80
   bankhub terminal reverse 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f
   bankhub terminal flush
@@ -102,6 +104,9 @@ pub struct PayArgs {
     /// The merchant's own reference.
     #[arg(long, default_value = "")]
     pub reference: String,
+    /// Only begin it and print it; `resume` hands in code and password.
+    #[arg(long, conflicts_with_all = ["code", "password_stdin"])]
+    pub begin_only: bool,
     #[command(flatten)]
     pub proof: ProofArgs,
 }
@@ -182,6 +187,10 @@ async fn take(terminal: &Terminal, pay: &PayArgs, out: &Output) -> Result<(), Cl
     let items = items.collect::<Result<Vec<_>, _>>().map_err(CliError::Usage)?;
     let order = Order { phone: pay.phone.clone(), amount: pay.amount, items, reference: pay.reference.clone() };
     let begun = terminal.begin(&order).await?;
+    if pay.begin_only && begun.state == PaymentState::AwaitingCode {
+        print(&begun, out);
+        return Ok(());
+    }
     out.note(&format!("payment {}: {}", begun.id, sentence(&begun, out)));
     finish(terminal, begun, &pay.proof, out).await
 }

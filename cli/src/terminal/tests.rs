@@ -177,7 +177,10 @@ async fn a_lost_answer_to_the_request_is_asked_for_and_a_lost_request_is_sent_ag
     let script = [("create", Act::Silence), AWAITING[0], ("get", Act::Refuse(Reason::PaymentUnknown))];
     bench.hub.does(&script);
     let begun = bench.terminal().begin(&order()).await.unwrap();
-    assert_eq!((begun.state, bench.hub.arrived()), (PaymentState::AwaitingCode, vec!["create".into(), "get".into(), "create".into()]));
+    assert_eq!(
+        (begun.state, bench.hub.arrived()),
+        (PaymentState::AwaitingCode, vec!["create".into(), "get".into(), "create".into()])
+    );
     bench.hub.does(&[("create", Act::Silence), ("get", Act::Say(AwaitingCode))]);
     bench.terminal().begin(&order()).await.unwrap();
     assert_eq!(bench.hub.arrived(), ["create", "get"]);
@@ -208,7 +211,10 @@ async fn a_try_without_an_answer_is_sent_again_as_the_same_try_even_after_a_rest
     assert_eq!(paid.state, PaymentState::Approved);
     let arrived = bench.hub.arrived();
     assert_eq!(arrived[..3], [first.clone(), "get".to_owned(), first.clone()]);
-    assert!(arrived[3].starts_with("authorize ") && arrived[3] != first, "an answered try is not made again: {arrived:?}");
+    assert!(
+        arrived[3].starts_with("authorize ") && arrived[3] != first,
+        "an answered try is not made again: {arrived:?}"
+    );
 }
 
 #[tokio::test]
@@ -235,8 +241,7 @@ async fn a_terminal_that_gives_up_stores_the_reversal_and_sends_it_when_it_start
 #[tokio::test]
 async fn a_hub_that_takes_the_reversal_at_once_makes_the_outcome_known() {
     let bench = Bench::new().await;
-    let script =
-        [AWAITING[0], ("authorize", Act::Silence), ("get", Act::Silence), ("reverse", Act::Say(Declined))];
+    let script = [AWAITING[0], ("authorize", Act::Silence), ("get", Act::Silence), ("reverse", Act::Say(Declined))];
     bench.hub.does(&script);
     let terminal = bench.terminal();
     let id = terminal.begin(&order()).await.unwrap().id;

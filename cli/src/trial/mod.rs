@@ -43,6 +43,9 @@ use crate::terminal::{Terminal, TerminalError, TerminalOptions};
 pub use people::{NewPerson, Person, Shop};
 pub use server::{Kind, Server};
 
+/// The one operator of a trial federation, at the hub and at every bank's counter.
+const OPERATOR: &str = "founder";
+
 /// Why a trial federation could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
@@ -178,7 +181,7 @@ impl Federation {
     pub async fn start(options: TrialOptions) -> Result<Self, TrialError> {
         let folder = options.folder.clone();
         let authority = Authority::open_or_create(&folder.join("authority"), Some(&options.federation))?;
-        let operator = authority.member(Role::Operator, "founder", &folder.join("operator"), &[])?;
+        let operator = authority.member(Role::Operator, OPERATOR, &folder.join("operator"), &[])?;
         let mut federation =
             Self { hub_member: operator.clone(), operator, authority, options, servers: BTreeMap::new() };
         for server in federation.options.hubs.clone() {
@@ -239,6 +242,7 @@ impl Federation {
             database_url: options.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display())),
             database_password: options.database_password.clone(),
             ports_file: Some(member.folder.join(server::PORTS_FILE)),
+            counter: vec![OPERATOR.to_owned()],
         }
     }
 

@@ -32,7 +32,8 @@ pub struct RefundOrder {
 }
 
 /// Reserves the money of a leg, or refuses. The answer is a leg that is held or refused; voided when it was voided
-/// before it came; as it stands when the same was asked before. `Err(LegIdTaken)` for another order under the same id.
+/// before it came; as it stands when the same was asked before. `Err(LegIdTaken)` for another order under the same id, `Err(Fault)` for a
+/// mistake of this program.
 pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     let leg_order = LegOrder::Charge(order.charge.clone());
     if let Some(leg) = books.leg(order.leg_id) {
@@ -56,6 +57,8 @@ pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<
     let transfers = leg.pending(&order.charge, now);
     match books.moved(&transfers, now) {
         Ok(accounts) => Ok(stored(leg.clone(), vec![leg], accounts, transfers)),
+        // A mistake of this program says nothing about the account: it is not stored, and the same hold may pass later.
+        Err(Reason::Fault) => Err(Reason::Fault),
         Err(reason) => Ok(refused(leg, reason)),
     }
 }
@@ -140,6 +143,7 @@ pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Deci
     transfers.extend(leg.pending(charge, now).into_iter().map(turned_round));
     let accounts = match books.moved(&transfers, now) {
         Ok(accounts) => accounts,
+        Err(Reason::Fault) => return Err(Reason::Fault),
         Err(reason) => return Ok(refused(leg, reason)),
     };
     let mut original = original.moved_to(LegState::Posted, now);

@@ -52,6 +52,19 @@ fn refund_order(leg: u8, original: u8, amount: Money) -> RefundOrder {
     }
 }
 
+#[test]
+fn a_mistake_of_this_program_refuses_no_leg_for_ever() {
+    let mut books = Books::default();
+    run(&mut books, &Step::Open { account: 1, limit: 0 }).unwrap();
+    run(&mut books, &Step::Deposit { deposit: 2, account: 1, amount: cny(1_000) }).unwrap();
+    // The house account of one currency under the id of another's.
+    let yen = Currency::parse("JPY").unwrap();
+    let settlement = AccountKind::HubSettlement.house_id(Currency::CNY);
+    let wrong = Account { currency: yen, ..Account::house(settlement, NOW).unwrap() };
+    books.apply(Change { accounts: vec![wrong], ..Change::default() });
+    assert_eq!(hold(&books, &hold_order(7, 1, cny(300)), NOW).unwrap_err(), Reason::Fault);
+}
+
 /// One step at the bank.
 #[derive(Clone, Debug)]
 enum Step {

@@ -176,7 +176,9 @@ impl Payment {
             (State::Committed, Kind::Refund { .. }) => Seen::Pending,
             (State::Committed | State::Posted, _) => Seen::Approved,
             // From ABORTING and REVERSING it only goes forward: the answer is durable though the bank has yet to hear of it.
-            (State::Declined | State::Expired | State::Cancelled | State::Aborting | State::Aborted, _) => Seen::Declined,
+            (State::Declined | State::Expired | State::Cancelled | State::Aborting | State::Aborted, _) => {
+                Seen::Declined
+            }
             (State::Reversing | State::Reversed, _) => Seen::Reversed,
         }
     }

@@ -224,8 +224,8 @@ pub(super) async fn read_purchases(
     limit: i64,
 ) -> Result<Vec<SizedPurchase>, StoreError> {
     let sql = "SELECT payment_id, occurred_at, currency, amount_minor, given_back_minor, bank_id, account_masked, \
-               merchant, terminal_id, items FROM purchases WHERE person_id = $1 AND (occurred_at, payment_id) < ($2, $3) \
-               ORDER BY occurred_at DESC, payment_id DESC LIMIT $4";
+               merchant, terminal_id, items FROM purchases \
+               WHERE person_id = $1 AND (occurred_at, payment_id) < ($2, $3) ORDER BY occurred_at DESC, payment_id DESC LIMIT $4";
     let args = vec![person_id.uuid().into(), before.occurred_at.into(), before.payment_id.uuid().into(), limit.into()];
     store.fetch(sql, args).await?.iter().map(|row| purchase_of(row, person_id)).collect()
 }

@@ -18,6 +18,7 @@ use proto::operator::operator_service_server::OperatorService as _;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use server_kit::audit;
 use server_kit::identity::Role;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
@@ -52,6 +53,7 @@ struct World {
     api: CardholderApi,
     past: Past,
     draining: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 fn open(hub: &TestHub, options: CardholderOptions) -> World {
@@ -69,7 +71,7 @@ fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: DirectoryO
     };
     // What is cached never ends by itself here, so that a test sees when it is forgotten.
     let of_directory = DirectoryOptions { cache_ttl: Duration::from_secs(3_600), ..of_directory };
-    let (directory, _) = Directory::start(parts, of_directory);
+    let (directory, directing) = Directory::start(parts, of_directory);
     let parts = FeedParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -88,10 +90,11 @@ fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: DirectoryO
         feed: feed.clone(),
         replica: "hub-1".to_owned(),
     };
-    let (api, _) = CardholderApi::start(parts, options);
+    let (api, mut tasks) = CardholderApi::start(parts, options);
+    tasks.push(directing);
     let operator = OperatorApi::new(directory.clone(), Arc::new(NoBank));
     let past = Past::new(hub, &feed);
-    World { hub: hub.clone(), directory, operator, api, past, draining }
+    World { hub: hub.clone(), directory, operator, api, past, draining, tasks }
 }
 
 /// A phone with its key.

@@ -132,9 +132,17 @@ impl StepSet for Changes {
         }
     }
 
-    fn dropped(&self) {
+    fn dropped(&self, _: &StoreError) {
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.forget();
         }
+    }
+
+    fn wants_upkeep(&self) -> bool {
+        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+    }
+
+    async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        self.chain.lock().await.seal(tx).await
     }
 }

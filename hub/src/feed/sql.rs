@@ -18,8 +18,8 @@ const READ: &str = "SELECT e.sequence, e.occurred_at, e.kind, e.payment_id, e.se
                     p.original_id, p.currency, p.amount_minor, p.merchant, p.terminal_id, p.bank_id, p.account_masked, \
                     p.items, \
                     CASE WHEN e.kind = 'CHARGE' THEN (SELECT u.given_back_minor FROM purchases u \
-                    WHERE u.person_id = e.person_id AND u.occurred_at = e.occurred_at AND u.payment_id = e.payment_id) END \
-                    FROM events e JOIN payments p ON p.payment_id = e.payment_id \
+                    WHERE u.person_id = e.person_id AND u.occurred_at = e.occurred_at \
+                    AND u.payment_id = e.payment_id) END FROM events e JOIN payments p ON p.payment_id = e.payment_id \
                     WHERE e.person_id = $1 AND e.sequence > $2 ORDER BY e.sequence LIMIT $3";
 
 /// The person's events after a cursor, in order.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
 use domain::payment::{Attempt, Kind, NewPayment, NewRefund, Payment, Policy, Proof, Resend, Reversal, Settled, State};
-use domain::{
-    AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword,
-};
+use domain::{AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword};
 use server_kit::audit::Chain;
 use server_kit::fault;
 use server_kit::keystore::{KeyError, KeyName, KeyStore};
@@ -216,11 +214,23 @@ impl StepSet for PaymentSteps {
         }
     }
 
-    fn dropped(&self) {
+    fn dropped(&self, _: &StoreError) {
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.forget();
         }
+    }
+
+    fn recovered(&self) {
         self.feed.wake_all();
+    }
+
+    fn wants_upkeep(&self) -> bool {
+        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+    }
+
+    async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        self.owner.check(tx).await?;
+        self.chain.lock().await.seal(tx).await
     }
 }
 
@@ -278,9 +288,8 @@ impl PaymentSteps {
         // The leg is new with every call: when it stands in the payment, this call is the one that took it to HOLDING, also when
         // the set was run again after an unknown outcome of COMMIT.
         let leg = |payment: &Payment| payment.charge.as_ref().and_then(|charge| charge.leg_id);
-        let to_hold = after
-            .as_ref()
-            .is_ok_and(|payment| payment.state == State::Holding && leg(payment) == Some(typed.leg_id));
+        let to_hold =
+            after.as_ref().is_ok_and(|payment| payment.state == State::Holding && leg(payment) == Some(typed.leg_id));
         Ok(Outcome { to_hold, ..Outcome::of(after) })
     }
 

@@ -295,7 +295,7 @@ async fn a_set_that_is_run_again_after_its_commit_gives_the_same_outcomes() {
             outcomes.push(desk.steps.run(&mut tx, &steps).await.unwrap());
             tx.commit().await.unwrap();
             // As after an unknown outcome of COMMIT: what is remembered of the log's head is forgotten.
-            desk.steps.dropped();
+            desk.steps.dropped(&StoreError::CommitUnknown(String::new()));
         }
         let answers = |outcomes: &[Outcome]| -> Vec<(State, Option<Reason>)> {
             outcomes.iter().map(|o| o.payment.as_ref().map(|p| (p.state, p.refusal)).unwrap()).collect()

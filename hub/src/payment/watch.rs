@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::{PaymentId, TerminalId};
 use domain::payment::Payment;
+use domain::{PaymentId, TerminalId};
 use tokio::sync::watch;
 
 /// Who waits for which payment, on this replica.

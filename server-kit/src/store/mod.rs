@@ -6,6 +6,7 @@
 //! exist are those of [`Value`]. Where the engines must differ, match on [`Tx::dialect`] and say why.
 
 mod error;
+mod lent;
 mod listen;
 mod open;
 mod owner;
@@ -19,22 +20,28 @@ mod value;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Timestamp;
 use sqlx::{PgPool, SqlitePool};
+use tokio::time::timeout;
 
 use crate::clock::SharedClock;
 
 pub use error::StoreError;
 pub use listen::{Heard, Listener};
 pub use open::{Migrations, StoreOptions};
-pub use owner::Owner;
+pub use owner::{Owner, OwnershipLost};
 pub use table::Table;
 pub use tx::{Load, Tx};
 pub use value::{Keys, Row, Value};
 pub use writer::{GroupWriter, StepSet, WriterOptions};
 
+use lent::Lent;
 use tx::Inner;
+
+/// How long a read may take, with the wait for a connection.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Which engine is behind the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +89,9 @@ impl Store {
                 Ok(Tx { inner: Inner::Sqlite(tx), now: self.clock.now() })
             }
             Pools::Postgres { write, .. } => {
-                let tx = write.begin().await?;
-                let mut tx = Tx { inner: Inner::Postgres(tx), now: Timestamp::default() };
+                let mut lent = Lent::by(write).await?;
+                lent.begin().await?;
+                let mut tx = Tx { inner: Inner::Postgres(lent), now: Timestamp::default() };
                 tx.now = database_time(&mut tx).await?;
                 Ok(tx)
             }
@@ -92,13 +100,23 @@ impl Store {
 
     /// Runs one query outside of any transaction, on a connection that writes never hold up.
     pub async fn fetch(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        match timeout(READ_WITHIN, self.fetch_at_leisure(sql, args)).await {
+            Ok(rows) => rows,
+            Err(_) => Err(StoreError::Away(format!("no answer within {} s", READ_WITHIN.as_secs()))),
+        }
+    }
+
+    /// The same without a deadline, for an operator's check that reads everything.
+    pub async fn fetch_at_leisure(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match &self.pools {
             Pools::Sqlite { read, .. } => {
                 let rows = sqlx::query_with(sql, tx::sqlite_arguments(args)?).fetch_all(read).await?;
                 Ok(rows.into_iter().map(Row::Sqlite).collect())
             }
             Pools::Postgres { read, .. } => {
-                let rows = sqlx::query_with(sql, tx::postgres_arguments(args)?).fetch_all(read).await?;
+                let mut lent = Lent::by(read).await?;
+                let rows = sqlx::query_with(sql, tx::postgres_arguments(args)?).fetch_all(lent.get()?).await?;
+                lent.give_back();
                 Ok(rows.into_iter().map(Row::Postgres).collect())
             }
         }

@@ -1,6 +1,7 @@
 //! Opening a database: its settings are checked, its migrations run, and nobody else may own it.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,6 +15,13 @@ use sqlx::{ConnectOptions, PgPool, SqlitePool};
 
 use super::{Pools, Store, StoreError};
 use crate::clock::SharedClock;
+
+/// How long to wait for a connection, a new one or one of the pool's.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
+/// Has the server notice within 11 seconds that this host has gone without a word, and release what it held: rows that it
+/// had locked, and names that it owned. The server's own default is two hours.
+const KEEP_ALIVE: [(&str, &str); 3] =
+    [("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")];
 
 /// The twin migrations of one server: the same file names in two folders, one for each engine.
 #[derive(Debug)]
@@ -62,6 +70,7 @@ async fn open_sqlite(
     clock: SharedClock,
 ) -> Result<Store, StoreError> {
     let lock = lock_file(file)?;
+    private(file)?;
     let base = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
@@ -76,6 +85,7 @@ async fn open_sqlite(
     let write = SqlitePoolOptions::new()
         .max_connections(1)
         .min_connections(1)
+        .acquire_timeout(ACQUIRE_WITHIN)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
@@ -85,6 +95,7 @@ async fn open_sqlite(
     check_sqlite(&write).await?;
     let read = SqlitePoolOptions::new()
         .max_connections(options.readers)
+        .acquire_timeout(ACQUIRE_WITHIN)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
@@ -98,13 +109,19 @@ fn lock_file(file: &Path) -> Result<File, StoreError> {
     let mut path = file.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let lock = lock.map_err(|error| StoreError::File { path: path.clone(), error })?;
+    let lock = private(&path)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: file.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::File { path, error }),
+        Err(TryLockError::Error(error)) => Err(StoreError::File { path, error: Arc::new(error) }),
     }
+}
+
+/// Opens a file for writing; one that is not there yet is made for its owner only, for a database holds names and purchases.
+/// SQLite gives the files beside a database the mode that the database has.
+fn private(path: &Path) -> Result<File, StoreError> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    file.map_err(|error| StoreError::File { path: path.to_owned(), error: Arc::new(error) })
 }
 
 async fn check_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
@@ -128,13 +145,14 @@ async fn open_postgres(options: &StoreOptions, migrations: &Migrator, clock: Sha
         .map_err(|_| StoreError::UnknownUrl { url: "postgres://…".to_owned() })?
         .application_name("bankhub")
         .statement_cache_capacity(512)
+        .options(KEEP_ALIVE)
         .disable_statement_logging();
     if let Some(password) = &options.password {
         base = base.password(password.expose_secret());
     }
     let read = PgPoolOptions::new()
         .max_connections(options.readers)
-        .acquire_timeout(Duration::from_secs(5))
+        .acquire_timeout(ACQUIRE_WITHIN)
         .test_before_acquire(false)
         .connect_with(base.clone())
         .await?;
@@ -148,12 +166,12 @@ async fn open_postgres(options: &StoreOptions, migrations: &Migrator, clock: Sha
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
-        ("lock_timeout", "5s"),
+        ("lock_timeout", "1s"),
         ("idle_in_transaction_session_timeout", "15s"),
     ]);
     let write = PgPoolOptions::new()
         .max_connections(options.writers)
-        .acquire_timeout(Duration::from_secs(5))
+        .acquire_timeout(ACQUIRE_WITHIN)
         .test_before_acquire(false)
         .connect_with(keyed)
         .await?;

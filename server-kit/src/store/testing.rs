@@ -1,5 +1,6 @@
 //! An empty database for a test, on each engine there is.
 
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -10,11 +11,19 @@ use crate::rng::{Rng as _, SystemRng};
 /// Names a PostgreSQL server and a database on it from which tests may create others; unset, tests run on SQLite alone.
 pub const POSTGRES: &str = "BANKHUB_TEST_POSTGRES";
 
-/// A database that nobody else uses. Its files go when it is dropped; on PostgreSQL the throw-away server goes as a whole.
+/// A database that nobody else uses. It goes when it is dropped, so it must outlive the stores that are opened on it.
 #[derive(Debug)]
 pub struct TestDatabase {
     options: StoreOptions,
-    _folder: Option<TempDir>,
+    made: Option<Made>,
+}
+
+#[derive(Debug)]
+enum Made {
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    Folder(TempDir),
+    /// A database on the server with this URL.
+    Database { admin: String, name: String },
 }
 
 /// One empty database for each engine. Without PostgreSQL it says so, for whoever reads the test's output.
@@ -33,7 +42,7 @@ impl TestDatabase {
     pub fn sqlite() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let url = format!("sqlite:{}", folder.path().join("test.sqlite").display());
-        Self { options: StoreOptions::new(&url), _folder: Some(folder) }
+        Self { options: StoreOptions::new(&url), made: Some(Made::Folder(folder)) }
     }
 
     /// A new database on the server of [`POSTGRES`]; nothing if that is not set.
@@ -42,12 +51,15 @@ impl TestDatabase {
         let mut bytes = [0; 16];
         SystemRng::new().fill(&mut bytes).expect("randomness");
         let name = format!("bankhub_test_{}", Uuid::from_bytes(bytes).simple());
-        let pool = sqlx::PgPool::connect(&admin).await.expect("the PostgreSQL server for tests");
-        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        sqlx::query(create).execute(&pool).await.expect("a new database");
-        pool.close().await;
+        as_admin(&admin, format!("CREATE DATABASE {name}")).await.expect("a new database");
         let (server, _) = admin.rsplit_once('/').expect("a URL with a database");
-        Some(Self { options: StoreOptions::new(&format!("{server}/{name}")), _folder: None })
+        let options = StoreOptions::new(&format!("{server}/{name}"));
+        Some(Self { options, made: Some(Made::Database { admin, name }) })
+    }
+
+    /// A database that another process has made, and takes away.
+    pub fn of_another_process(url: &str) -> Self {
+        Self { options: StoreOptions::new(url), made: None }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -62,4 +74,31 @@ impl TestDatabase {
     pub async fn open(&self, migrations: &Migrations, clock: SharedClock) -> Result<Store, StoreError> {
         Store::open(&self.options, migrations, clock).await
     }
+
+    /// Breaks every connection to it; SQLite has none that could break.
+    pub async fn cut_connections(&self) {
+        let Some(Made::Database { admin, name }) = &self.made else { return };
+        let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+        as_admin(admin, sql).await.expect("connections are ended");
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Some(Made::Database { admin, name }) = self.made.take() else { return };
+        let remove = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime
+                .block_on(as_admin(&admin, format!("DROP DATABASE {name} WITH (FORCE)")))
+                .map_err(std::io::Error::other)
+        };
+        // The test's own runtime cannot be waited on here. What cannot be removed goes with the throw-away server.
+        let _ = std::thread::spawn(remove).join();
+    }
+}
+
+async fn as_admin(url: &str, sql: String) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect(url).await?;
+    connection.execute(AssertSqlSafe(sql)).await?;
+    connection.close().await
 }

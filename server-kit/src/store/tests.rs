@@ -1,5 +1,8 @@
 //! The store's promises, on both engines.
 
+mod owner;
+mod writer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,7 +151,7 @@ impl StepSet for Adding {
         Ok(outcomes)
     }
 
-    fn dropped(&self) {
+    fn dropped(&self, _: &StoreError) {
         self.dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 }
@@ -203,32 +206,6 @@ async fn two_writers_on_one_postgresql_lose_no_update() {
 }
 
 #[tokio::test]
-async fn one_process_owns_a_name_and_a_successor_fences_it() {
-    for database in databases().await {
-        let store = open(&database).await;
-        let first = Owner::take(&store, "bank-a", id(1)).await.unwrap();
-        if database.dialect() == Dialect::Postgres {
-            let second = Owner::take(&store, "bank-a", id(2)).await;
-            assert!(matches!(second, Err(StoreError::Owned { .. })));
-            assert!(Owner::take(&store, "bank-b", id(2)).await.is_ok());
-        }
-        let mut tx = store.begin().await.unwrap();
-        first.check(&mut tx).await.unwrap();
-        drop(tx);
-        assert!(first.alive().await);
-        // A successor that took over while the first was cut off leaves its mark.
-        let mut tx = store.begin().await.unwrap();
-        let sql = "UPDATE owners SET mark = $1 WHERE name = 'bank-a'";
-        tx.execute(sql, vec![id(9).into()]).await.unwrap();
-        tx.commit().await.unwrap();
-        if database.dialect() == Dialect::Postgres {
-            let mut tx = store.begin().await.unwrap();
-            assert!(matches!(first.check(&mut tx).await, Err(StoreError::Fenced { .. })));
-        }
-    }
-}
-
-#[tokio::test]
 async fn an_sqlite_file_is_opened_once() {
     let database = TestDatabase::sqlite();
     let store = open(&database).await;
@@ -237,6 +214,30 @@ async fn an_sqlite_file_is_opened_once() {
     store.close().await;
     drop(store);
     open(&database).await;
+}
+
+#[tokio::test]
+async fn an_sqlite_database_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let database = TestDatabase::sqlite();
+    let _store = open(&database).await;
+    let file = database.url().strip_prefix("sqlite:").unwrap();
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let mode = std::fs::metadata(format!("{file}{suffix}")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{suffix}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_finds_a_host_that_has_gone_within_seconds() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let store = open(&database).await;
+    // On a Unix socket there is nothing to find, and the settings read 0.
+    let sql = "SELECT CASE WHEN inet_client_addr() IS NULL THEN '5 2 3' ELSE current_setting('tcp_keepalives_idle') \
+               || ' ' || current_setting('tcp_keepalives_interval') || ' ' || current_setting('tcp_keepalives_count') END";
+    let row = store.fetch_one(sql, Vec::new()).await.unwrap().unwrap();
+    assert_eq!(row.text(0).unwrap(), "5 2 3");
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use domain::Timestamp;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments as _, AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction};
+use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr, SqlStr, Sqlite, Transaction};
 
+use super::lent::{Lent, bounded};
 use super::table::chunks;
 use super::{Dialect, Keys, Row, StoreError, Table, Value};
 
@@ -21,7 +22,7 @@ pub struct Tx {
 #[derive(Debug)]
 pub(super) enum Inner {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Lent),
 }
 
 /// A query that loads the rows that a set of keys names.
@@ -61,7 +62,7 @@ impl Tx {
                 Ok(rows.into_iter().map(Row::Sqlite).collect())
             }
             Inner::Postgres(tx) => {
-                let rows = sqlx::query_with(sql, postgres_arguments(args)?).fetch_all(&mut **tx).await?;
+                let rows = bounded(sqlx::query_with(sql, postgres_arguments(args)?).fetch_all(tx.get()?)).await?;
                 Ok(rows.into_iter().map(Row::Postgres).collect())
             }
         }
@@ -79,7 +80,7 @@ impl Tx {
                 Ok(done.rows_affected())
             }
             Inner::Postgres(tx) => {
-                let done = sqlx::query_with(sql, postgres_arguments(args)?).execute(&mut **tx).await?;
+                let done = bounded(sqlx::query_with(sql, postgres_arguments(args)?).execute(tx.get()?)).await?;
                 Ok(done.rows_affected())
             }
         }
@@ -107,8 +108,8 @@ impl Tx {
                     if let Some(last) = part.last().cloned() {
                         part.resize(part.len().next_power_of_two(), last);
                     }
-                    let marks: Vec<String> = (1..=part.len()).map(|i| format!("${i}")).collect();
-                    let sql = format!("{} IN ({}){}", load.select, marks.join(", "), load.tail);
+                    let marks = vec!["?"; part.len()].join(", ");
+                    let sql = format!("{} IN ({marks}){}", load.select, load.tail);
                     rows.extend(self.fetch_sql(AssertSqlSafe(sql).into_sql_str(), part).await?);
                 }
                 Ok(rows)
@@ -127,7 +128,7 @@ impl Tx {
             Keys::Blobs(blobs) => args.add(blobs),
         }
         .map_err(|error| StoreError::Refused(error.to_string()))?;
-        let rows = sqlx::query_with(sql, args).fetch_all(&mut **tx).await?;
+        let rows = bounded(sqlx::query_with(sql, args).fetch_all(tx.get()?)).await?;
         Ok(rows.into_iter().map(Row::Postgres).collect())
     }
 
@@ -146,7 +147,7 @@ impl Tx {
         &mut self,
         table: &Table,
         rows: Vec<Vec<Value>>,
-        sql: fn(&Table, usize) -> String,
+        sql: fn(&Table, usize, Dialect) -> String,
     ) -> Result<(), StoreError> {
         let mut rows = rows;
         // In key order, so that two replicas that write the same new rows wait for each other instead of deadlocking.
@@ -155,7 +156,8 @@ impl Tx {
         let mut rows = rows.into_iter();
         for size in chunks(rows.len()) {
             let args: Vec<Value> = rows.by_ref().take(size).flatten().collect();
-            let touched = self.execute_sql(AssertSqlSafe(sql(table, size)).into_sql_str(), args).await?;
+            let touched =
+                self.execute_sql(AssertSqlSafe(sql(table, size, self.dialect())).into_sql_str(), args).await?;
             if touched != size as u64 {
                 return Err(StoreError::Conflict);
             }
@@ -166,10 +168,10 @@ impl Tx {
     /// Makes the transaction durable. When this returns `Ok` it is on disk.
     pub async fn commit(self) -> Result<(), StoreError> {
         let done = match self.inner {
-            Inner::Sqlite(tx) => tx.commit().await,
+            Inner::Sqlite(tx) => tx.commit().await.map_err(StoreError::from),
             Inner::Postgres(tx) => tx.commit().await,
         };
-        done.map_err(|error| match StoreError::from(error) {
+        done.map_err(|error| match error {
             StoreError::Away(what) => StoreError::CommitUnknown(what),
             other => other,
         })

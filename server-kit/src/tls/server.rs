@@ -12,7 +12,6 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -24,7 +23,6 @@ use tonic::transport::server::Connected;
 use super::{Peer, TlsError};
 use crate::config::SecretRef;
 use crate::identity::principal_of_certificate;
-use crate::shutdown;
 
 /// How long to wait when the system has no more sockets: long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -84,23 +82,6 @@ impl ServerTls {
         let fresh = Arc::new(build(&self.files)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
-    }
-
-    /// Reloads on every SIGHUP until `stop`.
-    pub fn reload_on_hangup(&self, stop: CancellationToken) -> io::Result<JoinHandle<()>> {
-        let mut requests = shutdown::reload_requests()?;
-        let tls = self.clone();
-        Ok(tokio::spawn(async move {
-            while let Some(Some(())) = stop.run_until_cancelled(requests.recv()).await {
-                match tls.reload() {
-                    Ok(()) => tracing::info!("certificates reloaded"),
-                    Err(error) => tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "certificates could not be reloaded; the ones from before stay in use"
-                    ),
-                }
-            }
-        }))
     }
 
     /// Accepts connections in a task of its own until the stream that is given back is dropped. When `cut` is

@@ -413,3 +413,46 @@ fn half_an_identity_and_a_key_of_another_are_refused_when_they_are_loaded() {
     assert!(matches!(load(files(Some("none"), Some("a"))), Err(TlsError::Unreadable { .. })));
     assert!(matches!(ClientTls::load(&files(None, None), "Not A Name"), Err(TlsError::Federation { .. })));
 }
+
+#[tokio::test]
+async fn sighup_has_both_sides_read_their_certificates_again() {
+    let trial = Trial::new();
+    let (tls, client) = (trial.server_tls(&shape(&bank("bank-b"))), trial.client(&shape(&terminal())));
+    let (server, stop) = (start(&tls).await, CancellationToken::new());
+    let reloading = reload_on_hangup(tls.clone(), client.clone(), stop.clone()).unwrap();
+    trial.save("server", &shape(&hub()));
+    trial.save("client", &shape(&bank("bank-a")));
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP).unwrap();
+    let reached = async {
+        loop {
+            let _ = server.call_hub(&client).await;
+            if server.callers.lock().unwrap().last().is_some_and(|peer| peer.principal == Some(bank("bank-a"))) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("both are reloaded");
+    stop.cancel();
+    reloading.await.unwrap();
+}
+
+#[test]
+fn a_caller_is_admitted_by_role_and_told_why_not() {
+    let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+    let peer = |principal, refused| Some(Arc::new(Peer { principal, refused, addr }));
+    for (peer, allowed, outcome) in [
+        (peer(Some(hub()), None), &[Role::Hub, Role::Operator][..], Ok(hub())),
+        (peer(Some(hub()), None), &[Role::Operator][..], Err(Reason::RoleNotAllowed)),
+        (peer(Some(hub()), None), &[][..], Err(Reason::RoleNotAllowed)),
+        (peer(None, Some(IdentityError::NoUri)), &[Role::Hub][..], Err(Reason::CertificateRefused)),
+        (peer(None, None), &[Role::Hub][..], Err(Reason::CertificateMissing)),
+        (None, &[Role::Hub][..], Err(Reason::CertificateMissing)),
+    ] {
+        let mut request = Request::new(());
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        assert_eq!(caller(&request, allowed), outcome);
+    }
+}

@@ -1,10 +1,14 @@
 //! SIGTERM: what is under way is finished, streams end, the process leaves with success, and nobody has to wait for it.
 
+use std::time::Duration;
+
 use federation_tests::databases::Engine;
 use federation_tests::till::fen;
 use federation_tests::wait::bounded;
 use federation_tests::world::{Setup, World};
 use proto::terminal::{PaymentState, WatchPaymentRequest};
+use rustix::process::{Pid, Signal, kill_process};
+use server_kit::clock::Stopwatch;
 
 #[tokio::test]
 async fn a_hub_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_with_success() {
@@ -25,7 +29,7 @@ async fn a_hub_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_with_su
         federation_tests::wait::until("the bank to be asked", World::HEALING, reached).await;
         let stopping = async { world.server("hub-1").stop().await.unwrap() };
         let healing = async {
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
             relay.let_pass();
         };
         tokio::join!(stopping, healing);
@@ -36,6 +40,35 @@ async fn a_hub_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_with_su
     assert!(!matches!(ended, Ok(Some(_))), "{ended:?}");
     world.server("hub-1").start().await.unwrap();
     assert_eq!(world.settled().await.charged_minor(), 1_000);
+}
+
+#[tokio::test]
+async fn a_hub_that_is_told_twice_stops_at_once() {
+    let mut world = Setup::on(Engine::Sqlite).interposed().with("banks.timeout", "20s").start().await;
+    let (till, payer) = (world.till("till-1"), world.payer("bank-a", 10_000).await);
+    let (id, code) = till.begin(&payer, fen(1_000)).await;
+    world.relay("bank-a").hold_back();
+    let attempt = till.new_id();
+    let paying = till.authorize(&id, &attempt, &code, payer.password());
+    let stopping = async {
+        let reached = async || world.states().await.contains_key("HOLDING").then_some(());
+        federation_tests::wait::until("the bank to be asked", World::HEALING, reached).await;
+        let hub = world.server("hub-1");
+        let process = i32::try_from(hub.process_id().unwrap()).ok().and_then(Pid::from_raw).unwrap();
+        let time = Stopwatch::start();
+        kill_process(process, Signal::TERM).unwrap();
+        // Two signals of one kind that come together are one.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        kill_process(process, Signal::TERM).unwrap();
+        hub.wait_gone().await.unwrap();
+        assert!(time.elapsed() < Duration::from_secs(3), "it took {:?}", time.elapsed());
+    };
+    let (answer, ()) = tokio::join!(paying, stopping);
+    assert!(answer.is_err(), "{answer:?}");
+    world.relay("bank-a").let_pass();
+    world.server("hub-1").start().await.unwrap();
+    till.outcome(&id).await;
+    world.settled().await;
 }
 
 #[tokio::test]
@@ -53,7 +86,7 @@ async fn a_bank_that_is_told_to_stop_keeps_what_it_holds_and_goes_on_with_it() {
     };
     let restarting = async {
         for _ in 0..2 {
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
             let bank = world.server("bank-a");
             bank.stop().await.unwrap();
             bank.start().await.unwrap();

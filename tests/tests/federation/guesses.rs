@@ -10,6 +10,7 @@ use federation_tests::wait::until;
 use federation_tests::world::{Setup, World};
 use futures_util::future::join_all;
 use proto::terminal::PaymentState;
+use server_kit::clock::{Clock as _, SystemClock};
 
 use crate::{reason, refused};
 
@@ -100,6 +101,19 @@ async fn m5_a_code_that_has_ended_is_refused_and_the_payment_with_it() {
     let payment = till.get(&late).await.unwrap();
     assert_eq!(reason(&payment), "CODE_EXPIRED");
     assert_eq!(refused(till.authorize(&late, &till.new_id(), &code, payer.password()).await), Reason::NotAwaitingCode);
+    assert_eq!(world.settled().await.charged_minor(), 0);
+}
+
+#[tokio::test]
+async fn m5_a_code_that_has_ended_is_refused_before_anybody_has_swept_it_away() {
+    let setup = Setup::on(Engine::Sqlite).with("payments.code_ttl", "1s").with("payments.sweep_every", "60s");
+    let world = setup.start().await;
+    let (till, payer) = (world.till("till-1"), world.payer("bank-a", 10_000).await);
+    let (id, code) = till.begin(&payer, fen(10)).await;
+    let ends = proto::from_timestamp(&till.get(&id).await.unwrap().code_expires_at.unwrap());
+    until("the code to end", Duration::from_secs(10), async || (SystemClock.now() >= ends).then_some(())).await;
+    let late = till.authorize(&id, &till.new_id(), &code, payer.password()).await.unwrap();
+    assert_eq!((late.state(), reason(&late)), (PaymentState::Declined, "CODE_EXPIRED"));
     assert_eq!(world.settled().await.charged_minor(), 0);
 }
 

@@ -9,6 +9,7 @@
     reason = "a test fails loudly"
 )]
 
+mod any_moment;
 mod callers;
 mod configuration;
 mod cut_links;

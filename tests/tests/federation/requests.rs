@@ -5,6 +5,7 @@ use federation_tests::callers::send_bytes;
 use federation_tests::databases::Engine;
 use federation_tests::till::{Till, fen};
 use federation_tests::world::Setup;
+use futures_util::future::join_all;
 use prost::Message as _;
 use proto::bank::{DepositCashRequest, HoldLegRequest, OpenAccountRequest, RefundLegRequest, VoidLegRequest};
 use proto::common::{LineItem, Merchant, Money};
@@ -211,6 +212,20 @@ async fn bytes_that_are_no_message_or_too_many_are_refused_and_the_hub_goes_on()
     assert_eq!(world.payments().await, 0);
     send_bytes(channel(), CREATE, encoded).await.unwrap();
     assert_eq!(world.settled().await.payments.len(), 1);
+}
+
+#[tokio::test]
+async fn a_terminal_that_asks_too_often_is_told_so_and_takes_nothing_from_another() {
+    let world = Setup::on(Engine::Sqlite).with("payments.reads_per_terminal_per_second", "5").start().await;
+    let (till, other) = (world.till("till-1"), world.till("till-2"));
+    let id = till.new_id();
+    let answers = join_all((0..100).map(|_| till.get(&id))).await;
+    let reasons: Vec<_> = answers.into_iter().map(refused).collect();
+    let busy = reasons.iter().filter(|reason| **reason == Reason::TooBusy).count();
+    let answered = reasons.iter().filter(|reason| **reason == Reason::PaymentUnknown).count();
+    assert_eq!((busy + answered, busy >= 50, answered >= 5), (100, true, true), "{reasons:?}");
+    assert_eq!(refused(other.get(&id).await), Reason::PaymentUnknown);
+    world.settled().await;
 }
 
 #[tokio::test]

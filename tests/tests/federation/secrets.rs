@@ -1,9 +1,10 @@
-//! No secret in any log (M8).
+//! No secret in any log, and a log that shows tampering (M8).
 
 use federation_tests::databases::Engine;
 use federation_tests::payer::another_code;
 use federation_tests::till::fen;
-use federation_tests::world::Setup;
+use federation_tests::wait::{bounded, until};
+use federation_tests::world::{Setup, World};
 use proto::terminal::PaymentState;
 
 #[tokio::test]
@@ -35,13 +36,59 @@ async fn m8_no_log_has_a_phone_number_a_code_a_password_or_an_account_in_it() {
     }
     let master = world.federation.server("hub-1").unwrap().member().master();
     secrets.push(("master key", std::fs::read_to_string(master).unwrap().trim().to_owned()));
-    let logs = world.logs();
+    let mut logs = world.logs();
+    for server in ["hub-1", "bank-a", "bank-b"] {
+        assert!(world.operations(server, "/livez").await.starts_with("HTTP/1.1 200"));
+        assert!(world.operations(server, "/readyz").await.starts_with("HTTP/1.1 200"));
+        let metrics = world.operations(server, "/metrics").await;
+        assert!(metrics.contains("# TYPE"), "{metrics}");
+        logs += &metrics;
+    }
     assert!(logs.len() > 2_000 && logs.contains("DEBUG"), "the logs say too little to prove anything");
     for (what, secret) in &secrets {
         let found = logs.lines().find(|line| holds(line, secret));
         assert!(found.is_none(), "a {what} stands in a log: {}", found.unwrap_or_default());
     }
     world.settled().await;
+}
+
+#[tokio::test]
+async fn m8_a_row_of_the_log_that_was_changed_or_cut_off_is_found() {
+    const CHANGES: [(&str, &str); 3] = [
+        ("was changed", "UPDATE audit_log SET content = replace(content, 'till-1', 'till-2') WHERE kind = 'COMMITTED'"),
+        ("are missing", "DELETE FROM audit_log WHERE kind = 'HOLDING'"),
+        ("was changed", "UPDATE audit_log SET occurred_at = occurred_at + 1 WHERE kind = 'POSTED'"),
+    ];
+    for (told, sql) in CHANGES {
+        let mut world = Setup::on(Engine::Sqlite).start().await;
+        let (till, payer) = (world.till("till-1"), world.payer("bank-a", 10_000).await);
+        for _ in 0..2 {
+            till.sell(&payer, fen(100)).await;
+        }
+        let at_rest = async || (world.states().await.get("POSTED") == Some(&2)).then_some(());
+        until("the posting", World::HEALING, at_rest).await;
+        world.federation.stop().await.unwrap();
+        let (healthy, said) = doctor(&world).await;
+        assert!(healthy, "{said}");
+        let store = world.open("hub-1").await;
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.execute(sql, Vec::new()).await.unwrap() > 0);
+        tx.commit().await.unwrap();
+        store.close().await;
+        drop(store);
+        let (healthy, said) = doctor(&world).await;
+        assert!(!healthy && said.contains(told), "{sql}: {said}");
+    }
+}
+
+/// Runs `bankhub doctor` on the hub; whether all was well, and what it said.
+async fn doctor(world: &World) -> (bool, String) {
+    let hub = world.federation.server("hub-1").unwrap();
+    let mut command = tokio::process::Command::new(federation_tests::bankhub());
+    command.args(["doctor", "hub", "--config"]).arg(hub.config()).kill_on_drop(true);
+    let output = bounded("doctor", World::HEALING, command.output()).await.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
 /// Whether the secret stands in the line, and not by chance inside a longer number, a time or an id.

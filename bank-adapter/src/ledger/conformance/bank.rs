@@ -1,6 +1,5 @@
 //! A bank for a test: a ledger on an engine of its own, and short names for what tests do with it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::ledger::{
@@ -10,66 +9,14 @@ use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
 use domain::{AccountId, BankId, Currency, LegId, MerchantId, Money, PaymentId, Reason};
 use server_kit::clock::SystemClock;
+use server_kit::identity::{Principal, Role};
 use server_kit::keystore::{Keyring, SharedKeyStore};
 use server_kit::rng::{IdMaker, SeededRng, SystemRng};
-use server_kit::store::{Owner, Store, StoreError, StoreOptions, WriterOptions};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use tempfile::TempDir;
+use server_kit::store::testing::TestDatabase;
+use server_kit::store::{Owner, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
 use crate::ledger::{Ledger, LedgerError, LedgerParts, Opening};
-
-/// Names a server on which the tests may create databases: `postgres://user@host:port/postgres`.
-pub(super) const POSTGRES: &str = "BANKHUB_TEST_POSTGRES";
-
-/// Where a test's database is, until the test ends.
-#[derive(Debug)]
-pub(super) enum Place {
-    /// In a folder, which is removed with the test that made it.
-    Sqlite {
-        folder: PathBuf,
-        _made: Option<TempDir>,
-    },
-    Postgres {
-        server: String,
-        database: String,
-    },
-}
-
-impl Place {
-    pub(super) fn sqlite() -> Self {
-        let made = tempfile::tempdir().unwrap();
-        Self::Sqlite { folder: made.path().to_owned(), _made: Some(made) }
-    }
-
-    /// A new database on the server that the environment names; `None` when it names none.
-    pub(super) async fn postgres(ids: &IdMaker) -> Option<Self> {
-        let server = std::env::var(POSTGRES).ok()?;
-        let database = format!("bank_test_{}", ids.uuid().unwrap().simple());
-        let mut admin = PgConnection::connect(&server).await.unwrap();
-        let sql = AssertSqlSafe(format!("CREATE DATABASE {database}"));
-        sqlx::query(sql).execute(&mut admin).await.unwrap();
-        Some(Self::Postgres { server, database })
-    }
-
-    pub(super) fn url(&self) -> String {
-        match self {
-            Self::Sqlite { folder, .. } => format!("sqlite:{}", folder.join("bank.db").display()),
-            Self::Postgres { server, database } => {
-                let (base, _) = server.rsplit_once('/').unwrap();
-                format!("{base}/{database}")
-            }
-        }
-    }
-
-    async fn remove(self) {
-        if let Self::Postgres { server, database } = self {
-            let mut admin = PgConnection::connect(&server).await.unwrap();
-            let sql = AssertSqlSafe(format!("DROP DATABASE {database} WITH (FORCE)"));
-            sqlx::query(sql).execute(&mut admin).await.unwrap();
-        }
-    }
-}
 
 /// A bank whose ledger is open.
 #[derive(Debug)]
@@ -78,12 +25,17 @@ pub(super) struct Bank {
     pub(super) store: Store,
     pub(super) keys: SharedKeyStore,
     pub(super) ids: IdMaker,
-    pub(super) place: Place,
+    pub(super) database: TestDatabase,
     writer: JoinHandle<()>,
 }
 
 pub(super) fn bank_id() -> BankId {
     BankId::parse("bank-a").unwrap()
+}
+
+/// Who serves the bank's counter.
+pub(super) fn teller() -> Principal {
+    Principal::member("trial.example", Role::Operator, "teller").unwrap()
 }
 
 pub(super) fn id_maker() -> IdMaker {
@@ -95,13 +47,12 @@ pub(super) fn cny(minor: i64) -> Money {
 }
 
 impl Bank {
-    pub(super) async fn open(place: Place) -> Self {
-        Self::open_with(place, Arc::new(Keyring::generate(Arc::new(SeededRng::new(5))).unwrap())).await
+    pub(super) async fn open(database: TestDatabase) -> Self {
+        Self::open_with(database, Arc::new(Keyring::generate(Arc::new(SeededRng::new(5))).unwrap())).await
     }
 
-    async fn open_with(place: Place, keys: SharedKeyStore) -> Self {
-        let options = StoreOptions::new(&place.url());
-        let store = Store::open(&options, &crate::migrations(), SystemClock::shared()).await.unwrap();
+    async fn open_with(database: TestDatabase, keys: SharedKeyStore) -> Self {
+        let store = database.open(&crate::migrations(), SystemClock::shared()).await.unwrap();
         let ids = id_maker();
         let owner = Ledger::take_ownership(&store, &bank_id(), &ids).await.unwrap();
         let parts = LedgerParts {
@@ -112,35 +63,30 @@ impl Bank {
             rng: SystemRng::shared(),
         };
         let (ledger, writer) = Ledger::start(parts, WriterOptions::default());
-        Self { ledger, store, keys, ids, place, writer }
+        Self { ledger, store, keys, ids, database, writer }
     }
 
     /// Ends the process, as it were, and starts another one on the same database.
     pub(super) async fn restart(self) -> Self {
-        let (place, keys) = self.close().await;
-        Self::open_with(place, keys).await
+        let (database, keys) = self.close().await;
+        Self::open_with(database, keys).await
     }
 
-    pub(super) async fn close(self) -> (Place, SharedKeyStore) {
+    pub(super) async fn close(self) -> (TestDatabase, SharedKeyStore) {
         drop(self.ledger);
         self.writer.await.unwrap();
         self.store.close().await;
-        (self.place, self.keys)
+        (self.database, self.keys)
     }
 
-    /// Checks what must hold at the end of every test, and takes the database away.
+    /// Checks what must hold at the end of every test.
     pub(super) async fn end(self) {
         let report = crate::check_books(&self.store).await.unwrap();
         assert!(report.is_right(), "{report:#?}");
         for chain in server_kit::audit::verify(&self.store, &*self.keys).await.unwrap() {
             assert!(chain.faults.is_empty() && chain.rows > 0, "M8: the log is whole: {chain:#?}");
         }
-        self.close().await.0.remove().await;
-    }
-
-    /// Takes the database away without looking at the books.
-    pub(super) async fn abandon(self) {
-        self.close().await.0.remove().await;
+        self.close().await;
     }
 
     pub(super) fn leg_id(&self) -> LegId {
@@ -152,14 +98,14 @@ impl Bank {
         let account_id = AccountId::from_uuid(self.ids.uuid().unwrap());
         let holder = Line::parse("王小明").unwrap();
         let opening = Opening { account_id, currency: Currency::CNY, holder, payment_limit_minor: 0 };
-        self.ledger.open_account(opening).await.unwrap();
+        self.ledger.open_account(opening, teller()).await.unwrap();
         self.deposit(account_id, minor).await.unwrap();
         account_id
     }
 
     pub(super) async fn deposit(&self, account_id: AccountId, minor: i64) -> Result<Account, LedgerError> {
         let id = DepositId::from_uuid(self.ids.uuid().unwrap());
-        self.ledger.deposit_cash(Deposit { id, account_id, amount: cny(minor) }).await
+        self.ledger.deposit_cash(Deposit { id, account_id, amount: cny(minor) }, teller()).await
     }
 
     pub(super) async fn available(&self, account_id: AccountId) -> i64 {
@@ -187,14 +133,13 @@ impl Bank {
     }
 
     pub(super) async fn freeze(&self, account_id: AccountId, frozen: bool) {
-        let account = self.ledger.set_frozen(FreezeOrder { account_id, frozen }).await.unwrap();
+        let account = self.ledger.set_frozen(FreezeOrder { account_id, frozen }, teller()).await.unwrap();
         assert_eq!(account.frozen, frozen);
     }
 
     /// Who tries to own the ledger beside the one who does.
     pub(super) async fn second_owner(&self) -> Result<Owner, StoreError> {
-        let options = StoreOptions::new(&self.place.url());
-        let store = Store::open(&options, &crate::migrations(), SystemClock::shared()).await?;
+        let store = self.database.open(&crate::migrations(), SystemClock::shared()).await?;
         Ledger::take_ownership(&store, &bank_id(), &self.ids).await
     }
 }

@@ -2,16 +2,16 @@
 //! the process that dies. Needs the feature `fault-points`.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
 use std::process::Command;
 
 use domain::ledger::LegState::{Held, Posted};
 use domain::{AccountId, LegId};
 use server_kit::fault;
+use server_kit::store::testing::TestDatabase;
 
-use super::bank::{Bank, Place};
+use super::bank::Bank;
 
-/// Tells the process that dies: the folder of the database, the account, and the leg.
+/// Tells the process that dies: the URL of the database, the account, and the leg.
 const CHILD: &str = "BANKHUB_KILLED_TEST";
 
 #[tokio::test]
@@ -27,16 +27,15 @@ async fn what_was_committed_before_a_kill_stands_and_nothing_else() {
         ("D5.after", Some(Posted), 700),
     ];
     for (point, state, left) in table {
-        let bank = Bank::open(Place::sqlite()).await;
+        let bank = Bank::open(TestDatabase::sqlite()).await;
         let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
-        let (place, _) = bank.close().await;
-        let Place::Sqlite { folder, .. } = &place else { unreachable!() };
-        let told = format!("{}|{account}|{leg}", folder.display());
+        let (database, _) = bank.close().await;
+        let told = format!("{}|{account}|{leg}", database.url());
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", this_test]).env(CHILD, told).env(fault::ENVIRONMENT, point);
         assert_eq!(child.output().unwrap().status.signal(), Some(9), "{point}");
 
-        let bank = Bank::open(place).await;
+        let bank = Bank::open(database).await;
         assert_eq!(bank.ledger.leg(leg).await.ok().map(|leg| leg.state), state, "{point}");
         assert_eq!(bank.available(account).await, left, "{point}");
         // Whoever asked got no answer and asks again.
@@ -49,8 +48,8 @@ async fn what_was_committed_before_a_kill_stands_and_nothing_else() {
 
 /// Holds and posts until the fault point that is armed.
 async fn die(told: &str) {
-    let [folder, account, leg] = told.split('|').collect::<Vec<_>>().try_into().unwrap();
-    let bank = Bank::open(Place::Sqlite { folder: PathBuf::from(folder), _made: None }).await;
+    let [url, account, leg] = told.split('|').collect::<Vec<_>>().try_into().unwrap();
+    let bank = Bank::open(TestDatabase::of_another_process(url)).await;
     let leg = LegId::parse(leg).unwrap();
     bank.hold(leg, AccountId::parse(account).unwrap(), 300).await.unwrap();
     bank.post(leg).await.unwrap();

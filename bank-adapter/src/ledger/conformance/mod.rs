@@ -1,7 +1,6 @@
 //! What the stored ledger must do, on SQLite and on PostgreSQL alike.
 //!
-//! PostgreSQL takes part when `BANKHUB_TEST_POSTGRES` names a server (`postgres://user@host:port/postgres`) on which databases may be
-//! created.
+//! PostgreSQL takes part when there is one: see [`server_kit::store::testing`].
 
 mod bank;
 #[cfg(feature = "fault-points")]
@@ -16,8 +15,9 @@ use domain::ledger::LegState::{Held, Posted, Refused, Voided};
 use domain::ledger::{Deposit, DepositId, Facts, route};
 use domain::text::Line;
 use domain::{AccountId, Currency, LegId, PaymentId, Reason, Timestamp};
+use server_kit::store::testing::TestDatabase;
 
-use self::bank::{Bank, Place, cny, hold_order, id_maker};
+use self::bank::{Bank, cny, hold_order, teller};
 use self::ownership::*;
 use self::resolving::*;
 use self::sets::*;
@@ -28,14 +28,14 @@ macro_rules! on_both_engines {
         mod on_sqlite {
             $(#[tokio::test]
             async fn $case() {
-                super::$case(super::Bank::open(super::Place::sqlite()).await).await;
+                super::$case(super::Bank::open(super::TestDatabase::sqlite()).await).await;
             })*
         }
         mod on_postgres {
             $(#[tokio::test]
             async fn $case() {
-                if let Some(place) = super::postgres().await {
-                    super::$case(super::Bank::open(place).await).await;
+                if let Some(database) = super::TestDatabase::postgres().await {
+                    super::$case(super::Bank::open(database).await).await;
                 }
             })*
         }
@@ -66,15 +66,9 @@ on_both_engines! {
     stored_decisions_can_be_decided_again
     legs_that_are_held_for_long_become_what_the_hub_says
     legs_that_wait_do_not_keep_others_from_their_turn
-}
-
-#[allow(clippy::print_stdout, reason = "whoever runs the tests has to see that half of them did nothing")]
-async fn postgres() -> Option<Place> {
-    let place = Place::postgres(&id_maker()).await;
-    if place.is_none() {
-        println!("skipped: no PostgreSQL ({} is not set)", bank::POSTGRES);
-    }
-    place
+    a_leg_that_cannot_be_resolved_does_not_keep_the_others_from_it
+    the_log_says_who_did_what_at_the_counter
+    the_end_of_the_log_is_signed_when_the_node_stops
 }
 
 async fn a_hold_that_is_sent_again_reserves_once(bank: Bank) {
@@ -254,17 +248,21 @@ async fn cash_and_openings_count_once(bank: Bank) {
         holder: Line::parse("王小明").unwrap(),
         payment_limit_minor: 0,
     };
-    assert_eq!(bank.ledger.open_account(opening.clone()).await.unwrap().number, number, "the first number stays");
+    assert_eq!(
+        bank.ledger.open_account(opening.clone(), teller()).await.unwrap().number,
+        number,
+        "the first number stays"
+    );
     let other = super::Opening { payment_limit_minor: 5, ..opening };
-    let taken = bank.ledger.open_account(other).await;
+    let taken = bank.ledger.open_account(other, teller()).await;
     assert!(matches!(taken, Err(LedgerError::Refused(Reason::IdTaken))), "{taken:?}");
 
     let id = DepositId::from_uuid(bank.ids.uuid().unwrap());
     let deposit = Deposit { id, account_id: account, amount: cny(5) };
     for _ in 0..3 {
-        assert_eq!(bank.ledger.deposit_cash(deposit).await.unwrap().available_minor(), 1_005);
+        assert_eq!(bank.ledger.deposit_cash(deposit, teller()).await.unwrap().available_minor(), 1_005);
     }
-    let taken = bank.ledger.deposit_cash(Deposit { amount: cny(6), ..deposit }).await;
+    let taken = bank.ledger.deposit_cash(Deposit { amount: cny(6), ..deposit }, teller()).await;
     assert!(matches!(taken, Err(LedgerError::Refused(Reason::IdTaken))), "{taken:?}");
     let too_much = bank.deposit(account, i64::MAX).await;
     assert!(matches!(too_much, Err(LedgerError::Refused(Reason::AmountTooLarge))), "{too_much:?}");
@@ -346,7 +344,30 @@ async fn the_check_of_the_books_finds_what_was_tampered_with(bank: Bank) {
         let report = crate::check_books(&bank.store).await.unwrap();
         assert_eq!(report.faults.len(), finds, "{sql}: {report:?}");
     }
-    bank.abandon().await;
+    bank.close().await;
+}
+
+async fn the_log_says_who_did_what_at_the_counter(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    bank.freeze(account, true).await;
+    bank.freeze(account, false).await;
+    let sql = "SELECT kind, content FROM audit_log WHERE subject = $1 ORDER BY seq";
+    let rows = bank.store.fetch(sql, vec![account.uuid().into()]).await.unwrap();
+    let kinds: Vec<String> = rows.iter().map(|row| row.text(0).unwrap()).collect();
+    assert_eq!(kinds, ["account.opened", "account.deposited", "account.frozen", "account.unfrozen"]);
+    assert!(rows.iter().all(|row| row.text(1).unwrap().ends_with(" by=operator/teller")));
+    bank.end().await;
+}
+
+async fn the_end_of_the_log_is_signed_when_the_node_stops(bank: Bank) {
+    bank.account_with(1_000).await;
+    let bank = bank.restart().await;
+    let mut tx = bank.store.begin().await.unwrap();
+    tx.execute("DELETE FROM audit_log WHERE seq > 1", Vec::new()).await.unwrap();
+    tx.commit().await.unwrap();
+    let chains = server_kit::audit::verify(&bank.store, &*bank.keys).await.unwrap();
+    assert_eq!(chains[0].faults, ["the chain ends at row 1, but a head was signed at row 2"], "M8");
+    bank.close().await;
 }
 
 async fn stored_decisions_can_be_decided_again(bank: Bank) {

@@ -4,42 +4,34 @@ use std::time::Duration;
 
 use domain::Reason;
 use domain::ledger::LegState::Held;
-use server_kit::store::StoreError;
-use sqlx::{Connection as _, PgConnection};
+use server_kit::store::{Dialect, OwnershipLost, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use super::bank::{Bank, Place, hold_order};
-use crate::ledger::{LedgerError, OwnershipLost, keep_ownership};
+use super::bank::{Bank, hold_order};
+use crate::ledger::LedgerError;
 
 const OFTEN: Duration = Duration::from_millis(10);
 
 pub(super) async fn a_second_owner_is_refused(bank: Bank) {
     let refused = bank.second_owner().await.unwrap_err();
-    match bank.place {
-        Place::Sqlite { .. } => assert!(matches!(refused, StoreError::InUse { .. }), "{refused}"),
-        Place::Postgres { .. } => assert!(matches!(refused, StoreError::Owned { .. }), "{refused}"),
+    match bank.database.dialect() {
+        Dialect::Sqlite => assert!(matches!(refused, StoreError::InUse { .. }), "{refused}"),
+        Dialect::Postgres => assert!(matches!(refused, StoreError::Owned { .. }), "{refused}"),
     }
     bank.end().await;
 }
 
-/// Breaks every connection to the bank's database; SQLite has none that could break.
-async fn cut_all_connections(bank: &Bank) {
-    let Place::Postgres { server, database } = &bank.place else { return };
-    let mut admin = PgConnection::connect(server).await.unwrap();
-    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
-    sqlx::query(sql).bind(database).execute(&mut admin).await.unwrap();
-}
-
 pub(super) async fn the_ledger_goes_on_after_all_connections_broke(bank: Bank) {
     let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
-    cut_all_connections(&bank).await;
+    bank.database.cut_connections().await;
+    let owner = bank.ledger.owner();
     let (seen, stop) = (CancellationToken::new(), CancellationToken::new());
     let held = |is_held| {
         if is_held {
             seen.cancel()
         }
     };
-    let watch = keep_ownership(&bank.ledger, &bank.ids, OFTEN, stop.clone(), held);
+    let watch = owner.keep(OFTEN, stop.clone(), held);
     let hold = async {
         // Each try may meet a connection of the pool that is broken still; none of them is answered wrongly.
         loop {
@@ -55,18 +47,19 @@ pub(super) async fn the_ledger_goes_on_after_all_connections_broke(bank: Bank) {
     let (watched, ()) =
         tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(watch, hold) }).await.unwrap();
     assert_eq!(watched, Ok(()));
+    drop(owner);
     assert_eq!(bank.available(account).await, 700);
     assert_eq!(bank.hold(leg, account, 301).await, Err(Reason::LegIdTaken));
     bank.end().await;
 }
 
 pub(super) async fn who_lost_the_ledger_to_another_process_writes_no_more(bank: Bank) {
-    if matches!(bank.place, Place::Sqlite { .. }) {
+    if bank.database.dialect() == Dialect::Sqlite {
         // A file has one owner for as long as its process lives.
         return bank.end().await;
     }
     let (account, leg) = (bank.account_with(1_000).await, bank.leg_id());
-    cut_all_connections(&bank).await;
+    bank.database.cut_connections().await;
     let successor = loop {
         match bank.second_owner().await {
             Ok(owner) => break owner,
@@ -82,10 +75,11 @@ pub(super) async fn who_lost_the_ledger_to_another_process_writes_no_more(bank: 
         }
     };
     assert!(matches!(refused, LedgerError::Store(StoreError::Fenced { .. })), "{refused}");
-    let watched = keep_ownership(&bank.ledger, &bank.ids, OFTEN, CancellationToken::new(), |_| {});
+    let owner = bank.ledger.owner();
+    let watched = owner.keep(OFTEN, CancellationToken::new(), |_| {});
     let watched = tokio::time::timeout(Duration::from_secs(20), watched).await.unwrap();
-    assert_eq!(watched, Err(OwnershipLost));
-    drop(successor);
+    assert_eq!(watched, Err(OwnershipLost { name: "bank-a/ledger".to_owned() }));
+    drop((owner, successor));
     assert_eq!(bank.available(account).await, 1_000);
     bank.end().await;
 }

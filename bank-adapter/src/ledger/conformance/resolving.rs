@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use domain::ledger::LegState::{Held, Posted, Voided};
-use domain::{LegId, PaymentId};
+use domain::ledger::VoidOrder;
+use domain::{LegId, PaymentId, Reason};
 use server_kit::clock::SystemClock;
 use tonic::Status;
 
 use super::bank::Bank;
-use crate::ledger::{ResolveOptions, Resolver, Round, Verdict, Verdicts};
+use crate::ledger::{Ledger, ResolveOptions, Resolver, Round, Verdict, Verdicts};
 
 /// A hub with these verdicts; it does not know any other leg.
 struct FakeHub(Vec<(LegId, Result<Verdict, Status>)>);
@@ -68,4 +69,38 @@ pub(super) async fn legs_that_wait_do_not_keep_others_from_their_turn(bank: Bank
     assert_eq!(bank.ledger.leg(legs[4]).await.unwrap().state, Voided);
     drop(resolver);
     bank.end().await;
+}
+
+pub(super) async fn a_leg_that_cannot_be_resolved_does_not_keep_the_others_from_it(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let [poison, contradicted, good]: [LegId; 3] = std::array::from_fn(|_| bank.leg_id());
+    for leg in [poison, contradicted, good] {
+        bank.hold(leg, account, 100).await.unwrap();
+    }
+    let verdicts =
+        vec![(poison, Err(proto::status(Reason::Fault))), (contradicted, Ok(Verdict::Post)), (good, Ok(Verdict::Post))];
+    let hub = Overtaking { verdicts: FakeHub(verdicts), ledger: bank.ledger.clone(), voids: contradicted };
+    let all = ResolveOptions { legs_a_round: 10, ..AT_ONCE };
+    let mut resolver = Resolver::new(bank.ledger.clone(), hub, SystemClock::shared(), all);
+    assert_eq!(resolver.round().await, Round { posted: 1, refused: 2, ..Round::default() });
+    let state = async |leg| bank.ledger.leg(leg).await.unwrap().state;
+    assert_eq!([state(poison).await, state(contradicted).await, state(good).await], [Held, Voided, Posted]);
+    drop(resolver);
+    bank.end().await;
+}
+
+/// A hub that says that a leg is to be posted while another of its replicas voids it.
+struct Overtaking {
+    verdicts: FakeHub,
+    ledger: Ledger,
+    voids: LegId,
+}
+
+impl Verdicts for Overtaking {
+    async fn verdict(&self, leg_id: LegId, payment_id: PaymentId) -> Result<Verdict, Status> {
+        if leg_id == self.voids {
+            self.ledger.void(VoidOrder { leg_id, payment_id }).await.unwrap();
+        }
+        self.verdicts.verdict(leg_id, payment_id).await
+    }
 }

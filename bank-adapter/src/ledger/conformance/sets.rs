@@ -6,32 +6,30 @@ use domain::ledger::{Deposit, DepositId, FreezeOrder, OpeningOrder};
 use domain::text::Line;
 use domain::{AccountId, Currency};
 use server_kit::audit::Chain;
-use server_kit::store::StepSet as _;
+use server_kit::store::{StepSet as _, StoreError};
 
-use super::bank::{Bank, cny, hold_order, refund_order, void_order};
+use super::bank::{Bank, cny, hold_order, refund_order, teller, void_order};
 use crate::ledger::steps::{LedgerSteps, Outcome, Step};
 
 /// A second set of steps under the same right, to run sets by hand as the writer does.
 fn steps_by_hand(bank: &Bank) -> LedgerSteps {
-    LedgerSteps::new(bank.ledger.steps.owner(), Chain::new("by-hand", bank.keys.clone()))
+    LedgerSteps::new(bank.ledger.owner(), Chain::new("by-hand", bank.keys.clone()))
 }
 
 fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {
     let [first, second, poor, gone, back] = std::array::from_fn(|_| bank.leg_id());
     let opened = AccountId::from_uuid(bank.ids.uuid().unwrap());
+    let opening = OpeningOrder {
+        account_id: opened,
+        currency: Currency::CNY,
+        holder: Line::parse("Zoë").unwrap(),
+        payment_limit_minor: 0,
+        number: opened.uuid().simple().to_string().into(),
+    };
+    let deposit = Deposit { id: DepositId::from_uuid(bank.ids.uuid().unwrap()), account_id: opened, amount: cny(50) };
     vec![
-        Step::Open(OpeningOrder {
-            account_id: opened,
-            currency: Currency::CNY,
-            holder: Line::parse("Zoë").unwrap(),
-            payment_limit_minor: 0,
-            number: opened.uuid().simple().to_string().into(),
-        }),
-        Step::Deposit(Deposit {
-            id: DepositId::from_uuid(bank.ids.uuid().unwrap()),
-            account_id: opened,
-            amount: cny(50),
-        }),
+        Step::Open(opening, teller()),
+        Step::Deposit(deposit, teller()),
         Step::Hold(hold_order(first, account, 300)),
         Step::Hold(hold_order(second, opened, 50)),
         Step::Hold(hold_order(poor, account, 701)),
@@ -39,7 +37,7 @@ fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {
         Step::Hold(hold_order(gone, account, 1)),
         Step::Refund(refund_order(back, first, 100)),
         Step::Post(vec![first, second, poor, gone]),
-        Step::Freeze(FreezeOrder { account_id: account, frozen: true }),
+        Step::Freeze(FreezeOrder { account_id: account, frozen: true }, teller()),
     ]
 }
 
@@ -86,7 +84,7 @@ pub(super) async fn a_set_that_is_dropped_leaves_nothing(bank: Bank) {
     let mut tx = bank.store.begin().await.unwrap();
     set.run(&mut tx, &steps).await.unwrap();
     drop(tx);
-    set.dropped();
+    set.dropped(&StoreError::Conflict);
     assert_eq!(crate::check_books(&bank.store).await.unwrap(), before);
     // The chain of the log goes on where the database is, not where the dropped set was.
     let mut tx = bank.store.begin().await.unwrap();

@@ -121,3 +121,26 @@ async fn s1_acknowledgements_only_go_up_and_each_phone_has_its_own() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_has_queued_is_written_and_the_tasks_end_when_the_hub_goes() {
+    on_each_engine(async |hub| {
+        let mut world = open(&hub, CardholderOptions::default());
+        let phone = world.phone_in_session(PHONE).await;
+        world.past.happen(&[phone.person_id], 3).await;
+        let tasks = std::mem::take(&mut world.tasks);
+        let api = world.api.clone();
+        let token = phone.token.clone();
+        let last = tokio::spawn(async move {
+            let request = pb::AcknowledgeEventsRequest { through_sequence: 3 };
+            api.acknowledge_events(with_token(&token, request)).await
+        });
+        drop(world);
+        let answer = timeout(PATIENCE, last).await.expect("an answer").unwrap().unwrap();
+        assert_eq!(answer.into_inner().acknowledged_sequence, 3, "{}", hub.engine);
+        for ended in timeout(PATIENCE, join_all(tasks)).await.expect("all tasks end") {
+            ended.unwrap();
+        }
+    })
+    .await;
+}
