@@ -95,12 +95,12 @@ pub(crate) fn hidden(prompt: &str) -> io::Result<SecretString> {
     let before = tcgetattr(&tty)?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    tty.write_all(prompt.as_bytes())?;
-    tcsetattr(&tty, OptionalActions::Flush, &silent)?;
+    // Silent before anybody is asked, and nothing that was typed ahead is thrown away.
+    tcsetattr(&tty, OptionalActions::Now, &silent)?;
     let mut typed = Zeroizing::new(String::new());
-    let read = io::BufReader::new(&tty).read_line(&mut typed);
+    let read = tty.write_all(prompt.as_bytes()).and_then(|()| io::BufReader::new(&tty).read_line(&mut typed));
     // The echo comes back whatever happened.
-    tcsetattr(&tty, OptionalActions::Flush, &before)?;
+    tcsetattr(&tty, OptionalActions::Now, &before)?;
     tty.write_all(b"\n")?;
     read?;
     Ok(SecretString::from(typed.trim_end_matches(['\r', '\n'])))

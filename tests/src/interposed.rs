@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bankhub::init::Authority;
 use bankhub::profile::Link;
+use bankhub::trial::Federation;
 use domain::BankId;
 use prost::Message;
 use proto::bank::bank_service_client::BankServiceClient;
@@ -17,7 +18,7 @@ use proto::bank::*;
 use server_kit::config::SecretRef;
 use server_kit::identity::Role;
 use server_kit::serve::GrpcServer;
-use server_kit::tls::{ClientTlsConfig, ServerTls, ServerTlsConfig};
+use server_kit::tls::{ServerTls, ServerTlsConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
@@ -112,14 +113,17 @@ impl Interposed {
         relay: &Relay,
         folder: &Path,
     ) -> Self {
-        let hub = authority.member(Role::Hub, "", &folder.join("as-hub"), &["127.0.0.1"]).unwrap();
-        let itself = authority.member(Role::Bank, bank.as_str(), &folder.join("as-bank"), &["127.0.0.1"]).unwrap();
-        let as_hub = ClientTlsConfig {
-            server_ca: hub.authority(),
-            certificate: Some(hub.certificate()),
-            key: Some(SecretRef::File(hub.key())),
+        let client = |role, id: &str, name: &str| {
+            let member = authority.member(role, id, &folder.join(name), &["127.0.0.1"]).unwrap();
+            let channel = Link::new(authority.federation(), &Federation::client_tls(&member)).unwrap();
+            BankServiceClient::new(channel.bank(bank, bank_endpoint).unwrap())
         };
-        let channel = Link::new(authority.federation(), &as_hub).unwrap().bank(bank, bank_endpoint).unwrap();
+        let service = Middle {
+            bank: client(Role::Hub, "", "as-hub"),
+            counter: client(Role::Operator, "founder", "as-operator"),
+            scissors: Scissors { planned: Arc::default(), relay: relay.clone() },
+        };
+        let itself = authority.member(Role::Bank, bank.as_str(), &folder.join("as-bank"), &["127.0.0.1"]).unwrap();
         let files = ServerTlsConfig {
             certificate: itself.certificate(),
             key: SecretRef::File(itself.key()),
@@ -129,8 +133,7 @@ impl Interposed {
         let tls = ServerTls::load(&files, authority.federation()).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr: SocketAddr = listener.local_addr().unwrap();
-        let scissors = Scissors { planned: Arc::default(), relay: relay.clone() };
-        let service = Middle { bank: BankServiceClient::new(channel), scissors: scissors.clone() };
+        let scissors = service.scissors.clone();
         let stop = CancellationToken::new();
         let server = GrpcServer::new(listener, tls, Routes::new(BankServiceServer::new(service)), stop.clone());
         tokio::spawn(stop.clone().run_until_cancelled_owned(server.run()));
@@ -142,16 +145,18 @@ impl Interposed {
 #[derive(Clone, Debug)]
 struct Middle {
     bank: BankServiceClient<Channel>,
+    /// For what is done at the bank's counter, which the hub may not do.
+    counter: BankServiceClient<Channel>,
     scissors: Scissors,
 }
 
 macro_rules! middle {
-    ($($name:ident($request:ty) -> $response:ty $(, $call:expr)?;)*) => {
+    ($($client:ident.$name:ident($request:ty) -> $response:ty $(, $call:expr)?;)*) => {
         #[tonic::async_trait]
         impl BankService for Middle {
             $(async fn $name(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 $(self.scissors.pass($call, Moment::Before).await;)?
-                let answer = self.bank.clone().$name(request.into_inner()).await;
+                let answer = self.$client.clone().$name(request.into_inner()).await;
                 $(self.scissors.pass($call, Moment::After).await;
                 let answer = answer.map(|answer| self.scissors.garble($call, answer));)?
                 answer
@@ -161,14 +166,14 @@ macro_rules! middle {
 }
 
 middle! {
-    hold_leg(HoldLegRequest) -> HoldLegResponse, Call::Hold;
-    post_legs(PostLegsRequest) -> PostLegsResponse, Call::Post;
-    void_leg(VoidLegRequest) -> VoidLegResponse, Call::Void;
-    refund_leg(RefundLegRequest) -> RefundLegResponse, Call::GiveBack;
-    get_leg(GetLegRequest) -> GetLegResponse;
-    list_legs(ListLegsRequest) -> ListLegsResponse;
-    open_account(OpenAccountRequest) -> OpenAccountResponse;
-    get_account(GetAccountRequest) -> GetAccountResponse;
-    deposit_cash(DepositCashRequest) -> DepositCashResponse;
-    set_account_frozen(SetAccountFrozenRequest) -> SetAccountFrozenResponse;
+    bank.hold_leg(HoldLegRequest) -> HoldLegResponse, Call::Hold;
+    bank.post_legs(PostLegsRequest) -> PostLegsResponse, Call::Post;
+    bank.void_leg(VoidLegRequest) -> VoidLegResponse, Call::Void;
+    bank.refund_leg(RefundLegRequest) -> RefundLegResponse, Call::GiveBack;
+    bank.get_leg(GetLegRequest) -> GetLegResponse;
+    bank.list_legs(ListLegsRequest) -> ListLegsResponse;
+    counter.open_account(OpenAccountRequest) -> OpenAccountResponse;
+    bank.get_account(GetAccountRequest) -> GetAccountResponse;
+    counter.deposit_cash(DepositCashRequest) -> DepositCashResponse;
+    counter.set_account_frozen(SetAccountFrozenRequest) -> SetAccountFrozenResponse;
 }

@@ -299,6 +299,17 @@ async fn bad_input_is_refused_by_reason_and_stores_nothing() {
     }
     let unknown = trial.hub.get_leg(GetLegRequest { leg_id: leg.clone() }).await.unwrap_err();
     assert_eq!(reason_of(&unknown), Some(Reason::LegUnknown), "nothing was stored");
+    let deposit = DepositCashRequest { deposit_id: trial.id(), account_id: account.clone(), amount: cny(-5) };
+    let refused = trial.operator.deposit_cash(deposit).await.unwrap_err();
+    assert_eq!(reason_of(&refused), Some(Reason::AmountNotPositive));
+    let opening = OpenAccountRequest {
+        account_id: trial.id(),
+        currency_code: "CNY".to_owned(),
+        holder_name: "\u{202e}x".to_owned(),
+        payment_limit_minor: 0,
+    };
+    let refused = trial.operator.open_account(opening).await.unwrap_err();
+    assert_eq!(reason_of(&refused), Some(Reason::TextMalformed));
     assert_eq!(trial.available(&account).await, 1_000);
 
     let other_currency = trial.hold(with(&|it| it.amount = money("JPY", 1))).await.unwrap();

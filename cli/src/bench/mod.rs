@@ -167,7 +167,7 @@ async fn set_up(federation: &Federation, options: &BenchOptions) -> Result<(Vec<
             name: "Wang Xiaoming",
             phone: &number,
             bank: if n % 2 == 0 { "bank-a" } else { "bank-b" },
-            balance_minor: 1_000_000_000_00,
+            balance_minor: 100_000_000_000,
             currency: Currency::CNY,
             password: "246810",
         };

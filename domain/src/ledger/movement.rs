@@ -32,8 +32,8 @@ pub struct RefundOrder {
 }
 
 /// Reserves the money of a leg, or refuses. The answer is a leg that is held or refused; voided when it was voided
-/// before it came; as it stands when the same was asked before. `Err(LegIdTaken)` for another order under the same id, `Err(Fault)` for a
-/// mistake of this program.
+/// before it came; as it stands when the same was asked before. `Err(LegIdTaken)` for another order under the same id,
+/// `Err(Fault)` for a mistake of this program.
 pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     let leg_order = LegOrder::Charge(order.charge.clone());
     if let Some(leg) = books.leg(order.leg_id) {

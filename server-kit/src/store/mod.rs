@@ -5,6 +5,7 @@
 //! `sql.rs`; (3) a case in the conformance suite, which runs on both engines. Statements have `$1` parameters; the values that
 //! exist are those of [`Value`]. Where the engines must differ, match on [`Tx::dialect`] and say why.
 
+mod columns;
 mod error;
 mod lent;
 mod listen;

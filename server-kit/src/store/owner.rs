@@ -75,7 +75,7 @@ impl Owner {
         report: impl Fn(bool),
     ) -> Result<(), OwnershipLost> {
         while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
-            let Some(held) = stop.run_until_cancelled(self.hold_on()).await else { break };
+            let Some(held) = stop.run_until_cancelled(Box::pin(self.hold_on())).await else { break };
             match held {
                 Ok(()) => report(true),
                 Err(StoreError::Fenced { name }) => return Err(OwnershipLost { name }),
@@ -130,7 +130,7 @@ impl Owner {
 async fn lock(store: &Store, name: &str) -> Result<Option<PgConnection>, StoreError> {
     let Pools::Postgres { read, .. } = &store.pools else { return Ok(None) };
     let options = read.connect_options();
-    let taken = timeout(PATIENCE, async {
+    let asked = Box::pin(async {
         let mut connection = PgConnection::connect_with(&options).await?;
         let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
             .bind(name)
@@ -138,7 +138,7 @@ async fn lock(store: &Store, name: &str) -> Result<Option<PgConnection>, StoreEr
             .await?;
         Ok::<_, sqlx::Error>(locked.then_some(connection))
     });
-    match taken.await {
+    match timeout(PATIENCE, asked).await {
         Ok(Ok(Some(connection))) => Ok(Some(connection)),
         Ok(Ok(None)) => Err(StoreError::Owned { name: name.to_owned() }),
         Ok(Err(error)) => Err(error.into()),

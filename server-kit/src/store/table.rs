@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::Dialect;
-
 /// A table that is written in sets.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
@@ -17,43 +15,42 @@ pub struct Table {
 /// The column that guards rows that change: an update must find the version before its own.
 pub(super) const VERSION: &str = "version";
 
+/// How the rows of a set stand in its statement.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    /// So many rows, one place for each value. SQLite looks the name of a numbered place up in a list, for each value of each
+    /// run of the statement, which with thousands of values cost more than all else; so the places have no names.
+    Places(usize),
+    /// One array for each column, as PostgreSQL has them: the same statement for any number of rows.
+    Arrays,
+}
+
 impl Table {
-    /// `INSERT INTO t (…) VALUES (…), (…)`.
-    pub(super) fn insert_sql(&self, rows: usize, dialect: Dialect) -> String {
-        let width = self.columns.len();
-        let mut sql = String::with_capacity(64 + rows * width * 6);
-        let _ = write!(sql, "INSERT INTO {} ({}) VALUES ", self.name, self.columns.join(", "));
-        for row in 0..rows {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 0..width {
-                sql.push_str(if column == 0 { "" } else { ", " });
-                mark(&mut sql, row * width + column + 1, dialect);
+    /// `INSERT INTO t (…) …` with the rows in the given shape.
+    pub(super) fn insert_sql(&self, shape: Shape) -> String {
+        let mut sql = format!("INSERT INTO {} ({}) ", self.name, self.columns.join(", "));
+        match shape {
+            Shape::Places(rows) => {
+                let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
+                let _ = write!(sql, "VALUES {}", vec![row; rows].join(", "));
             }
-            sql.push(')');
+            Shape::Arrays => {
+                let arrays: Vec<String> = (1..=self.columns.len()).map(|n| format!("${n}")).collect();
+                let _ = write!(sql, "SELECT * FROM UNNEST({})", arrays.join(", "));
+            }
         }
         sql
     }
 
     /// The insert that becomes an update where the key is there already and the stored version is the one before.
-    pub(super) fn put_sql(&self, rows: usize, dialect: Dialect) -> String {
-        let mut sql = self.insert_sql(rows, dialect);
+    pub(super) fn put_sql(&self, shape: Shape) -> String {
+        let mut sql = self.insert_sql(shape);
         let _ = write!(sql, " ON CONFLICT ({}) DO UPDATE SET ", self.key.join(", "));
         for (i, column) in self.columns.iter().filter(|column| !self.key.contains(column)).enumerate() {
             let _ = write!(sql, "{}{column} = excluded.{column}", if i == 0 { "" } else { ", " });
         }
         let _ = write!(sql, " WHERE {}.{VERSION} = excluded.{VERSION} - 1", self.name);
         sql
-    }
-}
-
-/// The place of the `n`-th value. SQLite looks the name of a numbered place up in a list, for each value of each run of the
-/// statement: with thousands of values that cost more than all else. Places without a name are in the same order.
-pub(super) fn mark(sql: &mut String, n: usize, dialect: Dialect) {
-    match dialect {
-        Dialect::Sqlite => sql.push('?'),
-        Dialect::Postgres => {
-            let _ = write!(sql, "${n}");
-        }
     }
 }
 
@@ -79,11 +76,13 @@ mod tests {
 
     #[test]
     fn a_put_updates_only_over_the_version_before() {
-        assert_eq!(
-            ACCOUNTS.put_sql(2, Dialect::Postgres),
-            "INSERT INTO accounts (id, balance, version) VALUES ($1, $2, $3), ($4, $5, $6) ON CONFLICT (id) DO UPDATE \
-             SET balance = excluded.balance, version = excluded.version WHERE accounts.version = excluded.version - 1"
-        );
+        let update = " ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, version = excluded.version \
+                      WHERE accounts.version = excluded.version - 1";
+        let insert = "INSERT INTO accounts (id, balance, version) ";
+        let places = ACCOUNTS.put_sql(Shape::Places(2));
+        assert_eq!(places, format!("{insert}VALUES (?, ?, ?), (?, ?, ?){update}"));
+        let arrays = ACCOUNTS.put_sql(Shape::Arrays);
+        assert_eq!(arrays, format!("{insert}SELECT * FROM UNNEST($1, $2, $3){update}"));
     }
 
     #[test]

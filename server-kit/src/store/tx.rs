@@ -7,8 +7,9 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr, SqlStr, Sqlite, Transaction};
 
+use super::columns::arrays;
 use super::lent::{Lent, bounded};
-use super::table::chunks;
+use super::table::{Shape, chunks};
 use super::{Dialect, Keys, Row, StoreError, Table, Value};
 
 /// One transaction. Dropped without [`Tx::commit`] it leaves nothing behind.
@@ -146,23 +147,33 @@ impl Tx {
     async fn write(
         &mut self,
         table: &Table,
-        rows: Vec<Vec<Value>>,
-        sql: fn(&Table, usize, Dialect) -> String,
+        mut rows: Vec<Vec<Value>>,
+        sql: fn(&Table, Shape) -> String,
     ) -> Result<(), StoreError> {
-        let mut rows = rows;
+        if rows.is_empty() {
+            return Ok(());
+        }
         // In key order, so that two replicas that write the same new rows wait for each other instead of deadlocking.
         let key_columns = table.key.len();
         rows.sort_by(|a, b| compare_keys(a.get(..key_columns), b.get(..key_columns)));
-        let mut rows = rows.into_iter();
-        for size in chunks(rows.len()) {
-            let args: Vec<Value> = rows.by_ref().take(size).flatten().collect();
-            let touched =
-                self.execute_sql(AssertSqlSafe(sql(table, size, self.dialect())).into_sql_str(), args).await?;
-            if touched != size as u64 {
-                return Err(StoreError::Conflict);
+        let count = rows.len() as u64;
+        let touched = match &mut self.inner {
+            Inner::Postgres(tx) => {
+                let sql = AssertSqlSafe(sql(table, Shape::Arrays));
+                bounded(sqlx::query_with(sql, arrays(rows)?).execute(tx.get()?)).await?.rows_affected()
             }
-        }
-        Ok(())
+            Inner::Sqlite(_) => {
+                let mut touched = 0;
+                let mut rows = rows.into_iter();
+                for size in chunks(rows.len()) {
+                    let args: Vec<Value> = rows.by_ref().take(size).flatten().collect();
+                    let sql = AssertSqlSafe(sql(table, Shape::Places(size)));
+                    touched += self.execute_sql(sql.into_sql_str(), args).await?;
+                }
+                touched
+            }
+        };
+        if touched == count { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
     /// Makes the transaction durable. When this returns `Ok` it is on disk.

@@ -5,7 +5,7 @@ use federation_tests::databases::Engine;
 use federation_tests::till::{Till, fen};
 use federation_tests::world::{Setup, World};
 use proto::bank::bank_service_client::BankServiceClient;
-use proto::bank::{GetLegRequest, PostLegsRequest};
+use proto::bank::{DepositCashRequest, GetLegRequest, PostLegsRequest};
 use proto::cardholder::cardholder_service_client::CardholderServiceClient;
 use proto::cardholder::{ListPaymentsRequest, WatchEventsRequest};
 use proto::federation::federation_service_client::FederationServiceClient;
@@ -115,6 +115,27 @@ async fn every_service_answers_its_own_audience_only() {
         let get = bank.get_leg(GetLegRequest { leg_id: leg_id.clone() }).await;
         assert_eq!(refused(get), expected, "{role:?} as hub");
     }
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn a_banks_counter_serves_its_own_operators_and_neither_the_hub_nor_the_hubs_operators() {
+    let world = Setup::on(Engine::Sqlite).start().await;
+    let payer = world.payer("bank-a", 1_000).await;
+    let till = world.till("till-1");
+    let others = [world.member(Role::Operator, "ops"), world.member(Role::Bank, "bank-a")];
+    let mut others: Vec<_> =
+        others.iter().map(|tls| BankServiceClient::new(world.bank_channel("bank-a", tls))).collect();
+    others.push(world.federation.bank_as_hub("bank-a").unwrap());
+    for other in &mut others {
+        let deposit = DepositCashRequest {
+            deposit_id: till.new_id(),
+            account_id: payer.person.account.to_string(),
+            amount: Some(fen(1_000_000)),
+        };
+        assert_eq!(refused(other.deposit_cash(deposit).await), Reason::RoleNotAllowed);
+    }
+    assert_eq!(world.available(&payer).await, 1_000);
     world.settled().await;
 }
 

@@ -34,7 +34,7 @@ async fn a_hub_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_with_su
         };
         tokio::join!(stopping, healing);
     };
-    let (answer, ()) = bounded("the drain", World::HEALING, async { tokio::join!(paying, stopping) }).await;
+    let (answer, ()) = bounded("the drain", World::HEALING, Box::pin(async { tokio::join!(paying, stopping) })).await;
     assert_eq!(answer.unwrap().state(), PaymentState::Approved);
     let ended = bounded("the end of the stream", World::HEALING, stream.message()).await;
     assert!(!matches!(ended, Ok(Some(_))), "{ended:?}");

@@ -7,6 +7,7 @@ use federation_tests::till::{Till, fen};
 use federation_tests::world::Setup;
 use futures_util::future::join_all;
 use prost::Message as _;
+use proto::bank::bank_service_client::BankServiceClient;
 use proto::bank::{DepositCashRequest, HoldLegRequest, OpenAccountRequest, RefundLegRequest, VoidLegRequest};
 use proto::common::{LineItem, Merchant, Money};
 use proto::operator::*;
@@ -327,19 +328,20 @@ async fn m6_a_bank_reads_the_hub_as_strictly_as_the_hub_reads_terminals() {
     assert_eq!(refused(bank.refund_leg(request).await), Reason::AmountNotPositive);
     let request = VoidLegRequest { leg_id: "x".to_owned(), payment_id: till.new_id() };
     assert_eq!(refused(bank.void_leg(request).await), Reason::IdMalformed);
+    let mut counter = BankServiceClient::new(world.bank_channel("bank-a", &world.member(Role::Operator, "founder")));
     let request = DepositCashRequest {
         deposit_id: till.new_id(),
         account_id: payer.person.account.to_string(),
         amount: money("CNY", -5),
     };
-    assert_eq!(refused(bank.deposit_cash(request).await), Reason::AmountNotPositive);
+    assert_eq!(refused(counter.deposit_cash(request).await), Reason::AmountNotPositive);
     let request = OpenAccountRequest {
         account_id: till.new_id(),
         currency_code: "CNY".to_owned(),
         holder_name: "\u{202e}x".to_owned(),
         payment_limit_minor: 0,
     };
-    assert_eq!(refused(bank.open_account(request).await), Reason::TextMalformed);
+    assert_eq!(refused(counter.open_account(request).await), Reason::TextMalformed);
     let ledgers = world.settled().await;
     assert_eq!((ledgers.legs.len(), ledgers.legs[0].state.as_str()), (1, "VOIDED"));
 }

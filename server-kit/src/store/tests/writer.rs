@@ -194,7 +194,7 @@ async fn a_writer_that_panics_answers_nobody_wrongly() {
     assert!(task.await.unwrap_err().is_panic());
 }
 
-/// Sleeps in the database as a server does that has lost its network.
+/// Runs the statements that it is given.
 struct Silent;
 
 impl StepSet for Silent {
@@ -242,4 +242,98 @@ async fn a_row_that_is_locked_is_said_to_be_locked_within_a_second_or_so() {
     assert!(matches!(answers[0], Err(StoreError::Locked(_))), "{answers:?}");
     assert!(answers[1].is_ok());
     assert!(watch.elapsed() < Duration::from_secs(5));
+}
+
+/// The network between a store and its server, which can lose everything without a word.
+struct Network {
+    url: String,
+    lost: tokio::sync::watch::Sender<bool>,
+}
+
+impl Network {
+    async fn before(database: &TestDatabase) -> Self {
+        let (start, rest) = database.url().split_once('@').unwrap();
+        let (server, name) = rest.split_once('/').unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{start}@{}/{name}", listener.local_addr().unwrap());
+        let (lost, losses) = tokio::sync::watch::channel(false);
+        let server = server.to_owned();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let Ok(far) = tokio::net::TcpStream::connect(&server).await else { continue };
+                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+                tokio::spawn(carry(near_in, far_out, losses.clone()));
+                tokio::spawn(carry(far_in, near_out, losses.clone()));
+            }
+        });
+        Self { url, lost }
+    }
+}
+
+async fn carry(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut lost: tokio::sync::watch::Receiver<bool>,
+) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let mut bytes = [0; 4096];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        if *lost.borrow_and_update() {
+            // What was under way is gone; the connection looks open for ever.
+            return std::future::pending().await;
+        }
+        if to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Loses the network just before the first COMMIT.
+struct Losing {
+    network: Arc<Network>,
+    seen: Mutex<Vec<&'static str>>,
+}
+
+impl StepSet for Losing {
+    type Step = i64;
+    type Outcome = ();
+
+    async fn run(&self, tx: &mut Tx, steps: &[i64]) -> Result<Vec<()>, StoreError> {
+        tx.fetch("SELECT 1", Vec::new()).await?;
+        if steps.contains(&13) {
+            self.network.lost.send_replace(true);
+        }
+        Ok(vec![(); steps.len()])
+    }
+
+    fn dropped(&self, why: &StoreError) {
+        self.seen.lock().unwrap().push(if matches!(why, StoreError::CommitUnknown(_)) { "unknown" } else { "dropped" });
+    }
+
+    fn recovered(&self) {
+        self.seen.lock().unwrap().push("recovered");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_the_network_lost_is_unknown_within_seconds_and_the_writer_goes_on_when_it_is_back() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let network = Arc::new(Network::before(&database).await);
+    let store = Store::open(&StoreOptions::new(&network.url), &migrations(), SystemClock::shared()).await.unwrap();
+    let owner = Owner::take(&store, "bank-a", id(1)).await.unwrap();
+    let set = Arc::new(Losing { network: network.clone(), seen: Mutex::default() });
+    let (writer, _task) = GroupWriter::start(store.clone(), set.clone(), WriterOptions::default());
+    let watch = Stopwatch::start();
+    writer.write(13).await.unwrap_err();
+    assert!(watch.elapsed() < Duration::from_secs(13));
+    assert_eq!(set.seen.lock().unwrap()[0], "unknown");
+
+    network.lost.send_replace(false);
+    writer.write(1).await.unwrap();
+    assert_eq!(set.seen.lock().unwrap().last(), Some(&"recovered"));
+    store.fetch("SELECT 1", Vec::new()).await.unwrap();
+    // The owner's own connection was not used meanwhile and has lost nothing.
+    let mut tx = store.begin().await.unwrap();
+    owner.check(&mut tx).await.unwrap();
 }

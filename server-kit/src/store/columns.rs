@@ -1,0 +1,88 @@
+//! Rows turned into columns: PostgreSQL takes a whole column as one array, so that one prepared statement writes a set of any
+//! size.
+
+use sqlx::Arguments as _;
+use sqlx::postgres::PgArguments;
+use uuid::Uuid;
+
+use super::{StoreError, Value};
+
+#[derive(Debug)]
+enum Column {
+    Ids(Vec<Option<Uuid>>),
+    Ints(Vec<Option<i64>>),
+    Reals(Vec<Option<f64>>),
+    Texts(Vec<Option<String>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+}
+
+impl Column {
+    /// An empty column of the sort of its first value.
+    fn like(value: &Value) -> Self {
+        match value {
+            Value::Id(_) | Value::MaybeId(_) => Self::Ids(Vec::new()),
+            Value::Int(_) | Value::MaybeInt(_) => Self::Ints(Vec::new()),
+            Value::Real(_) => Self::Reals(Vec::new()),
+            Value::Text(_) | Value::MaybeText(_) => Self::Texts(Vec::new()),
+            Value::Bytes(_) | Value::MaybeBytes(_) => Self::Bytes(Vec::new()),
+        }
+    }
+
+    fn push(&mut self, value: Value) -> Result<(), StoreError> {
+        match (self, value) {
+            (Self::Ids(column), Value::Id(value)) => column.push(Some(value)),
+            (Self::Ids(column), Value::MaybeId(value)) => column.push(value),
+            (Self::Ints(column), Value::Int(value)) => column.push(Some(value)),
+            (Self::Ints(column), Value::MaybeInt(value)) => column.push(value),
+            (Self::Reals(column), Value::Real(value)) => column.push(value),
+            (Self::Texts(column), Value::Text(value)) => column.push(Some(value)),
+            (Self::Texts(column), Value::MaybeText(value)) => column.push(value),
+            (Self::Bytes(column), Value::Bytes(value)) => column.push(Some(value)),
+            (Self::Bytes(column), Value::MaybeBytes(value)) => column.push(value),
+            (column, value) => {
+                return Err(StoreError::Refused(format!("{value:?} in a column that began as {column:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_to(self, arguments: &mut PgArguments) -> Result<(), sqlx::error::BoxDynError> {
+        match self {
+            Self::Ids(column) => arguments.add(column),
+            Self::Ints(column) => arguments.add(column),
+            Self::Reals(column) => arguments.add(column),
+            Self::Texts(column) => arguments.add(column),
+            Self::Bytes(column) => arguments.add(column),
+        }
+    }
+}
+
+/// One array for each column of the rows.
+pub(super) fn arrays(rows: Vec<Vec<Value>>) -> Result<PgArguments, StoreError> {
+    let mut columns: Vec<Column> = rows.first().map_or_else(Vec::new, |row| row.iter().map(Column::like).collect());
+    for row in rows {
+        if row.len() != columns.len() {
+            return Err(StoreError::Refused("rows of different widths".to_owned()));
+        }
+        for (column, value) in columns.iter_mut().zip(row) {
+            column.push(value)?;
+        }
+    }
+    let mut arguments = PgArguments::default();
+    for column in columns {
+        column.add_to(&mut arguments).map_err(|error| StoreError::Refused(error.to_string()))?;
+    }
+    Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_do_not_fit_together_are_refused() {
+        assert!(arrays(vec![vec![Value::Int(1)], vec![Value::MaybeInt(None)]]).is_ok());
+        assert!(arrays(vec![vec![Value::Int(1)], vec![Value::Text(String::new())]]).is_err());
+        assert!(arrays(vec![vec![Value::Int(1)], Vec::new()]).is_err());
+    }
+}
