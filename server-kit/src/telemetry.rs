@@ -1,6 +1,6 @@
 //! Logs to standard error and metrics for Prometheus.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
 use serde::Deserialize;
@@ -64,7 +64,7 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
         tracing_subscriber::fmt().with_env_filter(env_filter).with_span_events(FmtSpan::NONE).with_writer(io::stderr);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).finish().try_init()?,
-        LogFormat::Pretty => builder.with_target(false).finish().try_init()?,
+        LogFormat::Pretty => builder.with_target(false).with_ansi(io::stderr().is_terminal()).finish().try_init()?,
     }
     Ok(())
 }

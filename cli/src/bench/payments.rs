@@ -15,6 +15,9 @@ use tonic::{Status, Streaming};
 use super::latency::Latencies;
 use crate::phone::{Phone, PhoneError};
 
+/// How long a payer waits for an event before the bench gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// One person who pays all the time, at one terminal.
 #[derive(Debug)]
 pub struct Payer {
@@ -44,6 +47,8 @@ pub enum PayError {
     Call(#[from] Box<Status>),
     #[error("the payer's stream ended")]
     StreamEnded,
+    #[error("the payer's stream told nothing for {} s", PATIENCE.as_secs())]
+    NothingHeard,
     #[error("no id could be made")]
     NoId,
     #[error(transparent)]
@@ -126,7 +131,8 @@ async fn next_event(
     cursor: &mut i64,
 ) -> Result<phone::event::Kind, PayError> {
     loop {
-        let event = events.message().await?.ok_or(PayError::StreamEnded)?.event.unwrap_or_default();
+        let message = tokio::time::timeout(PATIENCE, events.message()).await.map_err(|_| PayError::NothingHeard)?;
+        let event = message?.ok_or(PayError::StreamEnded)?.event.unwrap_or_default();
         // At least once: what was seen before is passed over.
         if event.sequence > *cursor {
             *cursor = event.sequence;

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use domain::Timestamp;
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Postgres};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Postgres, Row as _};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -30,10 +31,12 @@ impl Lent {
         self.connection.as_deref_mut().ok_or(StoreError::Stopped)
     }
 
-    pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
+    /// Begins a transaction and asks for the time, in one round trip.
+    pub(super) async fn begin(&mut self) -> Result<Timestamp, StoreError> {
+        const SQL: &str = "BEGIN; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         self.in_transaction = true;
-        bounded(self.get()?.execute("BEGIN")).await?;
-        Ok(())
+        let row = bounded(sqlx::raw_sql(SQL).fetch_one(self.get()?)).await?;
+        Ok(Timestamp::from_micros(row.try_get(0)?))
     }
 
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {

@@ -23,7 +23,6 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Timestamp;
 use sqlx::{PgPool, SqlitePool};
 use tokio::time::timeout;
 
@@ -91,10 +90,8 @@ impl Store {
             }
             Pools::Postgres { write, .. } => {
                 let mut lent = Lent::by(write).await?;
-                lent.begin().await?;
-                let mut tx = Tx { inner: Inner::Postgres(lent), now: Timestamp::default() };
-                tx.now = database_time(&mut tx).await?;
-                Ok(tx)
+                let now = lent.begin().await?;
+                Ok(Tx { inner: Inner::Postgres(lent), now })
             }
         }
     }
@@ -141,10 +138,4 @@ impl Store {
             }
         }
     }
-}
-
-async fn database_time(tx: &mut Tx) -> Result<Timestamp, StoreError> {
-    const SQL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-    let rows = tx.fetch(SQL, Vec::new()).await?;
-    rows.first().map_or(Err(StoreError::Refused("no time".to_owned())), |row| row.time(0))
 }

@@ -150,22 +150,24 @@ async fn open_postgres(options: &StoreOptions, migrations: &Migrator, clock: Sha
     if let Some(password) = &options.password {
         base = base.password(password.expose_secret());
     }
-    let read = PgPoolOptions::new()
-        .max_connections(options.readers)
-        .acquire_timeout(ACQUIRE_WITHIN)
-        .test_before_acquire(false)
-        .connect_with(base.clone())
-        .await?;
-    check_postgres(&read).await?;
-    migrations.run(&read).await.map_err(migration_error)?;
-    // No statement of a writer scans: keyed access is the only plan it may have, planned once, whatever the statistics
-    // say about tables that have just been filled.
+    // No statement scans where there is a key: keyed access is planned once, whatever the statistics say about tables that
+    // have just been filled.
     let keyed = base.options([
-        ("synchronous_commit", "on"),
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
+    ]);
+    let read = PgPoolOptions::new()
+        .max_connections(options.readers)
+        .acquire_timeout(ACQUIRE_WITHIN)
+        .test_before_acquire(false)
+        .connect_with(keyed.clone())
+        .await?;
+    check_postgres(&read).await?;
+    migrations.run(&read).await.map_err(migration_error)?;
+    let durable = keyed.options([
+        ("synchronous_commit", "on"),
         ("lock_timeout", "1s"),
         ("idle_in_transaction_session_timeout", "15s"),
     ]);
@@ -173,7 +175,7 @@ async fn open_postgres(options: &StoreOptions, migrations: &Migrator, clock: Sha
         .max_connections(options.writers)
         .acquire_timeout(ACQUIRE_WITHIN)
         .test_before_acquire(false)
-        .connect_with(keyed)
+        .connect_with(durable)
         .await?;
     Ok(Store { pools: Pools::Postgres { write, read }, clock, _lock: None })
 }

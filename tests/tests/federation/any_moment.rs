@@ -82,15 +82,20 @@ async fn trouble(world: &mut World, dice: &Dice, time: &Stopwatch) {
     let relay = world.relay("bank-a").clone();
     while time.elapsed() < TROUBLE {
         tokio::time::sleep(Duration::from_millis(50 + dice.below(400))).await;
-        match dice.below(4) {
+        match dice.below(5) {
             0 => relay.cut(),
             1 => {
                 relay.hold_back();
                 tokio::time::sleep(Duration::from_millis(dice.below(1_500))).await;
                 relay.let_pass();
             }
+            // PostgreSQL ends all connections, as when it is restarted; a file has none.
+            2 => {
+                let server = if dice.below(2) == 0 { "hub-1" } else { "bank-a" };
+                world.databases[server].disconnect().await;
+            }
             n => {
-                let server = world.server(if n == 2 { "hub-1" } else { "bank-a" });
+                let server = world.server(if n == 3 { "hub-1" } else { "bank-a" });
                 server.kill().await.unwrap();
                 tokio::time::sleep(Duration::from_millis(dice.below(500))).await;
                 server.start().await.unwrap_or_else(|error| panic!("{error}"));
