@@ -159,7 +159,8 @@ impl Adapter {
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let service = BankService::new(self.ledger.clone(), self.config.counter.operators.clone());
         let server = GrpcServer::new(self.listener, self.server_tls, Routes::new(service.into_server()), draining);
-        let (server, health) = server.with_limits(self.config.limits.clone()).with_health();
+        let server = server.with_limits(self.config.limits.clone()).with_refusals(proto::unread);
+        let (server, health) = server.with_health();
         health.set(SERVICE, true).await;
         self.readiness.set(LEDGER, true);
         announce(&self.config, self.running)?;

@@ -68,6 +68,8 @@ macro_rules! catalogue {
 
 catalogue! {
     // What was sent cannot be read.
+    MessageMalformed "MESSAGE_MALFORMED" Invalid "The bytes are no message of this call." "报文无法解析。";
+    MessageTooLarge "MESSAGE_TOO_LARGE" Invalid "A message is larger than this server takes." "报文超过大小上限。";
     IdMalformed "ID_MALFORMED" Invalid "An id is not a lower-case hyphenated UUID of version 7." "编号不是小写带连字符的第7版UUID。";
     NameMalformed "NAME_MALFORMED" Invalid "A name may only have a-z, 0-9 and '-', and 64 of them." "名称只能含a-z、0-9和“-”，且不超过64个字符。";
     TextMalformed "TEXT_MALFORMED" Invalid "A text is empty, too long, or has characters that cannot be shown safely." "文本为空、过长或含有不可安全显示的字符。";

@@ -93,6 +93,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     tls::reload_on_hangup(server_tls.clone(), client_tls, shutdown.draining()).map_err(RunError::Signals)?;
     let (server, health) = GrpcServer::new(listener, server_tls, hub.routes(&config, &shutdown), shutdown.draining())
         .with_limits(config.limits.clone())
+        .with_refusals(proto::unread)
         .with_health();
     health.set("", true).await;
     readiness.set(LISTENER, true);

@@ -50,7 +50,7 @@ mod convert;
 mod status;
 
 pub use convert::{from_timestamp, refusal, to_location, to_money, to_payable, to_timestamp};
-pub use status::{reason_of, status};
+pub use status::{reason_of, status, unread};
 
 /// The largest message that any server here decodes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;

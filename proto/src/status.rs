@@ -34,6 +34,29 @@ pub fn status(reason: Reason) -> Status {
     Status::with_error_details_vec(code, reason.english(), details)
 }
 
+/// How a status begins with which prost and tonic refuse a request before a service sees it, apart from one that is too large.
+const UNREADABLE: [&str; 4] = [
+    "failed to decode Protobuf message: ",
+    "protocol error: received message with ",
+    "Unexpected EOF decoding stream.",
+    "Missing request message.",
+];
+const TOO_LARGE: &str = "Error, decoded message length too large: ";
+
+/// The refusal, by its reason, of a request that a server could not read; `None` if the status says anything else.
+///
+/// It is for answers of a server alone. A client that cannot read an answer is told the same by tonic, and there it says
+/// nothing about whether the call was done.
+pub fn unread(answer: &Status) -> Option<Status> {
+    let begins = |words: &&str| answer.message().starts_with(words);
+    let reason = match answer.code() {
+        Code::Internal if UNREADABLE.iter().any(begins) => Reason::MessageMalformed,
+        Code::OutOfRange if begins(&TOO_LARGE) => Reason::MessageTooLarge,
+        _ => return None,
+    };
+    answer.details().is_empty().then(|| status(reason))
+}
+
 /// The reason that a peer gave, if it is one of the catalogue.
 pub fn reason_of(status: &Status) -> Option<Reason> {
     let info = status.get_error_details_vec().into_iter().find_map(|detail| match detail {
@@ -45,7 +68,51 @@ pub fn reason_of(status: &Status) -> Option<Reason> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use tonic::Streaming;
+    use tonic::codec::Codec as _;
+    use tonic_prost::ProstCodec;
+
     use super::*;
+    use crate::common::Money;
+
+    /// What tonic makes of the bytes of a request.
+    fn received(bytes: &str) -> Result<Option<Money>, Status> {
+        let decoder = ProstCodec::<Money, Money>::default().decoder();
+        let mut stream = Streaming::new_request(decoder, bytes.to_owned(), None, Some(crate::MAX_MESSAGE_BYTES));
+        let message = std::pin::pin!(stream.message());
+        match message.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(message) => message,
+            Poll::Pending => panic!("all bytes are there"),
+        }
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_read_is_refused_by_its_reason() {
+        assert_eq!(received("\0\0\0\0\u{2}\u{10}\u{7}").unwrap().unwrap().minor_units, 7);
+        for (what, bytes, reason) in [
+            ("a field that does not end", "\0\0\0\0\u{2}\u{a}\u{7}", Reason::MessageMalformed),
+            ("noise", "\0\0\0\0\u{3}~~~", Reason::MessageMalformed),
+            ("less than was announced", "\0\0\0\0\u{9}~", Reason::MessageMalformed),
+            ("no flag", "~\0\0\0\u{1}~", Reason::MessageMalformed),
+            ("a compression that was not announced", "\u{1}\0\0\0\u{1}~", Reason::MessageMalformed),
+            ("64 KiB and one", "\0\0\u{1}\0\u{1}~", Reason::MessageTooLarge),
+        ] {
+            let refused = unread(&received(bytes).unwrap_err()).expect(what);
+            assert_eq!(reason_of(&refused), Some(reason), "{what}");
+        }
+    }
+
+    #[test]
+    fn whatever_else_a_server_answers_is_left_as_it_is() {
+        for reason in Reason::ALL {
+            assert!(unread(&status(*reason)).is_none());
+        }
+        for answer in [Status::internal("boom"), Status::out_of_range("boom"), Status::unknown(UNREADABLE[0])] {
+            assert!(unread(&answer).is_none(), "{answer:?}");
+        }
+    }
 
     #[test]
     fn every_reason_survives_the_wire() {

@@ -106,6 +106,18 @@ impl GrpcServer {
         Self { limits, ..self }
     }
 
+    /// Answers `retell(status)` in place of a call's status, where it gives one: so that also what tonic refuses before a
+    /// service sees it is told as the services tell theirs. It is asked about statuses that come without a message.
+    #[must_use]
+    pub fn with_refusals(self, retell: fn(&Status) -> Option<Status>) -> Self {
+        let retold = move |answer: Response| async move {
+            let status = Status::from_header_map(answer.headers());
+            status.and_then(|status| retell(&status)).map_or(answer, Status::into_http)
+        };
+        let router = self.router.layer(axum::middleware::map_response(retold));
+        Self { router, ..self }
+    }
+
     /// Serves pages on the same port. What neither the pages nor the services know is answered in the caller's own way.
     #[must_use]
     pub fn with_pages(self, pages: axum::Router) -> Self {

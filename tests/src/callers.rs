@@ -89,12 +89,17 @@ impl World {
     }
 }
 
-/// Sends bytes as if they were a message, and drops what comes back.
-pub async fn send_bytes(channel: Channel, path: &'static str, bytes: Vec<u8>) -> Result<(), Status> {
+/// Sends bytes as if they were messages, and drops what comes back. A call that is right has one.
+pub async fn send_bytes<const MESSAGES: usize>(
+    channel: Channel,
+    path: &'static str,
+    messages: [Vec<u8>; MESSAGES],
+) -> Result<(), Status> {
     let mut client = Grpc::new(channel);
     client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
     let path = http::uri::PathAndQuery::from_static(path);
-    client.unary(Request::new(bytes), path, Bytes).await.map(|_: tonic::Response<()>| ())
+    let messages = Request::new(tokio_stream::iter(messages));
+    client.client_streaming(messages, path, Bytes).await.map(|_: tonic::Response<()>| ())
 }
 
 /// The codec of no message at all.

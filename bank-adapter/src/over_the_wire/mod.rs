@@ -330,7 +330,7 @@ async fn at_most_512_legs_are_posted_in_one_call_and_no_message_is_larger_than_6
     let (fits, too_many, too_large) = (ids(512), ids(513), ids(2_000));
     assert_eq!(trial.hub.post_legs(fits).await.unwrap().into_inner().results.len(), 512);
     assert_eq!(reason_of(&trial.hub.post_legs(too_many).await.unwrap_err()), Some(Reason::TooManyItems));
-    assert_eq!(trial.hub.post_legs(too_large).await.unwrap_err().code(), Code::OutOfRange);
+    assert_eq!(reason_of(&trial.hub.post_legs(too_large).await.unwrap_err()), Some(Reason::MessageTooLarge));
     trial.node.stop().await.unwrap();
 }
 

@@ -67,7 +67,8 @@ fn may_pass(reason: Reason) -> bool {
     is_passing && reason != Reason::CodesExhausted
 }
 
-/// Codes that say that the request itself is wrong, whoever sends it and however often.
+/// Codes that say that the request itself is wrong, whoever sends it and however often. With OUT_OF_RANGE, as with
+/// INTERNAL, tonic says that it cannot read the hub's answer.
 const fn is_final(code: Code) -> bool {
     matches!(
         code,
@@ -76,7 +77,6 @@ const fn is_final(code: Code) -> bool {
             | Code::AlreadyExists
             | Code::PermissionDenied
             | Code::FailedPrecondition
-            | Code::OutOfRange
             | Code::Unimplemented
             | Code::Unauthenticated
     )
@@ -188,8 +188,15 @@ mod tests {
                 matches!(reason.code(), "TOO_BUSY" | "SHUTTING_DOWN" | "BANK_AWAY" | "STORAGE_AWAY" | "FAULT");
             assert_eq!(matches!(failure, Failure::Unknown(_)), may_pass, "{reason:?}");
         }
-        // A deadline that passed, or a lost connection, is not a no.
-        for code in [Code::DeadlineExceeded, Code::Cancelled, Code::Unavailable, Code::Unknown, Code::Internal] {
+        // A deadline that passed, a lost connection, or an answer that cannot be read or is too large, is not a no.
+        for code in [
+            Code::DeadlineExceeded,
+            Code::Cancelled,
+            Code::Unavailable,
+            Code::Unknown,
+            Code::Internal,
+            Code::OutOfRange,
+        ] {
             assert!(matches!(Failure::of(&Status::new(code, "")), Failure::Unknown(_)), "{code:?}");
         }
         assert!(matches!(Failure::of(&Status::invalid_argument("")), Failure::Refused(_)));

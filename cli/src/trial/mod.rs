@@ -17,6 +17,7 @@
 //! ```
 
 mod people;
+mod ports;
 pub mod postgres;
 mod ready;
 mod server;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
 
-use super::ready::{Ports, is_ready};
+use super::ports::Ports;
+use super::ready::is_ready;
 use super::{ServerOptions, TrialError, TrialOptions};
 use crate::init::Member;
 use server_kit::clock::Stopwatch;
@@ -52,7 +53,7 @@ pub struct Server {
     child: Option<Child>,
     /// Kept open for as long as the server is to run, and apart from the child, since waiting for a child closes its own.
     stdin: Option<ChildStdin>,
-    /// Where it listened first; a restarted server listens there again, as its peers expect.
+    /// Chosen at its first start; a restarted server listens there again, as its peers expect.
     ports: Option<Ports>,
 }
 
@@ -157,23 +158,23 @@ impl Server {
         {
             return Err(TrialError::File { path: ports_file, source });
         }
+        let failed = |source| TrialError::Spawn { server: self.name.clone(), source };
+        let ports = self.ports.map_or_else(Ports::choose, Ok).map_err(failed)?;
         let log = self.open_log()?;
         let mut command = Command::new(&self.binary);
         command.arg(self.kind.command()).arg("--config").arg(&self.config).arg("--until-stdin-closes");
         for (key, value) in &self.settings {
             command.arg("--set").arg(format!("{key}={value}"));
         }
-        if let Some(ports) = &self.ports {
-            command.arg("--set").arg(format!("listen={}", ports.grpc));
-            command.arg("--set").arg(format!("ops.listen={}", ports.ops));
-        }
+        command.arg("--set").arg(format!("listen={}", ports.grpc));
+        command.arg("--set").arg(format!("ops.listen={}", ports.ops));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         // The server ends when its standard input does: so none outlives whoever started it, even one that was killed.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         // Control-C at a terminal goes to the whole group; it is the launcher who stops servers, in order.
         command.process_group(0);
-        let spawned = command.spawn();
-        let mut child = spawned.map_err(|source| TrialError::Spawn { server: self.name.clone(), source })?;
+        let mut child = command.spawn().map_err(failed)?;
+        self.ports = Some(ports);
         self.stdin = child.stdin.take();
         self.child = Some(child);
         Ok(())
@@ -205,7 +206,6 @@ impl Server {
             if let Some(ports) = Ports::read(&self.ports_file())
                 && is_ready(ports.ops).await
             {
-                self.ports = Some(ports);
                 return Ok(());
             }
             tokio::time::sleep(POLL).await;

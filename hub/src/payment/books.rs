@@ -42,19 +42,19 @@ impl Books {
         tx: &mut Tx,
         payments: Vec<uuid::Uuid>,
         new_payers: Vec<uuid::Uuid>,
-        with_passwords: bool,
     ) -> Result<Self, StoreError> {
         let payments = sql::load_payments(tx, payments).await?;
         let mut persons = new_payers;
         persons.extend(payments.values().filter_map(|stored| stored.value.person_id).map(PersonId::uuid));
-        let passwords = if with_passwords { sql::load_passwords(tx, persons.clone()).await? } else { HashMap::new() };
-        let guards = sql::load_guards(tx, persons).await?;
-        Ok(Self {
+        let mut books = Self {
             payments: payments.into_iter().map(|(id, stored)| (id, stored.into())).collect(),
-            guards: guards.into_iter().map(|(id, stored)| (id, stored.into())).collect(),
-            passwords,
             ..Self::default()
-        })
+        };
+        for (person, (guard, password)) in sql::load_guards(tx, persons).await? {
+            books.guards.insert(person, guard.into());
+            books.passwords.insert(person, password);
+        }
+        Ok(books)
     }
 
     pub(super) fn payment(&self, id: PaymentId) -> Option<&Payment> {

@@ -50,6 +50,29 @@ const PAYMENTS: Table = Table {
     ],
 };
 
+/// What changes of a payment after it was taken in.
+const PAYMENT_STATES: Table = Table {
+    name: "payments",
+    key: &["payment_id"],
+    columns: &[
+        "payment_id",
+        "version",
+        "state",
+        "refunded_minor",
+        "decided_at",
+        "code_mac",
+        "code_expires_at",
+        "attempts_left",
+        "attempt_ids",
+        "refusal",
+        "leg_id",
+        "reversal_leg_id",
+        "decide_before",
+        "due_at",
+        "tries",
+    ],
+};
+
 const PAYERS: Table = Table {
     name: "payers",
     key: &["person_id"],
@@ -136,7 +159,9 @@ pub(super) async fn claim_due(tx: &mut Tx, most: i64) -> Result<Vec<Stored<Payme
 }
 
 pub(super) async fn put_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> Result<(), StoreError> {
-    tx.put(&PAYMENTS, payments.iter().map(write_payment).collect()).await
+    let (new, known): (Vec<_>, Vec<_>) = payments.iter().partition(|stored| stored.version == 0);
+    tx.insert(&PAYMENTS, new.into_iter().map(write_payment).collect()).await?;
+    tx.update(&PAYMENT_STATES, known.into_iter().map(write_state).collect()).await
 }
 
 fn unreadable(column: usize, what: &str) -> StoreError {
@@ -246,7 +271,7 @@ fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
         challenge.map(|challenge| challenge.code_mac.to_vec()).into(),
         challenge.map(|challenge| challenge.expires_at).into(),
         challenge.map_or(0, |challenge| i64::from(challenge.attempts_left)).into(),
-        payment.attempts.iter().flat_map(|id| *id.uuid().as_bytes()).collect::<Vec<u8>>().into(),
+        write_attempts(payment).into(),
         payment.refusal.map(|reason| reason.code().to_owned()).into(),
         charge.map(|charge| charge.bank_id.as_str().to_owned()).into(),
         charge.map(|charge| charge.account_id.uuid()).into(),
@@ -259,21 +284,49 @@ fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
     ]
 }
 
-pub(super) async fn load_guards(
-    tx: &mut Tx,
-    persons: Vec<Uuid>,
-) -> Result<HashMap<PersonId, Stored<PayerGuard>>, StoreError> {
+fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
+    let payment = &stored.value;
+    let challenge = payment.challenge.as_ref();
+    let charge = payment.charge.as_ref();
+    vec![
+        payment.id.uuid().into(),
+        (stored.version + 1).into(),
+        payment.state.name().into(),
+        payment.refunded_minor.into(),
+        payment.decided_at.into(),
+        challenge.map(|challenge| challenge.code_mac.to_vec()).into(),
+        challenge.map(|challenge| challenge.expires_at).into(),
+        challenge.map_or(0, |challenge| i64::from(challenge.attempts_left)).into(),
+        write_attempts(payment).into(),
+        payment.refusal.map(|reason| reason.code().to_owned()).into(),
+        charge.and_then(|charge| charge.leg_id).map(LegId::uuid).into(),
+        charge.and_then(|charge| charge.reversal_leg_id).map(LegId::uuid).into(),
+        payment.decide_before.into(),
+        payment.due_at.into(),
+        i64::from(payment.tries).into(),
+    ]
+}
+
+fn write_attempts(payment: &Payment) -> Vec<u8> {
+    payment.attempts.iter().flat_map(|id| *id.uuid().as_bytes()).collect()
+}
+
+/// The counters of a payer, and the keyed hash of the payer's transaction password; empty when none is set.
+pub(super) type Guarded = (Stored<PayerGuard>, Vec<u8>);
+
+pub(super) async fn load_guards(tx: &mut Tx, persons: Vec<Uuid>) -> Result<HashMap<PersonId, Guarded>, StoreError> {
     let load = Load {
-        select: "SELECT person_id, version, failures, blocked_until, codes_sent, last_sequence FROM payers \
-                 WHERE person_id",
+        select: "SELECT person_id, version, failures, blocked_until, codes_sent, last_sequence, \
+                 (SELECT password_mac FROM persons WHERE persons.person_id = payers.person_id) \
+                 FROM payers WHERE person_id",
         tail: " ORDER BY person_id",
         lock: true,
     };
     let rows = tx.load(load, Keys::Ids(persons)).await?;
-    rows.iter().map(|row| read_guard(row).map(|stored| (stored.value.person_id, stored))).collect()
+    rows.iter().map(|row| read_guard(row).map(|guarded| (guarded.0.value.person_id, guarded))).collect()
 }
 
-fn read_guard(row: &Row) -> Result<Stored<PayerGuard>, StoreError> {
+fn read_guard(row: &Row) -> Result<Guarded, StoreError> {
     let sent = row.bytes(4)?;
     let times = sent.chunks_exact(8).filter_map(|bytes| <[u8; 8]>::try_from(bytes).ok());
     let guard = PayerGuard {
@@ -283,7 +336,7 @@ fn read_guard(row: &Row) -> Result<Stored<PayerGuard>, StoreError> {
         codes_sent: times.map(|bytes| Timestamp::from_micros(i64::from_be_bytes(bytes))).collect(),
         last_sequence: row.int(5)?,
     };
-    Ok(Stored { value: guard, version: row.int(1)? })
+    Ok((Stored { value: guard, version: row.int(1)? }, row.maybe_bytes(6)?.unwrap_or_default()))
 }
 
 pub(super) async fn put_guards(tx: &mut Tx, guards: &[Stored<PayerGuard>]) -> Result<(), StoreError> {
@@ -300,18 +353,6 @@ pub(super) async fn put_guards(tx: &mut Tx, guards: &[Stored<PayerGuard>]) -> Re
         ]
     };
     tx.put(&PAYERS, guards.iter().map(write).collect()).await
-}
-
-/// The keyed hashes of the transaction passwords of these persons.
-pub(super) async fn load_passwords(tx: &mut Tx, persons: Vec<Uuid>) -> Result<HashMap<PersonId, Vec<u8>>, StoreError> {
-    let load = Load {
-        select: "SELECT person_id, password_mac FROM persons WHERE person_id",
-        tail: " ORDER BY person_id",
-        lock: false,
-    };
-    let rows = tx.load(load, Keys::Ids(persons)).await?;
-    let read = |row: &Row| Ok((PersonId::from_uuid(row.id(0)?), row.maybe_bytes(1)?.unwrap_or_default()));
-    rows.iter().map(read).collect()
 }
 
 /// An event with the sealed code that is stored with it.

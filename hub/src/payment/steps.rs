@@ -185,8 +185,7 @@ impl StepSet for PaymentSteps {
                 new_payers.extend(create.new.payer.as_ref().map(|payer| payer.person_id.uuid()));
             }
         }
-        let with_passwords = steps.iter().any(|step| matches!(step, Step::Authorize(_)));
-        let mut books = Books::load(tx, ids, new_payers, with_passwords).await?;
+        let mut books = Books::load(tx, ids, new_payers).await?;
         let mut outcomes = Vec::with_capacity(steps.len());
         for step in steps {
             outcomes.push(self.decide(&mut books, step, now)?);
@@ -298,7 +297,7 @@ impl PaymentSteps {
         let stored = payment.challenge.as_ref().map_or([0; 32], |challenge| challenge.code_mac);
         let bound = code_context(payment.id, payment.amount, &payment.terminal_id);
         let parts: [&[u8]; 2] = [typed.code.reveal().as_bytes(), &bound];
-        let code_matches = self.keys.mac_matches(KeyName::OneTimeCode, &parts, &stored).map_err(key_fault)?;
+        let code_matches = self.keys.mac_matches(KeyName::OneTimeCode, &parts, &stored)?;
         let person = payment.person_id.unwrap_or(PersonId::from_uuid(Uuid::nil()));
         let password_matches =
             password_matches(self.keys.as_ref(), &person, typed.password.reveal(), books.password(person))
@@ -311,7 +310,7 @@ impl PaymentSteps {
             return Ok(Outcome::of(Err(Reason::PaymentUnknown)));
         };
         let bound = code_context(payment.id, payment.amount, &payment.terminal_id);
-        let code_mac = code_mac(self.keys.as_ref(), &resend.code.code, &bound).map_err(key_fault)?;
+        let code_mac = code_mac(self.keys.as_ref(), &resend.code.code, &bound)?;
         let asked = Resend { id: resend.attempt, terminal_id: resend.terminal.clone(), code_mac };
         let done = books.change(resend.payment, |payment, guard| match guard {
             Some(guard) => payment.resend(&asked, guard, now, &self.policy),
@@ -350,10 +349,6 @@ pub(super) fn code_context(id: PaymentId, amount: domain::Money, terminal: &Term
 
 pub(super) fn code_mac(keys: &dyn KeyStore, code: &OneTimeCode, context: &[u8]) -> Result<[u8; 32], KeyError> {
     keys.mac(KeyName::OneTimeCode, &[code.reveal().as_bytes(), context])
-}
-
-fn key_fault(error: KeyError) -> StoreError {
-    StoreError::Refused(format!("the key store does not answer: {error}"))
 }
 
 fn found(books: &Books, id: PaymentId) -> Result<Payment, Reason> {

@@ -80,7 +80,7 @@ async fn open_sqlite(
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(512)
         .pragma("cache_size", "-65536")
-        .pragma("wal_autocheckpoint", "4000")
+        .pragma("wal_autocheckpoint", "16384")
         .disable_statement_logging();
     let write = SqlitePoolOptions::new()
         .max_connections(1)

@@ -99,6 +99,29 @@ async fn a_put_over_another_version_is_a_conflict_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn an_update_changes_its_own_columns_over_the_version_before_and_nothing_else() {
+    const TOTALS: Table = Table { name: "counters", key: &["id"], columns: &["id", "version", "total"] };
+    let row = |n: u128, version: i64, total: i64| vec![id(n).into(), version.into(), total.into()];
+    for database in databases().await {
+        let store = open(&database).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.put(&COUNTERS, (0..300).map(|n| counter(n, 1, 1)).collect()).await.unwrap();
+        tx.update(&TOTALS, (0..100).map(|n| row(n, 2, 7)).collect()).await.unwrap();
+        tx.commit().await.unwrap();
+        let all = totals(&store).await;
+        assert_eq!((all[99], all[100]), ((id(99), 2, 7), (id(100), 1, 1)));
+        let note = store.fetch_one("SELECT note FROM counters WHERE total = 7", Vec::new()).await.unwrap().unwrap();
+        assert!(note.maybe_text(0).unwrap().is_some());
+        for stale in [row(5, 2, 9), row(5, 4, 9), row(5000, 2, 9)] {
+            let mut tx = store.begin().await.unwrap();
+            let updated = tx.update(&TOTALS, vec![row(6, 3, 9), stale]).await;
+            assert!(matches!(updated, Err(StoreError::Conflict)), "{updated:?}");
+        }
+        assert_eq!(totals(&store).await, all);
+    }
+}
+
+#[tokio::test]
 async fn a_load_finds_what_the_keys_name_in_order_and_once() {
     for database in databases().await {
         let store = open(&database).await;

@@ -1,6 +1,7 @@
 //! A transaction of either engine, and the set-oriented statements that run in it.
 
 use std::cmp::Ordering;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use domain::Timestamp;
 use sqlx::postgres::PgArguments;
@@ -9,8 +10,11 @@ use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr, SqlStr, Sqlite, Transactio
 
 use super::columns::arrays;
 use super::lent::{Lent, bounded};
-use super::table::{Shape, chunks};
+use super::table::{MOST_ROWS, Shape, Texts, Written, filled_up};
 use super::{Dialect, Keys, Row, StoreError, Table, Value};
+
+/// The texts of this process: the tables are few, and so are the sizes of their sets.
+static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
 
 /// One transaction. Dropped without [`Tx::commit`] it leaves nothing behind.
 #[derive(Debug)]
@@ -135,21 +139,22 @@ impl Tx {
 
     /// Adds rows. A key that is there already is a [`StoreError::Conflict`].
     pub async fn insert(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
-        self.write(table, rows, Table::insert_sql).await
+        self.write(table, rows, Written::Insert).await
     }
 
     /// Adds the rows of version 1 and updates the others, each guarded by its version. If any row is not at the version
     /// before, it is a [`StoreError::Conflict`] and the transaction is to be dropped.
     pub async fn put(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
-        self.write(table, rows, Table::put_sql).await
+        self.write(table, rows, Written::Put).await
     }
 
-    async fn write(
-        &mut self,
-        table: &Table,
-        mut rows: Vec<Vec<Value>>,
-        sql: fn(&Table, Shape) -> String,
-    ) -> Result<(), StoreError> {
+    /// Updates rows that are there, each guarded by its version, in the columns that the table names; the others stay. If any
+    /// row is not at the version before, it is a [`StoreError::Conflict`] and the transaction is to be dropped.
+    pub async fn update(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+        self.write(table, rows, Written::Update).await
+    }
+
+    async fn write(&mut self, table: &Table, mut rows: Vec<Vec<Value>>, written: Written) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -159,15 +164,23 @@ impl Tx {
         let count = rows.len() as u64;
         let touched = match &mut self.inner {
             Inner::Postgres(tx) => {
-                let sql = AssertSqlSafe(sql(table, Shape::Arrays));
+                let sql = AssertSqlSafe(table.sql(written, Shape::Arrays));
                 bounded(sqlx::query_with(sql, arrays(rows)?).execute(tx.get()?)).await?.rows_affected()
             }
             Inner::Sqlite(_) => {
                 let mut touched = 0;
-                let mut rows = rows.into_iter();
-                for size in chunks(rows.len()) {
-                    let args: Vec<Value> = rows.by_ref().take(size).flatten().collect();
-                    let sql = AssertSqlSafe(sql(table, Shape::Places(size)));
+                while !rows.is_empty() {
+                    let rest = rows.split_off(rows.len().min(MOST_ROWS));
+                    let mut set = std::mem::replace(&mut rows, rest);
+                    let size = filled_up(set.len());
+                    if let Some(last) = set.last().cloned() {
+                        set.resize(size, last);
+                    }
+                    let args: Vec<Value> = set.into_iter().flatten().collect();
+                    let sql = {
+                        let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+                        AssertSqlSafe(texts.places(table, written, size))
+                    };
                     touched += self.execute_sql(sql.into_sql_str(), args).await?;
                 }
                 touched

@@ -19,6 +19,7 @@ use tonic::Code;
 use crate::{reason, refused};
 
 const CREATE: &str = "/bankhub.terminal.v1.TerminalService/CreatePayment";
+const HOLD: &str = "/bankhub.bank.v1.BankService/HoldLeg";
 
 fn money(currency_code: &str, minor_units: i64) -> Option<Money> {
     Some(Money { currency_code: currency_code.to_owned(), minor_units })
@@ -176,13 +177,10 @@ async fn m4_an_account_in_another_currency_is_not_charged() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_message_or_too_many_are_refused_and_the_hub_goes_on() {
+async fn bytes_that_are_no_message_or_too_many_are_refused_by_reason_and_both_servers_go_on() {
     let world = Setup::on(Engine::Sqlite).start().await;
     let till = world.till("till-1");
-    let channel = || {
-        let endpoint = world.federation.hub_endpoint().unwrap();
-        world.federation.terminal_channel("till-1", &endpoint).unwrap()
-    };
+    let channel = || world.hub_channel(&world.member(Role::Terminal, "till-1"));
     let encoded = good(&till).encode_to_vec();
     let mut bad_text = good(&till);
     bad_text.merchant_reference = "@@@@".to_owned();
@@ -193,25 +191,32 @@ async fn bytes_that_are_no_message_or_too_many_are_refused_and_the_hub_goes_on()
     huge.merchant_reference = "r".repeat(8 << 20);
     let mut large = good(&till);
     large.merchant_reference = "r".repeat(proto::MAX_MESSAGE_BYTES);
-    for (what, bytes) in [
-        ("text that is not UTF-8", bad_text),
-        ("half a message", encoded[..encoded.len() / 2].to_vec()),
-        ("noise", vec![0xff; 512]),
-        ("8 MiB", huge.encode_to_vec()),
-        ("64 KiB and a little", large.encode_to_vec()),
+    for (what, bytes, reason) in [
+        ("text that is not UTF-8", bad_text, Reason::MessageMalformed),
+        ("half a message", encoded[..encoded.len() / 2].to_vec(), Reason::MessageMalformed),
+        ("noise", vec![0xff; 512], Reason::MessageMalformed),
+        ("8 MiB", huge.encode_to_vec(), Reason::MessageTooLarge),
+        ("64 KiB and a little", large.encode_to_vec(), Reason::MessageTooLarge),
     ] {
-        let status = send_bytes(channel(), CREATE, bytes).await.expect_err(what);
-        assert!(!matches!(status.code(), Code::Ok | Code::Unknown | Code::Unavailable), "{what}: {status:?}");
+        let status = send_bytes(channel(), CREATE, [bytes.clone()]).await.expect_err(what);
+        let told = (status.code(), proto::reason_of(&status));
+        assert_eq!(told, (Code::InvalidArgument, Some(reason)), "{what}: {status:?}");
+        // A bank tells the hub the same.
+        let bank = world.bank_channel("bank-a", &world.member(Role::Hub, ""));
+        let status = send_bytes(bank, HOLD, [bytes]).await.expect_err(what);
+        assert_eq!(proto::reason_of(&status), Some(reason), "{what}: {status:?}");
     }
+    let nothing = send_bytes(channel(), CREATE, []).await.unwrap_err();
+    assert_eq!(proto::reason_of(&nothing), Some(Reason::MessageMalformed), "{nothing:?}");
     // A payer of a kind that this version does not know is no payer.
     let mut unknown_payer = good(&till);
     unknown_payer.payer = None;
     let mut bytes = unknown_payer.encode_to_vec();
     bytes.extend_from_slice(&[0x9a, 0x06, 0x02, b'h', b'i']);
-    let status = send_bytes(channel(), CREATE, bytes).await.unwrap_err();
+    let status = send_bytes(channel(), CREATE, [bytes]).await.unwrap_err();
     assert_eq!(proto::reason_of(&status), Some(Reason::FieldMissing));
     assert_eq!(world.payments().await, 0);
-    send_bytes(channel(), CREATE, encoded).await.unwrap();
+    send_bytes(channel(), CREATE, [encoded]).await.unwrap();
     assert_eq!(world.settled().await.payments.len(), 1);
 }
 
