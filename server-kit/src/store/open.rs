@@ -80,6 +80,8 @@ async fn open_sqlite(
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(512)
         .pragma("cache_size", "-65536")
+        // What a statement may have to take back is kept in memory rather than in a temporary file.
+        .pragma("temp_store", "memory")
         .pragma("wal_autocheckpoint", "16384")
         .disable_statement_logging();
     let write = SqlitePoolOptions::new()
