@@ -17,7 +17,12 @@ pub fn main() -> ExitCode {
     let out = Output::new(cli.output, cli.color);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(Box::pin(run(cli.command, &out))),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(Box::pin(run(cli.command, &out)));
+            // What was to be finished is finished; nothing else may hold the process up.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(source) => Err(CliError::System { what: "the runtime".to_owned(), source }),
     };
     match outcome {

@@ -80,6 +80,15 @@ impl Store {
         }
     }
 
+    /// The same database over connections that belong to the runtime of the caller: a connection is as quick to answer as the
+    /// runtime that it was opened in. SQLite's has a thread of its own already.
+    fn with_own_connections(self) -> Self {
+        let Pools::Postgres { write, read } = self.pools else { return self };
+        let options = write.options().clone().max_connections(2);
+        let write = options.connect_lazy_with((*write.connect_options()).clone());
+        Self { pools: Pools::Postgres { write, read }, ..self }
+    }
+
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.pools {

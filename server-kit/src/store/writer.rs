@@ -116,8 +116,26 @@ struct Queued<S: StepSet> {
 type Reply<S> = oneshot::Sender<Result<<S as StepSet>::Outcome, StoreError>>;
 
 impl<S: StepSet> GroupWriter<S> {
-    /// Starts the task.
+    /// Starts the writer on a thread of its own. A set is a dozen statements with a wait after each; on the threads of the
+    /// callers, the writer would wait each time behind the hundreds of them that the set before has just woken.
     pub fn start(store: Store, set: Arc<S>, options: WriterOptions) -> (Self, JoinHandle<()>) {
+        let (queue, steps) = mpsc::channel(options.queue);
+        let task = tokio::task::spawn_blocking(move || {
+            match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(async {
+                    let store = store.with_own_connections();
+                    Task { store, set, options, left_unknown: false }.run(steps).await;
+                }),
+                // The end of the task is a failure of the server, which watches it.
+                Err(error) => tracing::error!(%error, "the writer has no runtime"),
+            }
+        });
+        (Self { queue }, task)
+    }
+
+    /// The same among the tasks of the caller's runtime, for tests that say which steps are in one set.
+    #[cfg(test)]
+    pub(super) fn start_here(store: Store, set: Arc<S>, options: WriterOptions) -> (Self, JoinHandle<()>) {
         let (queue, steps) = mpsc::channel(options.queue);
         let task = tokio::spawn(Task { store, set, options, left_unknown: false }.run(steps));
         (Self { queue }, task)

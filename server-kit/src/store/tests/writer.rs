@@ -83,7 +83,7 @@ fn quick() -> WriterOptions {
 
 async fn start(set: &Arc<Scripted>, options: WriterOptions) -> (TestDatabase, GroupWriter<Scripted>) {
     let database = TestDatabase::sqlite();
-    let (writer, _task) = GroupWriter::start(open(&database).await, set.clone(), options);
+    let (writer, _task) = GroupWriter::start_here(open(&database).await, set.clone(), options);
     (database, writer)
 }
 
