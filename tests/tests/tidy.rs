@@ -322,6 +322,16 @@ fn migrations_are_twins() {
     }
 }
 
+#[test]
+fn the_tables_that_server_kit_works_with_are_the_same_wherever_they_are_made() {
+    for engine in ["sqlite", "postgres"] {
+        let read = |path: &str| fs::read_to_string(root().join(path.replace("ENGINE", engine))).unwrap();
+        let hub = read("hub/migrations/ENGINE/0001_log_and_owners.sql");
+        assert_eq!(hub, read("bank-adapter/migrations/ENGINE/0001_log_and_owners.sql"), "{engine}");
+        assert_eq!(hub, read("server-kit/tests/migrations/ENGINE/0002_log_and_owners.sql"), "{engine}");
+    }
+}
+
 /// The rows of MISSION.md: how many there are under each letter.
 const ROWS: [(char, u32); 6] = [('R', 10), ('P', 3), ('M', 9), ('C', 9), ('F', 4), ('S', 3)];
 

@@ -279,11 +279,6 @@ impl Desk {
             GiveBackAnswer::Unknown => Ok(None),
         }
     }
-
-    /// The number of steps that wait to be written.
-    pub fn queue_depth(&self) -> usize {
-        self.inner.writer.depth()
-    }
 }
 
 /// Marks a payment as being carried by this replica.

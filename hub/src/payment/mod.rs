@@ -8,7 +8,7 @@ mod desk;
 mod federation;
 mod request;
 mod service;
-mod sql;
+pub(crate) mod sql;
 mod steps;
 mod sweep;
 #[cfg(test)]

@@ -14,44 +14,45 @@ use uuid::Uuid;
 
 use crate::directory::snapshot;
 
-const PAYMENTS: Table = Table {
+pub(super) const PAYMENTS: Table = Table {
     name: "payments",
     key: &["payment_id"],
     columns: &[
         "payment_id",
         "version",
         "state",
-        "kind",
-        "terminal_id",
-        "fingerprint",
-        "person_id",
-        "currency",
-        "amount_minor",
         "refunded_minor",
-        "original_id",
-        "merchant",
-        "items",
-        "reference",
-        "created_at",
         "decided_at",
         "code_mac",
         "code_expires_at",
         "attempts_left",
         "attempt_ids",
         "refusal",
-        "bank_id",
-        "account_id",
-        "account_masked",
         "leg_id",
         "reversal_leg_id",
         "decide_before",
         "due_at",
         "tries",
+        // From here on nothing changes after the payment was taken in: see PAYMENT_STATES.
+        "kind",
+        "terminal_id",
+        "fingerprint",
+        "person_id",
+        "currency",
+        "amount_minor",
+        "original_id",
+        "merchant",
+        "items",
+        "reference",
+        "created_at",
+        "bank_id",
+        "account_id",
+        "account_masked",
     ],
 };
 
-/// What changes of a payment after it was taken in.
-const PAYMENT_STATES: Table = Table {
+/// What changes of a payment after it was taken in: the first columns of PAYMENTS.
+pub(super) const PAYMENT_STATES: Table = Table {
     name: "payments",
     key: &["payment_id"],
     columns: &[
@@ -79,13 +80,13 @@ const PAYERS: Table = Table {
     columns: &["person_id", "version", "failures", "blocked_until", "codes_sent", "last_sequence"],
 };
 
-const EVENTS: Table = Table {
+pub(crate) const EVENTS: Table = Table {
     name: "events",
     key: &["person_id", "sequence"],
     columns: &["person_id", "sequence", "occurred_at", "kind", "payment_id", "sealed_code", "expires_at"],
 };
 
-const PURCHASES: Table = Table {
+pub(crate) const PURCHASES: Table = Table {
     name: "purchases",
     key: &["person_id", "occurred_at", "payment_id"],
     columns: &[
@@ -249,39 +250,25 @@ fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
         Kind::Tombstone => ("TOMBSTONE", None),
         Kind::Refund { original } => ("REFUND", Some(original.uuid())),
     };
-    let challenge = payment.challenge.as_ref();
     let charge = payment.charge.as_ref();
-    vec![
-        payment.id.uuid().into(),
-        (stored.version + 1).into(),
-        payment.state.name().into(),
+    let mut row = write_state(stored);
+    row.extend([
         kind.into(),
         payment.terminal_id.as_str().into(),
         payment.fingerprint.to_vec().into(),
         payment.person_id.map(PersonId::uuid).into(),
         payment.amount.currency.code().into(),
         payment.amount.minor.into(),
-        payment.refunded_minor.into(),
         original.into(),
         payment.seller.as_ref().map(snapshot::merchant_to_json).unwrap_or_default().into(),
         snapshot::items_to_json(&payment.items).into(),
         payment.reference.as_ref().map(|line| line.as_str().to_owned()).unwrap_or_default().into(),
         payment.created_at.into(),
-        payment.decided_at.into(),
-        challenge.map(|challenge| challenge.code_mac.to_vec()).into(),
-        challenge.map(|challenge| challenge.expires_at).into(),
-        challenge.map_or(0, |challenge| i64::from(challenge.attempts_left)).into(),
-        write_attempts(payment).into(),
-        payment.refusal.map(|reason| reason.code().to_owned()).into(),
         charge.map(|charge| charge.bank_id.as_str().to_owned()).into(),
         charge.map(|charge| charge.account_id.uuid()).into(),
         charge.map(|charge| charge.account_masked.clone()).into(),
-        charge.and_then(|charge| charge.leg_id).map(LegId::uuid).into(),
-        charge.and_then(|charge| charge.reversal_leg_id).map(LegId::uuid).into(),
-        payment.decide_before.into(),
-        payment.due_at.into(),
-        i64::from(payment.tries).into(),
-    ]
+    ]);
+    row
 }
 
 fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
@@ -297,7 +284,7 @@ fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
         challenge.map(|challenge| challenge.code_mac.to_vec()).into(),
         challenge.map(|challenge| challenge.expires_at).into(),
         challenge.map_or(0, |challenge| i64::from(challenge.attempts_left)).into(),
-        write_attempts(payment).into(),
+        payment.attempts.iter().flat_map(|id| *id.uuid().as_bytes()).collect::<Vec<u8>>().into(),
         payment.refusal.map(|reason| reason.code().to_owned()).into(),
         charge.and_then(|charge| charge.leg_id).map(LegId::uuid).into(),
         charge.and_then(|charge| charge.reversal_leg_id).map(LegId::uuid).into(),
@@ -305,10 +292,6 @@ fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
         payment.due_at.into(),
         i64::from(payment.tries).into(),
     ]
-}
-
-fn write_attempts(payment: &Payment) -> Vec<u8> {
-    payment.attempts.iter().flat_map(|id| *id.uuid().as_bytes()).collect()
 }
 
 /// The counters of a payer, and the keyed hash of the payer's transaction password; empty when none is set.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
-use domain::payment::{Attempt, Kind, NewPayment, NewRefund, Payment, Policy, Proof, Resend, Reversal, Settled, State};
+use domain::payment::{Attempt, NewPayment, NewRefund, Payment, Policy, Proof, Resend, Reversal, Settled, State};
 use domain::{AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword};
 use server_kit::audit::Chain;
 use server_kit::fault;
@@ -448,6 +448,5 @@ fn given_back(
         amount_minor: payment.amount.minor,
     });
     let kind = EventKind::GiveBack { payment_id: original, amount: payment.amount, reversal, merchant };
-    debug_assert!(reversal || matches!(payment.kind, Kind::Refund { .. }));
     books.tell(payment, kind, now, None)
 }

@@ -196,6 +196,11 @@ async fn r1_r2_a_payment_is_recorded_and_told_when_the_bank_has_charged_and_not_
     }
 }
 
+#[test]
+fn what_changes_of_a_payment_is_written_the_same_way_when_it_is_new() {
+    assert!(super::sql::PAYMENTS.columns.starts_with(super::sql::PAYMENT_STATES.columns));
+}
+
 #[tokio::test]
 async fn a_payment_reads_back_as_it_was_written() {
     for database in databases().await {

@@ -13,6 +13,7 @@ use server_kit::store::{Dialect, StoreError, Table, Tx, Value};
 use super::TestHub;
 use crate::directory::snapshot::{items_to_json, merchant_to_json};
 use crate::feed::Feed;
+use crate::payment::sql::{EVENTS, PURCHASES};
 
 const PAYMENTS: Table = Table {
     name: "payments",
@@ -40,32 +41,6 @@ const PAYMENTS: Table = Table {
         "leg_id",
         "due_at",
         "tries",
-    ],
-};
-
-const EVENTS: Table = Table {
-    name: "events",
-    key: &["person_id", "sequence"],
-    columns: &["person_id", "sequence", "occurred_at", "kind", "payment_id", "sealed_code", "expires_at"],
-};
-
-const PURCHASES: Table = Table {
-    name: "purchases",
-    key: &["person_id", "occurred_at", "payment_id"],
-    columns: &[
-        "person_id",
-        "occurred_at",
-        "payment_id",
-        "version",
-        "currency",
-        "amount_minor",
-        "given_back_minor",
-        "bank_id",
-        "account_masked",
-        "merchant",
-        "category",
-        "terminal_id",
-        "items",
     ],
 };
 
