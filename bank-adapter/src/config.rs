@@ -20,6 +20,10 @@ pub struct Config {
     /// Where the hub calls. Default `127.0.0.1:7443`; port 0 takes any that is free.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// Whether the node describes its calls by `grpc.reflection.v1`, to callers with a certificate. For trying things out.
+    /// Default `false`.
+    #[serde(default)]
+    pub reflection: bool,
     /// `[tls]`: the certificate of this bank, for callers and towards the hub. Must be set.
     pub tls: ServerTlsConfig,
     /// `[database]`: where the ledger is kept. Must be set.

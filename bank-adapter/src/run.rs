@@ -14,7 +14,7 @@ use server_kit::keystore::{KeyFileError, SealedFile};
 use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
 use server_kit::ops::{self, OpsServer, Readiness};
 use server_kit::rng::{IdMaker, SystemRng};
-use server_kit::serve::{GrpcServer, ServeError};
+use server_kit::serve::{Contract, GrpcServer, ServeError};
 use server_kit::shutdown::Shutdown;
 use server_kit::store::{OwnershipLost, Store, StoreError, StoreOptions, WriterOptions};
 use server_kit::telemetry::{self, PrometheusHandle, TelemetryError};
@@ -27,7 +27,9 @@ use crate::config::Config;
 use crate::ledger::{BankService, HubClient, Ledger, LedgerParts, ResolveOptions, Resolver};
 
 /// The full name of the service, for `grpc.health.v1`.
-const SERVICE: &str = "bankhub.bank.v1.BankService";
+const SERVICE: &str = proto::bank::bank_service_server::SERVICE_NAME;
+/// What the node describes by reflection.
+const CONTRACT: Contract = Contract { descriptors: proto::DESCRIPTORS, services: &[SERVICE], refuse: proto::status };
 /// The readiness check that says whether the ledger can be written.
 const LEDGER: &str = "ledger";
 /// How long the last steps may take to become durable after the last call was answered.
@@ -161,6 +163,7 @@ impl Adapter {
         let server = GrpcServer::new(self.listener, self.server_tls, Routes::new(service.into_server()), draining);
         let server = server.with_limits(self.config.limits.clone()).with_refusals(proto::unread);
         let (server, health) = server.with_health();
+        let server = if self.config.reflection { server.with_reflection(CONTRACT)? } else { server };
         health.set(SERVICE, true).await;
         self.readiness.set(LEDGER, true);
         announce(&self.config, self.running)?;

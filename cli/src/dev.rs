@@ -28,6 +28,9 @@ pub struct DevArgs {
     pub once: bool,
 }
 
+/// The one replica of the hub.
+const HUB: &str = "hub-1";
+
 const SHOPS: [Shop<'static>; 2] = [
     Shop {
         merchant: "noodle-house",
@@ -99,11 +102,15 @@ async fn options(dir: &Path, args: &DevArgs) -> Result<TrialOptions, CliError> {
     options.log_filter = args.server_log.clone();
     options.keep_ports = true;
     // Whoever tries things out tries them often.
-    let hub = ServerOptions::named("hub-1")
+    let hub = ServerOptions::named(HUB)
         .with("payments.sends_per_minute", "30")
         .with("payments.sends_per_ten_minutes", "100")
         .with("payments.sends_per_day", "1000");
     options.hubs = vec![hub];
+    for server in options.hubs.iter_mut().chain(&mut options.banks) {
+        // With it any gRPC tool calls the servers without the contract at hand.
+        server.settings.push(("reflection".to_owned(), "true".to_owned()));
+    }
     if let Some(url) = &args.postgres {
         for server in options.hubs.iter_mut().chain(&mut options.banks) {
             let name = format!("bankhub_dev_{}", server.name.replace('-', "_"));
@@ -161,7 +168,7 @@ fn print(federation: &Federation, people: &[Sample], out: &Output) -> Result<(),
         ]);
         servers.push(json!({ "name": server.name(), "endpoint": endpoint, "ops": ops, "process": id, "log": log }));
     }
-    let commands = commands(federation, people);
+    let commands = commands(federation, people)?;
     if out.is_json() {
         let value =
             json!({ "folder": federation.folder(), "servers": servers, "people": people, "commands": commands });
@@ -184,7 +191,7 @@ fn print(federation: &Federation, people: &[Sample], out: &Output) -> Result<(),
     Ok(())
 }
 
-fn commands(federation: &Federation, people: &[Sample]) -> Vec<String> {
+fn commands(federation: &Federation, people: &[Sample]) -> Result<Vec<String>, CliError> {
     let program = std::env::current_exe().map_or_else(|_| "bankhub".to_owned(), |path| path.display().to_string());
     let (dir, operator) = (federation.folder().display(), federation.operator_folder().join("operator.toml"));
     let operator = operator.display();
@@ -196,7 +203,9 @@ fn commands(federation: &Federation, people: &[Sample]) -> Vec<String> {
         commands.push(format!("{program} account --as {operator} show {} {}", sample.bank, sample.account_id));
     }
     commands.push(format!("{program} overview --as {operator}"));
-    commands
+    let (tls, hub) = (federation.operator_folder().display(), federation.server(HUB)?.address()?);
+    commands.push(format!("grpcurl -cacert {tls}/ca.pem -cert {tls}/certificate.pem -key {tls}/key.pem {hub} list"));
+    Ok(commands)
 }
 
 async fn wait_for_end() -> Result<(), CliError> {

@@ -26,6 +26,9 @@ pub struct Config {
     /// Where terminals, banks, phones and operators call.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// Whether the hub describes its calls by `grpc.reflection.v1`, to callers with a certificate. For trying things out.
+    #[serde(default)]
+    pub reflection: bool,
     pub tls: HubTls,
     pub database: Database,
     pub keys: Keys,

@@ -14,7 +14,7 @@ use server_kit::keystore::{SealedFile, SharedKeyStore};
 use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
 use server_kit::ops::{self, OpsServer, Readiness};
 use server_kit::rng::{IdMaker, SystemRng};
-use server_kit::serve::GrpcServer;
+use server_kit::serve::{Contract, GrpcServer};
 use server_kit::shutdown::Shutdown;
 use server_kit::store::{Dialect, Migrations, Owner, OwnershipLost, Store, StoreOptions, WriterOptions};
 use server_kit::telemetry::{self, TelemetryError};
@@ -68,6 +68,18 @@ const OWNERSHIP_EVERY: Duration = Duration::from_secs(5);
 /// for as long as a bank takes to answer, is left to the sweeper.
 const FINISH_AT_MOST: Duration = Duration::from_secs(10);
 
+/// What the hub describes by reflection.
+const CONTRACT: Contract = Contract {
+    descriptors: proto::DESCRIPTORS,
+    services: &[
+        proto::terminal::terminal_service_server::SERVICE_NAME,
+        proto::cardholder::cardholder_service_server::SERVICE_NAME,
+        proto::federation::federation_service_server::SERVICE_NAME,
+        proto::operator::operator_service_server::SERVICE_NAME,
+    ],
+    refuse: proto::status,
+};
+
 /// The hub's schema, once for each engine.
 pub fn migrations() -> Migrations {
     Migrations { sqlite: sqlx::migrate!("./migrations/sqlite"), postgres: sqlx::migrate!("./migrations/postgres") }
@@ -95,6 +107,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         .with_limits(config.limits.clone())
         .with_refusals(proto::unread)
         .with_health();
+    let server = if config.reflection { server.with_reflection(CONTRACT)? } else { server };
     health.set("", true).await;
     readiness.set(LISTENER, true);
     if let Some(path) = &config.ports_file {

@@ -23,6 +23,10 @@ use tower_service::Service;
 use crate::config::HumanDuration;
 use crate::tls::{HandshakeLimits, ServerTls};
 
+mod reflection;
+
+pub use reflection::Contract;
+
 /// How long connections may take to notice that they were cut.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -78,6 +82,9 @@ pub enum ServeError {
     /// The listener has no address.
     #[error("the listener cannot be used")]
     Listener(#[from] io::Error),
+    /// What reflection is to describe cannot be read.
+    #[error("the descriptors of the services cannot be read")]
+    Descriptors(#[from] tonic_reflection::server::Error),
 }
 
 /// A server on one port.
@@ -133,6 +140,19 @@ impl GrpcServer {
         let service = HealthServer::new(HealthService::from_health_reporter(health.reporter.clone()));
         let router = self.router.merge(Routes::new(service).into_axum_router().reset_fallback());
         (Self { router, health: Some(health.clone()), ..self }, health)
+    }
+
+    /// Adds `grpc.reflection.v1`, which describes the services in `contract`, the health service if there is one by then, and
+    /// itself.
+    ///
+    /// It is for the workbench, and servers have it off unless they are told otherwise: who has the contract needs no
+    /// description, and who has not should not be handed the names of all calls, operators' ones among them, or one more
+    /// service that reads what strangers send. So it answers whoever has a certificate of the federation, in whatever role,
+    /// and nobody else: not even where phones call without one.
+    pub fn with_reflection(self, contract: Contract) -> Result<Self, ServeError> {
+        let reflection = reflection::router(contract, self.health.is_some(), self.draining.clone())?;
+        let router = self.router.merge(reflection);
+        Ok(Self { router, ..self })
     }
 
     /// Serves until the server is drained: no new connections, calls under way finish within the grace period, then

@@ -46,16 +46,21 @@ pub fn peer<T>(request: &tonic::Request<T>) -> Option<Arc<Peer>> {
     request.extensions().get::<Arc<Peer>>().cloned()
 }
 
-/// Who sent `request`, if they have one of the roles in `allowed`; otherwise the reason that they are told. The federation is the
-/// right one: whoever is of another names nobody here.
-pub fn caller<T>(request: &tonic::Request<T>, allowed: &[Role]) -> Result<Principal, Reason> {
+/// Who sent `request`, whatever their role; otherwise the reason that they are told.
+pub fn member<T>(request: &tonic::Request<T>) -> Result<Principal, Reason> {
     let peer = peer(request).ok_or(Reason::CertificateMissing)?;
     match (&peer.principal, &peer.refused) {
-        (Some(principal), _) if allowed.contains(&principal.role) => Ok(principal.clone()),
-        (Some(_), _) => Err(Reason::RoleNotAllowed),
+        (Some(principal), _) => Ok(principal.clone()),
         (None, Some(_)) => Err(Reason::CertificateRefused),
         (None, None) => Err(Reason::CertificateMissing),
     }
+}
+
+/// Who sent `request`, if they have one of the roles in `allowed`; otherwise the reason that they are told. The federation is the
+/// right one: whoever is of another names nobody here.
+pub fn caller<T>(request: &tonic::Request<T>, allowed: &[Role]) -> Result<Principal, Reason> {
+    let principal = member(request)?;
+    if allowed.contains(&principal.role) { Ok(principal) } else { Err(Reason::RoleNotAllowed) }
 }
 
 /// Reads the certificates again on every SIGHUP until `stop`: those for callers and those towards other servers. From here

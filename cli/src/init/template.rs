@@ -103,6 +103,10 @@ listen = {ops}
     )
 }
 
+const REFLECTION: &str = "\
+# Whether grpc.reflection.v1 describes the calls, to callers with a certificate: for trying things out, not for production.
+# reflection = false";
+
 const LIMITS: &str = r#"[limits]
 # A TLS handshake that takes longer is broken off; so many may be under way at once.
 # handshake_timeout = "5s"
@@ -207,6 +211,7 @@ federation = {federation}
 replica = {replica}
 # Where terminals, banks, phones and operators call.
 listen = {listen}
+{REFLECTION}
 {ports}
 {files}
 {storage}
@@ -234,6 +239,7 @@ federation = {federation}
 bank_id = {bank}
 # Where the hub and the bank's operators call.
 listen = {listen}
+{REFLECTION}
 {ports}
 [hub]
 # Where the hub is, to ask about legs that were held for long.

@@ -19,6 +19,7 @@ mod feed;
 mod giving_back;
 mod guesses;
 mod independent_client;
+mod reflection;
 mod requests;
 mod secrets;
 mod terminal;
