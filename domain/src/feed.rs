@@ -1,5 +1,7 @@
 //! What a person is told, in the order in which it happened.
 
+use std::sync::Arc;
+
 use crate::purchase::{Merchant, Purchase};
 use crate::{Money, PaymentId, PersonId, Timestamp};
 
@@ -20,7 +22,7 @@ pub enum EventKind {
     /// A terminal asks; here is the code, until it has ended.
     Code { payment_id: PaymentId, code: Option<OneTimeCode>, amount: Money, merchant: Merchant, expires_at: Timestamp },
     /// Money was charged.
-    Charge(Box<Purchase>),
+    Charge(Arc<Purchase>),
     /// Money came back: the whole payment by a reversal, or a part by a refund.
     GiveBack { payment_id: PaymentId, amount: Money, reversal: bool, merchant: Merchant },
 }

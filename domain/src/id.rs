@@ -2,6 +2,7 @@
 //! chooses (banks, terminals, merchants) are short lower-case slugs that also stand in certificates.
 
 use std::fmt;
+use std::sync::Arc;
 
 use uuid::{Uuid, Variant};
 
@@ -84,7 +85,7 @@ macro_rules! slug_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// 1 to 64 of `a`–`z`, `0`–`9` and `-`, as in the path of a SPIFFE id.

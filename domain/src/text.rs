@@ -1,13 +1,14 @@
 //! Text that people typed and other people will read: names, line items, places.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::Reason;
 
 /// One line of visible text, 1 to 100 characters, that cannot play tricks where it is shown: no control characters
 /// (line breaks, ANSI escapes), no bidirectional overrides or marks (Unicode TR 36 §2.5), no surrounding space.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Line(Box<str>);
+pub struct Line(Arc<str>);
 
 impl Line {
     pub const MOST_CHARS: usize = 100;

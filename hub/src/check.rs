@@ -48,10 +48,11 @@ const CHECKS: [(&str, &str); 6] = [
     ),
     (
         "payments have refunds that do not add up",
-        "SELECT count(*) FROM payments p WHERE p.kind = 'PURCHASE' AND p.refunded_minor <> \
-         (SELECT coalesce(sum(r.amount_minor), 0) FROM payments r WHERE r.kind = 'REFUND' \
-          AND r.original_id = p.payment_id AND r.state IN ('COMMITTED', 'POSTED')) \
-         AND (p.refunded_minor > 0 OR EXISTS (SELECT 1 FROM payments r WHERE r.original_id = p.payment_id))",
+        // The refunds are summed first, all at once: they are not found by the payment that they give back from.
+        "SELECT count(*) FROM payments p LEFT JOIN (SELECT original_id, sum(amount_minor) AS amount_minor FROM payments \
+         WHERE kind = 'REFUND' AND state IN ('COMMITTED', 'POSTED') GROUP BY original_id) r \
+         ON r.original_id = p.payment_id \
+         WHERE p.kind = 'PURCHASE' AND p.refunded_minor <> coalesce(r.amount_minor, 0)",
     ),
     (
         "payments gave back more than was paid",

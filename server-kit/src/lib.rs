@@ -11,6 +11,7 @@ pub mod identity;
 pub mod keystore;
 pub mod lifecycle;
 pub mod ops;
+pub mod recent;
 pub mod rng;
 pub mod serve;
 pub mod shutdown;

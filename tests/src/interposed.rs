@@ -11,7 +11,6 @@ use bankhub::init::Authority;
 use bankhub::profile::Link;
 use bankhub::trial::Federation;
 use domain::BankId;
-use prost::Message;
 use proto::bank::bank_service_client::BankServiceClient;
 use proto::bank::bank_service_server::{BankService, BankServiceServer};
 use proto::bank::*;
@@ -47,9 +46,37 @@ pub enum Moment {
     Garbled,
 }
 
-/// Field 1 of every answer about a leg is the leg, and field 3 of the leg its state, which becomes 99: bytes that follow a
-/// message are merged into it.
-const STATE_99: [u8; 4] = [0x0a, 0x02, 0x18, 99];
+/// A state that no version knows yet.
+const NO_SUCH_STATE: i32 = 99;
+
+/// An answer whose legs can be made to stand nowhere that is known.
+trait Garble {
+    fn garble(&mut self);
+}
+
+impl Garble for HoldLegsResponse {
+    fn garble(&mut self) {
+        self.results.iter_mut().filter_map(|result| result.leg.as_mut()).for_each(|leg| leg.state = NO_SUCH_STATE);
+    }
+}
+
+impl Garble for PostLegsResponse {
+    fn garble(&mut self) {
+        self.results.iter_mut().for_each(|result| result.state = NO_SUCH_STATE);
+    }
+}
+
+impl Garble for VoidLegResponse {
+    fn garble(&mut self) {
+        self.leg.iter_mut().for_each(|leg| leg.state = NO_SUCH_STATE);
+    }
+}
+
+impl Garble for RefundLegResponse {
+    fn garble(&mut self) {
+        self.leg.iter_mut().for_each(|leg| leg.state = NO_SUCH_STATE);
+    }
+}
 
 /// The cuts that are to come, and the relay that makes them.
 #[derive(Clone, Debug)]
@@ -88,12 +115,11 @@ impl Scissors {
         }
     }
 
-    fn garble<M: Message + Default>(&self, call: Call, answer: Response<M>) -> Response<M> {
-        if !self.is_due(call, Moment::Garbled) {
-            return answer;
+    fn garble<M: Garble>(&self, call: Call, mut answer: Response<M>) -> Response<M> {
+        if self.is_due(call, Moment::Garbled) {
+            answer.get_mut().garble();
         }
-        let bytes = [answer.get_ref().encode_to_vec(), STATE_99.to_vec()].concat();
-        Response::new(M::decode(bytes.as_slice()).unwrap())
+        answer
     }
 }
 
@@ -166,7 +192,7 @@ macro_rules! middle {
 }
 
 middle! {
-    bank.hold_leg(HoldLegRequest) -> HoldLegResponse, Call::Hold;
+    bank.hold_legs(HoldLegsRequest) -> HoldLegsResponse, Call::Hold;
     bank.post_legs(PostLegsRequest) -> PostLegsResponse, Call::Post;
     bank.void_leg(VoidLegRequest) -> VoidLegResponse, Call::Void;
     bank.refund_leg(RefundLegRequest) -> RefundLegResponse, Call::GiveBack;

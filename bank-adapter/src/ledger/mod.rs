@@ -6,7 +6,9 @@
 mod audit;
 #[cfg(test)]
 mod conformance;
+pub mod fill;
 mod page;
+mod recent;
 mod resolve;
 mod service;
 mod sql;
@@ -103,8 +105,11 @@ impl Ledger {
     }
 
     /// Reserves the money of a leg; the answer may be a leg that is refused.
-    pub async fn hold(&self, order: HoldOrder) -> Result<Leg, LedgerError> {
-        self.leg_step(Step::Hold(order)).await
+    pub async fn hold_all(&self, orders: Vec<HoldOrder>) -> Result<Vec<Result<Leg, Reason>>, LedgerError> {
+        match self.writer.write(Step::Hold(orders)).await? {
+            Outcome::Held(legs) => Ok(legs),
+            other => Err(mixed_up(&other)),
+        }
     }
 
     /// Posts legs in one transaction, and says of each what came of it, in order.

@@ -161,13 +161,17 @@ impl BankService {
 
 #[tonic::async_trait]
 impl bank::bank_service_server::BankService for BankService {
-    async fn hold_leg(
+    async fn hold_legs(
         &self,
-        request: Request<bank::HoldLegRequest>,
-    ) -> Result<Response<bank::HoldLegResponse>, Status> {
-        self.answer("HoldLeg", Access::Hub, request, async |request, _| {
-            let leg = self.ledger.hold(wire::hold_order(&request)?).await?;
-            Ok(bank::HoldLegResponse { leg: Some(wire::to_answer(&leg)) })
+        request: Request<bank::HoldLegsRequest>,
+    ) -> Result<Response<bank::HoldLegsResponse>, Status> {
+        self.answer("HoldLegs", Access::Hub, request, async |request, _| {
+            let orders = wire::hold_orders(&request)?;
+            let readable = orders.iter().filter_map(|order| order.as_ref().ok()).cloned().collect();
+            let mut held = self.ledger.hold_all(readable).await?.into_iter();
+            let results = orders.into_iter().map(|order| order.and_then(|_| held.next().ok_or(Reason::Fault)?));
+            let results = request.holds.iter().zip(results);
+            Ok(bank::HoldLegsResponse { results: results.map(|(hold, it)| wire::to_hold_result(hold, it)).collect() })
         })
         .await
     }

@@ -12,6 +12,8 @@ use domain::{AccountId, Currency, LegId, MerchantId, Money, PaymentId, Reason, T
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
 use uuid::Uuid;
 
+use super::recent::Recent;
+
 const ACCOUNTS: Table = Table {
     name: "accounts",
     key: &["account_id"],
@@ -30,6 +32,22 @@ const ACCOUNTS: Table = Table {
         "holder_name",
         "account_number",
         "opened_at",
+    ],
+};
+
+/// What changes of an account after it was opened.
+const ACCOUNT_SUMS: Table = Table {
+    name: "accounts",
+    key: &["account_id"],
+    columns: &[
+        "account_id",
+        "version",
+        "debits_posted_minor",
+        "credits_posted_minor",
+        "debits_pending_minor",
+        "credits_pending_minor",
+        "status",
+        "frozen",
     ],
 };
 
@@ -57,6 +75,13 @@ const LEGS: Table = Table {
         "created_at",
         "changed_at",
     ],
+};
+
+/// What changes of a leg after it was made.
+const LEG_STATES: Table = Table {
+    name: "legs",
+    key: &["leg_id"],
+    columns: &["leg_id", "version", "state", "refusal", "refunded_minor", "changed_at"],
 };
 
 const TRANSFERS: Table = Table {
@@ -120,17 +145,23 @@ pub(super) struct Named {
     pub(super) deposits: BTreeSet<DepositId>,
 }
 
-/// Loads what is named with one query per table.
-pub(super) async fn load(tx: &mut Tx, named: Named) -> Result<Books, StoreError> {
+/// What is named: as it is remembered, and the rest with one query per table.
+pub(super) async fn load(tx: &mut Tx, named: Named, recent: &Recent) -> Result<Books, StoreError> {
     let Named { legs, mut accounts, deposits } = named;
-    let rows = tx.load(LOAD_LEGS, Keys::Ids(legs.into_iter().map(LegId::uuid).collect())).await?;
-    let legs = rows.iter().map(leg_of).collect::<Result<Vec<_>, _>>()?;
+    let (unknown, mut legs) = split(legs, |id| recent.leg(id));
+    let rows = tx.load(LOAD_LEGS, Keys::Ids(unknown.into_iter().map(LegId::uuid).collect())).await?;
+    for row in &rows {
+        legs.push(leg_of(row)?);
+    }
     for leg in &legs {
         accounts.extend(leg.splits.iter().map(|split| split.account_id));
         accounts.extend(leg.amount().map(|amount| AccountKind::HubSettlement.house_id(amount.currency)));
     }
-    let rows = tx.load(LOAD_ACCOUNTS, Keys::Ids(accounts.into_iter().map(AccountId::uuid).collect())).await?;
-    let accounts = rows.iter().map(account_of).collect::<Result<Vec<_>, _>>()?;
+    let (unknown, mut accounts) = split(accounts, |id| recent.account(id));
+    let rows = tx.load(LOAD_ACCOUNTS, Keys::Ids(unknown.into_iter().map(AccountId::uuid).collect())).await?;
+    for row in &rows {
+        accounts.push(account_of(row)?);
+    }
     let rows = tx.load(LOAD_DEPOSITS, Keys::Ids(deposits.into_iter().map(DepositId::uuid).collect())).await?;
     let deposits = rows.iter().map(deposit_of).collect::<Result<Vec<_>, _>>()?;
     let mut books = Books::default();
@@ -138,13 +169,36 @@ pub(super) async fn load(tx: &mut Tx, named: Named) -> Result<Books, StoreError>
     Ok(books)
 }
 
-/// Writes what changed, each table once.
-pub(super) async fn save(tx: &mut Tx, books: &Books) -> Result<(), StoreError> {
+/// The ids of which nothing is remembered, and what is remembered of the others.
+fn split<'r, I: Copy, T: Clone + 'r>(ids: BTreeSet<I>, known: impl Fn(I) -> Option<&'r T>) -> (Vec<I>, Vec<T>) {
+    let (mut unknown, mut found) = (Vec::new(), Vec::new());
+    for id in ids {
+        match known(id) {
+            Some(value) => found.push(value.clone()),
+            None => unknown.push(id),
+        }
+    }
+    (unknown, found)
+}
+
+/// Writes what changed, each table once. What was written is remembered if it is committed.
+pub(super) async fn save(tx: &mut Tx, books: &Books, recent: &mut Recent) -> Result<(), StoreError> {
     let now = tx.now();
-    tx.put(&ACCOUNTS, books.changed_accounts().map(account_row).collect()).await?;
-    tx.put(&LEGS, books.changed_legs().map(leg_row).collect()).await?;
+    let (opened, moved): (Vec<_>, Vec<_>) = books.changed_accounts().partition(|account| account.version == 0);
+    tx.insert(&ACCOUNTS, opened.iter().copied().map(account_row).collect()).await?;
+    tx.update(&ACCOUNT_SUMS, moved.iter().copied().map(account_sums).collect()).await?;
+    let (made, changed): (Vec<_>, Vec<_>) = books.changed_legs().partition(|leg| leg.version == 0);
+    tx.insert(&LEGS, made.iter().copied().map(leg_row).collect()).await?;
+    tx.update(&LEG_STATES, changed.iter().copied().map(leg_state).collect()).await?;
     tx.insert(&TRANSFERS, books.new_transfers().iter().map(transfer_row).collect()).await?;
-    tx.insert(&DEPOSITS, books.new_deposits().map(|deposit| deposit_row(deposit, now)).collect()).await
+    tx.insert(&DEPOSITS, books.new_deposits().map(|deposit| deposit_row(deposit, now)).collect()).await?;
+    let accounts = opened.into_iter().chain(moved);
+    let legs = made.into_iter().chain(changed);
+    recent.wrote(
+        accounts.map(|account| Account { version: account.version.saturating_add(1), ..account.clone() }).collect(),
+        legs.map(|leg| Leg { version: leg.version.saturating_add(1), ..leg.clone() }).collect(),
+    );
+    Ok(())
 }
 
 pub(super) async fn read_leg(store: &Store, id: LegId) -> Result<Option<Leg>, StoreError> {
@@ -243,6 +297,19 @@ fn account_row(account: &Account) -> Vec<Value> {
     ]
 }
 
+fn account_sums(account: &Account) -> Vec<Value> {
+    vec![
+        account.id.uuid().into(),
+        account.version.saturating_add(1).into(),
+        account.balances.debits_posted.into(),
+        account.balances.credits_posted.into(),
+        account.balances.debits_pending.into(),
+        account.balances.credits_pending.into(),
+        account.status.as_str().into(),
+        account.frozen.into(),
+    ]
+}
+
 fn leg_of(row: &Row) -> Result<Leg, StoreError> {
     let refusal = maybe(row, 5, |code| Reason::from_code(code).ok_or(Reason::FieldUnknown))?;
     Ok(Leg {
@@ -306,6 +373,17 @@ fn leg_row(leg: &Leg) -> Vec<Value> {
         leg.refunded_minor.into(),
         leg.decision.as_str().into(),
         leg.created_at.into(),
+        leg.changed_at.into(),
+    ]
+}
+
+fn leg_state(leg: &Leg) -> Vec<Value> {
+    vec![
+        leg.id.uuid().into(),
+        leg.version.saturating_add(1).into(),
+        leg.state.as_str().into(),
+        leg.state.refusal().map(|reason| reason.code().to_owned()).into(),
+        leg.refunded_minor.into(),
         leg.changed_at.into(),
     ]
 }

@@ -14,12 +14,13 @@ use server_kit::identity::Principal;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 
+use super::recent::Recent;
 use super::sql::{self, Named};
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Hold(HoldOrder),
+    Hold(Vec<HoldOrder>),
     Post(Vec<LegId>),
     Void(VoidOrder),
     Refund(RefundOrder),
@@ -42,6 +43,7 @@ pub struct PostResult {
 /// What came of a step. An error by reason stored nothing.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
+    Held(Vec<Result<Leg, Reason>>),
     Leg(Result<Leg, Reason>),
     Posted(Vec<PostResult>),
     Account(Result<Account, Reason>),
@@ -51,28 +53,32 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct LedgerSteps {
     owner: Arc<Owner>,
-    /// Only the writer's task uses the chain, so that nobody ever waits for this lock.
+    /// Only the writer's thread uses these two, so that nobody ever waits for their locks.
     chain: Mutex<Chain>,
+    recent: Mutex<Recent>,
 }
 
 impl LedgerSteps {
     pub(super) fn new(owner: Arc<Owner>, chain: Chain) -> Self {
-        Self { owner, chain: Mutex::new(chain) }
+        Self { owner, chain: Mutex::new(chain), recent: Mutex::default() }
     }
 }
 
 impl StepSet for LedgerSteps {
+    const NAME: &'static str = "ledger-writer";
+
     type Step = Step;
     type Outcome = Outcome;
 
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.check(tx).await?;
-        let mut books = sql::load(tx, named(steps)).await?;
+        let mut recent = self.recent.lock().await;
+        let mut books = sql::load(tx, named(steps), &recent).await?;
         let now = tx.now();
         let mut log = Vec::new();
         let outcomes = steps.iter().map(|step| decide(&mut books, step, now, &mut log)).collect();
         if !log.is_empty() {
-            sql::save(tx, &books).await?;
+            sql::save(tx, &books, &mut recent).await?;
             self.chain.lock().await.append(tx, log).await?;
         }
         pass(steps, ["D3.before", "D5.before"]);
@@ -84,6 +90,9 @@ impl StepSet for LedgerSteps {
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
         }
+        if let Ok(mut recent) = self.recent.try_lock() {
+            recent.confirm();
+        }
         for (step, outcome) in steps.iter().zip(outcomes) {
             count(step, outcome);
         }
@@ -92,6 +101,9 @@ impl StepSet for LedgerSteps {
     fn dropped(&self, _: &StoreError) {
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.forget();
+        }
+        if let Ok(mut recent) = self.recent.try_lock() {
+            recent.forget();
         }
     }
 
@@ -124,10 +136,12 @@ fn named(steps: &[Step]) -> Named {
     let mut named = Named::default();
     for step in steps {
         match step {
-            Step::Hold(order) => {
-                named.legs.insert(order.leg_id);
-                named.accounts.insert(order.charge.account_id);
-                named.accounts.insert(AccountKind::HubSettlement.house_id(order.charge.amount.currency));
+            Step::Hold(orders) => {
+                for order in orders {
+                    named.legs.insert(order.leg_id);
+                    named.accounts.insert(order.charge.account_id);
+                    named.accounts.insert(AccountKind::HubSettlement.house_id(order.charge.amount.currency));
+                }
             }
             Step::Post(legs) => named.legs.extend(legs),
             Step::Void(order) => {
@@ -153,7 +167,9 @@ fn named(steps: &[Step]) -> Named {
 /// Decides one step, makes it part of the books, and adds what happened to the log.
 fn decide(books: &mut Books, step: &Step, now: Timestamp, log: &mut Vec<Entry>) -> Outcome {
     match step {
-        Step::Hold(order) => Outcome::Leg(leg_step(books, rules::hold(books, order, now), log)),
+        Step::Hold(orders) => {
+            Outcome::Held(orders.iter().map(|order| leg_step(books, rules::hold(books, order, now), log)).collect())
+        }
         Step::Post(legs) => Outcome::Posted(legs.iter().map(|id| post_one(books, *id, now, log)).collect()),
         Step::Void(order) => Outcome::Leg(leg_step(books, rules::void(books, *order, now), log)),
         Step::Refund(order) => Outcome::Leg(leg_step(books, rules::refund(books, order, now), log)),
@@ -177,7 +193,7 @@ fn decide(books: &mut Books, step: &Step, now: Timestamp, log: &mut Vec<Entry>) 
     }
 }
 
-fn leg_step(
+pub(super) fn leg_step(
     books: &mut Books,
     decided: Result<rules::Decided<Leg>, Reason>,
     log: &mut Vec<Entry>,
@@ -247,14 +263,22 @@ fn count(step: &Step, outcome: &Outcome) {
         Step::Freeze(..) => "freeze",
     };
     match outcome {
-        Outcome::Leg(Ok(leg)) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
+        Outcome::Held(legs) => legs.iter().for_each(|leg| counted(name, leg_result(leg))),
+        Outcome::Leg(leg) => counted(name, leg_result(leg)),
         Outcome::Posted(results) => {
             for result in results {
                 counted(name, result.refusal.map_or("POSTED", Reason::code));
             }
         }
         Outcome::Account(Ok(_)) => counted(name, "OK"),
-        Outcome::Leg(Err(reason)) | Outcome::Account(Err(reason)) => counted(name, reason.code()),
+        Outcome::Account(Err(reason)) => counted(name, reason.code()),
+    }
+}
+
+fn leg_result(leg: &Result<Leg, Reason>) -> &'static str {
+    match leg {
+        Ok(leg) => leg.state.refusal().map_or(leg.state.as_str(), Reason::code),
+        Err(reason) => reason.code(),
     }
 }
 

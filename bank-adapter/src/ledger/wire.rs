@@ -12,10 +12,20 @@ use ring::digest::{Context, SHA256};
 
 use super::{Opening, PostResult};
 
+/// Holds of one call: a hold is some 350 bytes, and a message has at most 64 KiB.
+const MOST_HOLDS: usize = 128;
 /// Legs that one call may post.
 const MOST_POSTS: usize = 512;
 
-pub(super) fn hold_order(request: &bank::HoldLegRequest) -> Result<HoldOrder, Reason> {
+/// What can be read of the holds, each in its place.
+pub(super) fn hold_orders(request: &bank::HoldLegsRequest) -> Result<Vec<Result<HoldOrder, Reason>>, Reason> {
+    if request.holds.len() > MOST_HOLDS {
+        return Err(Reason::TooManyItems);
+    }
+    Ok(request.holds.iter().map(hold_order).collect())
+}
+
+fn hold_order(request: &bank::Hold) -> Result<HoldOrder, Reason> {
     Ok(HoldOrder {
         leg_id: LegId::parse(&request.leg_id)?,
         payment_id: PaymentId::parse(&request.payment_id)?,
@@ -108,6 +118,14 @@ pub(super) fn to_answer(leg: &Leg) -> bank::Leg {
     let voided = (leg.state == LegState::Voided).then(|| proto::refusal(Reason::LegVoided));
     let leg = to_leg(leg);
     bank::Leg { refusal: voided.or_else(|| leg.refusal.clone()), ..leg }
+}
+
+pub(super) fn to_hold_result(hold: &bank::Hold, result: Result<Leg, Reason>) -> bank::HoldLegResult {
+    let leg_id = hold.leg_id.clone();
+    match result {
+        Ok(leg) => bank::HoldLegResult { leg_id, leg: Some(to_answer(&leg)), refusal: None },
+        Err(reason) => bank::HoldLegResult { leg_id, leg: None, refusal: Some(proto::refusal(reason)) },
+    }
 }
 
 pub(super) fn to_post_result(result: &PostResult) -> bank::PostLegResult {

@@ -1,5 +1,7 @@
 //! From the request to the bank: challenge, code and password, and giving up.
 
+use std::sync::Arc;
+
 use super::{Challenge, Charge, Kind, PayerGuard, Payment, Policy, State};
 use crate::purchase::{LineItem, Terminal};
 use crate::text::Line;
@@ -12,7 +14,7 @@ const MOST_ATTEMPTS: usize = 32;
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewPayment {
     pub id: PaymentId,
-    pub terminal: Terminal,
+    pub terminal: Arc<Terminal>,
     pub fingerprint: [u8; 32],
     pub amount: Money,
     pub items: Vec<LineItem>,

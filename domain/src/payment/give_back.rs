@@ -1,7 +1,6 @@
 //! Money back: refunds in part, and the reversal of a whole payment.
 
 use super::{Charge, Kind, Payment, State};
-use crate::purchase::Terminal;
 use crate::{LegId, Money, PaymentId, Reason, TerminalId, Timestamp};
 
 /// A request to give a part back.
@@ -121,7 +120,7 @@ impl Payment {
             person_id: None,
             amount: reversal.amount,
             refunded_minor: 0,
-            seller: None::<Terminal>,
+            seller: None,
             items: Vec::new(),
             reference: None,
             created_at: now,

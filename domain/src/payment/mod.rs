@@ -20,6 +20,8 @@ mod give_back;
 mod policy;
 mod settle;
 
+use std::sync::Arc;
+
 use crate::purchase::{LineItem, Purchase, Terminal};
 use crate::text::Line;
 use crate::{AccountId, AttemptId, BankId, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
@@ -148,7 +150,7 @@ pub struct Payment {
     /// Given back in refunds that are posted or on their way.
     pub refunded_minor: i64,
     /// The terminal as it was when the payment came; none for a tombstone.
-    pub seller: Option<Terminal>,
+    pub seller: Option<Arc<Terminal>>,
     pub items: Vec<LineItem>,
     pub reference: Option<Line>,
     pub created_at: Timestamp,

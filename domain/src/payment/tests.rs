@@ -16,8 +16,8 @@ pub(crate) fn person() -> PersonId {
     PersonId::from_uuid(id(1))
 }
 
-fn terminal(name: &str) -> Terminal {
-    Terminal {
+fn terminal(name: &str) -> Arc<Terminal> {
+    Arc::new(Terminal {
         id: TerminalId::parse(name).unwrap(),
         merchant: Merchant {
             id: MerchantId::parse("noodles").unwrap(),
@@ -27,7 +27,7 @@ fn terminal(name: &str) -> Terminal {
         place: None,
         location: None,
         suspended: false,
-    }
+    })
 }
 
 fn till() -> TerminalId {

@@ -1,6 +1,8 @@
 //! The links to the banks' adapters: one channel per bank, calls with a deadline and a few tries, posts gathered into sets.
 
+mod hold;
 mod post;
+mod queue;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -19,10 +21,10 @@ use tonic::{Request, Status};
 
 use crate::directory::Directory;
 
+pub(crate) use hold::HoldAnswer;
 pub(crate) use post::{PostQueue, Posts};
 
-/// The pause between two tries of a hold.
-const PAUSE: Duration = Duration::from_millis(300);
+use hold::HoldQueue;
 
 /// How long and how often a bank is asked.
 #[derive(Clone, Copy, Debug)]
@@ -31,15 +33,6 @@ pub struct LinkOptions {
     pub timeout: Duration,
     /// Tries of a hold, all with the same leg id.
     pub tries: u32,
-}
-
-/// What a bank says to a hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HoldAnswer {
-    Held,
-    Refused(Reason),
-    /// No answer, or none that settles it: the leg is void only when the bank has said so.
-    Unknown,
 }
 
 /// What a bank says to money given back.
@@ -66,11 +59,12 @@ pub(crate) enum LinkError {
 /// All links of this replica.
 #[derive(Clone, Debug)]
 pub struct Banks {
-    inner: Arc<Inner>,
+    links: Arc<Links>,
+    holds: Arc<HoldQueue>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct Links {
     directory: Directory,
     tls: ClientTls,
     options: LinkOptions,
@@ -82,12 +76,15 @@ type Client = BankServiceClient<Channel>;
 
 impl Banks {
     pub fn new(directory: Directory, tls: ClientTls, options: LinkOptions) -> Self {
-        Self { inner: Arc::new(Inner { directory, tls, options, channels: Mutex::default() }) }
+        let links = Arc::new(Links { directory, tls, options, channels: Mutex::default() });
+        Self { holds: Arc::new(HoldQueue::new(links.clone())), links }
     }
+}
 
+impl Links {
     async fn client(&self, bank: &BankId) -> Result<Client, LinkError> {
-        let entry = self.inner.directory.bank(bank).await?.ok_or_else(|| LinkError::Unknown(bank.clone()))?;
-        let mut channels = self.inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = self.directory.bank(bank).await?.ok_or_else(|| LinkError::Unknown(bank.clone()))?;
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let known = channels.get(bank).filter(|(endpoint, _)| *endpoint == entry.endpoint);
         let channel = match known {
             Some((_, channel)) => channel.clone(),
@@ -101,7 +98,7 @@ impl Banks {
     }
 
     fn connect(&self, bank: &BankId, endpoint: &str) -> Result<Channel, LinkError> {
-        let tls = &self.inner.tls;
+        let tls = &self.tls;
         let principal =
             Principal::bank(tls.federation(), bank.as_str()).map_err(|_| LinkError::Identity(bank.clone()))?;
         Ok(tls.channel(endpoint, ServerIdentity::Spiffe(principal), &ChannelOptions::default())?)
@@ -119,46 +116,27 @@ impl Banks {
     {
         let client = self.client(bank).await.map_err(|error| Status::unavailable(error.to_string()))?;
         let mut request = Request::new(message);
-        request.set_timeout(self.inner.options.timeout);
-        match tokio::time::timeout(self.inner.options.timeout, call(client, request)).await {
+        request.set_timeout(self.options.timeout);
+        // In a box: the future of a call is 2 KiB, and each future above would carry and copy it along.
+        match tokio::time::timeout(self.options.timeout, Box::pin(call(client, request))).await {
             Ok(answer) => answer.map(tonic::Response::into_inner),
             Err(_) => Err(Status::deadline_exceeded("the bank did not answer in time")),
         }
     }
 
+}
+
+impl Banks {
     /// Asks for a hold a few times, always for the same leg, until the bank answers.
     pub(crate) async fn hold(&self, payment: &Payment) -> HoldAnswer {
-        let Some((bank, request)) = hold_request(payment) else { return HoldAnswer::Unknown };
-        for tried in 0..self.inner.options.tries {
-            if tried > 0 {
-                // A bank that is just coming up refuses connections for a moment.
-                tokio::time::sleep(PAUSE).await;
-            }
-            let answer = self
-                .call(&bank, request.clone(), |mut client, request| async move { client.hold_leg(request).await })
-                .await;
-            match answer.map(|answer| answer.leg) {
-                Ok(Some(leg)) => match leg.state() {
-                    pb::LegState::Held | pb::LegState::Posted => return HoldAnswer::Held,
-                    pb::LegState::Refused => return HoldAnswer::Refused(refusal_of(&leg)),
-                    pb::LegState::Voided => return HoldAnswer::Refused(Reason::DecisionTimedOut),
-                    pb::LegState::Unspecified => {}
-                },
-                Ok(None) => {}
-                Err(status) => {
-                    metrics::counter!("bankhub_bank_errors", "bank" => bank.to_string(), "call" => "hold").increment(1);
-                    tracing::warn!(%bank, payment = %payment.id, code = ?status.code(), "a hold got no answer");
-                }
-            }
-        }
-        HoldAnswer::Unknown
+        self.holds.hold(payment).await
     }
 
     /// Releases a hold. `true` when the bank has said so: the leg is void for ever.
     pub(crate) async fn void(&self, bank: &BankId, leg: LegId, payment: PaymentId) -> bool {
         let request = pb::VoidLegRequest { leg_id: leg.to_string(), payment_id: payment.to_string() };
         let answer =
-            self.call(bank, request, |mut client, request| async move { client.void_leg(request).await }).await;
+            self.links.call(bank, request, |mut client, request| async move { client.void_leg(request).await }).await;
         match answer {
             Ok(answer) => {
                 answer.leg.is_some_and(|leg| matches!(leg.state(), pb::LegState::Voided | pb::LegState::Refused))
@@ -186,7 +164,7 @@ impl Banks {
             amount: Some(proto::to_money(amount)),
         };
         let answer =
-            self.call(bank, request, |mut client, request| async move { client.refund_leg(request).await }).await;
+            self.links.call(bank, request, |mut client, request| async move { client.refund_leg(request).await }).await;
         match answer.map(|answer| answer.leg) {
             Ok(Some(leg)) => match leg.state() {
                 pb::LegState::Posted => GiveBackAnswer::Posted,
@@ -205,7 +183,7 @@ impl Banks {
     pub(crate) async fn post(&self, bank: &BankId, legs: &[LegId]) -> Vec<LegId> {
         let request = pb::PostLegsRequest { leg_ids: legs.iter().map(LegId::to_string).collect() };
         let answer =
-            self.call(bank, request, |mut client, request| async move { client.post_legs(request).await }).await;
+            self.links.call(bank, request, |mut client, request| async move { client.post_legs(request).await }).await;
         let results = match answer {
             Ok(answer) => answer.results,
             Err(status) => {
@@ -231,7 +209,7 @@ impl Banks {
     async fn account(&self, bank: &BankId, account: AccountId) -> Result<String, Reason> {
         let request = pb::GetAccountRequest { account_id: account.to_string() };
         let answer =
-            self.call(bank, request, |mut client, request| async move { client.get_account(request).await }).await;
+            self.links.call(bank, request, |mut client, request| async move { client.get_account(request).await }).await;
         match answer {
             Ok(answer) => answer.account.map(|account| account.account_masked).ok_or(Reason::AccountUnknown),
             Err(status) => Err(match proto::reason_of(&status) {
@@ -251,22 +229,6 @@ impl crate::directory::BankAccounts for Banks {
         let bank = bank.clone();
         Box::pin(async move { self.account(&bank, account).await })
     }
-}
-
-fn hold_request(payment: &Payment) -> Option<(BankId, pb::HoldLegRequest)> {
-    let (charge, seller) = (payment.charge.as_ref()?, payment.seller.as_ref()?);
-    let request = pb::HoldLegRequest {
-        leg_id: charge.leg_id?.to_string(),
-        payment_id: payment.id.to_string(),
-        account_id: charge.account_id.to_string(),
-        amount: Some(proto::to_money(payment.amount)),
-        merchant: Some(proto::common::Merchant {
-            merchant_id: seller.merchant.id.to_string(),
-            display_name: seller.merchant.name.to_string(),
-            category_code: seller.merchant.category.as_str().to_owned(),
-        }),
-    };
-    Some((charge.bank_id.clone(), request))
 }
 
 /// The bank's reason; one that this version does not know is told as a refusal all the same.

@@ -48,6 +48,8 @@ impl Phones {
 }
 
 impl StepSet for Phones {
+    const NAME: &'static str = "phones-writer";
+
     type Step = Step;
     type Outcome = Result<Done, Reason>;
 

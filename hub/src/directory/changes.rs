@@ -107,6 +107,8 @@ impl Changes {
 }
 
 impl StepSet for Changes {
+    const NAME: &'static str = "directory-writer";
+
     type Step = Step;
     type Outcome = Result<Done, Reason>;
 

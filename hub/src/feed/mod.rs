@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use mailbox::Watchers;
 
+pub use sql::read_last_sequence;
 pub use watch::{Watch, WatchError};
 
 /// What the feed works with.

@@ -36,7 +36,7 @@ pub(super) async fn read_events(
 }
 
 /// The end of the person's feed; zero for a person who is not known.
-pub(super) async fn read_last_sequence(store: &Store, person_id: PersonId) -> Result<i64, StoreError> {
+pub async fn read_last_sequence(store: &Store, person_id: PersonId) -> Result<i64, StoreError> {
     let sql = "SELECT last_sequence FROM payers WHERE person_id = $1";
     let row = store.fetch_one(sql, vec![person_id.uuid().into()]).await?;
     row.map_or(Ok(0), |row| row.int(0))
@@ -52,7 +52,7 @@ fn event_of(row: &Row, person_id: PersonId, keys: &dyn KeyStore, now: Timestamp)
             let code = if expires_at > now { open_code(row, payment_id, keys)? } else { None };
             EventKind::Code { payment_id, code, amount, merchant: snapshot.merchant, expires_at }
         }
-        "CHARGE" => EventKind::Charge(Box::new(purchase_of(row, person_id, snapshot)?)),
+        "CHARGE" => EventKind::Charge(Arc::new(purchase_of(row, person_id, snapshot)?)),
         "REVERSAL" => EventKind::GiveBack { payment_id, amount, reversal: true, merchant: snapshot.merchant },
         "REFUND" => {
             // The refund is a payment of its own; the person knows the one that it gives back from.

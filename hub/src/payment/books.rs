@@ -9,8 +9,22 @@ use domain::purchase::{Purchase, Terminal};
 use domain::{PaymentId, PersonId, Reason, Timestamp};
 use server_kit::audit::Entry;
 use server_kit::store::{StoreError, Tx};
+use uuid::Uuid;
 
+use super::recent::{Recent, Written};
 use super::sql::{self, GivenBack, NewEvent, Stored};
+
+/// What a set of steps names.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    pub payments: Vec<PaymentId>,
+    /// Payers of payments that are not there yet.
+    pub payers: Vec<PersonId>,
+    /// Payments whose payer's counters are needed, too …
+    pub with_payer: Vec<PaymentId>,
+    /// … and with them the payer's transaction password.
+    pub with_password: Vec<PaymentId>,
+}
 
 /// The rows of one set, and what is to be added beside them.
 #[derive(Debug, Default)]
@@ -19,7 +33,7 @@ pub(super) struct Books {
     guards: HashMap<PersonId, Slot<PayerGuard>>,
     passwords: HashMap<PersonId, Vec<u8>>,
     events: Vec<NewEvent>,
-    purchases: Vec<(Purchase, Terminal)>,
+    purchases: Vec<(Arc<Purchase>, Arc<Terminal>)>,
     given_back: Vec<GivenBack>,
     pub(super) log: Vec<Entry>,
 }
@@ -28,33 +42,57 @@ pub(super) struct Books {
 struct Slot<T> {
     stored: Stored<T>,
     changed: bool,
+    /// Whether it comes from memory rather than from the database.
+    remembered: bool,
+}
+
+impl<T: Clone> Slot<T> {
+    fn remembered(stored: &Stored<T>) -> Self {
+        Self { stored: stored.clone(), changed: false, remembered: true }
+    }
 }
 
 impl<T> From<Stored<T>> for Slot<T> {
     fn from(stored: Stored<T>) -> Self {
-        Self { stored, changed: false }
+        Self { stored, changed: false, remembered: false }
     }
 }
 
 impl Books {
-    /// Loads everything that the steps name: one query per table.
-    pub(super) async fn load(
-        tx: &mut Tx,
-        payments: Vec<uuid::Uuid>,
-        new_payers: Vec<uuid::Uuid>,
-    ) -> Result<Self, StoreError> {
-        let payments = sql::load_payments(tx, payments).await?;
-        let mut persons = new_payers;
-        persons.extend(payments.values().filter_map(|stored| stored.value.person_id).map(PersonId::uuid));
-        let mut books = Self {
-            payments: payments.into_iter().map(|(id, stored)| (id, stored.into())).collect(),
-            ..Self::default()
-        };
-        for (person, (guard, password)) in sql::load_guards(tx, persons).await? {
+    /// Everything that the steps name: what is remembered, and the rest with one query per table.
+    pub(super) async fn load(tx: &mut Tx, named: &Named, recent: &Recent) -> Result<Self, StoreError> {
+        let mut books = Self::default();
+        let mut unknown = Vec::with_capacity(named.payments.len());
+        for id in &named.payments {
+            match recent.payment(*id) {
+                Some(stored) => drop(books.payments.insert(*id, Slot::remembered(stored))),
+                None => unknown.push(id.uuid()),
+            }
+        }
+        for (id, stored) in sql::load_payments(tx, unknown).await? {
+            books.payments.insert(id, stored.into());
+        }
+        let payer = |id: &PaymentId| books.payment(*id)?.person_id;
+        let mut unknown: Vec<Uuid> = named.with_password.iter().filter_map(payer).map(PersonId::uuid).collect();
+        let mut remembered = Vec::new();
+        for person in named.payers.iter().copied().chain(named.with_payer.iter().filter_map(payer)) {
+            match recent.guard(person) {
+                Some(stored) => remembered.push((person, Slot::remembered(stored))),
+                None => unknown.push(person.uuid()),
+            }
+        }
+        books.guards.extend(remembered);
+        for (person, (guard, password)) in sql::load_guards(tx, unknown).await? {
             books.guards.insert(person, guard.into());
             books.passwords.insert(person, password);
         }
         Ok(books)
+    }
+
+    /// Whether something was decided from memory alone: from a row that is not written, which would have proved its version.
+    pub(super) fn rest_on_memory(&self) -> bool {
+        self.payments.values().any(|slot| slot.remembered && !slot.changed)
+            || self.guards.values().any(|slot| slot.remembered && !slot.changed)
     }
 
     pub(super) fn payment(&self, id: PaymentId) -> Option<&Payment> {
@@ -70,7 +108,7 @@ impl Books {
     pub(super) fn add(&mut self, payment: Payment) {
         self.log.push(log_entry(&payment));
         let stored = Stored { value: payment, version: 0 };
-        self.payments.insert(stored.value.id, Slot { stored, changed: true });
+        self.payments.insert(stored.value.id, Slot { stored, changed: true, remembered: false });
     }
 
     /// Lets `change` work on the counters of a person, if there is one; what changes is written.
@@ -134,7 +172,7 @@ impl Books {
         Some(event)
     }
 
-    pub(super) fn record(&mut self, purchase: Purchase, seller: Terminal) {
+    pub(super) fn record(&mut self, purchase: Arc<Purchase>, seller: Arc<Terminal>) {
         self.purchases.push((purchase, seller));
     }
 
@@ -148,21 +186,24 @@ impl Books {
     }
 
     /// Writes each table once.
-    pub(super) async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
-        let changed = |slots: HashMap<PaymentId, Slot<Payment>>| -> Vec<Stored<Payment>> {
-            slots.into_values().filter(|slot| slot.changed).map(|slot| slot.stored).collect()
-        };
-        sql::put_payments(tx, &changed(self.payments)).await?;
-        let guards: Vec<Stored<PayerGuard>> =
-            self.guards.into_values().filter(|slot| slot.changed).map(|slot| slot.stored).collect();
-        sql::put_guards(tx, &guards).await?;
+    pub(super) async fn write(self, tx: &mut Tx) -> Result<Written, StoreError> {
+        let mut payments = changed(self.payments.into_values());
+        sql::put_payments(tx, &payments).await?;
+        let mut guards = changed(self.guards.into_values());
+        sql::update_guards(tx, &guards).await?;
         sql::insert_events(tx, &self.events).await?;
         sql::insert_purchases(tx, &self.purchases).await?;
         for given in &self.given_back {
             sql::add_given_back(tx, given).await?;
         }
-        Ok(())
+        payments.iter_mut().for_each(|stored| stored.version += 1);
+        guards.iter_mut().for_each(|stored| stored.version += 1);
+        Ok(Written { payments, guards })
     }
+}
+
+fn changed<T>(slots: impl Iterator<Item = Slot<T>>) -> Vec<Stored<T>> {
+    slots.filter(|slot| slot.changed).map(|slot| slot.stored).collect()
 }
 
 /// One row of the log for the state that a payment has reached. It is read by people and exported: nothing in it says more

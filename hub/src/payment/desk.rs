@@ -94,6 +94,7 @@ impl Desk {
             owner: options.owner,
             feed: options.feed,
             watchers: watchers.clone(),
+            recent: AsyncMutex::default(),
         };
         let (writer, task) = GroupWriter::start(options.store.clone(), Arc::new(steps), options.writer);
         let inner = Arc::new_cyclic(|desk| Inner {

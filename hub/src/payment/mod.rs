@@ -6,6 +6,8 @@
 mod books;
 mod desk;
 mod federation;
+pub mod fill;
+mod recent;
 mod request;
 mod service;
 pub(crate) mod sql;

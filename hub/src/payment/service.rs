@@ -162,7 +162,7 @@ impl TerminalService for TerminalApi {
         let code_mac = code_mac(keys, &code.code, &bound).map_err(|error| key_fault(&error))?;
         let new = NewPayment {
             id: read.id,
-            terminal: (*terminal).clone(),
+            terminal,
             fingerprint,
             amount: read.amount,
             items: read.items,

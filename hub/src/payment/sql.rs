@@ -1,6 +1,7 @@
 //! The rows of payments, payers, events and purchases.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
 use domain::payment::{Challenge, Charge, Kind, PayerGuard, Payment, State};
@@ -80,13 +81,13 @@ const PAYERS: Table = Table {
     columns: &["person_id", "version", "failures", "blocked_until", "codes_sent", "last_sequence"],
 };
 
-pub(crate) const EVENTS: Table = Table {
+const EVENTS: Table = Table {
     name: "events",
     key: &["person_id", "sequence"],
     columns: &["person_id", "sequence", "occurred_at", "kind", "payment_id", "sealed_code", "expires_at"],
 };
 
-pub(crate) const PURCHASES: Table = Table {
+const PURCHASES: Table = Table {
     name: "purchases",
     key: &["person_id", "occurred_at", "payment_id"],
     columns: &[
@@ -120,7 +121,7 @@ macro_rules! select_payments {
 
 /// A row as it was read, with the version that its successor must follow.
 #[derive(Clone, Debug)]
-pub(super) struct Stored<T> {
+pub(crate) struct Stored<T> {
     pub value: T,
     /// 0 for a row that is not there yet.
     pub version: i64,
@@ -159,7 +160,7 @@ pub(super) async fn claim_due(tx: &mut Tx, most: i64) -> Result<Vec<Stored<Payme
     Ok(rows.iter().filter_map(read).collect())
 }
 
-pub(super) async fn put_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> Result<(), StoreError> {
+pub(crate) async fn put_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> Result<(), StoreError> {
     let (new, known): (Vec<_>, Vec<_>) = payments.iter().partition(|stored| stored.version == 0);
     tx.insert(&PAYMENTS, new.into_iter().map(write_payment).collect()).await?;
     tx.update(&PAYMENT_STATES, known.into_iter().map(write_state).collect()).await
@@ -182,7 +183,7 @@ fn read_payment(row: &Row) -> Result<Stored<Payment>, StoreError> {
         person_id: row.maybe_id(6)?.map(PersonId::from_uuid),
         amount: Money::new(currency, row.int(8)?),
         refunded_minor: row.int(9)?,
-        seller: if merchant.is_empty() { None } else { Some(read_seller(&merchant, &terminal_id)?) },
+        seller: if merchant.is_empty() { None } else { Some(Arc::new(read_seller(&merchant, &terminal_id)?)) },
         terminal_id,
         items: row.parsed(12, snapshot::items_from_json)?,
         reference: match row.text(13)? {
@@ -260,7 +261,7 @@ fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
         payment.amount.currency.code().into(),
         payment.amount.minor.into(),
         original.into(),
-        payment.seller.as_ref().map(snapshot::merchant_to_json).unwrap_or_default().into(),
+        payment.seller.as_deref().map(snapshot::merchant_to_json).unwrap_or_default().into(),
         snapshot::items_to_json(&payment.items).into(),
         payment.reference.as_ref().map(|line| line.as_str().to_owned()).unwrap_or_default().into(),
         payment.created_at.into(),
@@ -322,7 +323,7 @@ fn read_guard(row: &Row) -> Result<Guarded, StoreError> {
     Ok((Stored { value: guard, version: row.int(1)? }, row.maybe_bytes(6)?.unwrap_or_default()))
 }
 
-pub(super) async fn put_guards(tx: &mut Tx, guards: &[Stored<PayerGuard>]) -> Result<(), StoreError> {
+pub(super) async fn update_guards(tx: &mut Tx, guards: &[Stored<PayerGuard>]) -> Result<(), StoreError> {
     let write = |stored: &Stored<PayerGuard>| {
         let guard = &stored.value;
         let sent: Vec<u8> = guard.codes_sent.iter().flat_map(|at| at.micros().to_be_bytes()).collect();
@@ -335,19 +336,19 @@ pub(super) async fn put_guards(tx: &mut Tx, guards: &[Stored<PayerGuard>]) -> Re
             guard.last_sequence.into(),
         ]
     };
-    tx.put(&PAYERS, guards.iter().map(write).collect()).await
+    tx.update(&PAYERS, guards.iter().map(write).collect()).await
 }
 
 /// An event with the sealed code that is stored with it.
 #[derive(Clone, Debug)]
-pub(super) struct NewEvent {
+pub(crate) struct NewEvent {
     pub event: std::sync::Arc<Event>,
     pub sealed_code: Option<Vec<u8>>,
     /// The payment under which the event is stored: for a refund its own, not the one it gives back from.
     pub payment_id: PaymentId,
 }
 
-pub(super) async fn insert_events(tx: &mut Tx, events: &[NewEvent]) -> Result<(), StoreError> {
+pub(crate) async fn insert_events(tx: &mut Tx, events: &[NewEvent]) -> Result<(), StoreError> {
     let write = |new: &NewEvent| {
         let expires_at = match &new.event.kind {
             EventKind::Code { expires_at, .. } => Some(*expires_at),
@@ -366,8 +367,8 @@ pub(super) async fn insert_events(tx: &mut Tx, events: &[NewEvent]) -> Result<()
     tx.insert(&EVENTS, events.iter().map(write).collect()).await
 }
 
-pub(super) async fn insert_purchases(tx: &mut Tx, sold: &[(Purchase, Terminal)]) -> Result<(), StoreError> {
-    let write = |(purchase, seller): &(Purchase, Terminal)| {
+pub(crate) async fn insert_purchases(tx: &mut Tx, sold: &[(Arc<Purchase>, Arc<Terminal>)]) -> Result<(), StoreError> {
+    let write = |(purchase, seller): &(Arc<Purchase>, Arc<Terminal>)| {
         vec![
             purchase.person_id.uuid().into(),
             purchase.occurred_at.into(),

@@ -13,7 +13,8 @@ use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::books::Books;
+use super::books::{Books, Named};
+use super::recent::Recent;
 use super::sql::GivenBack;
 use super::watch::Watchers;
 use crate::directory::password_matches;
@@ -133,28 +134,41 @@ pub(super) struct PaymentSteps {
     pub owner: Arc<Owner>,
     pub feed: Feed,
     pub watchers: Watchers,
+    /// Only the writer's thread uses it, so that nobody ever waits for this lock.
+    pub recent: Mutex<Recent>,
 }
 
 impl Step {
-    fn payments(&self, ids: &mut Vec<Uuid>) {
+    fn name(&self, named: &mut Named) {
         match self {
-            Self::Create(create) => ids.push(create.new.id.uuid()),
-            Self::Authorize(Authorize { payment, .. }) | Self::Resend(ResendCode { payment, .. }) => {
-                ids.push(payment.uuid());
+            Self::Create(create) => {
+                named.payments.push(create.new.id);
+                named.payers.extend(create.new.payer.as_ref().map(|payer| payer.person_id));
             }
-            Self::Reverse(reversal) => ids.push(reversal.payment_id.uuid()),
-            Self::Refund(new) => ids.extend([new.id.uuid(), new.original.uuid()]),
-            Self::RefundPosted { refund, original } | Self::RefundRefused { refund, original, .. } => {
-                ids.extend([refund.uuid(), original.uuid()]);
+            Self::Authorize(Authorize { payment, .. }) => {
+                named.payments.push(*payment);
+                named.with_password.push(*payment);
             }
-            Self::Cancel { payment, .. }
+            // These count what is sent to the payer, or tell the payer.
+            Self::Resend(ResendCode { payment, .. })
             | Self::Held { payment }
+            | Self::ReversalPosted { payment } => {
+                named.payments.push(*payment);
+                named.with_payer.push(*payment);
+            }
+            Self::RefundPosted { refund, original } => {
+                named.payments.extend([*refund, *original]);
+                named.with_payer.push(*refund);
+            }
+            Self::Reverse(reversal) => named.payments.push(reversal.payment_id),
+            Self::Refund(new) => named.payments.extend([new.id, new.original]),
+            Self::RefundRefused { refund, original, .. } => named.payments.extend([*refund, *original]),
+            Self::Cancel { payment, .. }
             | Self::HoldRefused { payment, .. }
             | Self::Abort { payment }
             | Self::Voided { payment }
             | Self::Posted { payment }
-            | Self::ReversalPosted { payment }
-            | Self::Expire { payment } => ids.push(payment.uuid()),
+            | Self::Expire { payment } => named.payments.push(*payment),
         }
     }
 
@@ -171,28 +185,26 @@ impl Step {
 }
 
 impl StepSet for PaymentSteps {
+    const NAME: &'static str = "payments-writer";
+
     type Step = Step;
     type Outcome = Outcome;
 
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.check(tx).await?;
-        let now = tx.now();
-        let mut ids = Vec::with_capacity(steps.len());
-        let mut new_payers: Vec<Uuid> = Vec::new();
-        for step in steps {
-            step.payments(&mut ids);
-            if let Step::Create(create) = step {
-                new_payers.extend(create.new.payer.as_ref().map(|payer| payer.person_id.uuid()));
-            }
-        }
-        let mut books = Books::load(tx, ids, new_payers).await?;
-        let mut outcomes = Vec::with_capacity(steps.len());
-        for step in steps {
-            outcomes.push(self.decide(&mut books, step, now)?);
+        let mut recent = self.recent.lock().await;
+        let mut named = Named::default();
+        steps.iter().for_each(|step| step.name(&mut named));
+        let mut books = Books::load(tx, &named, &recent).await?;
+        let mut outcomes = self.decide_all(&mut books, steps, tx.now())?;
+        if books.rest_on_memory() {
+            recent.forget();
+            books = Books::load(tx, &named, &recent).await?;
+            outcomes = self.decide_all(&mut books, steps, tx.now())?;
         }
         self.chain.lock().await.append(tx, std::mem::take(&mut books.log)).await?;
         self.feed.announce(tx, &books.told()).await?;
-        books.write(tx).await?;
+        recent.wrote(books.write(tx).await?);
         for (before, _) in steps.iter().filter_map(Step::durable_point) {
             fault::point(before);
         }
@@ -202,6 +214,9 @@ impl StepSet for PaymentSteps {
     fn committed(&self, steps: &[Step], outcomes: &[Outcome]) {
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
+        }
+        if let Ok(mut recent) = self.recent.try_lock() {
+            recent.confirm();
         }
         for (_, after) in steps.iter().filter_map(Step::durable_point) {
             fault::point(after);
@@ -216,6 +231,9 @@ impl StepSet for PaymentSteps {
     fn dropped(&self, _: &StoreError) {
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.forget();
+        }
+        if let Ok(mut recent) = self.recent.try_lock() {
+            recent.forget();
         }
     }
 
@@ -234,6 +252,10 @@ impl StepSet for PaymentSteps {
 }
 
 impl PaymentSteps {
+    fn decide_all(&self, books: &mut Books, steps: &[Step], now: Timestamp) -> Result<Vec<Outcome>, StoreError> {
+        steps.iter().map(|step| self.decide(books, step, now)).collect()
+    }
+
     fn decide(&self, books: &mut Books, step: &Step, now: Timestamp) -> Result<Outcome, StoreError> {
         Ok(match step {
             Step::Create(create) => self.create(books, create, now),
@@ -332,8 +354,9 @@ impl PaymentSteps {
         let outcome = settle(books, id, |payment| payment.commit(now, &self.policy));
         let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
         let (Some(purchase), Some(seller)) = (payment.purchase(), payment.seller.clone()) else { return outcome };
+        let purchase = Arc::new(purchase);
         books.record(purchase.clone(), seller);
-        let event = books.tell(payment, EventKind::Charge(Box::new(purchase)), now, None);
+        let event = books.tell(payment, EventKind::Charge(purchase), now, None);
         Outcome { event, ..outcome }
     }
 }
@@ -362,7 +385,7 @@ fn settle(books: &mut Books, id: PaymentId, rule: impl FnOnce(&mut Payment) -> S
     }
 }
 
-fn tell_code(books: &mut Books, payment: &Payment, code: &NewCode, now: Timestamp) -> Option<Arc<Event>> {
+pub(super) fn tell_code(books: &mut Books, payment: &Payment, code: &NewCode, now: Timestamp) -> Option<Arc<Event>> {
     let (challenge, seller) = (payment.challenge.as_ref()?, payment.seller.as_ref()?);
     let kind = EventKind::Code {
         payment_id: payment.id,

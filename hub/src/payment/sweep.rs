@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::BankId;
 use domain::payment::{Payment, Policy, Work};
-use server_kit::store::StoreError;
+use server_kit::store::{GroupWriter, StepSet, StoreError, Tx, WriterOptions};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -22,12 +22,14 @@ const MOST_PER_BANK: usize = 32;
 
 /// Looks for what is due every `every`, until the server drains.
 pub async fn sweep(desk: Desk, every: Duration, draining: CancellationToken) {
-    let mut sweeper = Sweeper { desk, places: HashMap::new() };
+    let claiming = Arc::new(Claiming { policy: desk.policy().clone() });
+    let (claims, claiming) = GroupWriter::start(desk.store().clone(), claiming, WriterOptions::default());
+    let mut sweeper = Sweeper { desk, claims, places: HashMap::new() };
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = draining.cancelled() => return,
+            () = draining.cancelled() => break,
             _ = ticks.tick() => {}
         }
         // A full claim means that more may be due.
@@ -42,17 +44,20 @@ pub async fn sweep(desk: Desk, every: Duration, draining: CancellationToken) {
             }
         }
     }
+    drop(sweeper);
+    let _ = claiming.await;
 }
 
 struct Sweeper {
     desk: Desk,
+    claims: GroupWriter<Claiming>,
     /// The places at each bank; a federation has few banks, and they are never removed.
     places: HashMap<BankId, Arc<Semaphore>>,
 }
 
 impl Sweeper {
     async fn sweep_once(&mut self) -> Result<usize, StoreError> {
-        let claimed = claim(&self.desk).await?;
+        let claimed = self.claims.write(Claim).await?;
         let count = claimed.len();
         metrics::gauge!("bankhub_sweep_claimed").set(count as f64);
         for (payment, work) in claimed {
@@ -81,18 +86,33 @@ impl Sweeper {
     }
 }
 
-async fn claim(desk: &Desk) -> Result<Vec<(Payment, Work)>, StoreError> {
-    let mut tx = desk.store().begin().await?;
-    let now = tx.now();
-    let mut due = sql::claim_due(&mut tx, MOST_CLAIMED as i64).await?;
-    if due.is_empty() {
-        return Ok(Vec::new());
+/// Takes what is due, up to a full claim. Run again after a commit whose outcome was not known it takes less, or nothing: what
+/// was deferred then comes back by itself.
+#[derive(Debug)]
+struct Claim;
+
+#[derive(Debug)]
+struct Claiming {
+    policy: Policy,
+}
+
+impl StepSet for Claiming {
+    const NAME: &'static str = "sweep-writer";
+
+    type Step = Claim;
+    type Outcome = Vec<(Payment, Work)>;
+
+    async fn run(&self, tx: &mut Tx, steps: &[Claim]) -> Result<Vec<Self::Outcome>, StoreError> {
+        let mut outcomes = Vec::with_capacity(steps.len());
+        for Claim in steps {
+            let now = tx.now();
+            let mut due = sql::claim_due(tx, MOST_CLAIMED as i64).await?;
+            outcomes.push(due.iter().map(|stored| (stored.value.clone(), stored.value.work(now))).collect());
+            defer(&mut due, now, &self.policy);
+            sql::put_payments(tx, &due).await?;
+        }
+        Ok(outcomes)
     }
-    let work = due.iter().map(|stored| (stored.value.clone(), stored.value.work(now))).collect();
-    defer(&mut due, now, desk.policy());
-    sql::put_payments(&mut tx, &due).await?;
-    tx.commit().await?;
-    Ok(work)
 }
 
 fn defer(due: &mut [Stored<Payment>], now: domain::Timestamp, policy: &Policy) {

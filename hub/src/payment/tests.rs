@@ -56,6 +56,7 @@ async fn open(database: &TestDatabase, keys: &SharedKeyStore, replica: &str) -> 
         owner,
         feed: Feed::new(parts, FeedOptions::default()),
         watchers: Watchers::default(),
+        recent: Mutex::default(),
     });
     let options = WriterOptions { tries: 20, ..WriterOptions::default() };
     let (writer, _task) = GroupWriter::start(store.clone(), steps.clone(), options);
@@ -107,7 +108,7 @@ impl Desk {
             masked: "****4821".to_owned(),
             usable: true,
         };
-        let terminal = Terminal {
+        let terminal = Arc::new(Terminal {
             id: till(),
             merchant: Merchant {
                 id: MerchantId::parse("noodles").unwrap(),
@@ -117,7 +118,7 @@ impl Desk {
             place: Some(Line::parse("上海").unwrap()),
             location: None,
             suspended: false,
-        };
+        });
         let mut fingerprint = [0; 32];
         fingerprint[..8].copy_from_slice(&minor.to_be_bytes());
         let sealed = self.keys.seal(KeyName::SealedPayload, id.uuid().as_bytes(), CODE.as_bytes()).unwrap();
@@ -239,8 +240,8 @@ async fn m5_the_code_of_another_payment_does_not_fit() {
         // Both have the same six digits, but the hash of the second is stored under the first's name.
         desk.write(desk.create(second, 100)).await.payment.unwrap();
         let mut tx = desk.store.begin().await.unwrap();
-        let sql = "UPDATE payments SET code_mac = (SELECT code_mac FROM payments WHERE payment_id = $1) \
-                   WHERE payment_id = $2";
+        let sql = "UPDATE payments SET code_mac = (SELECT code_mac FROM payments WHERE payment_id = $1), \
+                   version = version + 1 WHERE payment_id = $2";
         tx.execute(sql, vec![first.uuid().into(), second.uuid().into()]).await.unwrap();
         tx.commit().await.unwrap();
         let payment = desk.write(desk.authorize(second, CODE, PASSWORD)).await.payment.unwrap();

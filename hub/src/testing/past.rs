@@ -4,45 +4,16 @@
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind, OneTimeCode};
+use domain::payment::{Charge, Kind, Payment, State};
 use domain::purchase::{CategoryCode, LineItem, Location, Merchant, Purchase, Terminal};
 use domain::text::Line;
-use domain::{BankId, Currency, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp};
+use domain::{AccountId, BankId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp};
 use server_kit::keystore::KeyName;
-use server_kit::store::{Dialect, StoreError, Table, Tx, Value};
+use server_kit::store::{Dialect, StoreError, Tx};
 
 use super::TestHub;
-use crate::directory::snapshot::{items_to_json, merchant_to_json};
 use crate::feed::Feed;
-use crate::payment::sql::{EVENTS, PURCHASES};
-
-const PAYMENTS: Table = Table {
-    name: "payments",
-    key: &["payment_id"],
-    columns: &[
-        "payment_id",
-        "version",
-        "state",
-        "kind",
-        "terminal_id",
-        "fingerprint",
-        "person_id",
-        "currency",
-        "amount_minor",
-        "refunded_minor",
-        "original_id",
-        "merchant",
-        "items",
-        "reference",
-        "created_at",
-        "attempts_left",
-        "attempt_ids",
-        "bank_id",
-        "account_masked",
-        "leg_id",
-        "due_at",
-        "tries",
-    ],
-};
+use crate::payment::sql::{NewEvent, Stored, insert_events, insert_purchases, put_payments};
 
 /// What happens to a person, in this order and again from the beginning.
 const STORY: [Sort; 4] = [Sort::Code, Sort::Charge, Sort::Refund, Sort::Reversal];
@@ -79,6 +50,14 @@ pub(crate) fn items() -> Vec<LineItem> {
     vec![noodles, LineItem::new("Tea", "", 2_000, 600).unwrap()]
 }
 
+/// Gives a person a feed with nothing in it.
+pub(crate) async fn register(hub: &TestHub, person_id: PersonId) {
+    let mut tx = hub.store.begin().await.unwrap();
+    let sql = "INSERT INTO payers (person_id, version, failures, codes_sent, last_sequence) VALUES ($1, 1, 0, $2, 0)";
+    tx.execute(sql, vec![person_id.uuid().into(), Vec::<u8>::new().into()]).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 /// Makes something happen.
 #[derive(Clone, Debug)]
 pub(crate) struct Past {
@@ -86,12 +65,12 @@ pub(crate) struct Past {
     feed: Feed,
 }
 
-/// Rows of one transaction.
+/// What is written in one transaction.
 #[derive(Default)]
-struct Rows {
-    payments: Vec<Vec<Value>>,
-    events: Vec<Vec<Value>>,
-    purchases: Vec<Vec<Value>>,
+struct Written {
+    payments: Vec<Stored<Payment>>,
+    events: Vec<NewEvent>,
+    purchases: Vec<(Arc<Purchase>, Arc<Terminal>)>,
 }
 
 impl Past {
@@ -103,11 +82,7 @@ impl Past {
     /// A person to whom nothing has happened yet.
     pub(crate) async fn person(&self) -> PersonId {
         let person_id = PersonId::from_uuid(self.hub.id());
-        let mut tx = self.hub.store.begin().await.unwrap();
-        let sql =
-            "INSERT INTO payers (person_id, version, failures, codes_sent, last_sequence) VALUES ($1, 1, 0, $2, 0)";
-        tx.execute(sql, vec![person_id.uuid().into(), Vec::<u8>::new().into()]).await.unwrap();
-        tx.commit().await.unwrap();
+        register(&self.hub, person_id).await;
         person_id
     }
 
@@ -132,74 +107,50 @@ impl Past {
 
     async fn write(&self, persons: &[PersonId], count: usize, end: Timestamp) -> Result<Vec<Arc<Event>>, StoreError> {
         let mut tx = self.hub.store.begin().await?;
-        let mut rows = Rows::default();
-        let mut events = Vec::new();
+        let mut written = Written::default();
         for person_id in persons {
             let last = last_sequence(&mut tx, *person_id).await?;
             for sequence in last + 1..=last + count as i64 {
-                events.push(Arc::new(self.event(&mut rows, *person_id, sequence, tx.now(), end)));
+                self.event(&mut written, *person_id, sequence, tx.now(), end);
             }
             let sql = "UPDATE payers SET last_sequence = $1, version = version + 1 WHERE person_id = $2";
             tx.execute(sql, vec![(last + count as i64).into(), person_id.uuid().into()]).await?;
         }
-        tx.insert(&PAYMENTS, rows.payments).await?;
-        tx.insert(&EVENTS, rows.events).await?;
-        tx.insert(&PURCHASES, rows.purchases).await?;
+        put_payments(&mut tx, &written.payments).await?;
+        insert_events(&mut tx, &written.events).await?;
+        insert_purchases(&mut tx, &written.purchases).await?;
         self.feed.announce(&mut tx, persons).await?;
         tx.commit().await?;
-        Ok(events)
+        Ok(written.events.into_iter().map(|new| new.event).collect())
     }
 
-    fn event(
-        &self,
-        rows: &mut Rows,
-        person_id: PersonId,
-        sequence: i64,
-        at: Timestamp,
-        expires_at: Timestamp,
-    ) -> Event {
+    fn event(&self, written: &mut Written, person_id: PersonId, sequence: i64, at: Timestamp, expires_at: Timestamp) {
         let payment_id = PaymentId::from_uuid(self.hub.id());
         let original = PaymentId::from_uuid(self.hub.id());
         let amount = Money::new(Currency::CNY, 100 * sequence);
         let sort = STORY[(sequence - 1) as usize % STORY.len()];
+        let kind = if let Sort::Refund = sort { Kind::Refund { original } } else { Kind::Purchase };
+        let payment = payment(person_id, payment_id, kind, amount, at);
         let merchant = terminal().merchant;
+        let mut sealed_code = None;
         let kind = match sort {
             Sort::Code => {
+                let (name, context) = (KeyName::SealedPayload, payment_id.uuid());
+                sealed_code = Some(self.hub.keys.seal(name, context.as_bytes(), CODE.as_bytes()).unwrap());
                 let code = Some(OneTimeCode::parse(CODE).unwrap());
                 EventKind::Code { payment_id, code, amount, merchant, expires_at }
             }
-            Sort::Charge => EventKind::Charge(Box::new(purchase(person_id, payment_id, amount, at))),
+            Sort::Charge => {
+                let purchase = Arc::new(payment.purchase().unwrap());
+                written.purchases.push((purchase.clone(), Arc::new(terminal())));
+                EventKind::Charge(purchase)
+            }
             Sort::Refund => EventKind::GiveBack { payment_id: original, amount, reversal: false, merchant },
             Sort::Reversal => EventKind::GiveBack { payment_id, amount, reversal: true, merchant },
         };
-        let event = Event { person_id, sequence, occurred_at: at, kind };
-        let refunds = matches!(sort, Sort::Refund).then_some(original);
-        rows.payments.push(payment_row(person_id, payment_id, refunds, amount, at));
-        rows.events.push(self.event_row(&event, payment_id));
-        if let EventKind::Charge(purchase) = &event.kind {
-            rows.purchases.push(purchase_row(purchase));
-        }
-        event
-    }
-
-    fn event_row(&self, event: &Event, payment_id: PaymentId) -> Vec<Value> {
-        let (code, expires_at) = match &event.kind {
-            EventKind::Code { code: Some(code), expires_at, .. } => {
-                let context = payment_id.uuid();
-                let sealed = self.hub.keys.seal(KeyName::SealedPayload, context.as_bytes(), code.reveal().as_bytes());
-                (Some(sealed.unwrap()), Some(*expires_at))
-            }
-            _ => (None, None),
-        };
-        vec![
-            event.person_id.uuid().into(),
-            event.sequence.into(),
-            event.occurred_at.into(),
-            event.kind.name().into(),
-            payment_id.uuid().into(),
-            code.into(),
-            expires_at.into(),
-        ]
+        let event = Arc::new(Event { person_id, sequence, occurred_at: at, kind });
+        written.payments.push(Stored { value: payment, version: 0 });
+        written.events.push(NewEvent { event, sealed_code, payment_id });
     }
 }
 
@@ -212,71 +163,34 @@ async fn last_sequence(tx: &mut Tx, person_id: PersonId) -> Result<i64, StoreErr
     tx.fetch(sql, vec![person_id.uuid().into()]).await?[0].int(0)
 }
 
-fn purchase(person_id: PersonId, payment_id: PaymentId, amount: Money, occurred_at: Timestamp) -> Purchase {
+fn payment(person_id: PersonId, id: PaymentId, kind: Kind, amount: Money, at: Timestamp) -> Payment {
     let terminal = terminal();
-    Purchase {
-        payment_id,
-        person_id,
+    Payment {
+        id,
+        state: State::Posted,
+        kind,
+        terminal_id: terminal.id.clone(),
+        fingerprint: [0; 32],
+        person_id: Some(person_id),
         amount,
-        occurred_at,
-        bank_id: BankId::parse("bank-a").unwrap(),
-        account_masked: "****4821".to_owned(),
-        merchant: terminal.merchant,
-        terminal_id: terminal.id,
-        place: terminal.place,
-        location: terminal.location,
+        refunded_minor: 0,
+        seller: Some(Arc::new(terminal)),
         items: items(),
-        given_back_minor: 0,
+        reference: None,
+        created_at: at,
+        decided_at: Some(at),
+        challenge: None,
+        attempts: Vec::new(),
+        refusal: None,
+        charge: Some(Charge {
+            bank_id: BankId::parse("bank-a").unwrap(),
+            account_id: AccountId::from_uuid(id.uuid()),
+            account_masked: "****4821".to_owned(),
+            leg_id: Some(LegId::from_uuid(id.uuid())),
+            reversal_leg_id: None,
+        }),
+        decide_before: None,
+        due_at: None,
+        tries: 0,
     }
-}
-
-fn payment_row(
-    person_id: PersonId,
-    payment_id: PaymentId,
-    original: Option<PaymentId>,
-    amount: Money,
-    at: Timestamp,
-) -> Vec<Value> {
-    vec![
-        payment_id.uuid().into(),
-        1_i64.into(),
-        "POSTED".into(),
-        "PURCHASE".into(),
-        "till-1".into(),
-        vec![0_u8; 32].into(),
-        person_id.uuid().into(),
-        amount.currency.code().into(),
-        amount.minor.into(),
-        0_i64.into(),
-        original.map(PaymentId::uuid).into(),
-        merchant_to_json(&terminal()).into(),
-        items_to_json(&items()).into(),
-        "".into(),
-        at.into(),
-        3_i64.into(),
-        Vec::<u8>::new().into(),
-        "bank-a".into(),
-        "****4821".into(),
-        payment_id.uuid().into(),
-        None::<i64>.into(),
-        0_i64.into(),
-    ]
-}
-
-fn purchase_row(purchase: &Purchase) -> Vec<Value> {
-    vec![
-        purchase.person_id.uuid().into(),
-        purchase.occurred_at.into(),
-        purchase.payment_id.uuid().into(),
-        1_i64.into(),
-        purchase.amount.currency.code().into(),
-        purchase.amount.minor.into(),
-        0_i64.into(),
-        purchase.bank_id.as_str().into(),
-        purchase.account_masked.as_str().into(),
-        merchant_to_json(&terminal()).into(),
-        purchase.merchant.category.as_str().into(),
-        purchase.terminal_id.as_str().into(),
-        items_to_json(&purchase.items).into(),
-    ]
 }

@@ -113,6 +113,18 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let what = error.to_string();
+        match error.sqlite_error().map(|failure| failure.extended_code) {
+            // SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY.
+            Some(2067 | 1555) => Self::Conflict,
+            Some(code) => of_sqlite(&code.to_string(), what),
+            None => Self::Refused(what),
+        }
+    }
+}
+
 /// By SQLSTATE (PostgreSQL, Appendix A).
 fn of_postgres(code: &str, what: String) -> StoreError {
     match code {

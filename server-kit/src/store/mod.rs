@@ -9,6 +9,7 @@ mod columns;
 mod error;
 mod lent;
 mod listen;
+mod local;
 mod open;
 mod owner;
 mod table;
@@ -38,6 +39,7 @@ pub use value::{Keys, Row, Value};
 pub use writer::{GroupWriter, StepSet, WriterOptions};
 
 use lent::Lent;
+use local::Local;
 use tx::Inner;
 
 /// How long a read may take, with the wait for a connection.
@@ -63,7 +65,7 @@ pub struct Store {
 enum Pools {
     /// One connection writes; readers have their own and never wait for it (WAL).
     Sqlite {
-        write: SqlitePool,
+        write: Local,
         read: SqlitePool,
     },
     Postgres {
@@ -81,7 +83,7 @@ impl Store {
     }
 
     /// The same database over connections that belong to the runtime of the caller: a connection is as quick to answer as the
-    /// runtime that it was opened in. SQLite's has a thread of its own already.
+    /// runtime that it was opened in. SQLite's needs no runtime.
     fn with_own_connections(self) -> Self {
         let Pools::Postgres { write, read } = self.pools else { return self };
         let options = write.options().clone().max_connections(2);
@@ -89,12 +91,12 @@ impl Store {
         Self { pools: Pools::Postgres { write, read }, ..self }
     }
 
-    /// Begins a transaction that writes.
+    /// Begins a transaction that writes. On SQLite its statements run in the caller's thread, and COMMIT waits there for the
+    /// disk: a server's steps belong in a [`GroupWriter`], which has a thread for that.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.pools {
             Pools::Sqlite { write, .. } => {
-                // A transaction that begins by reading cannot become a writing one while another one writes.
-                let tx = write.begin_with("BEGIN IMMEDIATE").await?;
+                let tx = write.begin().await?;
                 Ok(Tx { inner: Inner::Sqlite(tx), now: self.clock.now() })
             }
             Pools::Postgres { write, .. } => {
@@ -107,7 +109,8 @@ impl Store {
 
     /// Runs one query outside of any transaction, on a connection that writes never hold up.
     pub async fn fetch(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        match timeout(READ_WITHIN, self.fetch_at_leisure(sql, args)).await {
+        // In a box: the driver's future is 4 KiB, and each future above would carry and copy it along.
+        match timeout(READ_WITHIN, Box::pin(self.fetch_at_leisure(sql, args))).await {
             Ok(rows) => rows,
             Err(_) => Err(StoreError::Away(format!("no answer within {} s", READ_WITHIN.as_secs()))),
         }

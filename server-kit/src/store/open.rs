@@ -11,8 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, Connection as _, PgPool, SqliteConnection};
 
+use super::local::Local;
 use super::{Pools, Store, StoreError};
 use crate::clock::SharedClock;
 
@@ -22,6 +23,20 @@ const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 /// had locked, and names that it owned. The server's own default is two hours.
 const KEEP_ALIVE: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")];
+
+/// 16 MiB of pages for each connection. SQLite looks through all of them at the end of a transaction that has moved pages, and
+/// what it does not find there is in the system's memory.
+const CACHE_SIZE: &str = "-16384";
+/// How the connection that writes is set. FULL has COMMIT wait for the disk.
+const SQLITE_SETTINGS: [(&str, &str); 6] = [
+    ("journal_mode", "wal"),
+    ("synchronous", "full"),
+    ("foreign_keys", "on"),
+    ("cache_size", CACHE_SIZE),
+    // What a statement may have to take back is kept in memory rather than in a temporary file.
+    ("temp_store", "memory"),
+    ("wal_autocheckpoint", "16384"),
+];
 
 /// The twin migrations of one server: the same file names in two folders, one for each engine.
 #[derive(Debug)]
@@ -79,21 +94,12 @@ async fn open_sqlite(
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(512)
-        .pragma("cache_size", "-65536")
-        // What a statement may have to take back is kept in memory rather than in a temporary file.
-        .pragma("temp_store", "memory")
-        .pragma("wal_autocheckpoint", "16384")
+        .pragma("cache_size", CACHE_SIZE)
         .disable_statement_logging();
-    let write = SqlitePoolOptions::new()
-        .max_connections(1)
-        .min_connections(1)
-        .acquire_timeout(ACQUIRE_WITHIN)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(base.clone())
-        .await?;
-    migrations.run(&write).await.map_err(migration_error)?;
+    let mut migrating = SqliteConnection::connect_with(&base).await?;
+    migrations.run(&mut migrating).await.map_err(migration_error)?;
+    migrating.close().await?;
+    let write = Local::open(file, &SQLITE_SETTINGS)?;
     check_sqlite(&write).await?;
     let read = SqlitePoolOptions::new()
         .max_connections(options.readers)
@@ -126,18 +132,12 @@ fn private(path: &Path) -> Result<File, StoreError> {
     file.map_err(|error| StoreError::File { path: path.to_owned(), error: Arc::new(error) })
 }
 
-async fn check_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
-    if synchronous < 2 {
-        return Err(StoreError::WeakSetting {
-            setting: "synchronous",
-            found: synchronous.to_string(),
-            wanted: "2 (FULL)",
-        });
-    }
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
-    if !journal.eq_ignore_ascii_case("wal") {
-        return Err(StoreError::WeakSetting { setting: "journal_mode", found: journal, wanted: "wal" });
+async fn check_sqlite(write: &Local) -> Result<(), StoreError> {
+    for (setting, fits, wanted) in [("synchronous", "2", "2 (FULL)"), ("journal_mode", "wal", "wal")] {
+        let found = write.setting(setting).await?;
+        if !found.eq_ignore_ascii_case(fits) {
+            return Err(StoreError::WeakSetting { setting, found, wanted });
+        }
     }
     Ok(())
 }

@@ -143,6 +143,8 @@ struct Adding {
 }
 
 impl StepSet for Adding {
+    const NAME: &'static str = "adding-writer";
+
     type Step = (u128, i64);
     type Outcome = Result<i64, &'static str>;
 

@@ -1,20 +1,17 @@
 //! A transaction of either engine, and the set-oriented statements that run in it.
 
 use std::cmp::Ordering;
-use std::sync::{LazyLock, Mutex, PoisonError};
 
 use domain::Timestamp;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr, SqlStr, Sqlite, Transaction};
+use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr};
 
 use super::columns::arrays;
 use super::lent::{Lent, bounded};
-use super::table::{MOST_ROWS, Shape, Texts, Written, filled_up};
+use super::local::LocalTx;
+use super::table::{Shape, Written};
 use super::{Dialect, Keys, Row, StoreError, Table, Value};
-
-/// The texts of this process: the tables are few, and so are the sizes of their sets.
-static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
 
 /// One transaction. Dropped without [`Tx::commit`] it leaves nothing behind.
 #[derive(Debug)]
@@ -26,7 +23,7 @@ pub struct Tx {
 
 #[derive(Debug)]
 pub(super) enum Inner {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(LocalTx),
     Postgres(Lent),
 }
 
@@ -57,15 +54,8 @@ impl Tx {
 
     /// Runs a query and gives all its rows.
     pub async fn fetch(&mut self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.fetch_sql(sql.into_sql_str(), args).await
-    }
-
-    async fn fetch_sql(&mut self, sql: SqlStr, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                let rows = sqlx::query_with(sql, sqlite_arguments(args)?).fetch_all(&mut **tx).await?;
-                Ok(rows.into_iter().map(Row::Sqlite).collect())
-            }
+            Inner::Sqlite(tx) => tx.fetch(sql, &args),
             Inner::Postgres(tx) => {
                 let rows = bounded(sqlx::query_with(sql, postgres_arguments(args)?).fetch_all(tx.get()?)).await?;
                 Ok(rows.into_iter().map(Row::Postgres).collect())
@@ -75,15 +65,8 @@ impl Tx {
 
     /// Runs a statement and gives the number of rows that it touched.
     pub async fn execute(&mut self, sql: &'static str, args: Vec<Value>) -> Result<u64, StoreError> {
-        self.execute_sql(sql.into_sql_str(), args).await
-    }
-
-    async fn execute_sql(&mut self, sql: SqlStr, args: Vec<Value>) -> Result<u64, StoreError> {
         match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                let done = sqlx::query_with(sql, sqlite_arguments(args)?).execute(&mut **tx).await?;
-                Ok(done.rows_affected())
-            }
+            Inner::Sqlite(tx) => tx.execute(sql, &args),
             Inner::Postgres(tx) => {
                 let done = bounded(sqlx::query_with(sql, postgres_arguments(args)?).execute(tx.get()?)).await?;
                 Ok(done.rows_affected())
@@ -97,35 +80,13 @@ impl Tx {
         if keys.len() == 0 {
             return Ok(Vec::new());
         }
-        match self.dialect() {
-            // An array is one parameter, so one prepared statement serves every size.
-            Dialect::Postgres => {
-                let lock = if load.lock { " FOR UPDATE" } else { "" };
-                let sql = format!("{} = ANY($1){}{lock}", load.select, load.tail);
-                self.fetch_array(AssertSqlSafe(sql).into_sql_str(), keys).await
-            }
-            // SQLite has no arrays and, with one writer, needs no row locks. The list is filled up to a power of two
-            // with the last key again, which finds nothing new.
-            Dialect::Sqlite => {
-                let mut rows = Vec::new();
-                for part in keys.values().chunks(256) {
-                    let mut part = part.to_vec();
-                    if let Some(last) = part.last().cloned() {
-                        part.resize(part.len().next_power_of_two(), last);
-                    }
-                    let marks = vec!["?"; part.len()].join(", ");
-                    let sql = format!("{} IN ({marks}){}", load.select, load.tail);
-                    rows.extend(self.fetch_sql(AssertSqlSafe(sql).into_sql_str(), part).await?);
-                }
-                Ok(rows)
-            }
-        }
-    }
-
-    async fn fetch_array(&mut self, sql: SqlStr, keys: Keys) -> Result<Vec<Row>, StoreError> {
-        let Inner::Postgres(tx) = &mut self.inner else {
-            return Err(StoreError::Refused("arrays are PostgreSQL's".to_owned()));
+        let tx = match &mut self.inner {
+            Inner::Sqlite(tx) => return tx.load(load, keys),
+            Inner::Postgres(tx) => tx,
         };
+        // An array is one parameter, so one prepared statement serves every size.
+        let lock = if load.lock { " FOR UPDATE" } else { "" };
+        let sql = AssertSqlSafe(format!("{} = ANY($1){}{lock}", load.select, load.tail)).into_sql_str();
         let mut args = PgArguments::default();
         match keys {
             Keys::Ids(ids) => args.add(ids),
@@ -167,24 +128,7 @@ impl Tx {
                 let sql = AssertSqlSafe(table.sql(written, Shape::Arrays));
                 bounded(sqlx::query_with(sql, arrays(rows)?).execute(tx.get()?)).await?.rows_affected()
             }
-            Inner::Sqlite(_) => {
-                let mut touched = 0;
-                while !rows.is_empty() {
-                    let rest = rows.split_off(rows.len().min(MOST_ROWS));
-                    let mut set = std::mem::replace(&mut rows, rest);
-                    let size = filled_up(set.len());
-                    if let Some(last) = set.last().cloned() {
-                        set.resize(size, last);
-                    }
-                    let args: Vec<Value> = set.into_iter().flatten().collect();
-                    let sql = {
-                        let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-                        AssertSqlSafe(texts.places(table, written, size))
-                    };
-                    touched += self.execute_sql(sql.into_sql_str(), args).await?;
-                }
-                touched
-            }
+            Inner::Sqlite(tx) => tx.write(table, written, &rows)?,
         };
         if touched == count { Ok(()) } else { Err(StoreError::Conflict) }
     }
@@ -192,7 +136,7 @@ impl Tx {
     /// Makes the transaction durable. When this returns `Ok` it is on disk.
     pub async fn commit(self) -> Result<(), StoreError> {
         let done = match self.inner {
-            Inner::Sqlite(tx) => tx.commit().await.map_err(StoreError::from),
+            Inner::Sqlite(tx) => tx.commit(),
             Inner::Postgres(tx) => tx.commit().await,
         };
         done.map_err(|error| match error {

@@ -1,5 +1,6 @@
 //! Values that go into a statement and rows that come out of it, the same for both engines.
 
+use rusqlite::types::{FromSql, Value as Local};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
@@ -138,19 +139,25 @@ impl Keys {
 #[derive(Debug)]
 pub enum Row {
     Sqlite(SqliteRow),
+    /// Of the connection that writes to an SQLite file.
+    Local(Vec<Local>),
     Postgres(PgRow),
 }
 
 impl Row {
     fn get<'r, T>(&'r self, column: usize) -> Result<T, StoreError>
     where
-        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres> + FromSql,
     {
         let value = match self {
-            Self::Sqlite(row) => row.try_get(column),
-            Self::Postgres(row) => row.try_get(column),
+            Self::Sqlite(row) => row.try_get(column).map_err(|error| error.to_string()),
+            Self::Postgres(row) => row.try_get(column).map_err(|error| error.to_string()),
+            Self::Local(row) => match row.get(column) {
+                Some(value) => T::column_result(value.into()).map_err(|error| error.to_string()),
+                None => Err("there is no such column".to_owned()),
+            },
         };
-        value.map_err(|error| StoreError::Unreadable { column, what: error.to_string() })
+        value.map_err(|what| StoreError::Unreadable { column, what })
     }
 
     pub fn id(&self, column: usize) -> Result<Uuid, StoreError> {

@@ -23,6 +23,9 @@ const COMMIT_AT_LEAST: Duration = Duration::from_secs(1);
 /// that when the outcome of a COMMIT is unknown: it runs the steps again on a new connection rather than guessing.
 /// A step that is refused by a rule is an outcome, not an error, and spoils nobody else's.
 pub trait StepSet: Send + Sync + 'static {
+    /// The writer's thread, for whoever looks at the process; 15 characters at most.
+    const NAME: &'static str;
+
     type Step: Send + Sync + 'static;
     type Outcome: Send + 'static;
 
@@ -120,14 +123,29 @@ impl<S: StepSet> GroupWriter<S> {
     /// callers, the writer would wait each time behind the hundreds of them that the set before has just woken.
     pub fn start(store: Store, set: Arc<S>, options: WriterOptions) -> (Self, JoinHandle<()>) {
         let (queue, steps) = mpsc::channel(options.queue);
-        let task = tokio::task::spawn_blocking(move || {
+        let (running, ended) = oneshot::channel::<()>();
+        let run = move || {
+            let _running = running;
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime.block_on(async {
                     let store = store.with_own_connections();
                     Task { store, set, options, left_unknown: false }.run(steps).await;
                 }),
-                // The end of the task is a failure of the server, which watches it.
                 Err(error) => tracing::error!(%error, "the writer has no runtime"),
+            }
+        };
+        let thread = std::thread::Builder::new().name(S::NAME.to_owned()).spawn(run);
+        // Its end before time is a failure of the server, which watches the task.
+        let task = tokio::spawn(async move {
+            match thread {
+                Ok(thread) => {
+                    let _ = ended.await;
+                    // Nothing is left for it to do, so this does not wait. A panic is one of the task, too.
+                    if let Err(panic) = thread.join() {
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+                Err(error) => tracing::error!(%error, "the writer has no thread"),
             }
         });
         (Self { queue }, task)

@@ -8,18 +8,19 @@ use federation_tests::world::Setup;
 use futures_util::future::join_all;
 use prost::Message as _;
 use proto::bank::bank_service_client::BankServiceClient;
-use proto::bank::{DepositCashRequest, HoldLegRequest, OpenAccountRequest, RefundLegRequest, VoidLegRequest};
+use proto::bank::{DepositCashRequest, Hold, HoldLegsRequest, OpenAccountRequest, RefundLegRequest, VoidLegRequest};
 use proto::common::{LineItem, Merchant, Money};
 use proto::operator::*;
 use proto::terminal::create_payment_request::Payer::PhoneNumber;
 use proto::terminal::*;
 use server_kit::identity::Role;
 use tonic::Code;
+use tonic::transport::Channel;
 
 use crate::{reason, refused};
 
 const CREATE: &str = "/bankhub.terminal.v1.TerminalService/CreatePayment";
-const HOLD: &str = "/bankhub.bank.v1.BankService/HoldLeg";
+const HOLD: &str = "/bankhub.bank.v1.BankService/HoldLegs";
 
 fn money(currency_code: &str, minor_units: i64) -> Option<Money> {
     Some(Money { currency_code: currency_code.to_owned(), minor_units })
@@ -287,13 +288,20 @@ async fn m9_what_operators_register_is_read_as_strictly() {
     world.settled().await;
 }
 
+/// Why a bank stores nothing of a hold.
+async fn not_held(bank: &mut BankServiceClient<Channel>, hold: Hold) -> Reason {
+    let answer = bank.hold_legs(HoldLegsRequest { holds: vec![hold] }).await.unwrap().into_inner();
+    assert_eq!((answer.results.len(), &answer.results[0].leg), (1, &None));
+    Reason::from_code(&answer.results[0].refusal.as_ref().unwrap().reason).unwrap()
+}
+
 #[tokio::test]
 async fn m6_a_bank_reads_the_hub_as_strictly_as_the_hub_reads_terminals() {
     let world = Setup::on(Engine::Sqlite).start().await;
     let payer = world.payer("bank-a", 10_000).await;
     let till = world.till("till-1");
     let mut bank = world.federation.bank_as_hub("bank-a").unwrap();
-    let hold = HoldLegRequest {
+    let hold = Hold {
         leg_id: till.new_id(),
         payment_id: till.new_id(),
         account_id: payer.person.account.to_string(),
@@ -305,7 +313,7 @@ async fn m6_a_bank_reads_the_hub_as_strictly_as_the_hub_reads_terminals() {
         }),
     };
     for (spoil, expected) in [
-        ((|hold| hold.leg_id = String::new()) as fn(&mut HoldLegRequest), Reason::IdMalformed),
+        ((|hold| hold.leg_id = String::new()) as fn(&mut Hold), Reason::IdMalformed),
         (|hold| hold.payment_id = "7".to_owned(), Reason::IdMalformed),
         (|hold| hold.account_id = "7".to_owned(), Reason::IdMalformed),
         (|hold| hold.amount = None, Reason::FieldMissing),
@@ -318,12 +326,13 @@ async fn m6_a_bank_reads_the_hub_as_strictly_as_the_hub_reads_terminals() {
     ] {
         let mut spoiled = hold.clone();
         spoil(&mut spoiled);
-        assert_eq!(refused(bank.hold_leg(spoiled.clone()).await), expected, "{spoiled:?}");
+        assert_eq!(not_held(&mut bank, spoiled.clone()).await, expected, "{spoiled:?}");
     }
     // A leg that is not a payment's of the hub: what it takes, the bank's own questions to the hub give back.
-    bank.hold_leg(hold.clone()).await.unwrap();
-    let other = HoldLegRequest { amount: money("CNY", 101), ..hold.clone() };
-    assert_eq!(refused(bank.hold_leg(other).await), Reason::LegIdTaken);
+    let held = bank.hold_legs(HoldLegsRequest { holds: vec![hold.clone()] }).await.unwrap().into_inner();
+    assert!(held.results[0].leg.is_some() && held.results[0].refusal.is_none(), "{held:?}");
+    let other = Hold { amount: money("CNY", 101), ..hold.clone() };
+    assert_eq!(not_held(&mut bank, other).await, Reason::LegIdTaken);
     let request = RefundLegRequest {
         leg_id: till.new_id(),
         payment_id: till.new_id(),

@@ -51,7 +51,7 @@ impl Bank {
         Self::open_with(database, Arc::new(Keyring::generate(Arc::new(SeededRng::new(5))).unwrap())).await
     }
 
-    async fn open_with(database: TestDatabase, keys: SharedKeyStore) -> Self {
+    pub(super) async fn open_with(database: TestDatabase, keys: SharedKeyStore) -> Self {
         let store = database.open(&crate::migrations(), SystemClock::shared()).await.unwrap();
         let ids = id_maker();
         let owner = Ledger::take_ownership(&store, &bank_id(), &ids).await.unwrap();
@@ -170,4 +170,12 @@ pub(super) fn void_order(leg_id: LegId) -> VoidOrder {
 pub(super) fn refund_order(leg_id: LegId, original_leg_id: LegId, minor: i64) -> RefundOrder {
     let give_back = GiveBack { original_leg_id, amount: cny(minor) };
     RefundOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), give_back }
+}
+
+impl Ledger {
+    /// One hold by itself.
+    pub(super) async fn hold(&self, order: HoldOrder) -> Result<Leg, LedgerError> {
+        let [held] = <[_; 1]>::try_from(self.hold_all(vec![order]).await?).unwrap();
+        held.map_err(LedgerError::Refused)
+    }
 }

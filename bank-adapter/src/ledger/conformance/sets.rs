@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::ledger::{Deposit, DepositId, FreezeOrder, OpeningOrder};
+use domain::ledger::{Deposit, DepositId, FreezeOrder, Leg, OpeningOrder};
 use domain::text::Line;
 use domain::{AccountId, Currency};
 use server_kit::audit::Chain;
@@ -30,11 +30,10 @@ fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {
     vec![
         Step::Open(opening, teller()),
         Step::Deposit(deposit, teller()),
-        Step::Hold(hold_order(first, account, 300)),
-        Step::Hold(hold_order(second, opened, 50)),
-        Step::Hold(hold_order(poor, account, 701)),
+        Step::Hold(vec![hold_order(first, account, 300), hold_order(second, opened, 50)]),
+        Step::Hold(vec![hold_order(poor, account, 701)]),
         Step::Void(void_order(gone)),
-        Step::Hold(hold_order(gone, account, 1)),
+        Step::Hold(vec![hold_order(gone, account, 1)]),
         Step::Refund(refund_order(back, first, 100)),
         Step::Post(vec![first, second, poor, gone]),
         Step::Freeze(FreezeOrder { account_id: account, frozen: true }, teller()),
@@ -43,8 +42,10 @@ fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {
 
 /// What callers are told, once the set is committed.
 fn told(outcomes: &[Outcome]) -> Vec<String> {
+    let leg = |leg: &Leg| format!("{} {:?} {:?}", leg.id, leg.state, leg.amount());
     let tell = |outcome: &Outcome| match outcome {
-        Outcome::Leg(Ok(leg)) => format!("{} {:?} {:?}", leg.id, leg.state, leg.amount()),
+        Outcome::Held(legs) => legs.iter().flatten().map(leg).collect::<Vec<_>>().join(", "),
+        Outcome::Leg(Ok(it)) => leg(it),
         Outcome::Account(Ok(account)) => format!("{} {:?}", account.id, account.number),
         other => format!("{other:?}"),
     };

@@ -33,6 +33,8 @@ impl Scripted {
 
 /// A step of 0 takes for ever; one of 7 is skippable; one of 9 panics.
 impl StepSet for Scripted {
+    const NAME: &'static str = "scripted-writer";
+
     type Step = u64;
     type Outcome = u64;
 
@@ -198,6 +200,8 @@ async fn a_writer_that_panics_answers_nobody_wrongly() {
 struct Silent;
 
 impl StepSet for Silent {
+    const NAME: &'static str = "silent-writer";
+
     type Step = &'static str;
     type Outcome = ();
 
@@ -296,6 +300,8 @@ struct Losing {
 }
 
 impl StepSet for Losing {
+    const NAME: &'static str = "losing-writer";
+
     type Step = i64;
     type Outcome = ();
 

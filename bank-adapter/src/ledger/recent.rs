@@ -1,0 +1,63 @@
+//! What the last sets have left: accounts that move, and legs that are held.
+//!
+//! The ledger has one owner, which each transaction proves (`Owner::check`), so that nobody else can have written since. A
+//! leg is posted within a second of its hold, and an account that pays once will often pay again: neither is read back.
+
+use domain::ledger::{Account, Leg, LegState};
+use domain::{AccountId, LegId};
+
+/// Rows of each sort that are remembered at most.
+const MOST: usize = 8192;
+
+/// Rows as they were last committed.
+#[derive(Debug)]
+pub(super) struct Recent {
+    accounts: server_kit::recent::Recent<AccountId, Account>,
+    legs: server_kit::recent::Recent<LegId, Leg>,
+    /// What the set that is not committed yet has written.
+    written: (Vec<Account>, Vec<Leg>),
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        let (accounts, legs) = (server_kit::recent::Recent::new(MOST), server_kit::recent::Recent::new(MOST));
+        Self { accounts, legs, written: (Vec::new(), Vec::new()) }
+    }
+}
+
+impl Recent {
+    pub(super) fn account(&self, id: AccountId) -> Option<&Account> {
+        self.accounts.get(&id)
+    }
+
+    pub(super) fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.get(&id)
+    }
+
+    /// What a set has written, to be remembered if it is committed.
+    pub(super) fn wrote(&mut self, accounts: Vec<Account>, legs: Vec<Leg>) {
+        self.written = (accounts, legs);
+    }
+
+    /// The set is committed.
+    pub(super) fn confirm(&mut self) {
+        let (accounts, legs) = std::mem::take(&mut self.written);
+        for account in accounts {
+            self.accounts.put(account.id, account);
+        }
+        for leg in legs {
+            match leg.state {
+                LegState::Held => self.legs.put(leg.id, leg),
+                // It has come to its end, and is seldom asked for again.
+                LegState::Posted | LegState::Voided | LegState::Refused(_) => self.legs.remove(&leg.id),
+            }
+        }
+    }
+
+    /// The set was dropped, or its outcome is unknown: what is remembered may be stale.
+    pub(super) fn forget(&mut self) {
+        self.accounts.clear();
+        self.legs.clear();
+        self.written = (Vec::new(), Vec::new());
+    }
+}

@@ -1,0 +1,136 @@
+//! Holds in sets: payments whose codes were good at the same time ask their bank together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::payment::Payment;
+use domain::{BankId, Reason};
+use proto::bank as pb;
+use tokio::sync::oneshot;
+use tonic::Status;
+
+use super::queue::{SetCall, SetQueue};
+use super::{Links, refusal_of};
+
+/// The pause between two tries of a hold.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// What a bank says to a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HoldAnswer {
+    Held,
+    Refused(Reason),
+    /// No answer, or none that settles it: the leg is void only when the bank has said so.
+    Unknown,
+}
+
+/// The queues of all banks.
+#[derive(Debug)]
+pub(super) struct HoldQueue {
+    queue: SetQueue<Holding>,
+    timeout: Duration,
+    tries: u32,
+}
+
+/// A hold, and where its answer goes.
+type Item = (pb::Hold, oneshot::Sender<HoldAnswer>);
+
+#[derive(Debug)]
+struct Holding {
+    links: Arc<Links>,
+}
+
+impl HoldQueue {
+    pub(super) fn new(links: Arc<Links>) -> Self {
+        let (timeout, tries) = (links.options.timeout, links.options.tries);
+        Self { queue: SetQueue::new(Holding { links }), timeout, tries }
+    }
+
+    /// Asks for a hold a few times, always for the same leg, until the bank answers.
+    pub(super) async fn hold(&self, payment: &Payment) -> HoldAnswer {
+        let Some((bank, hold)) = hold_of(payment) else { return HoldAnswer::Unknown };
+        for tried in 0..self.tries {
+            if tried > 0 {
+                // A bank that is just coming up refuses connections for a moment.
+                tokio::time::sleep(PAUSE).await;
+            }
+            let (answer, heard) = oneshot::channel();
+            self.queue.push(&bank, (hold.clone(), answer));
+            // The time in the queue counts, too. Whoever gives up is passed over there.
+            match tokio::time::timeout(self.timeout, heard).await {
+                Ok(Ok(HoldAnswer::Unknown)) | Ok(Err(_)) | Err(_) => {}
+                Ok(Ok(answer)) => return answer,
+            }
+        }
+        HoldAnswer::Unknown
+    }
+}
+
+impl SetCall for Holding {
+    type Item = Item;
+
+    /// As many as the bank takes.
+    const MOST: usize = 128;
+
+    async fn call(&self, bank: &BankId, items: Vec<Item>) {
+        let (holds, answers): (Vec<_>, Vec<_>) = items.into_iter().filter(|(_, answer)| !answer.is_closed()).unzip();
+        if holds.is_empty() {
+            return;
+        }
+        let legs: Vec<String> = holds.iter().map(|hold| hold.leg_id.clone()).collect();
+        let request = pb::HoldLegsRequest { holds };
+        let answer =
+            self.links.call(bank, request, |mut client, request| async move { client.hold_legs(request).await }).await;
+        match answer.and_then(|answer| in_order(answer, &legs)) {
+            Ok(results) => {
+                for (result, answer) in results.iter().zip(answers) {
+                    // Who has given up asks again.
+                    let _ = answer.send(answer_of(result));
+                }
+            }
+            // With the senders go the answers.
+            Err(status) => {
+                metrics::counter!("bankhub_bank_errors", "bank" => bank.to_string(), "call" => "hold").increment(1);
+                tracing::warn!(%bank, holds = legs.len(), code = ?status.code(), "holds got no answer");
+            }
+        }
+    }
+}
+
+/// The results, if they are those of the legs.
+fn in_order(answer: pb::HoldLegsResponse, legs: &[String]) -> Result<Vec<pb::HoldLegResult>, Status> {
+    let fits = answer.results.len() == legs.len()
+        && answer.results.iter().zip(legs).all(|(result, leg)| result.leg_id == *leg);
+    if fits { Ok(answer.results) } else { Err(Status::internal("the answers are not those of the holds")) }
+}
+
+fn answer_of(result: &pb::HoldLegResult) -> HoldAnswer {
+    let Some(leg) = &result.leg else {
+        // The hub's own mistake, which the bank cannot mend: nothing was stored there.
+        let reason = result.refusal.as_ref().map_or("", |refusal| refusal.reason.as_str());
+        tracing::error!(leg = result.leg_id, reason, "a bank cannot take a hold");
+        return HoldAnswer::Unknown;
+    };
+    match leg.state() {
+        pb::LegState::Held | pb::LegState::Posted => HoldAnswer::Held,
+        pb::LegState::Refused => HoldAnswer::Refused(refusal_of(leg)),
+        pb::LegState::Voided => HoldAnswer::Refused(Reason::DecisionTimedOut),
+        pb::LegState::Unspecified => HoldAnswer::Unknown,
+    }
+}
+
+fn hold_of(payment: &Payment) -> Option<(BankId, pb::Hold)> {
+    let (charge, seller) = (payment.charge.as_ref()?, payment.seller.as_ref()?);
+    let hold = pb::Hold {
+        leg_id: charge.leg_id?.to_string(),
+        payment_id: payment.id.to_string(),
+        account_id: charge.account_id.to_string(),
+        amount: Some(proto::to_money(payment.amount)),
+        merchant: Some(proto::common::Merchant {
+            merchant_id: seller.merchant.id.to_string(),
+            display_name: seller.merchant.name.to_string(),
+            category_code: seller.merchant.category.as_str().to_owned(),
+        }),
+    };
+    Some((charge.bank_id.clone(), hold))
+}

@@ -1,0 +1,72 @@
+//! Calls to banks in sets: what waits for one bank goes out together, when one of a few calls at a time is free. Whoever comes
+//! alone does not wait.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::BankId;
+use tokio::sync::{Semaphore, mpsc};
+
+/// Items that may wait for one bank.
+const MOST_WAITING: usize = 8192;
+/// Calls to one bank that are under way at once.
+const MOST_CALLS: usize = 2;
+
+/// A call that takes many items.
+pub(super) trait SetCall: Send + Sync + 'static {
+    type Item: Send + 'static;
+    /// Items of one call.
+    const MOST: usize;
+
+    /// Makes the call. It ends when the bank has answered, or the time is over.
+    fn call(&self, bank: &BankId, items: Vec<Self::Item>) -> impl Future<Output = ()> + Send;
+}
+
+/// The queues of all banks.
+#[derive(Debug)]
+pub(super) struct SetQueue<C: SetCall> {
+    call: Arc<C>,
+    queues: Mutex<HashMap<BankId, mpsc::Sender<C::Item>>>,
+}
+
+impl<C: SetCall> SetQueue<C> {
+    pub(super) fn new(call: C) -> Self {
+        Self { call: Arc::new(call), queues: Mutex::default() }
+    }
+
+    /// Queues an item. It is dropped when too many wait.
+    pub(super) fn push(&self, bank: &BankId, item: C::Item) {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues.entry(bank.clone()).or_insert_with(|| self.start(bank.clone()));
+        let _ = queue.try_send(item);
+    }
+
+    fn start(&self, bank: BankId) -> mpsc::Sender<C::Item> {
+        let (sender, queue) = mpsc::channel(MOST_WAITING);
+        tokio::spawn(run(self.call.clone(), bank, queue));
+        sender
+    }
+}
+
+async fn run<C: SetCall>(call: Arc<C>, bank: BankId, mut queue: mpsc::Receiver<C::Item>) {
+    let calls = Arc::new(Semaphore::new(MOST_CALLS));
+    while let Ok(free) = calls.clone().acquire_owned().await {
+        let mut items = Vec::new();
+        if queue.recv_many(&mut items, C::MOST).await == 0 {
+            return;
+        }
+        // A set of steps that was just committed wakes many who have something to add; they are let in first.
+        tokio::task::yield_now().await;
+        while items.len() < C::MOST
+            && let Ok(item) = queue.try_recv()
+        {
+            items.push(item);
+        }
+        let (call, bank) = (call.clone(), bank.clone());
+        tokio::spawn(async move {
+            call.call(&bank, items).await;
+            drop(free);
+        });
+    }
+}

@@ -1,0 +1,182 @@
+//! The one connection that writes to an SQLite file.
+//!
+//! SQLite is a library, not a server: a prepared statement with its values takes a microsecond or two where it is called, and
+//! ten times that when each statement first wakes another thread. So this connection runs in the thread of whoever has a
+//! transaction open, which is a writer's own (see `GroupWriter`), row by row over statements that stay prepared.
+//! ADR 7 has the measurements.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
+use rusqlite::{CachedStatement, Connection, OpenFlags, Statement, ToSql};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
+
+use super::table::{Shape, Written};
+use super::{Keys, Load, Row, StoreError, Table, Value};
+
+/// How long to wait for whoever has a transaction open.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+/// Statements that stay prepared; there are a few dozen.
+const PREPARED: usize = 256;
+
+/// The connection, for one transaction at a time. Cheap to clone; nothing is left of it after `close`.
+#[derive(Clone, Debug)]
+pub(super) struct Local {
+    connection: Arc<Mutex<Option<Connection>>>,
+}
+
+impl Local {
+    /// Opens the file, which is there, with settings that keep what was committed.
+    pub(super) fn open(file: &Path, settings: &[(&str, &str)]) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags)?;
+        for (setting, value) in settings {
+            connection.pragma_update(None, setting, value)?;
+        }
+        connection.busy_timeout(TURN_WITHIN)?;
+        connection.set_prepared_statement_cache_capacity(PREPARED);
+        Ok(Self { connection: Arc::new(Mutex::new(Some(connection))) })
+    }
+
+    /// What the connection answers to a PRAGMA.
+    pub(super) async fn setting(&self, name: &str) -> Result<String, StoreError> {
+        let connection = self.connection.lock().await;
+        let connection = connection.as_ref().ok_or(StoreError::Stopped)?;
+        let value = connection.pragma_query_value(None, name, |row| row.get::<_, Owned>(0))?;
+        Ok(match value {
+            Owned::Text(text) => text,
+            Owned::Integer(number) => number.to_string(),
+            other => format!("{other:?}"),
+        })
+    }
+
+    pub(super) async fn begin(&self) -> Result<LocalTx, StoreError> {
+        let turn = timeout(TURN_WITHIN, self.connection.clone().lock_owned()).await;
+        let connection = turn.map_err(|_| StoreError::Away(format!("no turn within {} s", TURN_WITHIN.as_secs())))?;
+        let mut tx = LocalTx { connection };
+        // A transaction that begins by reading cannot become a writing one while another one writes.
+        tx.run("BEGIN IMMEDIATE")?;
+        Ok(tx)
+    }
+
+    /// Waits for the transaction that is open and closes the connection.
+    pub(super) async fn close(&self) {
+        drop(self.connection.lock().await.take());
+    }
+}
+
+/// An open transaction. Dropped without a commit it is rolled back.
+#[derive(Debug)]
+pub(super) struct LocalTx {
+    connection: OwnedMutexGuard<Option<Connection>>,
+}
+
+impl LocalTx {
+    fn connection(&self) -> Result<&Connection, StoreError> {
+        self.connection.as_ref().ok_or(StoreError::Stopped)
+    }
+
+    fn prepared(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        Ok(self.connection()?.prepare_cached(sql)?)
+    }
+
+    fn run(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.prepared(sql)?.raw_execute()?;
+        Ok(())
+    }
+
+    pub(super) fn fetch(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.prepared(sql)?;
+        bind_named(&mut statement, args)?;
+        let mut rows = Vec::new();
+        read_into(&mut statement, &mut rows)?;
+        Ok(rows)
+    }
+
+    pub(super) fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, StoreError> {
+        let mut statement = self.prepared(sql)?;
+        bind_named(&mut statement, args)?;
+        Ok(statement.raw_execute()? as u64)
+    }
+
+    /// Loads the rows of each key, in the order of the keys. With one writer there is nobody to lock them against.
+    pub(super) fn load(&mut self, load: Load, keys: Keys) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.prepared(&format!("{} = ?{}", load.select, load.tail))?;
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in keys.values() {
+            statement.raw_bind_parameter(1, &key)?;
+            read_into(&mut statement, &mut rows)?;
+        }
+        Ok(rows)
+    }
+
+    /// Writes the rows and gives the number that it touched.
+    pub(super) fn write(&mut self, table: &Table, written: Written, rows: &[Vec<Value>]) -> Result<u64, StoreError> {
+        let mut statement = self.prepared(&table.sql(written, Shape::Row))?;
+        let mut touched = 0;
+        for row in rows {
+            for (place, value) in (1..).zip(row) {
+                statement.raw_bind_parameter(place, value)?;
+            }
+            touched += statement.raw_execute()? as u64;
+        }
+        Ok(touched)
+    }
+
+    pub(super) fn commit(mut self) -> Result<(), StoreError> {
+        self.run("COMMIT")
+    }
+}
+
+impl Drop for LocalTx {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.as_ref() else { return };
+        // A COMMIT that failed may have left the transaction open, too.
+        if !connection.is_autocommit()
+            && let Err(error) = connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction could not be rolled back");
+        }
+    }
+}
+
+/// SQLite takes `$2` for a name and counts places by first appearance, so values are bound by the number in the name.
+fn bind_named(statement: &mut Statement<'_>, args: &[Value]) -> Result<(), StoreError> {
+    for place in 1..=statement.parameter_count() {
+        let number = statement.parameter_name(place).and_then(|name| name.get(1..)?.parse::<usize>().ok());
+        let arg = number.and_then(|number| args.get(number.checked_sub(1)?));
+        let arg = arg.ok_or_else(|| StoreError::Refused(format!("the statement's value {place} was not given")))?;
+        statement.raw_bind_parameter(place, arg)?;
+    }
+    Ok(())
+}
+
+fn read_into(statement: &mut Statement<'_>, rows: &mut Vec<Row>) -> Result<(), StoreError> {
+    let columns = statement.column_count();
+    let mut found = statement.raw_query();
+    while let Some(row) = found.next()? {
+        let values: Result<Vec<Owned>, _> = (0..columns).map(|column| row.get(column)).collect();
+        rows.push(Row::Local(values?));
+    }
+    Ok(())
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Id(id) | Self::MaybeId(Some(id)) => ValueRef::Blob(id.as_bytes()),
+            Self::Int(number) | Self::MaybeInt(Some(number)) => ValueRef::Integer(*number),
+            Self::Real(Some(number)) => ValueRef::Real(*number),
+            Self::Text(text) | Self::MaybeText(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) | Self::MaybeBytes(Some(bytes)) => ValueRef::Blob(bytes),
+            Self::MaybeId(None)
+            | Self::MaybeInt(None)
+            | Self::Real(None)
+            | Self::MaybeText(None)
+            | Self::MaybeBytes(None) => ValueRef::Null,
+        }))
+    }
+}
