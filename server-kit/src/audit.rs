@@ -1,9 +1,12 @@
-//! The log that shows tampering (M8): each row's hash covers the row before it, and the head is signed now and then, so that
-//! neither a changed row nor a cut-off tail goes unseen.
+//! The log that shows tampering (M8): each page's hash covers the page before it, and the head is signed now and then, so that
+//! neither a changed page nor a cut-off tail goes unseen.
 //!
-//! Every writer has a chain of its own, so that replicas do not wait for each other. A row is written in the transaction
-//! that it reports. Tables: `audit_log` and `audit_heads`, in the migrations of both servers.
+//! Every writer has a chain of its own, so that replicas do not wait for each other. A page is written in the transaction that
+//! it reports, with a line for each thing that happened in it: what a set of steps does is one row. Tables: `audit_log` and
+//! `audit_heads`, in the migrations of both servers. A page is found by its time; whoever wants to find the lines about
+//! something later keeps the times (as `payments.logged_at` does).
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,20 +17,17 @@ use uuid::Uuid;
 use crate::keystore::{KeyName, KeyStore};
 use crate::store::{Store, StoreError, Table, Tx};
 
-const LOG: Table = Table {
-    name: "audit_log",
-    key: &["chain", "seq"],
-    columns: &["chain", "seq", "occurred_at", "kind", "subject", "content", "hash"],
-};
+const LOG: Table =
+    Table { name: "audit_log", key: &["chain", "seq"], columns: &["chain", "seq", "occurred_at", "entries", "hash"] };
 
 const HEADS: Table =
     Table { name: "audit_heads", key: &["chain", "seq"], columns: &["chain", "seq", "signed_at", "hash", "signature"] };
 
-/// A head is signed after this many rows …
-const SIGN_ROWS: i64 = 1_000;
-/// … or with the first row after this long; the writers seal what no row follows.
+/// A head is signed after this many entries …
+const SIGN_ENTRIES: i64 = 1_000;
+/// … or with the first page after this long; the writers seal what no page follows.
 const SIGN_AFTER: Duration = Duration::from_secs(60);
-/// What the first row of a chain follows.
+/// What the first page of a chain follows.
 const GENESIS: [u8; 32] = [0; 32];
 
 /// One thing that happened.
@@ -41,8 +41,18 @@ pub struct Entry {
     pub content: String,
 }
 
+/// An entry as it stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    pub occurred_at: Timestamp,
+    pub kind: String,
+    pub subject: Uuid,
+    pub content: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Head {
+    /// The number of the last entry, which is that of its page.
     seq: i64,
     hash: [u8; 32],
     signed_seq: i64,
@@ -63,7 +73,7 @@ impl Chain {
         Self { name: name.to_owned(), keys, known: None, pending: None }
     }
 
-    /// Adds rows to the chain inside the transaction that they report. After the commit call [`Chain::confirm`], after anything
+    /// Adds a page to the chain inside the transaction that it reports. After the commit call [`Chain::confirm`], after anything
     /// else [`Chain::forget`].
     pub async fn append(&mut self, tx: &mut Tx, entries: Vec<Entry>) -> Result<(), StoreError> {
         let mut head = self.head(tx).await?;
@@ -72,34 +82,24 @@ impl Chain {
             return Ok(());
         }
         let at = tx.now();
-        let mut rows = Vec::with_capacity(entries.len());
-        for entry in entries {
-            head.seq += 1;
-            head.hash = row_hash(&head.hash, &self.name, head.seq, at, entry.kind, entry.subject, &entry.content);
-            rows.push(vec![
-                self.name.as_str().into(),
-                head.seq.into(),
-                at.into(),
-                entry.kind.into(),
-                entry.subject.into(),
-                entry.content.into(),
-                head.hash.to_vec().into(),
-            ]);
-        }
-        tx.insert(&LOG, rows).await?;
-        if head.seq - head.signed_seq >= SIGN_ROWS || at.since(head.signed_at) >= SIGN_AFTER {
+        head.seq += entries.len() as i64;
+        let page = page_of(&entries);
+        head.hash = page_hash(&head.hash, &self.name, head.seq, at, &page);
+        let row = vec![self.name.as_str().into(), head.seq.into(), at.into(), page.into(), head.hash.to_vec().into()];
+        tx.insert(&LOG, vec![row]).await?;
+        if head.seq - head.signed_seq >= SIGN_ENTRIES || at.since(head.signed_at) >= SIGN_AFTER {
             self.sign(tx, &mut head).await?;
         }
         self.pending = Some(head);
         Ok(())
     }
 
-    /// Whether there may be rows after the last signed head.
+    /// Whether there may be pages after the last signed head.
     pub fn is_unsealed(&self) -> bool {
         self.known.as_ref().is_none_or(|head| head.seq > head.signed_seq)
     }
 
-    /// Signs the head if rows came after the last one that was signed, so that a tail which nothing follows cannot be cut off
+    /// Signs the head if pages came after the last one that was signed, so that a tail which nothing follows cannot be cut off
     /// unseen. Followed by [`Chain::confirm`] or [`Chain::forget`], as an append is.
     pub async fn seal(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         let mut head = self.head(tx).await?;
@@ -132,14 +132,14 @@ impl Chain {
         Ok(())
     }
 
-    /// The transaction was committed: the rows stand.
+    /// The transaction was committed: the page stands.
     pub fn confirm(&mut self) {
         if let Some(head) = self.pending.take() {
             self.known = Some(head);
         }
     }
 
-    /// The transaction was dropped, or its outcome is unknown: the head is read again before the next row.
+    /// The transaction was dropped, or its outcome is unknown: the head is read again before the next page.
     pub fn forget(&mut self) {
         self.pending = None;
         self.known = None;
@@ -167,26 +167,65 @@ fn hash_of(bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
         .map_err(|bytes| StoreError::Unreadable { column: 1, what: format!("a hash of {} bytes", bytes.len()) })
 }
 
-fn row_hash(
-    previous: &[u8; 32],
-    chain: &str,
-    seq: i64,
-    at: Timestamp,
-    kind: &str,
-    subject: Uuid,
-    content: &str,
-) -> [u8; 32] {
+/// The entries of a page, one line each: `KIND subject content`.
+fn page_of(entries: &[Entry]) -> String {
+    let mut page = String::with_capacity(entries.len() * 160);
+    for Entry { kind, subject, content } in entries {
+        let _ = write!(page, "{kind} {} ", subject.hyphenated());
+        // What would begin another line is nothing that an entry needs.
+        page.extend(content.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        page.push('\n');
+    }
+    page
+}
+
+fn entries_on(page: &str, occurred_at: Timestamp) -> impl Iterator<Item = Result<Logged, StoreError>> {
+    page.lines().map(move |line| {
+        let mut words = line.splitn(3, ' ');
+        match (words.next(), words.next().and_then(|id| Uuid::try_parse(id).ok()), words.next()) {
+            (Some(kind), Some(subject), Some(content)) => {
+                Ok(Logged { occurred_at, kind: kind.to_owned(), subject, content: content.to_owned() })
+            }
+            _ => Err(StoreError::Unreadable { column: 1, what: "not a line of the log".to_owned() }),
+        }
+    })
+}
+
+/// What the log says about a subject at these times, in order of time; several writers may have had to do with it, each with a
+/// chain of its own.
+pub async fn about(store: &Store, subject: Uuid, times: &[Timestamp]) -> Result<Vec<Logged>, StoreError> {
+    const PAGES: &str = "SELECT occurred_at, entries FROM audit_log WHERE occurred_at = $1 ORDER BY chain, seq";
+    let mut found = Vec::new();
+    for at in times {
+        for row in store.fetch(PAGES, vec![(*at).into()]).await? {
+            for entry in entries_on(&row.text(1)?, row.time(0)?) {
+                let entry = entry?;
+                if entry.subject == subject {
+                    found.push(entry);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Everything in one chain, in order and all at once.
+pub async fn read_chain(store: &Store, chain: &str) -> Result<Vec<Logged>, StoreError> {
+    let sql = "SELECT occurred_at, entries FROM audit_log WHERE chain = $1 ORDER BY seq";
+    let mut found = Vec::new();
+    for row in store.fetch_at_leisure(sql, vec![chain.into()]).await? {
+        for entry in entries_on(&row.text(1)?, row.time(0)?) {
+            found.push(entry?);
+        }
+    }
+    Ok(found)
+}
+
+fn page_hash(previous: &[u8; 32], chain: &str, seq: i64, at: Timestamp, page: &str) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     context.update(previous);
-    // Each part with its length, so that no two rows have the same bytes.
-    for part in [
-        chain.as_bytes(),
-        &seq.to_be_bytes(),
-        &at.micros().to_be_bytes(),
-        kind.as_bytes(),
-        subject.as_bytes(),
-        content.as_bytes(),
-    ] {
+    // Each part with its length, so that no two pages have the same bytes.
+    for part in [chain.as_bytes(), &seq.to_be_bytes(), &at.micros().to_be_bytes(), page.as_bytes()] {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part);
     }
@@ -208,7 +247,7 @@ fn head_message(chain: &str, seq: i64, hash: &[u8; 32]) -> Vec<u8> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChainReport {
     pub chain: String,
-    pub rows: i64,
+    pub entries: i64,
     pub signed_heads: i64,
     /// What is wrong, in order; empty when the chain is whole.
     pub faults: Vec<String>,
@@ -227,41 +266,41 @@ pub async fn verify(store: &Store, keys: &dyn KeyStore) -> Result<Vec<ChainRepor
 }
 
 async fn verify_chain(store: &Store, keys: &dyn KeyStore, chain: String) -> Result<ChainReport, StoreError> {
-    const PAGE: &str = "SELECT seq, hash, occurred_at, kind, subject, content FROM audit_log \
-                        WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT 5000";
+    const PAGES: &str = "SELECT seq, hash, occurred_at, entries FROM audit_log \
+                         WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT 500";
     let mut heads = signed_heads(store, &chain).await?.into_iter().peekable();
     let mut report = ChainReport { chain, ..ChainReport::default() };
     let mut previous = GENESIS;
     let mut seq = 0;
     loop {
-        let rows = store.fetch_at_leisure(PAGE, vec![report.chain.as_str().into(), seq.into()]).await?;
+        let rows = store.fetch_at_leisure(PAGES, vec![report.chain.as_str().into(), seq.into()]).await?;
         if rows.is_empty() {
             break;
         }
         for row in rows {
-            let found = row.int(0)?;
-            if found != seq + 1 {
-                report.faults.push(format!("rows {} to {} are missing", seq + 1, found - 1));
+            let (last, page) = (row.int(0)?, row.text(3)?);
+            let count = page.lines().count() as i64;
+            let first = last - count + 1;
+            if first > seq + 1 {
+                report.faults.push(format!("entries {} to {} are missing", seq + 1, first - 1));
             }
-            seq = found;
+            seq = last;
             let stored = hash_of(row.bytes(1)?)?;
-            let (kind, content) = (row.text(3)?, row.text(5)?);
-            let hash = row_hash(&previous, &report.chain, seq, row.time(2)?, &kind, row.id(4)?, &content);
-            if hash != stored {
-                report.faults.push(format!("row {seq} was changed"));
+            if page_hash(&previous, &report.chain, seq, row.time(2)?, &page) != stored || first < 1 {
+                report.faults.push(format!("the page of entries {first} to {last} was changed"));
             }
             previous = stored;
-            report.rows += 1;
+            report.entries += count;
             while let Some(head) = heads.next_if(|head| head.0 <= seq) {
                 report.signed_heads += 1;
                 if !head_is_good(keys, &report.chain, &head, &stored) {
-                    report.faults.push(format!("the signed head at row {} does not fit", head.0));
+                    report.faults.push(format!("the signed head at entry {} does not fit", head.0));
                 }
             }
         }
     }
     for head in heads {
-        report.faults.push(format!("the chain ends at row {seq}, but a head was signed at row {}", head.0));
+        report.faults.push(format!("the chain ends at entry {seq}, but a head was signed at entry {}", head.0));
     }
     Ok(report)
 }

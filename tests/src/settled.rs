@@ -177,7 +177,7 @@ impl World {
         let master = SecretRef::File(member.master()).read().unwrap();
         let keys = Arc::new(SealedFile::open(&member.sealed_keys(), &master).unwrap());
         let reports = audit::verify(store, keys.as_ref()).await.unwrap();
-        let rows: i64 = reports.iter().map(|report| report.rows).sum();
+        let rows: i64 = reports.iter().map(|report| report.entries).sum();
         // A bank that nobody has asked for anything has nothing to log.
         assert!(rows > 0 || !name.starts_with("hub"), "{name} has logged nothing");
         for report in reports {

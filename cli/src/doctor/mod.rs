@@ -193,7 +193,7 @@ pub async fn log_chains(store: &Store, keys: &dyn KeyStore) -> Vec<Check> {
             .map(|report| {
                 let name = format!("log {}", report.chain);
                 if report.faults.is_empty() {
-                    let detail = format!("{} rows whole, {} signed heads", report.rows, report.signed_heads);
+                    let detail = format!("{} entries whole, {} signed heads", report.entries, report.signed_heads);
                     Check::new(&name, Verdict::Good, detail)
                 } else {
                     Check::new(&name, Verdict::Bad, report.faults.join("\n"))

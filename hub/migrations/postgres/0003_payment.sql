@@ -34,7 +34,9 @@ CREATE TABLE payments (
     decide_before BIGINT,
     -- When the sweeper looks at it next; NULL when there is nothing left to do.
     due_at BIGINT,
-    tries BIGINT NOT NULL
+    tries BIGINT NOT NULL,
+    -- When the log speaks of it, 8 bytes each.
+    logged_at BYTEA NOT NULL
 );
 CREATE INDEX payments_due ON payments (due_at) WHERE due_at IS NOT NULL;
 

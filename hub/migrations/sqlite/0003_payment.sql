@@ -34,7 +34,9 @@ CREATE TABLE payments (
     decide_before INTEGER,
     -- When the sweeper looks at it next; NULL when there is nothing left to do.
     due_at INTEGER,
-    tries INTEGER NOT NULL
+    tries INTEGER NOT NULL,
+    -- When the log speaks of it, 8 bytes each.
+    logged_at BLOB NOT NULL
 ) STRICT;
 CREATE INDEX payments_due ON payments (due_at) WHERE due_at IS NOT NULL;
 

@@ -123,7 +123,6 @@ impl Links {
             Err(_) => Err(Status::deadline_exceeded("the bank did not answer in time")),
         }
     }
-
 }
 
 impl Banks {
@@ -208,8 +207,10 @@ impl Banks {
     /// Reads how an account may be shown, which is also the proof that it exists.
     async fn account(&self, bank: &BankId, account: AccountId) -> Result<String, Reason> {
         let request = pb::GetAccountRequest { account_id: account.to_string() };
-        let answer =
-            self.links.call(bank, request, |mut client, request| async move { client.get_account(request).await }).await;
+        let answer = self
+            .links
+            .call(bank, request, |mut client, request| async move { client.get_account(request).await })
+            .await;
         match answer {
             Ok(answer) => answer.account.map(|account| account.account_masked).ok_or(Reason::AccountUnknown),
             Err(status) => Err(match proto::reason_of(&status) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use domain::{Money, PaymentId, Timestamp};
 use proto::operator as pb;
+use server_kit::audit::{self, Logged};
 use server_kit::store::{Store, StoreError};
 
 use super::sql;
@@ -18,20 +19,11 @@ pub(super) struct PaymentRow {
     pub(super) leg_id: Option<uuid::Uuid>,
 }
 
-/// One line of the log about a payment.
-#[derive(Debug)]
-pub(super) struct StepRow {
-    pub(super) occurred_at: Timestamp,
-    pub(super) kind: String,
-    /// `key=value` words.
-    pub(super) content: String,
-}
-
 pub(super) async fn inspect(store: &Store, id: PaymentId) -> Result<Option<pb::InspectPaymentResponse>, StoreError> {
     let Some(payment) = sql::read_payment(store, id).await? else {
         return Ok(None);
     };
-    let steps = sql::read_steps(store, id).await?;
+    let steps = audit::about(store, id.uuid(), &sql::read_logged_at(store, id).await?).await?;
     Ok(Some(pb::InspectPaymentResponse {
         payment_id: id.to_string(),
         state: payment.state,
@@ -43,7 +35,7 @@ pub(super) async fn inspect(store: &Store, id: PaymentId) -> Result<Option<pb::I
     }))
 }
 
-fn step_to_pb(step: StepRow) -> pb::PaymentStep {
+fn step_to_pb(step: Logged) -> pb::PaymentStep {
     let reason = step.content.split(' ').find_map(|word| word.strip_prefix("reason=")).unwrap_or_default();
     pb::PaymentStep {
         occurred_at: Some(proto::to_timestamp(step.occurred_at)),

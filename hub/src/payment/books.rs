@@ -107,7 +107,7 @@ impl Books {
     /// Adds a payment that is not there yet.
     pub(super) fn add(&mut self, payment: Payment) {
         self.log.push(log_entry(&payment));
-        let stored = Stored { value: payment, version: 0 };
+        let stored = Stored { value: payment, version: 0, logged_at: Vec::new() };
         self.payments.insert(stored.value.id, Slot { stored, changed: true, remembered: false });
     }
 
@@ -188,6 +188,7 @@ impl Books {
     /// Writes each table once.
     pub(super) async fn write(self, tx: &mut Tx) -> Result<Written, StoreError> {
         let mut payments = changed(self.payments.into_values());
+        payments.iter_mut().for_each(|stored| stored.logged(tx.now()));
         sql::put_payments(tx, &payments).await?;
         let mut guards = changed(self.guards.into_values());
         sql::update_guards(tx, &guards).await?;

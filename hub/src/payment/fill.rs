@@ -275,7 +275,7 @@ mod tests {
             }
             let [log] = audit::verify(&hub.store, hub.keys.as_ref()).await.unwrap().try_into().unwrap();
             // Each payment stands in the log in four states.
-            assert_eq!((log.faults.len(), log.rows), (0, 1_200), "{}: {log:?}", hub.engine);
+            assert_eq!((log.faults.len(), log.entries), (0, 1_200), "{}: {log:?}", hub.engine);
             let last = payments.last().unwrap();
             let stored = crate::payment::sql::find_payment(&hub.store, last.id).await.unwrap().unwrap();
             assert_eq!((stored.state, stored.due_at, stored.decided_at), (State::Posted, None, Some(last.decided_at)));
@@ -321,7 +321,7 @@ mod tests {
             payments[3].decided_at = in_time;
             filled.add(&payments).await.unwrap();
             let [log] = audit::verify(&hub.store, hub.keys.as_ref()).await.unwrap().try_into().unwrap();
-            assert_eq!((log.faults.len(), log.rows), (0, 16), "{}: {log:?}", hub.engine);
+            assert_eq!((log.faults.len(), log.entries), (0, 16), "{}: {log:?}", hub.engine);
         })
         .await;
     }

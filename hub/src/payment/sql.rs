@@ -34,6 +34,7 @@ pub(super) const PAYMENTS: Table = Table {
         "decide_before",
         "due_at",
         "tries",
+        "logged_at",
         // From here on nothing changes after the payment was taken in: see PAYMENT_STATES.
         "kind",
         "terminal_id",
@@ -72,6 +73,7 @@ pub(super) const PAYMENT_STATES: Table = Table {
         "decide_before",
         "due_at",
         "tries",
+        "logged_at",
     ],
 };
 
@@ -113,7 +115,7 @@ macro_rules! select_payments {
             "SELECT payment_id, version, state, kind, terminal_id, fingerprint, person_id, currency, amount_minor, \
              refunded_minor, original_id, merchant, items, reference, created_at, decided_at, code_mac, \
              code_expires_at, attempts_left, attempt_ids, refusal, bank_id, account_id, account_masked, leg_id, \
-             reversal_leg_id, decide_before, due_at, tries FROM payments WHERE ",
+             reversal_leg_id, decide_before, due_at, tries, logged_at FROM payments WHERE ",
             $tail
         )
     };
@@ -125,6 +127,16 @@ pub(crate) struct Stored<T> {
     pub value: T,
     /// 0 for a row that is not there yet.
     pub version: i64,
+    /// When the log speaks of it; of payments only.
+    pub logged_at: Vec<Timestamp>,
+}
+
+impl Stored<Payment> {
+    pub(super) fn logged(&mut self, at: Timestamp) {
+        if self.logged_at.last() != Some(&at) {
+            self.logged_at.push(at);
+        }
+    }
 }
 
 pub(super) async fn load_payments(
@@ -200,7 +212,7 @@ fn read_payment(row: &Row) -> Result<Stored<Payment>, StoreError> {
         due_at: row.maybe_time(27)?,
         tries: u32::try_from(row.int(28)?).unwrap_or(u32::MAX),
     };
-    Ok(Stored { value: payment, version: row.int(1)? })
+    Ok(Stored { value: payment, version: row.int(1)?, logged_at: times_of(&row.bytes(29)?) })
 }
 
 fn read_seller(json: &str, terminal_id: &TerminalId) -> Result<Terminal, StoreError> {
@@ -242,6 +254,16 @@ fn read_charge(row: &Row) -> Result<Option<Charge>, StoreError> {
         leg_id: row.maybe_id(24)?.map(LegId::from_uuid),
         reversal_leg_id: row.maybe_id(25)?.map(LegId::from_uuid),
     }))
+}
+
+/// Points in time, 8 bytes each.
+pub(crate) fn times_of(bytes: &[u8]) -> Vec<Timestamp> {
+    let times = bytes.chunks_exact(8).filter_map(|bytes| <[u8; 8]>::try_from(bytes).ok());
+    times.map(|bytes| Timestamp::from_micros(i64::from_be_bytes(bytes))).collect()
+}
+
+fn bytes_of(times: &[Timestamp]) -> Vec<u8> {
+    times.iter().flat_map(|at| at.micros().to_be_bytes()).collect()
 }
 
 fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
@@ -292,6 +314,7 @@ fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
         payment.decide_before.into(),
         payment.due_at.into(),
         i64::from(payment.tries).into(),
+        bytes_of(&stored.logged_at).into(),
     ]
 }
 
@@ -311,28 +334,25 @@ pub(super) async fn load_guards(tx: &mut Tx, persons: Vec<Uuid>) -> Result<HashM
 }
 
 fn read_guard(row: &Row) -> Result<Guarded, StoreError> {
-    let sent = row.bytes(4)?;
-    let times = sent.chunks_exact(8).filter_map(|bytes| <[u8; 8]>::try_from(bytes).ok());
     let guard = PayerGuard {
         person_id: PersonId::from_uuid(row.id(0)?),
         failures: u32::try_from(row.int(2)?).unwrap_or(u32::MAX),
         blocked_until: row.maybe_time(3)?,
-        codes_sent: times.map(|bytes| Timestamp::from_micros(i64::from_be_bytes(bytes))).collect(),
+        codes_sent: times_of(&row.bytes(4)?),
         last_sequence: row.int(5)?,
     };
-    Ok((Stored { value: guard, version: row.int(1)? }, row.maybe_bytes(6)?.unwrap_or_default()))
+    Ok((Stored { value: guard, version: row.int(1)?, logged_at: Vec::new() }, row.maybe_bytes(6)?.unwrap_or_default()))
 }
 
 pub(super) async fn update_guards(tx: &mut Tx, guards: &[Stored<PayerGuard>]) -> Result<(), StoreError> {
     let write = |stored: &Stored<PayerGuard>| {
         let guard = &stored.value;
-        let sent: Vec<u8> = guard.codes_sent.iter().flat_map(|at| at.micros().to_be_bytes()).collect();
         vec![
             guard.person_id.uuid().into(),
             (stored.version + 1).into(),
             i64::from(guard.failures).into(),
             guard.blocked_until.into(),
-            sent.into(),
+            bytes_of(&guard.codes_sent).into(),
             guard.last_sequence.into(),
         ]
     };

@@ -150,9 +150,7 @@ impl Step {
                 named.with_password.push(*payment);
             }
             // These count what is sent to the payer, or tell the payer.
-            Self::Resend(ResendCode { payment, .. })
-            | Self::Held { payment }
-            | Self::ReversalPosted { payment } => {
+            Self::Resend(ResendCode { payment, .. }) | Self::Held { payment } | Self::ReversalPosted { payment } => {
                 named.payments.push(*payment);
                 named.with_payer.push(*payment);
             }

@@ -149,7 +149,7 @@ impl Past {
             Sort::Reversal => EventKind::GiveBack { payment_id, amount, reversal: true, merchant },
         };
         let event = Arc::new(Event { person_id, sequence, occurred_at: at, kind });
-        written.payments.push(Stored { value: payment, version: 0 });
+        written.payments.push(Stored { value: payment, version: 0, logged_at: Vec::new() });
         written.events.push(NewEvent { event, sealed_code, payment_id });
     }
 }

@@ -55,9 +55,12 @@ async fn m8_no_log_has_a_phone_number_a_code_a_password_or_an_account_in_it() {
 #[tokio::test]
 async fn m8_a_row_of_the_log_that_was_changed_or_cut_off_is_found() {
     const CHANGES: [(&str, &str); 3] = [
-        ("was changed", "UPDATE audit_log SET content = replace(content, 'till-1', 'till-2') WHERE kind = 'COMMITTED'"),
-        ("are missing", "DELETE FROM audit_log WHERE kind = 'HOLDING'"),
-        ("was changed", "UPDATE audit_log SET occurred_at = occurred_at + 1 WHERE kind = 'POSTED'"),
+        (
+            "was changed",
+            "UPDATE audit_log SET entries = replace(entries, 'till-1', 'till-2') WHERE entries LIKE 'COMMITTED%'",
+        ),
+        ("are missing", "DELETE FROM audit_log WHERE entries LIKE 'HOLDING%'"),
+        ("was changed", "UPDATE audit_log SET occurred_at = occurred_at + 1 WHERE entries LIKE 'POSTED%'"),
     ];
     for (told, sql) in CHANGES {
         let mut world = Setup::on(Engine::Sqlite).start().await;

@@ -84,7 +84,7 @@ impl Bank {
         let report = crate::check_books(&self.store).await.unwrap();
         assert!(report.is_right(), "{report:#?}");
         for chain in server_kit::audit::verify(&self.store, &*self.keys).await.unwrap() {
-            assert!(chain.faults.is_empty() && chain.rows > 0, "M8: the log is whole: {chain:#?}");
+            assert!(chain.faults.is_empty() && chain.entries > 0, "M8: the log is whole: {chain:#?}");
         }
         self.close().await;
     }

@@ -356,11 +356,12 @@ async fn the_log_says_who_did_what_at_the_counter(bank: Bank) {
     let account = bank.account_with(1_000).await;
     bank.freeze(account, true).await;
     bank.freeze(account, false).await;
-    let sql = "SELECT kind, content FROM audit_log WHERE subject = $1 ORDER BY seq";
-    let rows = bank.store.fetch(sql, vec![account.uuid().into()]).await.unwrap();
-    let kinds: Vec<String> = rows.iter().map(|row| row.text(0).unwrap()).collect();
+    let chain = server_kit::audit::verify(&bank.store, &*bank.keys).await.unwrap().remove(0).chain;
+    let mut log = server_kit::audit::read_chain(&bank.store, &chain).await.unwrap();
+    log.retain(|entry| entry.subject == account.uuid());
+    let kinds: Vec<&str> = log.iter().map(|entry| entry.kind.as_str()).collect();
     assert_eq!(kinds, ["account.opened", "account.deposited", "account.frozen", "account.unfrozen"]);
-    assert!(rows.iter().all(|row| row.text(1).unwrap().ends_with(" by=operator/teller")));
+    assert!(log.iter().all(|entry| entry.content.ends_with(" by=operator/teller")));
     bank.end().await;
 }
 
@@ -371,7 +372,7 @@ async fn the_end_of_the_log_is_signed_when_the_node_stops(bank: Bank) {
     tx.execute("DELETE FROM audit_log WHERE seq > 1", Vec::new()).await.unwrap();
     tx.commit().await.unwrap();
     let chains = server_kit::audit::verify(&bank.store, &*bank.keys).await.unwrap();
-    assert_eq!(chains[0].faults, ["the chain ends at row 1, but a head was signed at row 2"], "M8");
+    assert_eq!(chains[0].faults, ["the chain ends at entry 1, but a head was signed at entry 2"], "M8");
     bank.close().await;
 }
 

@@ -144,13 +144,12 @@ async fn m8_what_phones_do_stands_in_the_log_and_no_secret_does() {
         let phone = world.phone_in_session(PHONE).await;
         let unknown = Phone::new().enrolment("+8613800138009", "12345678", PASSWORD);
         assert_eq!(reason(world.enrol(unknown).await), Reason::EnrolmentRefused);
-        let sql = "SELECT kind, content, subject FROM audit_log WHERE chain = 'hub-1/cardholder' ORDER BY seq";
-        let rows = hub.store.fetch(sql, Vec::new()).await.unwrap();
-        let kinds: Vec<String> = rows.iter().map(|row| row.text(0).unwrap()).collect();
+        let log = audit::read_chain(&hub.store, "hub-1/cardholder").await.unwrap();
+        let kinds: Vec<&str> = log.iter().map(|entry| entry.kind.as_str()).collect();
         assert_eq!(kinds, ["DEVICE_ENROLLED", "SESSION_OPENED", "ENROLMENT_REFUSED"], "{}", hub.engine);
-        assert_eq!(rows[1].id(2).unwrap(), phone.person_id.uuid());
-        for row in &rows {
-            let content = row.text(1).unwrap();
+        assert_eq!(log[1].subject, phone.person_id.uuid());
+        for entry in &log {
+            let content = &entry.content;
             let secrets = [PHONE, "+8613800138009", PASSWORD, "12345678", &phone.token];
             assert!(!secrets.iter().any(|secret| content.contains(secret)), "{content}");
         }
