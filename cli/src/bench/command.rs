@@ -23,6 +23,9 @@ pub struct BenchArgs {
     /// Terminals, each with a connection of its own.
     #[arg(long, default_value_t = 8)]
     pub terminals: usize,
+    /// Payments of a past that a second federation gets, to see what growth costs; 0 for no such measurement.
+    #[arg(long, default_value_t = 0)]
+    pub stored: u64,
     /// A PostgreSQL server where databases can be made, as postgres://user@host:port/database; without it only SQLite is measured.
     #[arg(long, env = "BANKHUB_BENCH_POSTGRES")]
     pub postgres: Option<String>,
@@ -34,6 +37,7 @@ pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
         payers: args.payers.max(1),
         in_flight: args.in_flight.max(1),
         terminals: args.terminals.max(1),
+        stored: args.stored,
         postgres: args.postgres.clone(),
     };
     Ok(measure(&options, out).await?)

@@ -4,28 +4,32 @@
 mod ceiling;
 pub mod command;
 mod flush;
+mod growth;
 mod latency;
+mod past;
 mod payments;
 mod postgres;
+mod proof;
 mod report;
+mod scene;
 mod usage;
 
 use std::path::Path;
 use std::time::Duration;
 
-use domain::Currency;
-use server_kit::clock::{Stopwatch, SystemClock};
-use server_kit::rng::{IdMaker, SystemRng};
 use tempfile::TempDir;
-use tonic::transport::Channel;
 
 use crate::output::Output;
-use crate::trial::{Federation, NewPerson, ServerOptions, Shop, TrialError, TrialOptions};
-use payments::{PayError, Payer};
+use crate::trial::TrialError;
+use payments::PayError;
 use report::{EngineReport, ProcessUsage, Report};
-use usage::Usage;
+use scene::Scene;
 
+pub use growth::GrowthError;
 pub use postgres::PostgresError;
+
+/// How long everybody pays before a measurement.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -38,6 +42,8 @@ pub struct BenchOptions {
     pub in_flight: usize,
     /// Terminals; each has a connection of its own.
     pub terminals: usize,
+    /// Payments of a past that are stored in another federation, to see what they cost; 0 for no such measurement.
+    pub stored: u64,
     /// A PostgreSQL server on which databases can be created; without one only SQLite is measured.
     pub postgres: Option<String>,
 }
@@ -53,8 +59,16 @@ pub enum BenchError {
     Ceiling(#[from] Box<tonic::Status>),
     #[error(transparent)]
     Postgres(#[from] PostgresError),
+    #[error("growth: {0}")]
+    Growth(#[source] Box<GrowthError>),
     #[error("the temporary folder: {0}")]
     Folder(#[from] std::io::Error),
+}
+
+impl From<GrowthError> for BenchError {
+    fn from(error: GrowthError) -> Self {
+        Self::Growth(Box::new(error))
+    }
 }
 
 /// Measures and prints.
@@ -81,111 +95,39 @@ async fn engine(
     name: &'static str,
     options: &BenchOptions,
     folder: &Path,
-    server: Option<&String>,
+    server: Option<&str>,
     out: &Output,
 ) -> Result<EngineReport, BenchError> {
-    std::fs::create_dir_all(folder)?;
-    let mut federation = Federation::start(trial(folder, server).await?).await?;
-    let (terminals, mut payers) = set_up(&federation, options).await?;
+    let mut scene = Scene::open(options, &folder.join("first"), server, "").await?;
     out.note("  empty calls …");
-    let (ceiling, _) = ceiling::run(&terminals, options.in_flight, options.span).await?;
+    let (ceiling, _) = ceiling::run(&scene.channels, options.in_flight, options.span).await?;
     out.note("  payments …");
-    let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
-    payments::run(&mut payers, &ids, Duration::from_secs(2)).await?;
-    let before = usages(&federation);
-    let watch = Stopwatch::start();
-    let seen = payments::run(&mut payers, &ids, options.span).await?;
-    let elapsed = watch.elapsed();
-    let processes = usages(&federation)
+    scene.pay(WARM_UP).await?;
+    let before = scene.usages();
+    let (seen, elapsed) = scene.pay(options.span).await?;
+    let of_each = u32::try_from(seen.approved.count()).unwrap_or(1).max(1);
+    let processes = scene
+        .usages()
         .into_iter()
         .zip(before)
         .map(|((name, after), (_, before))| ProcessUsage {
             name,
-            cpu_per_payment: after.cpu.saturating_sub(before.cpu)
-                / u32::try_from(seen.approved.count()).unwrap_or(1).max(1),
+            cpu_per_payment: after.cpu.saturating_sub(before.cpu) / of_each,
             peak_kib: after.peak_kib,
         })
         .collect();
-    drop((terminals, payers));
-    federation.stop().await?;
-    Ok(EngineReport { name, ceiling, seen, elapsed, processes })
-}
-
-async fn trial(folder: &Path, server: Option<&String>) -> Result<TrialOptions, BenchError> {
-    // Each payer pays all the time, which the limits of real life would rightly refuse.
-    let mut hub = ServerOptions::named("hub-1");
-    for (key, value) in [
-        ("payments.sends_per_minute", "0"),
-        ("payments.sends_per_ten_minutes", "0"),
-        ("payments.sends_per_day", "0"),
-        ("payments.codes_per_terminal_per_minute", "1000000000"),
-        ("payments.writes_per_terminal_per_second", "1000000000"),
-        ("phones.calls_per_address", "100000"),
-        ("phones.calls_per_address_burst", "100000"),
-        ("phones.calls_in_all", "100000"),
-        ("phones.calls_in_all_burst", "100000"),
-    ] {
-        hub = hub.with(key, value);
+    let mut growth = None;
+    if options.stored > 0 {
+        out.note(&format!("  another federation, with {} payments …", options.stored));
+        let mut grown = Scene::open(options, &folder.join("grown"), server, "_grown").await?;
+        let filled_in = growth::grow(&mut grown, options.stored).await?;
+        out.note("  both in turn …");
+        growth = Some(growth::compare(&mut scene, &mut grown, options, filled_in).await?);
+        out.note("  the books …");
+        let grown = grown.close().await?;
+        proof::check(&grown).await?;
+        growth::remove(&grown, server).await?;
     }
-    let mut banks = vec![ServerOptions::named("bank-a"), ServerOptions::named("bank-b")];
-    if let Some(server) = server {
-        hub = hub.on(&postgres::new_database(server, "hub").await?);
-        let mut placed = Vec::new();
-        for bank in banks {
-            let database = postgres::new_database(server, &bank.name).await?;
-            placed.push(bank.on(&database));
-        }
-        banks = placed;
-    }
-    let mut trial = TrialOptions::in_folder(folder)?;
-    trial.hubs = vec![hub];
-    trial.banks = banks;
-    trial.log_filter = "warn".to_owned();
-    Ok(trial)
-}
-
-async fn set_up(federation: &Federation, options: &BenchOptions) -> Result<(Vec<Channel>, Vec<Payer>), BenchError> {
-    let endpoint = federation.hub_endpoint()?;
-    let mut terminals = Vec::new();
-    for n in 1..=options.terminals {
-        let terminal = format!("till-{n}");
-        let shop = Shop {
-            merchant: "noodles",
-            name: "Noodle House",
-            category: "5812",
-            terminal: &terminal,
-            place: "Shanghai",
-            location: Some((31.23, 121.47)),
-        };
-        federation.shop(&shop).await?;
-        terminals.push(federation.terminal_channel(&terminal, &endpoint)?);
-    }
-    let mut payers = Vec::new();
-    for (n, terminal) in (0..options.payers).zip(terminals.iter().cycle()) {
-        let number = format!("+8613{:09}", 900_000_000 + n);
-        let person = NewPerson {
-            name: "Wang Xiaoming",
-            phone: &number,
-            bank: if n % 2 == 0 { "bank-a" } else { "bank-b" },
-            balance_minor: 100_000_000_000,
-            currency: Currency::CNY,
-            password: "246810",
-        };
-        let person = federation.person(&person).await?;
-        payers.push(Payer {
-            terminal: terminal.clone(),
-            phone: person.device,
-            phone_number: number,
-            password: "246810".to_owned(),
-            cursor: 0,
-        });
-    }
-    Ok((terminals, payers))
-}
-
-/// What each process has used so far, this one (terminals and phones) included.
-fn usages(federation: &Federation) -> Vec<(String, Usage)> {
-    let servers = federation.servers().filter_map(|server| Some((server.name().to_owned(), server.process_id()?)));
-    let own = [("terminals and phones".to_owned(), std::process::id())];
-    servers.chain(own).map(|(name, pid)| (name, usage::of(pid).unwrap_or_default())).collect()
+    scene.close().await?;
+    Ok(EngineReport { name, ceiling, seen, elapsed, processes, growth })
 }

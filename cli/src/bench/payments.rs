@@ -13,6 +13,7 @@ use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use super::latency::Latencies;
+use super::past::Holder;
 use crate::phone::{Phone, PhoneError};
 
 /// How long a payer waits for an event before the bench gives up.
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Payer {
     pub terminal: Channel,
     pub phone: Phone,
-    pub phone_number: String,
+    pub holder: Holder,
     pub password: String,
     /// The last event that the person's phone has seen.
     pub cursor: i64,
@@ -91,7 +92,7 @@ async fn pay_until(
     while watch.elapsed() < span {
         let payment_id = ids.uuid().map_err(|_| PayError::NoId)?.to_string();
         let begun = watch.elapsed();
-        let created = terminal.create_payment(create(&payment_id, &payer.phone_number)).await?.into_inner();
+        let created = terminal.create_payment(create(&payment_id, payer.holder.phone.as_e164())).await?.into_inner();
         if created.payment.unwrap_or_default().state() != pb::PaymentState::AwaitingCode {
             seen.failed += 1;
             continue;

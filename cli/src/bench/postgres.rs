@@ -38,6 +38,25 @@ pub async fn new_database(server: &str, name: &str) -> Result<String, PostgresEr
     Ok(format!("{base}/{name}"))
 }
 
+/// Removes a database that [`new_database`] has made on a server.
+pub async fn drop_database(server: &str, url: &str) -> Result<(), PostgresError> {
+    let (_, name) = url.rsplit_once('/').ok_or_else(|| PostgresError::Url(url.to_owned()))?;
+    let sql = format!("DROP DATABASE {name} WITH (FORCE)");
+    output("psql", &["--no-psqlrc", "--quiet", "--dbname", server, "--command", &sql]).await.map(drop)
+}
+
+/// Does for a database that was just filled what the server does by itself in the course of a year: dead rows are cleared,
+/// statistics are taken, and what is still in memory goes to the disk, so that none of it falls into a measurement.
+pub async fn tidy_up(database: &str) -> Result<(), PostgresError> {
+    let psql = async |sql: &str| {
+        output("psql", &["--no-psqlrc", "--quiet", "--dbname", database, "--command", sql]).await.map(drop)
+    };
+    psql("VACUUM (ANALYZE)").await?;
+    // Not every user may ask for a checkpoint; the server makes them by itself, too.
+    let _ = psql("CHECKPOINT").await;
+    Ok(())
+}
+
 /// The transactions a second of pgbench's TPC-B-like script with 8 clients.
 pub async fn tpcb(server: &str, span: Duration) -> Result<f64, PostgresError> {
     let database = new_database(server, "tpcb").await?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::growth::Growth;
 use super::payments::Seen;
 use crate::output::Output;
 
@@ -26,6 +27,8 @@ pub struct EngineReport {
     pub seen: Seen,
     pub elapsed: Duration,
     pub processes: Vec<ProcessUsage>,
+    /// What a past changes, if one was filled in.
+    pub growth: Option<Growth>,
 }
 
 /// What one process used.
@@ -87,6 +90,9 @@ impl Report {
                     format!("{cpu:.0} µs, {peak} MiB"),
                 );
             }
+            for [what, value] in engine.growth.iter().flat_map(growth_rows) {
+                row(engine.name, &what, value);
+            }
         }
         out.table(&["of", "what", "value"], &rows, &self.json());
     }
@@ -118,9 +124,42 @@ impl Report {
                     "told_p99_micros": engine.seen.told.quantile(0.99).as_micros() as u64,
                     "not_approved": engine.seen.failed,
                     "processes": processes,
+                    "growth": engine.growth.as_ref().map(growth_json),
                 })
             })
             .collect();
         json!({ "flushes_per_second": self.flushes, "pgbench_tps": self.tpcb, "engines": engines })
     }
+}
+
+fn growth_rows(growth: &Growth) -> [[String; 2]; 4] {
+    let Growth { stored, filled_in, without, with, payments_ratio } = growth;
+    let row = |what: String, value: String| [what, value];
+    let fine = |page: Duration| format!("{:.2}", page.as_secs_f64() * 1000.0);
+    let (short, long) = (fine(without.page), fine(with.page));
+    [
+        row(format!("{stored} payments stored by the filling, seconds"), format!("{:.0}", filled_in.as_secs_f64())),
+        row(
+            "phone payments a second, without and with them, in turn".to_owned(),
+            format!("{:.0} / {:.0}", without.payments_per_second, with.payments_per_second),
+        ),
+        row("payments with them ÷ without, median of the rounds".to_owned(), format!("{payments_ratio:.3}")),
+        row(
+            "a page of a person's payments without and with them, p50".to_owned(),
+            format!("{short} / {long} ms, × {:.2}", growth.page_ratio()),
+        ),
+    ]
+}
+
+fn growth_json(growth: &Growth) -> serde_json::Value {
+    json!({
+        "stored": growth.stored,
+        "filled_in_seconds": growth.filled_in.as_secs_f64(),
+        "payments_per_second_without": growth.without.payments_per_second,
+        "payments_per_second_with": growth.with.payments_per_second,
+        "payments_ratio": growth.payments_ratio,
+        "page_p50_micros_without": growth.without.page.as_micros() as u64,
+        "page_p50_micros_with": growth.with.page.as_micros() as u64,
+        "page_ratio": growth.page_ratio(),
+    })
 }

@@ -281,7 +281,7 @@ impl Federation {
         self.servers.get_mut(name).ok_or_else(|| TrialError::NoSuchServer(name.to_owned()))
     }
 
-    fn first_hub(&self) -> Result<&Server, TrialError> {
+    pub(crate) fn first_hub(&self) -> Result<&Server, TrialError> {
         let name = self.options.hubs.first().map(|hub| hub.name.as_str()).unwrap_or_default();
         self.server(name)
     }
@@ -381,6 +381,16 @@ impl Federation {
         let link = Link::new(self.name(), &Self::client_tls(&self.hub_member))?;
         let channel = link.bank(&bank_id(name)?, &self.server(name)?.endpoint()?)?;
         Ok(BankServiceClient::new(channel))
+    }
+
+    /// Starts every server that does not run, where it listened before and on the database that it had.
+    pub async fn start_again(&mut self) -> Result<(), TrialError> {
+        for kind in [Kind::Hub, Kind::Adapter] {
+            for server in self.servers.values_mut().filter(|server| server.kind() == kind && !server.is_running()) {
+                server.start().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Stops every server that runs with SIGTERM, and makes sure that each ended well.

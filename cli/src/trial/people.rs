@@ -1,5 +1,7 @@
 //! People with accounts and phones, and shops with terminals, set up as operators do it.
 
+use domain::purchase::{CategoryCode, Location, Merchant, Terminal};
+use domain::text::Line;
 use domain::{AccountId, Currency, MerchantId, Money, PersonId, PhoneNumber, Reason, TerminalId};
 use secrecy::SecretString;
 
@@ -44,6 +46,24 @@ pub struct Shop<'a> {
     pub terminal: &'a str,
     pub place: &'a str,
     pub location: Option<(f64, f64)>,
+}
+
+impl Shop<'_> {
+    /// The terminal as the hub's directory has it.
+    pub fn enrolled(&self) -> Result<Terminal, TrialError> {
+        let merchant = Merchant {
+            id: named(self.merchant, MerchantId::parse)?,
+            name: named(self.name, Line::parse)?,
+            category: named(self.category, CategoryCode::parse)?,
+        };
+        Ok(Terminal {
+            id: named(self.terminal, TerminalId::parse)?,
+            merchant,
+            place: Some(named(self.place, Line::parse)?),
+            location: self.location.map(|(latitude, longitude)| Location { latitude, longitude }),
+            suspended: false,
+        })
+    }
 }
 
 fn named<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, Reason>) -> Result<T, TrialError> {
