@@ -22,6 +22,10 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         self.known.get(key)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     pub fn put(&mut self, key: K, value: V) {
         if self.known.insert(key, value).is_none() {
             self.order.push_back(key);

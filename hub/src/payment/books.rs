@@ -60,7 +60,12 @@ impl<T> From<Stored<T>> for Slot<T> {
 
 impl Books {
     /// Everything that the steps name: what is remembered, and the rest with one query per table.
+    ///
+    /// Rows are locked in one order, here as in [`Books::write`]: payments, counters, new payments. So two hubs never wait for each
+    /// other. What is remembered is locked only when it is written; then nothing is locked before that. A version that has gone
+    /// by is a conflict, after which nothing is remembered and all is locked here.
     pub(super) async fn load(tx: &mut Tx, named: &Named, recent: &Recent) -> Result<Self, StoreError> {
+        let lock = recent.is_empty();
         let mut books = Self::default();
         let mut unknown = Vec::with_capacity(named.payments.len());
         for id in &named.payments {
@@ -69,7 +74,7 @@ impl Books {
                 None => unknown.push(id.uuid()),
             }
         }
-        for (id, stored) in sql::load_payments(tx, unknown).await? {
+        for (id, stored) in sql::load_payments(tx, unknown, lock).await? {
             books.payments.insert(id, stored.into());
         }
         let payer = |id: &PaymentId| books.payment(*id)?.person_id;
@@ -82,7 +87,7 @@ impl Books {
             }
         }
         books.guards.extend(remembered);
-        for (person, (guard, password)) in sql::load_guards(tx, unknown).await? {
+        for (person, (guard, password)) in sql::load_guards(tx, unknown, lock).await? {
             books.guards.insert(person, guard.into());
             books.passwords.insert(person, password);
         }
@@ -189,9 +194,10 @@ impl Books {
     pub(super) async fn write(self, tx: &mut Tx) -> Result<Written, StoreError> {
         let mut payments = changed(self.payments.into_values());
         payments.iter_mut().for_each(|stored| stored.logged(tx.now()));
-        sql::put_payments(tx, &payments).await?;
+        sql::update_payments(tx, &payments).await?;
         let mut guards = changed(self.guards.into_values());
         sql::update_guards(tx, &guards).await?;
+        sql::insert_payments(tx, &payments).await?;
         sql::insert_events(tx, &self.events).await?;
         sql::insert_purchases(tx, &self.purchases).await?;
         for given in &self.given_back {

@@ -45,6 +45,10 @@ impl Recent {
         self.guards.get(&person)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.payments.is_empty() && self.guards.is_empty()
+    }
+
     /// What a set has written, to be remembered if it is committed.
     pub(super) fn wrote(&mut self, written: Written) {
         self.written = written;

@@ -142,8 +142,9 @@ impl Stored<Payment> {
 pub(super) async fn load_payments(
     tx: &mut Tx,
     ids: Vec<Uuid>,
+    lock: bool,
 ) -> Result<HashMap<PaymentId, Stored<Payment>>, StoreError> {
-    let load = Load { select: select_payments!("payment_id"), tail: " ORDER BY payment_id", lock: true };
+    let load = Load { select: select_payments!("payment_id"), tail: " ORDER BY payment_id", lock };
     let rows = tx.load(load, Keys::Ids(ids)).await?;
     rows.iter().map(|row| read_payment(row).map(|stored| (stored.value.id, stored))).collect()
 }
@@ -173,9 +174,20 @@ pub(super) async fn claim_due(tx: &mut Tx, most: i64) -> Result<Vec<Stored<Payme
 }
 
 pub(crate) async fn put_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> Result<(), StoreError> {
-    let (new, known): (Vec<_>, Vec<_>) = payments.iter().partition(|stored| stored.version == 0);
-    tx.insert(&PAYMENTS, new.into_iter().map(write_payment).collect()).await?;
-    tx.update(&PAYMENT_STATES, known.into_iter().map(write_state).collect()).await
+    update_payments(tx, payments).await?;
+    insert_payments(tx, payments).await
+}
+
+/// Writes those that were there.
+pub(super) async fn update_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> Result<(), StoreError> {
+    let known = payments.iter().filter(|stored| stored.version > 0);
+    tx.update(&PAYMENT_STATES, known.map(write_state).collect()).await
+}
+
+/// Writes those that are new.
+pub(super) async fn insert_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> Result<(), StoreError> {
+    let new = payments.iter().filter(|stored| stored.version == 0);
+    tx.insert(&PAYMENTS, new.map(write_payment).collect()).await
 }
 
 fn unreadable(column: usize, what: &str) -> StoreError {
@@ -321,13 +333,17 @@ fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
 /// The counters of a payer, and the keyed hash of the payer's transaction password; empty when none is set.
 pub(super) type Guarded = (Stored<PayerGuard>, Vec<u8>);
 
-pub(super) async fn load_guards(tx: &mut Tx, persons: Vec<Uuid>) -> Result<HashMap<PersonId, Guarded>, StoreError> {
+pub(super) async fn load_guards(
+    tx: &mut Tx,
+    persons: Vec<Uuid>,
+    lock: bool,
+) -> Result<HashMap<PersonId, Guarded>, StoreError> {
     let load = Load {
         select: "SELECT person_id, version, failures, blocked_until, codes_sent, last_sequence, \
                  (SELECT password_mac FROM persons WHERE persons.person_id = payers.person_id) \
                  FROM payers WHERE person_id",
         tail: " ORDER BY person_id",
-        lock: true,
+        lock,
     };
     let rows = tx.load(load, Keys::Ids(persons)).await?;
     rows.iter().map(|row| read_guard(row).map(|guarded| (guarded.0.value.person_id, guarded))).collect()
