@@ -272,21 +272,24 @@ async fn verify_chain(store: &Store, keys: &dyn KeyStore, chain: String) -> Resu
     let mut report = ChainReport { chain, ..ChainReport::default() };
     let mut previous = GENESIS;
     let mut seq = 0;
+    // A page before the first one would be found, too.
+    let mut cursor = i64::MIN;
     loop {
-        let rows = store.fetch_at_leisure(PAGES, vec![report.chain.as_str().into(), seq.into()]).await?;
+        let rows = store.fetch_at_leisure(PAGES, vec![report.chain.as_str().into(), cursor.into()]).await?;
         if rows.is_empty() {
             break;
         }
         for row in rows {
             let (last, page) = (row.int(0)?, row.text(3)?);
             let count = page.lines().count() as i64;
-            let first = last - count + 1;
+            let first = last.saturating_sub(count).saturating_add(1);
             if first > seq + 1 {
                 report.faults.push(format!("entries {} to {} are missing", seq + 1, first - 1));
             }
-            seq = last;
+            let overlaps = first <= seq;
+            (seq, cursor) = (last, last);
             let stored = hash_of(row.bytes(1)?)?;
-            if page_hash(&previous, &report.chain, seq, row.time(2)?, &page) != stored || first < 1 {
+            if page_hash(&previous, &report.chain, seq, row.time(2)?, &page) != stored || overlaps {
                 report.faults.push(format!("the page of entries {first} to {last} was changed"));
             }
             previous = stored;
@@ -298,6 +301,10 @@ async fn verify_chain(store: &Store, keys: &dyn KeyStore, chain: String) -> Resu
                 }
             }
         }
+    }
+    // The first page of a chain is signed at once.
+    if report.entries > 0 && report.signed_heads == 0 && heads.peek().is_none() {
+        report.faults.push("no head of the chain was ever signed".to_owned());
     }
     for head in heads {
         report.faults.push(format!("the chain ends at entry {seq}, but a head was signed at entry {}", head.0));

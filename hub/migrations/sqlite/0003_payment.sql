@@ -48,7 +48,7 @@ CREATE TABLE payers (
     blocked_until INTEGER,
     codes_sent BLOB NOT NULL,
     last_sequence INTEGER NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- The feed: what happened to whom, in order. What is told is read from payments and purchases.
 CREATE TABLE events (

@@ -6,12 +6,16 @@ use std::time::Duration;
 use domain::payment::Payment;
 use domain::{BankId, Reason};
 use proto::bank as pb;
+use server_kit::clock::Stopwatch;
 use tokio::sync::oneshot;
 use tonic::Status;
 
 use super::queue::{SetCall, SetQueue};
 use super::{Links, refusal_of};
 
+/// Holds of one call. The bank takes 128; the largest hold, with a merchant's name of 100 characters of 4 bytes, has 609 bytes,
+/// and a message has at most 64 KiB.
+const MOST_TOGETHER: usize = 100;
 /// The pause between two tries of a hold.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -27,23 +31,32 @@ pub(crate) enum HoldAnswer {
 /// The queues of all banks.
 #[derive(Debug)]
 pub(super) struct HoldQueue {
-    queue: SetQueue<Holding>,
+    together: SetQueue<Holding>,
+    /// For holds whose call got no answer: if one of its holds was to blame, the others get theirs now.
+    alone: SetQueue<Holding>,
     timeout: Duration,
     tries: u32,
 }
 
 /// A hold, and where its answer goes.
-type Item = (pb::Hold, oneshot::Sender<HoldAnswer>);
+#[derive(Debug)]
+struct Item {
+    hold: pb::Hold,
+    answer: oneshot::Sender<HoldAnswer>,
+    waiting: Stopwatch,
+}
 
 #[derive(Debug)]
 struct Holding {
     links: Arc<Links>,
+    most: usize,
 }
 
 impl HoldQueue {
     pub(super) fn new(links: Arc<Links>) -> Self {
         let (timeout, tries) = (links.options.timeout, links.options.tries);
-        Self { queue: SetQueue::new(Holding { links }), timeout, tries }
+        let queue = |most| SetQueue::new(Holding { links: links.clone(), most });
+        Self { together: queue(MOST_TOGETHER), alone: queue(1), timeout, tries }
     }
 
     /// Asks for a hold a few times, always for the same leg, until the bank answers.
@@ -55,10 +68,13 @@ impl HoldQueue {
                 tokio::time::sleep(PAUSE).await;
             }
             let (answer, heard) = oneshot::channel();
-            self.queue.push(&bank, (hold.clone(), answer));
-            // The time in the queue counts, too. Whoever gives up is passed over there.
-            match tokio::time::timeout(self.timeout, heard).await {
-                Ok(Ok(HoldAnswer::Unknown)) | Ok(Err(_)) | Err(_) => {}
+            let queue = if tried == 0 { &self.together } else { &self.alone };
+            queue.push(&bank, Item { hold: hold.clone(), answer, waiting: Stopwatch::start() });
+            // What waits in the queue for longer than a call may take is dropped there, and the call itself has as long again.
+            match tokio::time::timeout(self.timeout * 2, heard).await {
+                Ok(Ok(HoldAnswer::Unknown)) | Ok(Err(_)) | Err(_) => {
+                    tracing::warn!(%bank, payment = %payment.id, "a hold got no answer");
+                }
                 Ok(Ok(answer)) => return answer,
             }
         }
@@ -69,11 +85,14 @@ impl HoldQueue {
 impl SetCall for Holding {
     type Item = Item;
 
-    /// As many as the bank takes.
-    const MOST: usize = 128;
+    fn most(&self) -> usize {
+        self.most
+    }
 
     async fn call(&self, bank: &BankId, items: Vec<Item>) {
-        let (holds, answers): (Vec<_>, Vec<_>) = items.into_iter().filter(|(_, answer)| !answer.is_closed()).unzip();
+        let in_time = |item: &Item| !item.answer.is_closed() && item.waiting.elapsed() < self.links.options.timeout;
+        let items = items.into_iter().filter(in_time).map(|item| (item.hold, item.answer));
+        let (holds, answers): (Vec<_>, Vec<_>) = items.unzip();
         if holds.is_empty() {
             return;
         }
@@ -91,7 +110,7 @@ impl SetCall for Holding {
             // With the senders go the answers.
             Err(status) => {
                 metrics::counter!("bankhub_bank_errors", "bank" => bank.to_string(), "call" => "hold").increment(1);
-                tracing::warn!(%bank, holds = legs.len(), code = ?status.code(), "holds got no answer");
+                tracing::warn!(%bank, holds = legs.len(), code = ?status.code(), "a call for holds got no answer");
             }
         }
     }
@@ -99,8 +118,11 @@ impl SetCall for Holding {
 
 /// The results, if they are those of the legs.
 fn in_order(answer: pb::HoldLegsResponse, legs: &[String]) -> Result<Vec<pb::HoldLegResult>, Status> {
-    let fits = answer.results.len() == legs.len()
-        && answer.results.iter().zip(legs).all(|(result, leg)| result.leg_id == *leg);
+    let fits =
+        answer.results.len() == legs.len()
+            && answer.results.iter().zip(legs).all(|(result, leg)| {
+                result.leg_id == *leg && result.leg.as_ref().is_none_or(|inner| inner.leg_id == *leg)
+            });
     if fits { Ok(answer.results) } else { Err(Status::internal("the answers are not those of the holds")) }
 }
 

@@ -41,8 +41,10 @@ struct Posting<P> {
 impl<P: Posts> SetCall for Posting<P> {
     type Item = (LegId, PaymentId);
 
-    /// The bank takes 512.
-    const MOST: usize = 256;
+    fn most(&self) -> usize {
+        // The bank takes 512.
+        256
+    }
 
     async fn call(&self, bank: &BankId, items: Vec<(LegId, PaymentId)>) {
         let payments: HashMap<LegId, PaymentId> = items.into_iter().collect();

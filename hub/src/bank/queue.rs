@@ -16,8 +16,9 @@ const MOST_CALLS: usize = 2;
 /// A call that takes many items.
 pub(super) trait SetCall: Send + Sync + 'static {
     type Item: Send + 'static;
+
     /// Items of one call.
-    const MOST: usize;
+    fn most(&self) -> usize;
 
     /// Makes the call. It ends when the bank has answered, or the time is over.
     fn call(&self, bank: &BankId, items: Vec<Self::Item>) -> impl Future<Output = ()> + Send;
@@ -51,14 +52,15 @@ impl<C: SetCall> SetQueue<C> {
 
 async fn run<C: SetCall>(call: Arc<C>, bank: BankId, mut queue: mpsc::Receiver<C::Item>) {
     let calls = Arc::new(Semaphore::new(MOST_CALLS));
+    let most = call.most();
     while let Ok(free) = calls.clone().acquire_owned().await {
         let mut items = Vec::new();
-        if queue.recv_many(&mut items, C::MOST).await == 0 {
+        if queue.recv_many(&mut items, most).await == 0 {
             return;
         }
         // A set of steps that was just committed wakes many who have something to add; they are let in first.
         tokio::task::yield_now().await;
-        while items.len() < C::MOST
+        while items.len() < most
             && let Ok(item) = queue.try_recv()
         {
             items.push(item);

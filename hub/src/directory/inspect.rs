@@ -19,11 +19,16 @@ pub(super) struct PaymentRow {
     pub(super) leg_id: Option<uuid::Uuid>,
 }
 
+/// Times at which the log speaks of one payment that are looked up: the latest.
+const MOST_TIMES: usize = 200;
+
 pub(super) async fn inspect(store: &Store, id: PaymentId) -> Result<Option<pb::InspectPaymentResponse>, StoreError> {
     let Some(payment) = sql::read_payment(store, id).await? else {
         return Ok(None);
     };
-    let steps = audit::about(store, id.uuid(), &sql::read_logged_at(store, id).await?).await?;
+    let times = sql::read_logged_at(store, id).await?;
+    let latest = times.get(times.len().saturating_sub(MOST_TIMES)..).unwrap_or_default();
+    let steps = audit::about(store, id.uuid(), latest).await?;
     Ok(Some(pb::InspectPaymentResponse {
         payment_id: id.to_string(),
         state: payment.state,

@@ -27,7 +27,7 @@ pub async fn sweep(desk: Desk, every: Duration, draining: CancellationToken) {
     let mut sweeper = Sweeper { desk, claims, places: HashMap::new() };
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
+    'sweeping: loop {
         tokio::select! {
             () = draining.cancelled() => break,
             _ = ticks.tick() => {}
@@ -37,6 +37,8 @@ pub async fn sweep(desk: Desk, every: Duration, draining: CancellationToken) {
             match sweeper.sweep_once().await {
                 Ok(MOST_CLAIMED) => {}
                 Ok(_) => break,
+                // The writer of claims has ended by itself, and so must this task, which the server watches.
+                Err(StoreError::Stopped) => break 'sweeping,
                 Err(error) => {
                     tracing::warn!(%error, "the sweep failed and is tried again");
                     break;
@@ -45,7 +47,11 @@ pub async fn sweep(desk: Desk, every: Duration, draining: CancellationToken) {
         }
     }
     drop(sweeper);
-    let _ = claiming.await;
+    if let Err(panic) = claiming.await.map_err(tokio::task::JoinError::try_into_panic)
+        && let Ok(panic) = panic
+    {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 struct Sweeper {
