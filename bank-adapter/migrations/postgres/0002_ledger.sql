@@ -1,5 +1,7 @@
 -- The ledger. Amounts are whole minor units, times are UTC microseconds.
 
+-- Pages of rows that change are filled in half, so that a new version finds room beside the one before.
+
 -- Accounts: customers' and the bank's own. The sums are changed by transfers only.
 CREATE TABLE accounts (
     account_id UUID NOT NULL PRIMARY KEY,
@@ -20,7 +22,7 @@ CREATE TABLE accounts (
     opened_at BIGINT NOT NULL,
     -- The last line of defence: whatever decides, a deposit account is never overdrawn.
     CHECK (kind <> 'CUSTOMER_DEPOSIT' OR credits_posted_minor - debits_posted_minor - debits_pending_minor >= 0)
-);
+) WITH (fillfactor = 50);
 
 -- Legs: the fence against a second hold, the request as it came, and the answer that it got.
 CREATE TABLE legs (
@@ -46,7 +48,7 @@ CREATE TABLE legs (
     decision TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
-);
+) WITH (fillfactor = 50);
 CREATE INDEX legs_changed ON legs (changed_at, leg_id);
 CREATE INDEX legs_held ON legs (changed_at, leg_id) WHERE state = 'HELD';
 

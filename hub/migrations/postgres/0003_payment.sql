@@ -1,3 +1,5 @@
+-- Pages of rows that change are filled in half, so that a new version finds room beside the one before.
+
 -- A payment or a refund: one row that says where it stands, with what a replica needs to carry it on.
 CREATE TABLE payments (
     payment_id UUID NOT NULL PRIMARY KEY,
@@ -37,7 +39,7 @@ CREATE TABLE payments (
     tries BIGINT NOT NULL,
     -- When the log speaks of it, 8 bytes each.
     logged_at BYTEA NOT NULL
-);
+) WITH (fillfactor = 50);
 CREATE INDEX payments_due ON payments (due_at) WHERE due_at IS NOT NULL;
 
 -- What guards a payer: wrong tries in a row, codes sent lately, and the end of the person's feed.
@@ -48,7 +50,7 @@ CREATE TABLE payers (
     blocked_until BIGINT,
     codes_sent BYTEA NOT NULL,
     last_sequence BIGINT NOT NULL
-);
+) WITH (fillfactor = 50);
 
 -- The feed: what happened to whom, in order. What is told is read from payments and purchases.
 CREATE TABLE events (

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use domain::BankId;
 use tokio::sync::{Semaphore, mpsc};
@@ -12,6 +13,10 @@ use tokio::sync::{Semaphore, mpsc};
 const MOST_WAITING: usize = 8192;
 /// Calls to one bank that are under way at once.
 const MOST_CALLS: usize = 2;
+/// The second of them goes out when so many wait, for a bank works through one large set sooner than through two small ones …
+const ENOUGH: usize = 48;
+/// … or when the first has been out for this long.
+const PATIENCE: Duration = Duration::from_millis(15);
 
 /// A call that takes many items.
 pub(super) trait SetCall: Send + Sync + 'static {
@@ -60,6 +65,9 @@ async fn run<C: SetCall>(call: Arc<C>, bank: BankId, mut queue: mpsc::Receiver<C
         }
         // A set of steps that was just committed wakes many who have something to add; they are let in first.
         tokio::task::yield_now().await;
+        if calls.available_permits() + 1 < MOST_CALLS {
+            let _ = tokio::time::timeout(PATIENCE, first_call_or_enough(&calls, &mut queue, &mut items, most)).await;
+        }
         while items.len() < most
             && let Ok(item) = queue.try_recv()
         {
@@ -70,5 +78,23 @@ async fn run<C: SetCall>(call: Arc<C>, bank: BankId, mut queue: mpsc::Receiver<C
             call.call(&bank, items).await;
             drop(free);
         });
+    }
+}
+
+/// Waits until the call that is out has come back, or enough have come to go without it.
+async fn first_call_or_enough<T>(
+    calls: &Semaphore,
+    queue: &mut mpsc::Receiver<T>,
+    items: &mut Vec<T>,
+    most: usize,
+) {
+    while items.len() < ENOUGH.min(most) {
+        tokio::select! {
+            _ = calls.acquire() => return,
+            item = queue.recv() => match item {
+                Some(item) => items.push(item),
+                None => return,
+            },
+        }
     }
 }
