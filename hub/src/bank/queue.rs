@@ -82,12 +82,7 @@ async fn run<C: SetCall>(call: Arc<C>, bank: BankId, mut queue: mpsc::Receiver<C
 }
 
 /// Waits until the call that is out has come back, or enough have come to go without it.
-async fn first_call_or_enough<T>(
-    calls: &Semaphore,
-    queue: &mut mpsc::Receiver<T>,
-    items: &mut Vec<T>,
-    most: usize,
-) {
+async fn first_call_or_enough<T>(calls: &Semaphore, queue: &mut mpsc::Receiver<T>, items: &mut Vec<T>, most: usize) {
     while items.len() < ENOUGH.min(most) {
         tokio::select! {
             _ = calls.acquire() => return,
