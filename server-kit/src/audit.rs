@@ -132,6 +132,25 @@ impl Chain {
         Ok(())
     }
 
+    /// The same in a transaction of its own, for whoever has no writer.
+    pub async fn seal_now(&mut self, store: &Store) -> Result<(), StoreError> {
+        let mut tx = store.begin().await?;
+        let done = match self.seal(&mut tx).await {
+            Ok(()) => tx.commit().await,
+            Err(error) => Err(error),
+        };
+        self.settle(done)
+    }
+
+    /// [`Chain::confirm`] or [`Chain::forget`], by what came of the transaction.
+    pub fn settle(&mut self, done: Result<(), StoreError>) -> Result<(), StoreError> {
+        match &done {
+            Ok(()) => self.confirm(),
+            Err(_) => self.forget(),
+        }
+        done
+    }
+
     /// The transaction was committed: the page stands.
     pub fn confirm(&mut self) {
         if let Some(head) = self.pending.take() {
@@ -209,7 +228,8 @@ pub async fn about(store: &Store, subject: Uuid, times: &[Timestamp]) -> Result<
     Ok(found)
 }
 
-/// Everything in one chain, in order and all at once.
+/// Everything in one chain, in order and all at once, for tests of what is logged.
+#[cfg(any(test, feature = "testing"))]
 pub async fn read_chain(store: &Store, chain: &str) -> Result<Vec<Logged>, StoreError> {
     let sql = "SELECT occurred_at, entries FROM audit_log WHERE chain = $1 ORDER BY seq";
     let mut found = Vec::new();

@@ -3,21 +3,21 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// A map that forgets the values that came first when there are too many.
+/// A map of `MOST` values, which forgets those that came first when there are more.
 #[derive(Debug)]
-pub struct Recent<K, V> {
-    most: usize,
+pub struct Recent<K, V, const MOST: usize> {
     known: HashMap<K, V>,
     /// In the order in which they came; some may have been taken out of `known` since.
     order: VecDeque<K>,
 }
 
-impl<K: Copy + Eq + Hash, V> Recent<K, V> {
-    /// Remembers `most` values at most.
-    pub fn new(most: usize) -> Self {
-        Self { most, known: HashMap::new(), order: VecDeque::new() }
+impl<K, V, const MOST: usize> Default for Recent<K, V, MOST> {
+    fn default() -> Self {
+        Self { known: HashMap::new(), order: VecDeque::new() }
     }
+}
 
+impl<K: Copy + Eq + Hash, V, const MOST: usize> Recent<K, V, MOST> {
     pub fn get(&self, key: &K) -> Option<&V> {
         self.known.get(key)
     }
@@ -30,7 +30,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         if self.known.insert(key, value).is_none() {
             self.order.push_back(key);
         }
-        while self.order.len() > self.most {
+        while self.order.len() > MOST {
             let first = self.order.pop_front();
             first.map(|key| self.known.remove(&key));
         }
@@ -38,11 +38,6 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
 
     pub fn remove(&mut self, key: &K) {
         self.known.remove(key);
-    }
-
-    pub fn clear(&mut self) {
-        self.known.clear();
-        self.order.clear();
     }
 }
 
@@ -52,7 +47,7 @@ mod tests {
 
     #[test]
     fn the_first_are_forgotten_when_there_are_too_many() {
-        let mut recent = Recent::new(2);
+        let mut recent = Recent::<_, _, 2>::default();
         for n in 1..=3 {
             recent.put(n, n * 10);
         }
@@ -65,7 +60,5 @@ mod tests {
             recent.remove(&n);
         }
         assert!(recent.order.len() <= 2 && recent.known.is_empty());
-        recent.clear();
-        assert!(recent.order.is_empty());
     }
 }

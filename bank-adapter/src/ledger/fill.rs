@@ -54,25 +54,12 @@ impl Past {
             Ok(()) => tx.commit().await,
             Err(error) => Err(error),
         };
-        self.settle(done)
+        self.chain.settle(done)
     }
 
     /// Signs the end of the log.
     pub async fn seal(&mut self) -> Result<(), StoreError> {
-        let mut tx = self.store.begin().await?;
-        let done = match self.chain.seal(&mut tx).await {
-            Ok(()) => tx.commit().await,
-            Err(error) => Err(error),
-        };
-        self.settle(done)
-    }
-
-    fn settle(&mut self, done: Result<(), StoreError>) -> Result<(), StoreError> {
-        match &done {
-            Ok(()) => self.chain.confirm(),
-            Err(_) => self.chain.forget(),
-        }
-        done
+        self.chain.seal_now(&self.store).await
     }
 
     async fn write(&mut self, tx: &mut Tx, legs: &[PastLeg]) -> Result<(), StoreError> {

@@ -5,24 +5,18 @@
 
 use domain::ledger::{Account, Leg, LegState};
 use domain::{AccountId, LegId};
+use server_kit::recent::Recent as Latest;
 
 /// Rows of each sort that are remembered at most.
 const MOST: usize = 8192;
 
 /// Rows as they were last committed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Recent {
-    accounts: server_kit::recent::Recent<AccountId, Account>,
-    legs: server_kit::recent::Recent<LegId, Leg>,
+    accounts: Latest<AccountId, Account, MOST>,
+    legs: Latest<LegId, Leg, MOST>,
     /// What the set that is not committed yet has written.
     written: (Vec<Account>, Vec<Leg>),
-}
-
-impl Default for Recent {
-    fn default() -> Self {
-        let (accounts, legs) = (server_kit::recent::Recent::new(MOST), server_kit::recent::Recent::new(MOST));
-        Self { accounts, legs, written: (Vec::new(), Vec::new()) }
-    }
 }
 
 impl Recent {
@@ -56,8 +50,6 @@ impl Recent {
 
     /// The set was dropped, or its outcome is unknown: what is remembered may be stale.
     pub(super) fn forget(&mut self) {
-        self.accounts.clear();
-        self.legs.clear();
-        self.written = (Vec::new(), Vec::new());
+        *self = Self::default();
     }
 }

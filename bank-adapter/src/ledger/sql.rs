@@ -20,14 +20,15 @@ const ACCOUNTS: Table = Table {
     columns: &[
         "account_id",
         "version",
-        "kind",
-        "currency",
         "debits_posted_minor",
         "credits_posted_minor",
         "debits_pending_minor",
         "credits_pending_minor",
         "status",
         "frozen",
+        // From here on nothing changes after the account was opened: see ACCOUNT_SUMS.
+        "kind",
+        "currency",
         "payment_limit_minor",
         "holder_name",
         "account_number",
@@ -35,21 +36,8 @@ const ACCOUNTS: Table = Table {
     ],
 };
 
-/// What changes of an account after it was opened.
-const ACCOUNT_SUMS: Table = Table {
-    name: "accounts",
-    key: &["account_id"],
-    columns: &[
-        "account_id",
-        "version",
-        "debits_posted_minor",
-        "credits_posted_minor",
-        "debits_pending_minor",
-        "credits_pending_minor",
-        "status",
-        "frozen",
-    ],
-};
+/// What changes of an account after it was opened, up to `frozen`.
+const ACCOUNT_SUMS: Table = ACCOUNTS.changing(8);
 
 const LEGS: Table = Table {
     name: "legs",
@@ -57,10 +45,13 @@ const LEGS: Table = Table {
     columns: &[
         "leg_id",
         "version",
-        "payment_id",
-        "kind",
         "state",
         "refusal",
+        "refunded_minor",
+        "changed_at",
+        // From here on nothing changes after the leg was made: see LEG_STATES.
+        "payment_id",
+        "kind",
         "account_id",
         "account_masked",
         "currency",
@@ -70,19 +61,13 @@ const LEGS: Table = Table {
         "merchant_name",
         "merchant_category",
         "splits",
-        "refunded_minor",
         "decision",
         "created_at",
-        "changed_at",
     ],
 };
 
-/// What changes of a leg after it was made.
-const LEG_STATES: Table = Table {
-    name: "legs",
-    key: &["leg_id"],
-    columns: &["leg_id", "version", "state", "refusal", "refunded_minor", "changed_at"],
-};
+/// What changes of a leg after it was made, up to `changed_at`.
+const LEG_STATES: Table = LEGS.changing(6);
 
 const TRANSFERS: Table = Table {
     name: "transfers",
@@ -279,22 +264,16 @@ fn account_of(row: &Row) -> Result<Account, StoreError> {
 }
 
 fn account_row(account: &Account) -> Vec<Value> {
-    vec![
-        account.id.uuid().into(),
-        account.version.saturating_add(1).into(),
+    let mut row = account_sums(account);
+    row.extend([
         account.kind.as_str().into(),
         account.currency.code().into(),
-        account.balances.debits_posted.into(),
-        account.balances.credits_posted.into(),
-        account.balances.debits_pending.into(),
-        account.balances.credits_pending.into(),
-        account.status.as_str().into(),
-        account.frozen.into(),
         account.payment_limit_minor.into(),
         account.holder.as_ref().map(Line::to_string).into(),
         account.number.as_deref().map(str::to_owned).into(),
         account.opened_at.into(),
-    ]
+    ]);
+    row
 }
 
 fn account_sums(account: &Account) -> Vec<Value> {
@@ -354,13 +333,10 @@ fn leg_row(leg: &Leg) -> Vec<Value> {
         LegOrder::GiveBack(_) => ("GIVE_BACK", None),
         LegOrder::Unseen => ("UNSEEN", None),
     };
-    vec![
-        leg.id.uuid().into(),
-        leg.version.saturating_add(1).into(),
+    let mut row = leg_state(leg);
+    row.extend([
         leg.payment_id.uuid().into(),
         kind.into(),
-        leg.state.as_str().into(),
-        leg.state.refusal().map(|reason| reason.code().to_owned()).into(),
         leg.account_id.map(AccountId::uuid).into(),
         leg.account_masked.as_str().into(),
         leg.amount().map(|amount| amount.currency.code().to_owned()).into(),
@@ -370,11 +346,10 @@ fn leg_row(leg: &Leg) -> Vec<Value> {
         merchant.map(|merchant| merchant.name.to_string()).into(),
         merchant.map(|merchant| merchant.category.as_str().to_owned()).into(),
         write_splits(&leg.splits).into(),
-        leg.refunded_minor.into(),
         leg.decision.as_str().into(),
         leg.created_at.into(),
-        leg.changed_at.into(),
-    ]
+    ]);
+    row
 }
 
 fn leg_state(leg: &Leg) -> Vec<Value> {

@@ -12,7 +12,7 @@ use ring::digest::{Context, SHA256};
 
 use super::{Opening, PostResult};
 
-/// Holds of one call: a hold is some 350 bytes, and a message has at most 64 KiB.
+/// Holds of one call; a message with fewer may be too long already.
 const MOST_HOLDS: usize = 128;
 /// Legs that one call may post.
 const MOST_POSTS: usize = 512;

@@ -334,6 +334,35 @@ async fn bad_input_is_refused_by_reason_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn each_hold_of_a_call_has_its_own_answer_in_its_place_and_spoils_no_other() {
+    let mut trial = Trial::start().await;
+    let account = trial.account_with(1_000).await;
+    let (first, last) = (hold(&trial.id(), &account, 300), hold(&trial.id(), &account, 700));
+    let unreadable = Hold { amount: cny(0), ..hold(&trial.id(), &account, 1) };
+    let taken = Hold { amount: cny(301), ..first.clone() };
+    let poor = hold(&trial.id(), &account, 701);
+    let holds = vec![first.clone(), unreadable, taken, poor, last, first];
+    let legs: Vec<String> = holds.iter().map(|hold| hold.leg_id.clone()).collect();
+    let results = trial.hub.hold_legs(HoldLegsRequest { holds }).await.unwrap().into_inner().results;
+    assert!(results.iter().zip(&legs).all(|(result, leg)| result.leg_id == *leg), "{results:?}");
+    let said: Vec<&str> = results
+        .iter()
+        .map(|result| match (&result.leg, &result.refusal) {
+            (Some(leg), None) if leg.leg_id == result.leg_id && leg.refusal.is_none() => leg.state().as_str_name(),
+            (Some(leg), None) => refusal(leg),
+            (None, Some(refusal)) => &refusal.reason,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let held = "LEG_STATE_HELD";
+    assert_eq!(said, [held, "AMOUNT_NOT_POSITIVE", "LEG_ID_TAKEN", "INSUFFICIENT_FUNDS", held, held]);
+    assert_eq!(trial.available(&account).await, 0);
+    let too_many = HoldLegsRequest { holds: (0..129).map(|_| hold(&trial.id(), &account, 1)).collect() };
+    assert_eq!(reason_of(&trial.hub.hold_legs(too_many).await.unwrap_err()), Some(Reason::TooManyItems));
+    trial.node.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn at_most_512_legs_are_posted_in_one_call_and_no_message_is_larger_than_64_kib() {
     let mut trial = Trial::start().await;
     let ids = |count| PostLegsRequest { leg_ids: (0..count).map(|_| trial.id()).collect() };

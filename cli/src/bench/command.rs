@@ -20,9 +20,9 @@ pub struct BenchArgs {
     /// Empty calls in flight, when the machine's ceiling is measured.
     #[arg(long, default_value_t = 256)]
     pub in_flight: usize,
-    /// Terminals, each with a connection of its own; without it each payer has one, since a terminal serves one customer at a time.
-    #[arg(long)]
-    pub terminals: Option<usize>,
+    /// Terminals, each with a connection of its own.
+    #[arg(long, default_value_t = 8)]
+    pub terminals: usize,
     /// Payments of a past that a second federation gets, to see what growth costs; 0 for no such measurement.
     #[arg(long, default_value_t = 0)]
     pub stored: u64,
@@ -36,7 +36,7 @@ pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
         span: Duration::from_secs(args.seconds.max(1)),
         payers: args.payers.max(1),
         in_flight: args.in_flight.max(1),
-        terminals: args.terminals.unwrap_or(args.payers).max(1),
+        terminals: args.terminals.max(1),
         stored: args.stored,
         postgres: args.postgres.clone(),
     };

@@ -156,3 +156,28 @@ fn hold_of(payment: &Payment) -> Option<(BankId, pb::Hold)> {
     };
     Some((charge.bank_id.clone(), hold))
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn as_many_of_the_largest_holds_as_go_together_fit_into_a_message() {
+        let id = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f";
+        let largest = pb::Hold {
+            leg_id: id.to_owned(),
+            payment_id: id.to_owned(),
+            account_id: id.to_owned(),
+            amount: Some(proto::common::Money { currency_code: "CNY".to_owned(), minor_units: i64::MAX }),
+            merchant: Some(proto::common::Merchant {
+                merchant_id: "m".repeat(64),
+                display_name: "\u{20bb7}".repeat(domain::text::Line::MOST_CHARS),
+                category_code: "5812".to_owned(),
+            }),
+        };
+        let request = pb::HoldLegsRequest { holds: vec![largest; MOST_TOGETHER] };
+        assert!(request.encoded_len() <= proto::MAX_MESSAGE_BYTES, "{}", request.encoded_len());
+    }
+}

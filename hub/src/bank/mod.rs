@@ -29,7 +29,7 @@ use hold::HoldQueue;
 /// How long and how often a bank is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkOptions {
-    /// One try.
+    /// One call. A hold may wait as long again for its call.
     pub timeout: Duration,
     /// Tries of a hold, all with the same leg id.
     pub tries: u32,

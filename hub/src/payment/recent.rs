@@ -7,6 +7,7 @@
 
 use domain::payment::{PayerGuard, Payment};
 use domain::{PaymentId, PersonId};
+use server_kit::recent::Recent as Latest;
 
 use super::sql::Stored;
 
@@ -14,10 +15,10 @@ use super::sql::Stored;
 const MOST: usize = 8192;
 
 /// Payments on their way and their payers' counters, as they were last committed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Recent {
-    payments: server_kit::recent::Recent<PaymentId, Stored<Payment>>,
-    guards: server_kit::recent::Recent<PersonId, Stored<PayerGuard>>,
+    payments: Latest<PaymentId, Stored<Payment>, MOST>,
+    guards: Latest<PersonId, Stored<PayerGuard>, MOST>,
     /// What the set that is not committed yet has written.
     written: Written,
 }
@@ -27,13 +28,6 @@ pub(super) struct Recent {
 pub(super) struct Written {
     pub payments: Vec<Stored<Payment>>,
     pub guards: Vec<Stored<PayerGuard>>,
-}
-
-impl Default for Recent {
-    fn default() -> Self {
-        let (payments, guards) = (server_kit::recent::Recent::new(MOST), server_kit::recent::Recent::new(MOST));
-        Self { payments, guards, written: Written::default() }
-    }
 }
 
 impl Recent {
@@ -71,8 +65,6 @@ impl Recent {
 
     /// The set was dropped, its outcome is unknown, or it rests on memory alone: everything is to be read again.
     pub(super) fn forget(&mut self) {
-        self.payments.clear();
-        self.guards.clear();
-        self.written = Written::default();
+        *self = Self::default();
     }
 }

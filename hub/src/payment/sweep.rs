@@ -47,10 +47,10 @@ pub async fn sweep(desk: Desk, every: Duration, draining: CancellationToken) {
         }
     }
     drop(sweeper);
-    if let Err(panic) = claiming.await.map_err(tokio::task::JoinError::try_into_panic)
-        && let Ok(panic) = panic
+    if let Err(error) = claiming.await
+        && error.is_panic()
     {
-        std::panic::resume_unwind(panic);
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 

@@ -200,6 +200,7 @@ async fn r1_r2_a_payment_is_recorded_and_told_when_the_bank_has_charged_and_not_
 #[test]
 fn what_changes_of_a_payment_is_written_the_same_way_when_it_is_new() {
     assert!(super::sql::PAYMENTS.columns.starts_with(super::sql::PAYMENT_STATES.columns));
+    assert_eq!(super::sql::PAYMENT_STATES.columns.last(), Some(&"logged_at"));
 }
 
 #[tokio::test]
@@ -279,6 +280,37 @@ async fn the_same_id_sent_to_two_hubs_on_one_postgresql_is_one_payment() {
         let to_hold = futures_util::future::join_all(tries).await.iter().filter(|outcome| outcome.to_hold).count();
         assert_eq!(to_hold, 1, "one of the two asks the bank");
     }
+    first.all_is_well().await;
+}
+
+#[tokio::test]
+async fn m6_what_a_hub_remembers_is_never_told_or_built_upon_once_another_hub_has_gone_on() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let first = desk(&database).await;
+    let second = Desk { person: first.person, ..open(&database, &first.keys, "hub-2").await };
+    // What would be written: the good code of a payment that was given up elsewhere.
+    let cancelled = first.payment_id();
+    first.write(first.create(cancelled, 100)).await.payment.unwrap();
+    second.write(Step::Cancel { payment: cancelled, terminal: till() }).await.payment.unwrap();
+    let late = first.write(first.authorize(cancelled, CODE, PASSWORD)).await;
+    assert_eq!((late.payment, late.to_hold), (Err(Reason::NotAwaitingCode), false));
+    // What would only be told: where a payment stands that was reversed elsewhere.
+    let paid = first.committed(500).await;
+    let reversal = Reversal { payment_id: paid.id, terminal_id: till(), amount: cny(500), leg_id: second.leg() };
+    second.write(Step::Reverse(reversal)).await.payment.unwrap();
+    let told = first.write(Step::Held { payment: paid.id }).await.payment.unwrap();
+    assert_eq!(told.state, State::Reversing);
+    // A payer's counters: who was blocked elsewhere gets no code here.
+    first.write(first.create(first.payment_id(), 100)).await.payment.unwrap();
+    for _ in 0..2 {
+        let guessed = second.payment_id();
+        second.write(second.create(guessed, 100)).await.payment.unwrap();
+        for _ in 0..3 {
+            let _ = second.write(second.authorize(guessed, "999999", PASSWORD)).await;
+        }
+    }
+    let blocked = first.write(first.create(first.payment_id(), 100)).await.payment.unwrap();
+    assert_eq!((blocked.state, blocked.refusal), (State::Declined, Some(Reason::PayerUnavailable)));
     first.all_is_well().await;
 }
 
@@ -378,6 +410,23 @@ async fn m8_a_changed_row_of_the_log_is_found() {
         tx.commit().await.unwrap();
         let chains = audit::verify(&desk.store, desk.keys.as_ref()).await.unwrap();
         assert!(chains[0].faults[0].starts_with("the chain ends at entry 0"), "{:?}", chains[0].faults);
+    }
+}
+
+#[tokio::test]
+async fn m8_a_page_that_was_put_before_the_first_and_a_chain_without_a_signature_are_found() {
+    for database in databases().await {
+        let desk = desk(&database).await;
+        desk.committed(1250).await;
+        let mut tx = desk.store.begin().await.unwrap();
+        let sql = "INSERT INTO audit_log (chain, seq, occurred_at, entries, hash) \
+                   SELECT chain, 0, occurred_at, entries, hash FROM audit_log WHERE seq = 1";
+        tx.execute(sql, Vec::new()).await.unwrap();
+        tx.execute("DELETE FROM audit_heads", Vec::new()).await.unwrap();
+        tx.commit().await.unwrap();
+        let faults = audit::verify(&desk.store, desk.keys.as_ref()).await.unwrap().remove(0).faults;
+        assert!(faults[0].starts_with("the page of entries 0 to 0"), "{faults:?}");
+        assert!(faults.contains(&"no head of the chain was ever signed".to_owned()), "{faults:?}");
     }
 }
 

@@ -36,6 +36,11 @@ pub(super) enum Written {
 }
 
 impl Table {
+    /// The same table in its first columns only, so many: those that change after a row was added.
+    pub const fn changing(self, columns: usize) -> Self {
+        Self { columns: self.columns.split_at(columns).0, ..self }
+    }
+
     pub(super) fn sql(&self, written: Written, shape: Shape) -> String {
         match written {
             Written::Insert => self.rows_into_sql(shape),

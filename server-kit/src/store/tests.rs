@@ -48,6 +48,20 @@ async fn totals(store: &Store) -> Vec<(Uuid, i64, i64)> {
 }
 
 #[tokio::test]
+async fn a_row_that_is_too_short_is_refused_and_not_filled_up_from_the_one_before() {
+    for database in databases().await {
+        let store = open(&database).await;
+        let mut tx = store.begin().await.unwrap();
+        let mut short = counter(2, 1, 2);
+        short.pop();
+        let refused = tx.insert(&COUNTERS, vec![counter(1, 1, 1), short]).await;
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+        drop(tx);
+        assert!(totals(&store).await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn values_come_back_as_they_went_in() {
     for database in databases().await {
         let store = open(&database).await;

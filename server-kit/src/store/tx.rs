@@ -119,6 +119,10 @@ impl Tx {
         if rows.is_empty() {
             return Ok(());
         }
+        // SQLite would take the row before it for what is missing.
+        if rows.iter().any(|row| row.len() != table.columns.len()) {
+            return Err(StoreError::Refused(format!("a row of {} does not have its columns", table.name)));
+        }
         // In key order, so that two replicas that write the same new rows wait for each other instead of deadlocking.
         let key_columns = table.key.len();
         rows.sort_by(|a, b| compare_keys(a.get(..key_columns), b.get(..key_columns)));
