@@ -11,7 +11,7 @@ use crate::output::Output;
 /// What is measured.
 #[derive(Clone, Debug, Args)]
 pub struct BenchArgs {
-    /// How long each measurement takes, in seconds.
+    /// How long each measurement takes, all its rounds together, in seconds.
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
     /// People who pay at once.

@@ -17,6 +17,7 @@ use server_kit::store::{Store, StoreError};
 use super::past::{Plan, PlanError, leg_of};
 use super::payments::{PayError, Payer};
 use super::postgres::{self, PostgresError};
+use super::rounds::median;
 use super::scene::Scene;
 use super::{BenchOptions, WARM_UP};
 use crate::doctor::{DoctorError, Files, ServerKind};
@@ -144,11 +145,6 @@ pub async fn compare(
 async fn rate(scene: &mut Scene, span: Duration) -> Result<f64, GrowthError> {
     let (seen, elapsed) = scene.pay(span).await?;
     Ok(seen.approved.count() as f64 / elapsed.as_secs_f64())
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_unstable_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 /// Has people pay until the first page of each reader is full of what was paid in the bench, so that the pages of both

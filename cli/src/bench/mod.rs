@@ -11,6 +11,7 @@ mod payments;
 mod postgres;
 mod proof;
 mod report;
+mod rounds;
 mod scene;
 mod usage;
 
@@ -22,7 +23,7 @@ use tempfile::TempDir;
 use crate::output::Output;
 use crate::trial::TrialError;
 use payments::PayError;
-use report::{EngineReport, ProcessUsage, Report};
+use report::{EngineReport, Report};
 use scene::Scene;
 
 pub use growth::GrowthError;
@@ -34,7 +35,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// What is measured.
 #[derive(Clone, Debug)]
 pub struct BenchOptions {
-    /// How long each measurement takes.
+    /// How long each measurement takes, all its rounds together.
     pub span: Duration,
     /// Payers that pay at once, each at their own pace.
     pub payers: usize,
@@ -79,14 +80,11 @@ pub async fn run(options: &BenchOptions, out: &Output) -> Result<(), BenchError>
     out.note("The federation on SQLite …");
     let sqlite = engine("SQLite", options, &folder.path().join("sqlite"), None, out).await?;
     let mut engines = vec![sqlite];
-    let mut tpcb = None;
     if let Some(server) = &options.postgres {
-        out.note("pgbench …");
-        tpcb = Some(postgres::tpcb(server, options.span).await?);
         out.note("The federation on PostgreSQL …");
         engines.push(engine("PostgreSQL", options, &folder.path().join("postgres"), Some(server), out).await?);
     }
-    let report = Report { flushes, tpcb, engines, payers: options.payers, in_flight: options.in_flight };
+    let report = Report { flushes, engines, payers: options.payers, in_flight: options.in_flight };
     report.print(out);
     Ok(())
 }
@@ -99,23 +97,12 @@ async fn engine(
     out: &Output,
 ) -> Result<EngineReport, BenchError> {
     let mut scene = Scene::open(options, &folder.join("first"), server, "").await?;
-    out.note("  empty calls …");
-    let (ceiling, _) = ceiling::run(&scene.channels, options.in_flight, options.span).await?;
-    out.note("  payments …");
-    scene.pay(WARM_UP).await?;
-    let before = scene.usages();
-    let (seen, elapsed) = scene.pay(options.span).await?;
-    let of_each = u32::try_from(seen.approved.count()).unwrap_or(1).max(1);
-    let processes = scene
-        .usages()
-        .into_iter()
-        .zip(before)
-        .map(|((name, after), (_, before))| ProcessUsage {
-            name,
-            cpu_per_payment: after.cpu.saturating_sub(before.cpu) / of_each,
-            peak_kib: after.peak_kib,
-        })
-        .collect();
+    let tpcb = match server {
+        Some(server) => Some(postgres::Tpcb::prepare(server).await?),
+        None => None,
+    };
+    out.note(if tpcb.is_some() { "  empty calls, payments, pgbench …" } else { "  empty calls, payments …" });
+    let rounds = rounds::measure(&mut scene, tpcb.as_ref(), options).await?;
     let mut growth = None;
     if options.stored > 0 {
         out.note(&format!("  another federation, with {} payments …", options.stored));
@@ -129,5 +116,5 @@ async fn engine(
         growth::remove(&grown, server).await?;
     }
     scene.close().await?;
-    Ok(EngineReport { name, ceiling, seen, elapsed, processes, growth })
+    Ok(EngineReport { name, rounds, growth })
 }

@@ -41,6 +41,14 @@ pub struct Seen {
     pub failed: u64,
 }
 
+impl Seen {
+    pub fn merge(&mut self, other: &Self) {
+        self.approved.merge(&other.approved);
+        self.told.merge(&other.told);
+        self.failed += other.failed;
+    }
+}
+
 /// Why a payer had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum PayError {
@@ -73,9 +81,7 @@ pub async fn run(payers: &mut Vec<Payer>, ids: &IdMaker, span: Duration) -> Resu
     for task in tasks {
         let (payer, seen) = task.await.map_err(|_| PayError::StreamEnded)??;
         payers.push(payer);
-        all.approved.merge(&seen.approved);
-        all.told.merge(&seen.told);
-        all.failed += seen.failed;
+        all.merge(&seen);
     }
     Ok(all)
 }

@@ -57,13 +57,25 @@ pub async fn tidy_up(database: &str) -> Result<(), PostgresError> {
     Ok(())
 }
 
-/// The transactions a second of pgbench's TPC-B-like script with 8 clients.
-pub async fn tpcb(server: &str, span: Duration) -> Result<f64, PostgresError> {
-    let database = new_database(server, "tpcb").await?;
-    output("pgbench", &["--initialize", "--scale=10", "--quiet", &database]).await?;
-    let seconds = format!("--time={}", span.as_secs().max(1));
-    let printed = output("pgbench", &["--client=8", "--jobs=2", "--protocol=prepared", &seconds, &database]).await?;
-    printed.lines().find_map(tps).ok_or(PostgresError::NoTps)
+/// PostgreSQL's own benchmark, its TPC-B-like script with 8 clients.
+#[derive(Debug)]
+pub struct Tpcb {
+    database: String,
+}
+
+impl Tpcb {
+    pub async fn prepare(server: &str) -> Result<Self, PostgresError> {
+        let database = new_database(server, "tpcb").await?;
+        output("pgbench", &["--initialize", "--scale=10", "--quiet", &database]).await?;
+        Ok(Self { database })
+    }
+
+    /// The transactions a second.
+    pub async fn run(&self, span: Duration) -> Result<f64, PostgresError> {
+        let seconds = format!("--time={}", span.as_secs().max(1));
+        let arguments = ["--client=8", "--jobs=2", "--protocol=prepared", "--no-vacuum", &seconds, &self.database];
+        output("pgbench", &arguments).await?.lines().find_map(tps).ok_or(PostgresError::NoTps)
+    }
 }
 
 fn tps(line: &str) -> Option<f64> {

@@ -5,14 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::growth::Growth;
-use super::payments::Seen;
+use super::rounds::Rounds;
 use crate::output::Output;
 
 /// Everything that was measured.
 #[derive(Debug)]
 pub struct Report {
     pub flushes: f64,
-    pub tpcb: Option<f64>,
     pub engines: Vec<EngineReport>,
     pub payers: usize,
     pub in_flight: usize,
@@ -22,27 +21,9 @@ pub struct Report {
 #[derive(Debug)]
 pub struct EngineReport {
     pub name: &'static str,
-    /// Empty unary calls a second.
-    pub ceiling: f64,
-    pub seen: Seen,
-    pub elapsed: Duration,
-    pub processes: Vec<ProcessUsage>,
+    pub rounds: Rounds,
     /// What a past changes, if one was filled in.
     pub growth: Option<Growth>,
-}
-
-/// What one process used.
-#[derive(Debug)]
-pub struct ProcessUsage {
-    pub name: String,
-    pub cpu_per_payment: Duration,
-    pub peak_kib: u64,
-}
-
-impl EngineReport {
-    fn payments_per_second(&self) -> f64 {
-        self.seen.approved.count() as f64 / self.elapsed.as_secs_f64()
-    }
 }
 
 fn millis(duration: Duration) -> String {
@@ -54,22 +35,24 @@ impl Report {
         let mut rows =
             vec![vec!["disk".to_owned(), "durable 4 KiB appends a second".to_owned(), format!("{:.0}", self.flushes)]];
         let mut row = |of: &str, what: &str, value: String| rows.push(vec![of.to_owned(), what.to_owned(), value]);
-        if let Some(tpcb) = self.tpcb {
-            row("PostgreSQL", "pgbench TPC-B, 8 clients, tps", format!("{tpcb:.0}"));
-        }
         for engine in &self.engines {
-            let rate = engine.payments_per_second();
+            let rounds = &engine.rounds;
             row(
                 engine.name,
                 &format!("empty mTLS calls a second, {} in flight", self.in_flight),
-                format!("{:.0}", engine.ceiling),
+                format!("{:.0}", rounds.empty_calls_per_second()),
             );
-            row(engine.name, &format!("phone payments a second, {} payers", self.payers), format!("{rate:.0}"));
-            row(engine.name, "payments ÷ (empty calls ÷ 3)", format!("{:.3}", rate / (engine.ceiling / 3.0)));
-            if let (Some(tpcb), "PostgreSQL") = (self.tpcb, engine.name) {
-                row(engine.name, "payments ÷ pgbench tps", format!("{:.3}", rate / tpcb));
+            row(
+                engine.name,
+                &format!("phone payments a second, {} payers", self.payers),
+                format!("{:.0}", rounds.payments_per_second()),
+            );
+            row(engine.name, "payments ÷ (empty calls ÷ 3)", format!("{:.3}", rounds.to_a_third_of_empty_calls()));
+            if let (Some(tps), Some(ratio)) = (rounds.tpcb_tps(), rounds.to_tpcb()) {
+                row(engine.name, "pgbench TPC-B, 8 clients, tps", format!("{tps:.0}"));
+                row(engine.name, "payments ÷ pgbench tps", format!("{ratio:.3}"));
             }
-            let seen = &engine.seen;
+            let seen = &rounds.seen;
             row(
                 engine.name,
                 "first request to APPROVED, p50 / p99",
@@ -81,7 +64,7 @@ impl Report {
                 format!("{} / {}", millis(seen.told.quantile(0.5)), millis(seen.told.quantile(0.99))),
             );
             row(engine.name, "payments that were not approved", seen.failed.to_string());
-            for process in &engine.processes {
+            for process in &rounds.processes {
                 let cpu = process.cpu_per_payment.as_secs_f64() * 1e6;
                 let peak = process.peak_kib / 1024;
                 row(
@@ -102,7 +85,8 @@ impl Report {
             .engines
             .iter()
             .map(|engine| {
-                let processes: Vec<_> = engine
+                let rounds = &engine.rounds;
+                let processes: Vec<_> = rounds
                     .processes
                     .iter()
                     .map(|process| {
@@ -115,20 +99,22 @@ impl Report {
                     .collect();
                 json!({
                     "engine": engine.name,
-                    "empty_calls_per_second": engine.ceiling,
-                    "payments_per_second": engine.payments_per_second(),
-                    "payments_to_a_third_of_empty_calls": engine.payments_per_second() / (engine.ceiling / 3.0),
-                    "approved_p50_micros": engine.seen.approved.quantile(0.5).as_micros() as u64,
-                    "approved_p99_micros": engine.seen.approved.quantile(0.99).as_micros() as u64,
-                    "told_p50_micros": engine.seen.told.quantile(0.5).as_micros() as u64,
-                    "told_p99_micros": engine.seen.told.quantile(0.99).as_micros() as u64,
-                    "not_approved": engine.seen.failed,
+                    "empty_calls_per_second": rounds.empty_calls_per_second(),
+                    "payments_per_second": rounds.payments_per_second(),
+                    "payments_to_a_third_of_empty_calls": rounds.to_a_third_of_empty_calls(),
+                    "pgbench_tps": rounds.tpcb_tps(),
+                    "payments_to_pgbench": rounds.to_tpcb(),
+                    "approved_p50_micros": rounds.seen.approved.quantile(0.5).as_micros() as u64,
+                    "approved_p99_micros": rounds.seen.approved.quantile(0.99).as_micros() as u64,
+                    "told_p50_micros": rounds.seen.told.quantile(0.5).as_micros() as u64,
+                    "told_p99_micros": rounds.seen.told.quantile(0.99).as_micros() as u64,
+                    "not_approved": rounds.seen.failed,
                     "processes": processes,
                     "growth": engine.growth.as_ref().map(growth_json),
                 })
             })
             .collect();
-        json!({ "flushes_per_second": self.flushes, "pgbench_tps": self.tpcb, "engines": engines })
+        json!({ "flushes_per_second": self.flushes, "engines": engines })
     }
 }
 

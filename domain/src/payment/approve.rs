@@ -90,6 +90,7 @@ impl Payment {
             attempts: Vec::new(),
             refusal: None,
             charge: None,
+            charge_sequence: None,
             decide_before: None,
             due_at: None,
             tries: 0,

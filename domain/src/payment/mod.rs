@@ -161,6 +161,8 @@ pub struct Payment {
     pub attempts: Vec<AttemptId>,
     pub refusal: Option<Reason>,
     pub charge: Option<Charge>,
+    /// The place of the charge in the payer's feed, by which its record is found; given when it is committed.
+    pub charge_sequence: Option<i64>,
     /// Until when a hold may still be committed.
     pub decide_before: Option<Timestamp>,
     /// When the sweeper looks at it next; nothing when there is nothing left to do.

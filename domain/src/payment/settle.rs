@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Kind, Payment, Policy, State};
+use super::{Kind, PayerGuard, Payment, Policy, State};
 use crate::{Reason, Timestamp};
 
 /// What came of telling a payment about its bank's answer.
@@ -39,10 +39,11 @@ pub enum Work {
 
 impl Payment {
     /// The bank has reserved the money: the commit point, if it is not too late. APPROVED is said only after this is durable.
-    pub fn commit(&mut self, now: Timestamp, policy: &Policy) -> Settled {
+    pub fn commit(&mut self, payer: Option<&mut PayerGuard>, now: Timestamp, policy: &Policy) -> Settled {
         match self.state {
             State::Holding if self.decide_before.is_some_and(|until| now < until) => {
                 self.decided_at = Some(now);
+                self.charge_sequence = payer.map(PayerGuard::next_sequence);
                 // The replica that took the last step is taking the next one. While it still has half of its start, the time
                 // stays as it is, which spares the database an index entry for each payment.
                 let due_at = self.due_at.filter(|due| *due >= now.plus(policy.head_start / 2));

@@ -112,9 +112,9 @@ fn in_state(state: State) -> Case {
     match state {
         State::Challenged => {}
         State::Holding => to(&mut |_| {}),
-        State::Committed => to(&mut |p| assert_eq!(p.commit(at(0), &policy), Settled::Moved)),
+        State::Committed => to(&mut |p| assert_eq!(p.commit(None, at(0), &policy), Settled::Moved)),
         State::Posted => to(&mut |p| {
-            p.commit(at(0), &policy);
+            p.commit(None, at(0), &policy);
             assert_eq!(p.posted(at(0)), Settled::Moved);
         }),
         State::Declined => to(&mut |p| assert_eq!(p.refuse(Reason::InsufficientFunds, at(0)), Settled::Moved)),
@@ -124,7 +124,7 @@ fn in_state(state: State) -> Case {
             assert_eq!(p.aborted(), Settled::Moved);
         }),
         State::Reversing | State::Reversed => to(&mut |p| {
-            p.commit(at(0), &policy);
+            p.commit(None, at(0), &policy);
             p.reverse(&reversal(1250), at(0)).unwrap();
             if state == State::Reversed {
                 assert!(p.reversed());
@@ -247,7 +247,7 @@ fn m6_commit_and_abort_are_both_ways_out_of_holding_and_one_wins() {
         (State::Reversed, Already, TooLate, Already),
     ] {
         let Case { payment, policy, .. } = in_state(state);
-        assert_eq!(payment.clone().commit(at(1), &policy), commit, "commit in {state:?}");
+        assert_eq!(payment.clone().commit(None, at(1), &policy), commit, "commit in {state:?}");
         assert_eq!(payment.clone().abort(Reason::DecisionTimedOut, at(1)), abort, "abort in {state:?}");
         assert_eq!(payment.clone().refuse(Reason::AccountFrozen, at(1)), refuse, "refuse in {state:?}");
     }
@@ -256,7 +256,7 @@ fn m6_commit_and_abort_are_both_ways_out_of_holding_and_one_wins() {
 #[test]
 fn m6_a_hold_that_answers_after_the_deadline_is_released() {
     let Case { mut payment, policy, .. } = in_state(State::Holding);
-    assert_eq!(payment.commit(at(30), &policy), Settled::TooLate);
+    assert_eq!(payment.commit(None, at(30), &policy), Settled::TooLate);
     assert_eq!((payment.state, payment.seen()), (State::Aborting, Seen::Declined));
     assert_eq!(payment.work(at(30)), Work::Void);
     assert_eq!(payment.aborted(), Settled::Moved);
@@ -283,7 +283,7 @@ fn an_answer_that_was_final_never_flips_except_into_reversed() {
                 let _ = p.expire(at(999));
             },
             &mut |p| {
-                let _ = p.commit(at(9), &policy);
+                let _ = p.commit(None, at(9), &policy);
             },
             &mut |p| {
                 let _ = p.refuse(Reason::AccountClosed, at(9));

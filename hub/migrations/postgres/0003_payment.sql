@@ -32,6 +32,8 @@ CREATE TABLE payments (
     account_masked TEXT,
     leg_id UUID,
     reversal_leg_id UUID,
+    -- The place of the charge in the payer's feed, which is the key of its record.
+    charge_sequence BIGINT,
     -- Until when a hold may still be committed.
     decide_before BIGINT,
     -- When the sweeper looks at it next; NULL when there is nothing left to do.
@@ -52,7 +54,8 @@ CREATE TABLE payers (
     last_sequence BIGINT NOT NULL
 ) WITH (fillfactor = 50);
 
--- The feed: what happened to whom, in order. What is told is read from payments and purchases.
+-- The feed: what happened to whom, in order, but for charges, which stand in their record at their place in the feed. What is told
+-- is read from payments.
 CREATE TABLE events (
     person_id UUID NOT NULL,
     sequence BIGINT NOT NULL,
@@ -65,9 +68,10 @@ CREATE TABLE events (
     PRIMARY KEY (person_id, sequence)
 );
 
--- The record of a charge, in the order in which a person reads it.
+-- The record of a charge, in the order in which a person reads it: that of the feed.
 CREATE TABLE purchases (
     person_id UUID NOT NULL,
+    sequence BIGINT NOT NULL,
     occurred_at BIGINT NOT NULL,
     payment_id UUID NOT NULL,
     version BIGINT NOT NULL,
@@ -80,5 +84,5 @@ CREATE TABLE purchases (
     category TEXT NOT NULL,
     terminal_id TEXT NOT NULL,
     items TEXT NOT NULL,
-    PRIMARY KEY (person_id, occurred_at, payment_id)
+    PRIMARY KEY (person_id, sequence)
 );

@@ -30,6 +30,8 @@ CREATE TABLE payments (
     account_masked TEXT,
     leg_id BLOB,
     reversal_leg_id BLOB,
+    -- The place of the charge in the payer's feed, which is the key of its record.
+    charge_sequence INTEGER,
     -- Until when a hold may still be committed.
     decide_before INTEGER,
     -- When the sweeper looks at it next; NULL when there is nothing left to do.
@@ -50,7 +52,8 @@ CREATE TABLE payers (
     last_sequence INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The feed: what happened to whom, in order. What is told is read from payments and purchases.
+-- The feed: what happened to whom, in order, but for charges, which stand in their record at their place in the feed. What is told
+-- is read from payments.
 CREATE TABLE events (
     person_id BLOB NOT NULL,
     sequence INTEGER NOT NULL,
@@ -63,9 +66,10 @@ CREATE TABLE events (
     PRIMARY KEY (person_id, sequence)
 ) STRICT, WITHOUT ROWID;
 
--- The record of a charge, in the order in which a person reads it.
+-- The record of a charge, in the order in which a person reads it: that of the feed.
 CREATE TABLE purchases (
     person_id BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
     occurred_at INTEGER NOT NULL,
     payment_id BLOB NOT NULL,
     version INTEGER NOT NULL,
@@ -78,5 +82,5 @@ CREATE TABLE purchases (
     category TEXT NOT NULL,
     terminal_id TEXT NOT NULL,
     items TEXT NOT NULL,
-    PRIMARY KEY (person_id, occurred_at, payment_id)
+    PRIMARY KEY (person_id, sequence)
 ) STRICT, WITHOUT ROWID;

@@ -200,37 +200,29 @@ fn one(touched: u64) -> Result<(), StoreError> {
     if touched == 1 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
-/// Where a page ends: the key of its last purchase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) occurred_at: Timestamp,
-    pub(super) payment_id: PaymentId,
+/// A purchase with its place in the person's feed, and how many bytes of text it was stored in.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) purchase: Purchase,
+    pub(super) sequence: i64,
+    pub(super) text_bytes: usize,
 }
 
-impl Place {
-    /// Before the newest purchase that there can be.
-    pub(super) const START: Self =
-        Self { occurred_at: Timestamp::from_micros(i64::MAX), payment_id: PaymentId::from_uuid(Uuid::max()) };
-}
-
-/// A purchase, and how many bytes of text it was stored in.
-pub(super) type SizedPurchase = (Purchase, usize);
-
-/// The person's purchases before a place, newest first.
+/// The person's purchases before a place in the feed, newest first.
 pub(super) async fn read_purchases(
     store: &Store,
     person_id: PersonId,
-    before: Place,
+    before_sequence: i64,
     limit: i64,
-) -> Result<Vec<SizedPurchase>, StoreError> {
+) -> Result<Vec<Recorded>, StoreError> {
     let sql = "SELECT payment_id, occurred_at, currency, amount_minor, given_back_minor, bank_id, account_masked, \
-               merchant, terminal_id, items FROM purchases \
-               WHERE person_id = $1 AND (occurred_at, payment_id) < ($2, $3) ORDER BY occurred_at DESC, payment_id DESC LIMIT $4";
-    let args = vec![person_id.uuid().into(), before.occurred_at.into(), before.payment_id.uuid().into(), limit.into()];
+               merchant, terminal_id, items, sequence FROM purchases \
+               WHERE person_id = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3";
+    let args = vec![person_id.uuid().into(), before_sequence.into(), limit.into()];
     store.fetch(sql, args).await?.iter().map(|row| purchase_of(row, person_id)).collect()
 }
 
-fn purchase_of(row: &Row, person_id: PersonId) -> Result<SizedPurchase, StoreError> {
+fn purchase_of(row: &Row, person_id: PersonId) -> Result<Recorded, StoreError> {
     let (merchant, items) = (row.text(7)?, row.text(9)?);
     let snapshot = row.parsed(7, merchant_from_json)?;
     let purchase = Purchase {
@@ -247,5 +239,5 @@ fn purchase_of(row: &Row, person_id: PersonId) -> Result<SizedPurchase, StoreErr
         items: row.parsed(9, items_from_json)?,
         given_back_minor: row.int(4)?,
     };
-    Ok((purchase, merchant.len() + items.len()))
+    Ok(Recorded { purchase, sequence: row.int(10)?, text_bytes: merchant.len() + items.len() })
 }

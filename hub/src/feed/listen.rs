@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::PersonId;
-use server_kit::store::{Dialect, Heard, Listener, StoreError, Tx};
+use server_kit::store::{Heard, Listener, StoreError, Tx};
 use uuid::Uuid;
 
 use super::Inner;
@@ -20,15 +20,10 @@ const ID_DIGITS: usize = 32;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-pub(super) async fn announce(tx: &mut Tx, replica: Uuid, persons: &[PersonId]) -> Result<(), StoreError> {
-    // SQLite has neither NOTIFY nor anybody to notify.
-    if tx.dialect() == Dialect::Sqlite {
-        return Ok(());
-    }
+pub(super) fn announce(tx: &mut Tx, replica: Uuid, persons: &[PersonId]) {
     for some in persons.chunks(PERSONS_IN_A_NOTICE) {
-        tx.execute("SELECT pg_notify($1, $2)", vec![CHANNEL.into(), notice(replica, some).into()]).await?;
+        tx.notify(CHANNEL, notice(replica, some));
     }
-    Ok(())
 }
 
 fn notice(replica: Uuid, persons: &[PersonId]) -> String {

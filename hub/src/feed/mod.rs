@@ -19,7 +19,7 @@ use domain::PersonId;
 use domain::feed::Event;
 use server_kit::clock::SharedClock;
 use server_kit::keystore::SharedKeyStore;
-use server_kit::store::{Store, StoreError, Tx};
+use server_kit::store::{Store, Tx};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -101,8 +101,8 @@ impl Feed {
 
     /// Tells the other replicas, when and if this transaction commits, whose events it adds. Nothing on SQLite, whose
     /// file one process owns.
-    pub async fn announce(&self, tx: &mut Tx, persons: &[PersonId]) -> Result<(), StoreError> {
-        listen::announce(tx, self.inner.parts.replica, persons).await
+    pub fn announce(&self, tx: &mut Tx, persons: &[PersonId]) {
+        listen::announce(tx, self.inner.parts.replica, persons);
     }
 
     /// Has all who watch read the table again: for a commit whose outcome is unknown, which may have left events that

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
 use domain::payment::{Kind, PayerGuard, Payment};
-use domain::purchase::{Purchase, Terminal};
 use domain::{PaymentId, PersonId, Reason, Timestamp};
 use server_kit::audit::Entry;
 use server_kit::store::{StoreError, Tx};
 use uuid::Uuid;
 
 use super::recent::{Recent, Written};
-use super::sql::{self, GivenBack, NewEvent, Stored};
+use super::sql::{self, Charged, GivenBack, NewEvent, Stored};
 
 /// What a set of steps names.
 #[derive(Debug, Default)]
@@ -33,7 +32,7 @@ pub(super) struct Books {
     guards: HashMap<PersonId, Slot<PayerGuard>>,
     passwords: HashMap<PersonId, Vec<u8>>,
     events: Vec<NewEvent>,
-    purchases: Vec<(Arc<Purchase>, Arc<Terminal>)>,
+    charges: Vec<Charged>,
     given_back: Vec<GivenBack>,
     pub(super) log: Vec<Entry>,
 }
@@ -177,8 +176,17 @@ impl Books {
         Some(event)
     }
 
-    pub(super) fn record(&mut self, purchase: Arc<Purchase>, seller: Arc<Terminal>) {
-        self.purchases.push((purchase, seller));
+    /// Records a charge that was committed. The record is what tells the payer of it, at its place in the payer's feed.
+    pub(super) fn record(&mut self, payment: &Payment) -> Option<Arc<Event>> {
+        let (purchase, seller) = (payment.purchase()?, payment.seller.clone()?);
+        let event = Arc::new(Event {
+            person_id: purchase.person_id,
+            sequence: payment.charge_sequence?,
+            occurred_at: purchase.occurred_at,
+            kind: EventKind::Charge(Arc::new(purchase)),
+        });
+        self.charges.push(Charged { event: event.clone(), seller });
+        Some(event)
     }
 
     pub(super) fn give_back(&mut self, given: GivenBack) {
@@ -187,7 +195,8 @@ impl Books {
 
     /// The persons who have news.
     pub(super) fn told(&self) -> Vec<PersonId> {
-        self.events.iter().map(|new| new.event.person_id).collect()
+        let events = self.events.iter().map(|new| &new.event).chain(self.charges.iter().map(|charged| &charged.event));
+        events.map(|event| event.person_id).collect()
     }
 
     /// Writes each table once.
@@ -199,7 +208,7 @@ impl Books {
         sql::update_guards(tx, &guards).await?;
         sql::insert_payments(tx, &payments).await?;
         sql::insert_events(tx, &self.events).await?;
-        sql::insert_purchases(tx, &self.purchases).await?;
+        sql::insert_purchases(tx, &self.charges).await?;
         for given in &self.given_back {
             sql::add_given_back(tx, given).await?;
         }

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use domain::feed::EventKind;
 use domain::payment::{Attempt, NewPayment, Payer, PayerGuard, PayingAccount, Payment, Policy, Proof, State};
 use domain::purchase::{LineItem, Terminal};
 use domain::{AttemptId, LegId, Money, OneTimeCode, PaymentId, PersonId, PhoneNumber, Reason, Timestamp};
@@ -130,11 +129,9 @@ fn live(books: &mut Books, past: &PastPayment, new: NewPayment, code: &NewCode, 
         leg_id: past.leg_id,
     };
     books.change(past.id, |payment, _| payment.authorize(&attempt, &mut guard, past.authorized_at, policy))??;
-    books.change(past.id, |payment, _| payment.commit(past.decided_at, policy))?;
+    books.change(past.id, |payment, payer| payment.commit(payer, past.decided_at, policy))?;
     let committed = books.payment(past.id).cloned().ok_or(Reason::PaymentUnknown)?;
-    let purchase = Arc::new(committed.purchase().ok_or(committed.refusal.unwrap_or(Reason::Fault))?);
-    books.record(purchase.clone(), past.terminal.clone());
-    books.tell(&committed, EventKind::Charge(purchase), past.decided_at, None).ok_or(Reason::PayerUnavailable)?;
+    books.record(&committed).ok_or(committed.refusal.unwrap_or(Reason::PayerUnavailable))?;
     books.change(past.id, |payment, _| payment.posted(past.posted_at))?;
     let posted = books.payment(past.id).is_some_and(|payment| payment.state == State::Posted);
     if posted { Ok(()) } else { Err(Reason::Fault) }
@@ -230,12 +227,12 @@ mod tests {
             let (ids, kind) = ([0, 1].map(|column| row.id(column).unwrap()), row.text(2).unwrap());
             rows.push(format!("{ids:?} {kind} {:?}", [3, 4].map(|column| row.int(column).unwrap())));
         }
-        let purchases = "SELECT person_id, payment_id, merchant, items, occurred_at, amount_minor FROM purchases \
-                         ORDER BY person_id, occurred_at";
+        let purchases = "SELECT person_id, payment_id, merchant, items, occurred_at, amount_minor, sequence FROM purchases \
+                         ORDER BY person_id, sequence";
         for row in hub.store.fetch(purchases, Vec::new()).await.unwrap() {
             let ids = [0, 1].map(|column| row.id(column).unwrap());
             let texts = [2, 3].map(|column| row.text(column).unwrap());
-            rows.push(format!("{ids:?} {texts:?} {:?}", [4, 5].map(|column| row.int(column).unwrap())));
+            rows.push(format!("{ids:?} {texts:?} {:?}", [4, 5, 6].map(|column| row.int(column).unwrap())));
         }
         rows
     }
@@ -280,7 +277,7 @@ mod tests {
                 register(&hub, &plan.persons).await;
                 Past::new(&hub.store, hub.keys.clone()).add(&plan.payments(30)).await.unwrap();
                 let rows = rows(&hub).await;
-                assert_eq!(rows.len(), 30 * 4);
+                assert_eq!(rows.len(), 30 * 3);
                 found.lock().unwrap().push((seed, rows));
             })
             .await;

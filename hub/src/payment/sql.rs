@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
 use domain::payment::{Challenge, Charge, Kind, PayerGuard, Payment, State};
-use domain::purchase::{Purchase, Terminal};
+use domain::purchase::Terminal;
 use domain::text::Line;
 use domain::{
     AccountId, AttemptId, BankId, Currency, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp,
@@ -31,6 +31,7 @@ pub(super) const PAYMENTS: Table = Table {
         "refusal",
         "leg_id",
         "reversal_leg_id",
+        "charge_sequence",
         "decide_before",
         "due_at",
         "tries",
@@ -54,7 +55,7 @@ pub(super) const PAYMENTS: Table = Table {
 };
 
 /// What changes of a payment after it was taken in, up to `logged_at`.
-pub(super) const PAYMENT_STATES: Table = PAYMENTS.changing(16);
+pub(super) const PAYMENT_STATES: Table = PAYMENTS.changing(17);
 
 const PAYERS: Table = Table {
     name: "payers",
@@ -70,9 +71,10 @@ const EVENTS: Table = Table {
 
 const PURCHASES: Table = Table {
     name: "purchases",
-    key: &["person_id", "occurred_at", "payment_id"],
+    key: &["person_id", "sequence"],
     columns: &[
         "person_id",
+        "sequence",
         "occurred_at",
         "payment_id",
         "version",
@@ -94,7 +96,7 @@ macro_rules! select_payments {
             "SELECT payment_id, version, state, kind, terminal_id, fingerprint, person_id, currency, amount_minor, \
              refunded_minor, original_id, merchant, items, reference, created_at, decided_at, code_mac, \
              code_expires_at, attempts_left, attempt_ids, refusal, bank_id, account_id, account_masked, leg_id, \
-             reversal_leg_id, decide_before, due_at, tries, logged_at FROM payments WHERE ",
+             reversal_leg_id, decide_before, due_at, tries, logged_at, charge_sequence FROM payments WHERE ",
             $tail
         )
     };
@@ -199,6 +201,7 @@ fn read_payment(row: &Row) -> Result<Stored<Payment>, StoreError> {
         attempts: read_attempts(&row.bytes(19)?),
         refusal: refusal.map(|code| Reason::from_code(&code).ok_or_else(|| unreadable(20, &code))).transpose()?,
         charge: read_charge(row)?,
+        charge_sequence: row.maybe_int(30)?,
         decide_before: row.maybe_time(26)?,
         due_at: row.maybe_time(27)?,
         tries: u32::try_from(row.int(28)?).unwrap_or(u32::MAX),
@@ -302,6 +305,7 @@ fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
         payment.refusal.map(|reason| reason.code().to_owned()).into(),
         charge.and_then(|charge| charge.leg_id).map(LegId::uuid).into(),
         charge.and_then(|charge| charge.reversal_leg_id).map(LegId::uuid).into(),
+        payment.charge_sequence.into(),
         payment.decide_before.into(),
         payment.due_at.into(),
         i64::from(payment.tries).into(),
@@ -382,10 +386,19 @@ pub(crate) async fn insert_events(tx: &mut Tx, events: &[NewEvent]) -> Result<()
     tx.insert(&EVENTS, events.iter().map(write).collect()).await
 }
 
-pub(crate) async fn insert_purchases(tx: &mut Tx, sold: &[(Arc<Purchase>, Arc<Terminal>)]) -> Result<(), StoreError> {
-    let write = |(purchase, seller): &(Arc<Purchase>, Arc<Terminal>)| {
-        vec![
+/// A charge and who charged: the record of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Charged {
+    pub event: Arc<Event>,
+    pub seller: Arc<Terminal>,
+}
+
+pub(crate) async fn insert_purchases(tx: &mut Tx, charges: &[Charged]) -> Result<(), StoreError> {
+    let write = |Charged { event, seller }: &Charged| {
+        let EventKind::Charge(purchase) = &event.kind else { return None };
+        Some(vec![
             purchase.person_id.uuid().into(),
+            event.sequence.into(),
             purchase.occurred_at.into(),
             purchase.payment_id.uuid().into(),
             1_i64.into(),
@@ -398,29 +411,24 @@ pub(crate) async fn insert_purchases(tx: &mut Tx, sold: &[(Arc<Purchase>, Arc<Te
             purchase.merchant.category.as_str().into(),
             purchase.terminal_id.as_str().into(),
             snapshot::items_to_json(&purchase.items).into(),
-        ]
+        ])
     };
-    tx.insert(&PURCHASES, sold.iter().map(write).collect()).await
+    tx.insert(&PURCHASES, charges.iter().filter_map(write).collect()).await
 }
 
 /// Money that came back to a purchase in the record.
 #[derive(Clone, Debug)]
 pub(super) struct GivenBack {
     pub person_id: PersonId,
-    pub occurred_at: Timestamp,
-    pub payment_id: PaymentId,
+    /// The place of the charge in the person's feed.
+    pub sequence: i64,
     pub amount_minor: i64,
 }
 
 pub(super) async fn add_given_back(tx: &mut Tx, given: &GivenBack) -> Result<(), StoreError> {
     let sql = "UPDATE purchases SET given_back_minor = given_back_minor + $1, version = version + 1 \
-               WHERE person_id = $2 AND occurred_at = $3 AND payment_id = $4";
-    let args = vec![
-        given.amount_minor.into(),
-        given.person_id.uuid().into(),
-        given.occurred_at.into(),
-        given.payment_id.uuid().into(),
-    ];
+               WHERE person_id = $2 AND sequence = $3";
+    let args = vec![given.amount_minor.into(), given.person_id.uuid().into(), given.sequence.into()];
     match tx.execute(sql, args).await? {
         1 => Ok(()),
         _ => Err(StoreError::Refused("a payment that is committed has no purchase".to_owned())),

@@ -201,7 +201,7 @@ impl StepSet for PaymentSteps {
             outcomes = self.decide_all(&mut books, steps, tx.now())?;
         }
         self.chain.lock().await.append(tx, std::mem::take(&mut books.log)).await?;
-        self.feed.announce(tx, &books.told()).await?;
+        self.feed.announce(tx, &books.told());
         recent.wrote(books.write(tx).await?);
         for (before, _) in steps.iter().filter_map(Step::durable_point) {
             fault::point(before);
@@ -349,12 +349,12 @@ impl PaymentSteps {
     }
 
     fn held(&self, books: &mut Books, id: PaymentId, now: Timestamp) -> Outcome {
-        let outcome = settle(books, id, |payment| payment.commit(now, &self.policy));
+        let outcome = match books.change(id, |payment, payer| payment.commit(payer, now, &self.policy)) {
+            Ok(settled) => Outcome { settled, ..Outcome::of(found(books, id)) },
+            Err(reason) => Outcome::of(Err(reason)),
+        };
         let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
-        let (Some(purchase), Some(seller)) = (payment.purchase(), payment.seller.clone()) else { return outcome };
-        let purchase = Arc::new(purchase);
-        books.record(purchase.clone(), seller);
-        let event = books.tell(payment, EventKind::Charge(purchase), now, None);
+        let event = books.record(payment);
         Outcome { event, ..outcome }
     }
 }
@@ -461,13 +461,8 @@ fn given_back(
     reversal: bool,
 ) -> Option<Arc<Event>> {
     let merchant = payment.seller.as_ref()?.merchant.clone();
-    let occurred_at = books.payment(original)?.decided_at?;
-    books.give_back(GivenBack {
-        person_id: payment.person_id?,
-        occurred_at,
-        payment_id: original,
-        amount_minor: payment.amount.minor,
-    });
+    let sequence = books.payment(original)?.charge_sequence?;
+    books.give_back(GivenBack { person_id: payment.person_id?, sequence, amount_minor: payment.amount.minor });
     let kind = EventKind::GiveBack { payment_id: original, amount: payment.amount, reversal, merchant };
     books.tell(payment, kind, now, None)
 }

@@ -160,7 +160,8 @@ impl Desk {
     }
 
     async fn events(&self) -> Vec<(i64, String)> {
-        let sql = "SELECT sequence, kind FROM events WHERE person_id = $1 ORDER BY sequence";
+        let sql = "SELECT sequence, kind FROM events WHERE person_id = $1 \
+                   UNION ALL SELECT sequence, 'CHARGE' FROM purchases WHERE person_id = $1 ORDER BY sequence";
         let rows = self.store.fetch(sql, vec![self.person.uuid().into()]).await.unwrap();
         rows.iter().map(|row| (row.int(0).unwrap(), row.text(1).unwrap())).collect()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::feed::{Event, EventKind, OneTimeCode};
 use domain::payment::{Charge, Kind, Payment, State};
-use domain::purchase::{CategoryCode, LineItem, Location, Merchant, Purchase, Terminal};
+use domain::purchase::{CategoryCode, LineItem, Location, Merchant, Terminal};
 use domain::text::Line;
 use domain::{AccountId, BankId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp};
 use server_kit::keystore::KeyName;
@@ -13,7 +13,7 @@ use server_kit::store::{Dialect, StoreError, Tx};
 
 use super::TestHub;
 use crate::feed::Feed;
-use crate::payment::sql::{NewEvent, Stored, insert_events, insert_purchases, put_payments};
+use crate::payment::sql::{Charged, NewEvent, Stored, insert_events, insert_purchases, put_payments};
 
 /// What happens to a person, in this order and again from the beginning.
 const STORY: [Sort; 4] = [Sort::Code, Sort::Charge, Sort::Refund, Sort::Reversal];
@@ -70,7 +70,8 @@ pub(crate) struct Past {
 struct Written {
     payments: Vec<Stored<Payment>>,
     events: Vec<NewEvent>,
-    purchases: Vec<(Arc<Purchase>, Arc<Terminal>)>,
+    charges: Vec<Charged>,
+    told: Vec<Arc<Event>>,
 }
 
 impl Past {
@@ -118,10 +119,10 @@ impl Past {
         }
         put_payments(&mut tx, &written.payments).await?;
         insert_events(&mut tx, &written.events).await?;
-        insert_purchases(&mut tx, &written.purchases).await?;
-        self.feed.announce(&mut tx, persons).await?;
+        insert_purchases(&mut tx, &written.charges).await?;
+        self.feed.announce(&mut tx, persons);
         tx.commit().await?;
-        Ok(written.events.into_iter().map(|new| new.event).collect())
+        Ok(written.told)
     }
 
     fn event(&self, written: &mut Written, person_id: PersonId, sequence: i64, at: Timestamp, expires_at: Timestamp) {
@@ -130,7 +131,7 @@ impl Past {
         let amount = Money::new(Currency::CNY, 100 * sequence);
         let sort = STORY[(sequence - 1) as usize % STORY.len()];
         let kind = if let Sort::Refund = sort { Kind::Refund { original } } else { Kind::Purchase };
-        let payment = payment(person_id, payment_id, kind, amount, at);
+        let mut payment = payment(person_id, payment_id, kind, amount, at);
         let merchant = terminal().merchant;
         let mut sealed_code = None;
         let kind = match sort {
@@ -141,16 +142,21 @@ impl Past {
                 EventKind::Code { payment_id, code, amount, merchant, expires_at }
             }
             Sort::Charge => {
-                let purchase = Arc::new(payment.purchase().unwrap());
-                written.purchases.push((purchase.clone(), Arc::new(terminal())));
-                EventKind::Charge(purchase)
+                payment.charge_sequence = Some(sequence);
+                EventKind::Charge(Arc::new(payment.purchase().unwrap()))
             }
             Sort::Refund => EventKind::GiveBack { payment_id: original, amount, reversal: false, merchant },
             Sort::Reversal => EventKind::GiveBack { payment_id, amount, reversal: true, merchant },
         };
         let event = Arc::new(Event { person_id, sequence, occurred_at: at, kind });
         written.payments.push(Stored { value: payment, version: 0, logged_at: Vec::new() });
-        written.events.push(NewEvent { event, sealed_code, payment_id });
+        written.told.push(event.clone());
+        match sort {
+            Sort::Charge => written.charges.push(Charged { event, seller: Arc::new(terminal()) }),
+            Sort::Code | Sort::Refund | Sort::Reversal => {
+                written.events.push(NewEvent { event, sealed_code, payment_id });
+            }
+        }
     }
 }
 
@@ -189,6 +195,7 @@ fn payment(person_id: PersonId, id: PaymentId, kind: Kind, amount: Money, at: Ti
             leg_id: Some(LegId::from_uuid(id.uuid())),
             reversal_leg_id: None,
         }),
+        charge_sequence: None,
         decide_before: None,
         due_at: None,
         tries: 0,

@@ -56,8 +56,8 @@ impl Column {
     }
 }
 
-/// One array for each column of the rows.
-pub(super) fn arrays(rows: Vec<Vec<Value>>) -> Result<PgArguments, StoreError> {
+/// Adds one array for each column of the rows.
+pub(super) fn add_arrays(rows: Vec<Vec<Value>>, arguments: &mut PgArguments) -> Result<(), StoreError> {
     let mut columns: Vec<Column> = rows.first().map_or_else(Vec::new, |row| row.iter().map(Column::like).collect());
     for row in rows {
         if row.len() != columns.len() {
@@ -67,11 +67,10 @@ pub(super) fn arrays(rows: Vec<Vec<Value>>) -> Result<PgArguments, StoreError> {
             column.push(value)?;
         }
     }
-    let mut arguments = PgArguments::default();
     for column in columns {
-        column.add_to(&mut arguments).map_err(|error| StoreError::Refused(error.to_string()))?;
+        column.add_to(arguments).map_err(|error| StoreError::Refused(error.to_string()))?;
     }
-    Ok(arguments)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -80,8 +79,9 @@ mod tests {
 
     #[test]
     fn rows_that_do_not_fit_together_are_refused() {
-        assert!(arrays(vec![vec![Value::Int(1)], vec![Value::MaybeInt(None)]]).is_ok());
-        assert!(arrays(vec![vec![Value::Int(1)], vec![Value::Text(String::new())]]).is_err());
-        assert!(arrays(vec![vec![Value::Int(1)], Vec::new()]).is_err());
+        let added = |rows| add_arrays(rows, &mut PgArguments::default());
+        assert!(added(vec![vec![Value::Int(1)], vec![Value::MaybeInt(None)]]).is_ok());
+        assert!(added(vec![vec![Value::Int(1)], vec![Value::Text(String::new())]]).is_err());
+        assert!(added(vec![vec![Value::Int(1)], Vec::new()]).is_err());
     }
 }

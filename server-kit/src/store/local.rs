@@ -113,17 +113,17 @@ impl LocalTx {
         Ok(rows)
     }
 
-    /// Writes the rows and gives the number that it touched.
-    pub(super) fn write(&mut self, table: &Table, written: Written, rows: &[Vec<Value>]) -> Result<u64, StoreError> {
+    /// Writes the rows; each must be new, or at the version before.
+    pub(super) fn write(&mut self, table: &Table, written: Written, rows: &[Vec<Value>]) -> Result<(), StoreError> {
         let mut statement = self.prepared(&table.sql(written, Shape::Row))?;
         let mut touched = 0;
         for row in rows {
             for (place, value) in (1..).zip(row) {
                 statement.raw_bind_parameter(place, value)?;
             }
-            touched += statement.raw_execute()? as u64;
+            touched += statement.raw_execute()?;
         }
-        Ok(touched)
+        if touched == rows.len() { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
     pub(super) fn commit(mut self) -> Result<(), StoreError> {

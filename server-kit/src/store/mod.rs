@@ -12,6 +12,7 @@ mod listen;
 mod local;
 mod open;
 mod owner;
+mod remote;
 mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -40,6 +41,7 @@ pub use writer::{GroupWriter, StepSet, WriterOptions};
 
 use lent::Lent;
 use local::Local;
+use remote::RemoteTx;
 use tx::Inner;
 
 /// How long a read may take, with the wait for a connection.
@@ -100,9 +102,8 @@ impl Store {
                 Ok(Tx { inner: Inner::Sqlite(tx), now: self.clock.now() })
             }
             Pools::Postgres { write, .. } => {
-                let mut lent = Lent::by(write).await?;
-                let now = lent.begin().await?;
-                Ok(Tx { inner: Inner::Postgres(lent), now })
+                let (tx, now) = RemoteTx::begin(write).await?;
+                Ok(Tx { inner: Inner::Postgres(tx), now })
             }
         }
     }

@@ -20,8 +20,9 @@ pub(super) const VERSION: &str = "version";
 pub(super) enum Shape {
     /// One row, a place for each value: SQLite runs the same statement for each row of a set.
     Row,
-    /// One array for each column, as PostgreSQL has them: one statement for any number of rows.
-    Arrays,
+    /// One array for each column, as PostgreSQL has them: one statement for any number of rows. So many places of the
+    /// statement come before them.
+    Arrays { after: usize },
 }
 
 /// How rows are written.
@@ -53,9 +54,9 @@ impl Table {
     fn rows_sql(&self, shape: Shape) -> String {
         match shape {
             Shape::Row => format!("VALUES ({})", places(self.columns.len()).join(", ")),
-            Shape::Arrays => {
+            Shape::Arrays { after } => {
                 // In the list of a SELECT, and not `FROM UNNEST($1, …)`, which first copies each array into a store of its own.
-                let arrays: Vec<String> = (1..=self.columns.len()).map(|n| format!("UNNEST(${n})")).collect();
+                let arrays: Vec<String> = (1..=self.columns.len()).map(|n| format!("UNNEST(${})", after + n)).collect();
                 format!("SELECT {}", arrays.join(", "))
             }
         }
@@ -71,7 +72,7 @@ impl Table {
     fn update_sql(&self, shape: Shape) -> String {
         let (from, given) = match shape {
             Shape::Row => (String::new(), places(self.columns.len())),
-            Shape::Arrays => {
+            Shape::Arrays { .. } => {
                 let from = format!(" FROM ({}) AS v({})", self.rows_sql(shape), self.columns.join(", "));
                 (from, self.columns.iter().map(|column| format!("v.{column}")).collect())
             }
@@ -121,7 +122,7 @@ mod tests {
         let insert = "INSERT INTO accounts (id, balance, version) ";
         let row = ACCOUNTS.put_sql(Shape::Row);
         assert_eq!(row, format!("{insert}VALUES (?1, ?2, ?3){update}"));
-        let arrays = ACCOUNTS.put_sql(Shape::Arrays);
+        let arrays = ACCOUNTS.put_sql(Shape::Arrays { after: 0 });
         assert_eq!(arrays, format!("{insert}SELECT UNNEST($1), UNNEST($2), UNNEST($3){update}"));
     }
 
@@ -132,9 +133,9 @@ mod tests {
             "UPDATE accounts SET balance = ?2, version = ?3 WHERE accounts.id = ?1 AND accounts.version = ?3 - 1"
         );
         assert_eq!(
-            ACCOUNTS.sql(Written::Update, Shape::Arrays),
+            ACCOUNTS.sql(Written::Update, Shape::Arrays { after: 4 }),
             "UPDATE accounts SET balance = v.balance, version = v.version \
-             FROM (SELECT UNNEST($1), UNNEST($2), UNNEST($3)) AS v(id, balance, version) \
+             FROM (SELECT UNNEST($5), UNNEST($6), UNNEST($7)) AS v(id, balance, version) \
              WHERE accounts.id = v.id AND accounts.version = v.version - 1"
         );
     }

@@ -105,6 +105,7 @@ async fn a_put_over_another_version_is_a_conflict_and_leaves_nothing() {
         for version in [1, 3] {
             let mut tx = store.begin().await.unwrap();
             let put = tx.put(&COUNTERS, vec![counter(2, 1, 1), counter(1, version, 9)]).await;
+            let put = put.and(tx.flush().await);
             assert!(matches!(put, Err(StoreError::Conflict)), "{put:?}");
             drop(tx);
         }
@@ -129,9 +130,37 @@ async fn an_update_changes_its_own_columns_over_the_version_before_and_nothing_e
         for stale in [row(5, 2, 9), row(5, 4, 9), row(5000, 2, 9)] {
             let mut tx = store.begin().await.unwrap();
             let updated = tx.update(&TOTALS, vec![row(6, 3, 9), stale]).await;
+            let updated = updated.and(tx.flush().await);
             assert!(matches!(updated, Err(StoreError::Conflict)), "{updated:?}");
         }
         assert_eq!(totals(&store).await, all);
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_sees_what_it_has_written_and_may_write_a_row_twice() {
+    const OWNERS: Table = Table { name: "owners", key: &["name"], columns: &["name", "mark"] };
+    for database in databases().await {
+        let store = open(&database).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.insert(&COUNTERS, vec![counter(1, 1, 1), counter(2, 1, 1)]).await.unwrap();
+        tx.insert(&OWNERS, vec![vec!["me".into(), id(1).into()]]).await.unwrap();
+        let missing = tx.update(&COUNTERS, vec![counter(2, 2, 5), counter(3, 2, 5)]).await;
+        let missing = missing.and(tx.flush().await);
+        assert!(matches!(missing, Err(StoreError::Conflict)), "{missing:?}");
+        drop(tx);
+        assert!(totals(&store).await.is_empty());
+
+        let mut tx = store.begin().await.unwrap();
+        tx.insert(&COUNTERS, vec![counter(1, 1, 1), counter(2, 1, 1)]).await.unwrap();
+        tx.insert(&OWNERS, vec![vec!["me".into(), id(1).into()]]).await.unwrap();
+        tx.update(&COUNTERS, vec![counter(2, 2, 5)]).await.unwrap();
+        tx.insert(&COUNTERS, vec![counter(3, 1, 1)]).await.unwrap();
+        let owners = tx.fetch("SELECT mark FROM owners WHERE name = 'me'", Vec::new()).await.unwrap();
+        assert_eq!(owners[0].id(0).unwrap(), id(1));
+        assert_eq!(tx.fetch("SELECT id FROM counters", Vec::new()).await.unwrap().len(), 3);
+        tx.commit().await.unwrap();
+        assert_eq!(totals(&store).await, [(id(1), 1, 1), (id(2), 2, 5), (id(3), 1, 1)]);
     }
 }
 

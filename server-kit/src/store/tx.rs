@@ -3,14 +3,13 @@
 use std::cmp::Ordering;
 
 use domain::Timestamp;
+use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr};
 
-use super::columns::arrays;
-use super::lent::{Lent, bounded};
 use super::local::LocalTx;
-use super::table::{Shape, Written};
+use super::remote::RemoteTx;
+use super::table::Written;
 use super::{Dialect, Keys, Row, StoreError, Table, Value};
 
 /// One transaction. Dropped without [`Tx::commit`] it leaves nothing behind.
@@ -24,7 +23,7 @@ pub struct Tx {
 #[derive(Debug)]
 pub(super) enum Inner {
     Sqlite(LocalTx),
-    Postgres(Lent),
+    Postgres(RemoteTx),
 }
 
 /// A query that loads the rows that a set of keys names.
@@ -56,10 +55,7 @@ impl Tx {
     pub async fn fetch(&mut self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match &mut self.inner {
             Inner::Sqlite(tx) => tx.fetch(sql, &args),
-            Inner::Postgres(tx) => {
-                let rows = bounded(sqlx::query_with(sql, postgres_arguments(args)?).fetch_all(tx.get()?)).await?;
-                Ok(rows.into_iter().map(Row::Postgres).collect())
-            }
+            Inner::Postgres(tx) => tx.fetch(sql, args).await,
         }
     }
 
@@ -67,10 +63,7 @@ impl Tx {
     pub async fn execute(&mut self, sql: &'static str, args: Vec<Value>) -> Result<u64, StoreError> {
         match &mut self.inner {
             Inner::Sqlite(tx) => tx.execute(sql, &args),
-            Inner::Postgres(tx) => {
-                let done = bounded(sqlx::query_with(sql, postgres_arguments(args)?).execute(tx.get()?)).await?;
-                Ok(done.rows_affected())
-            }
+            Inner::Postgres(tx) => tx.execute(sql, args).await,
         }
     }
 
@@ -80,37 +73,26 @@ impl Tx {
         if keys.len() == 0 {
             return Ok(Vec::new());
         }
-        let tx = match &mut self.inner {
-            Inner::Sqlite(tx) => return tx.load(load, keys),
-            Inner::Postgres(tx) => tx,
-        };
-        // An array is one parameter, so one prepared statement serves every size.
-        let lock = if load.lock { " FOR UPDATE" } else { "" };
-        let sql = AssertSqlSafe(format!("{} = ANY($1){}{lock}", load.select, load.tail)).into_sql_str();
-        let mut args = PgArguments::default();
-        match keys {
-            Keys::Ids(ids) => args.add(ids),
-            Keys::Names(names) => args.add(names),
-            Keys::Blobs(blobs) => args.add(blobs),
+        match &mut self.inner {
+            Inner::Sqlite(tx) => tx.load(load, keys),
+            Inner::Postgres(tx) => tx.load(load, keys).await,
         }
-        .map_err(|error| StoreError::Refused(error.to_string()))?;
-        let rows = bounded(sqlx::query_with(sql, args).fetch_all(tx.get()?)).await?;
-        Ok(rows.into_iter().map(Row::Postgres).collect())
     }
 
-    /// Adds rows. A key that is there already is a [`StoreError::Conflict`].
+    /// Adds rows. A key that is there already is a [`StoreError::Conflict`], here or at the [`flush`](Tx::flush).
     pub async fn insert(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
         self.write(table, rows, Written::Insert).await
     }
 
     /// Adds the rows of version 1 and updates the others, each guarded by its version. If any row is not at the version
-    /// before, it is a [`StoreError::Conflict`] and the transaction is to be dropped.
+    /// before, it is a [`StoreError::Conflict`], here or at the [`flush`](Tx::flush), and the transaction is to be dropped.
     pub async fn put(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
         self.write(table, rows, Written::Put).await
     }
 
     /// Updates rows that are there, each guarded by its version, in the columns that the table names; the others stay. If any
-    /// row is not at the version before, it is a [`StoreError::Conflict`] and the transaction is to be dropped.
+    /// row is not at the version before, it is a [`StoreError::Conflict`], here or at the [`flush`](Tx::flush), and the
+    /// transaction is to be dropped.
     pub async fn update(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
         self.write(table, rows, Written::Update).await
     }
@@ -126,19 +108,32 @@ impl Tx {
         // In key order, so that two replicas that write the same new rows wait for each other instead of deadlocking.
         let key_columns = table.key.len();
         rows.sort_by(|a, b| compare_keys(a.get(..key_columns), b.get(..key_columns)));
-        let count = rows.len() as u64;
-        let touched = match &mut self.inner {
-            Inner::Postgres(tx) => {
-                let sql = AssertSqlSafe(table.sql(written, Shape::Arrays));
-                bounded(sqlx::query_with(sql, arrays(rows)?).execute(tx.get()?)).await?.rows_affected()
-            }
-            Inner::Sqlite(tx) => tx.write(table, written, &rows)?,
-        };
-        if touched == count { Ok(()) } else { Err(StoreError::Conflict) }
+        match &mut self.inner {
+            Inner::Sqlite(tx) => tx.write(table, written, &rows),
+            Inner::Postgres(tx) => tx.write(table, written, rows).await,
+        }
+    }
+
+    /// Tells those who listen on the channel, when and if the transaction commits. SQLite has neither NOTIFY nor anybody to
+    /// notify.
+    pub fn notify(&mut self, channel: &'static str, notice: String) {
+        if let Inner::Postgres(tx) = &mut self.inner {
+            tx.notify(channel, notice);
+        }
+    }
+
+    /// Writes what was given to be written and may wait for the end: on PostgreSQL only this, a query or the commit says
+    /// whether a row was in the way.
+    pub async fn flush(&mut self) -> Result<(), StoreError> {
+        match &mut self.inner {
+            Inner::Sqlite(_) => Ok(()),
+            Inner::Postgres(tx) => tx.flush().await,
+        }
     }
 
     /// Makes the transaction durable. When this returns `Ok` it is on disk.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.flush().await?;
         let done = match self.inner {
             Inner::Sqlite(tx) => tx.commit(),
             Inner::Postgres(tx) => tx.commit().await,
@@ -150,7 +145,7 @@ impl Tx {
     }
 }
 
-fn compare_keys(a: Option<&[Value]>, b: Option<&[Value]>) -> Ordering {
+pub(super) fn compare_keys(a: Option<&[Value]>, b: Option<&[Value]>) -> Ordering {
     let pairs = a.unwrap_or_default().iter().zip(b.unwrap_or_default());
     pairs.map(|(a, b)| compare_values(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }

@@ -286,6 +286,8 @@ impl<S: StepSet> Task<S> {
         let prepared = timeout(self.left(watch), async {
             let mut tx = self.store.begin().await?;
             let outcomes = self.set.run(&mut tx, steps).await?;
+            // So that what the commit finds out is about the commit.
+            tx.flush().await?;
             Ok::<_, StoreError>((tx, outcomes))
         });
         let (tx, outcomes) = prepared.await.unwrap_or_else(|_| Err(self.too_late()))?;
@@ -308,6 +310,7 @@ impl<S: StepSet> Task<S> {
         let prepared = timeout(self.left(&watch), async {
             let mut tx = self.store.begin().await?;
             self.set.upkeep(&mut tx).await?;
+            tx.flush().await?;
             Ok::<_, StoreError>(tx)
         });
         let done = match prepared.await.unwrap_or_else(|_| Err(self.too_late())) {

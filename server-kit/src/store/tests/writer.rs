@@ -240,6 +240,7 @@ async fn a_row_that_is_locked_is_said_to_be_locked_within_a_second_or_so() {
     let store = open(&database).await;
     let mut holder = store.begin().await.unwrap();
     holder.put(&COUNTERS, vec![counter(1, 1, 1)]).await.unwrap();
+    holder.flush().await.unwrap();
     let (writer, _task) = GroupWriter::start(store.clone(), Arc::new(Adding::default()), WriterOptions::default());
     let watch = Stopwatch::start();
     let answers = join_all([(1, 5), (2, 5)].map(|step| writer.write(step))).await;

@@ -1,0 +1,130 @@
+//! What is compared is measured in turn, a little at a time, and the medians are told: whatever else the machine does meanwhile slows
+//! one as much as the other.
+
+use std::time::Duration;
+
+use super::payments::Seen;
+use super::postgres::Tpcb;
+use super::scene::Scene;
+use super::usage::Usage;
+use super::{BenchError, BenchOptions, WARM_UP, ceiling};
+
+/// Into so many parts each measurement is cut.
+const ROUNDS: u32 = 5;
+
+/// One engine's rounds.
+#[derive(Debug, Default)]
+pub struct Rounds {
+    rounds: Vec<Round>,
+    /// What the payers of all rounds saw.
+    pub seen: Seen,
+    pub processes: Vec<ProcessUsage>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    empty_calls_per_second: f64,
+    payments_per_second: f64,
+    tpcb_tps: Option<f64>,
+}
+
+/// What one process used.
+#[derive(Debug)]
+pub struct ProcessUsage {
+    pub name: String,
+    pub cpu_per_payment: Duration,
+    pub peak_kib: u64,
+}
+
+impl Rounds {
+    pub fn empty_calls_per_second(&self) -> f64 {
+        median(self.rounds.iter().map(|round| round.empty_calls_per_second).collect())
+    }
+
+    pub fn payments_per_second(&self) -> f64 {
+        median(self.rounds.iter().map(|round| round.payments_per_second).collect())
+    }
+
+    pub fn tpcb_tps(&self) -> Option<f64> {
+        self.rounds.iter().map(|round| round.tpcb_tps).collect::<Option<Vec<f64>>>().map(median)
+    }
+
+    /// Payments as a share of a third of the empty calls of the same round.
+    pub fn to_a_third_of_empty_calls(&self) -> f64 {
+        let ratio = |round: &Round| round.payments_per_second / (round.empty_calls_per_second / 3.0);
+        median(self.rounds.iter().map(ratio).collect())
+    }
+
+    /// Payments as a share of pgbench's transactions in the same round.
+    pub fn to_tpcb(&self) -> Option<f64> {
+        let ratio = |round: &Round| Some(round.payments_per_second / round.tpcb_tps?);
+        self.rounds.iter().map(ratio).collect::<Option<Vec<f64>>>().map(median)
+    }
+}
+
+/// Measures empty calls, payments and, if there is one, pgbench in turn.
+pub async fn measure(scene: &mut Scene, tpcb: Option<&Tpcb>, options: &BenchOptions) -> Result<Rounds, BenchError> {
+    let span = options.span / ROUNDS;
+    scene.pay(WARM_UP).await?;
+    let mut measured = Rounds::default();
+    let mut used: Vec<(String, Usage)> = Vec::new();
+    for _ in 0..ROUNDS {
+        let (empty_calls_per_second, _) = ceiling::run(&scene.channels, options.in_flight, span).await?;
+        let before = scene.usages();
+        let (seen, elapsed) = scene.pay(span).await?;
+        add_usages(&mut used, before, scene.usages());
+        let tpcb_tps = match tpcb {
+            Some(tpcb) => Some(tpcb.run(span).await?),
+            None => None,
+        };
+        let payments_per_second = seen.approved.count() as f64 / elapsed.as_secs_f64();
+        measured.rounds.push(Round { empty_calls_per_second, payments_per_second, tpcb_tps });
+        measured.seen.merge(&seen);
+    }
+    let payments = u32::try_from(measured.seen.approved.count()).unwrap_or(u32::MAX).max(1);
+    let of_each = |(name, used): (String, Usage)| ProcessUsage {
+        name,
+        cpu_per_payment: used.cpu / payments,
+        peak_kib: used.peak_kib,
+    };
+    measured.processes = used.into_iter().map(of_each).collect();
+    Ok(measured)
+}
+
+/// Adds what each process used between two looks at it.
+fn add_usages(used: &mut Vec<(String, Usage)>, before: Vec<(String, Usage)>, after: Vec<(String, Usage)>) {
+    for ((name, after), (_, before)) in after.into_iter().zip(before) {
+        let cpu = after.cpu.saturating_sub(before.cpu);
+        match used.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum = Usage { cpu: sum.cpu + cpu, peak_kib: after.peak_kib },
+            None => used.push((name, Usage { cpu, peak_kib: after.peak_kib })),
+        }
+    }
+}
+
+/// The one in the middle; nothing of nothing.
+pub fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_unstable_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_of_the_same_round_and_the_median_of_them_is_told() {
+        let round = |empty: f64, payments: f64, tpcb: f64| Round {
+            empty_calls_per_second: empty,
+            payments_per_second: payments,
+            tpcb_tps: Some(tpcb),
+        };
+        // The machine is slow in the second round, and one figure of the third is off.
+        let rounds = vec![round(300.0, 25.0, 50.0), round(30.0, 3.0, 6.0), round(300.0, 90.0, 30.0)];
+        let rounds = Rounds { rounds, ..Rounds::default() };
+        assert!((rounds.to_a_third_of_empty_calls() - 0.3).abs() < 1e-9);
+        assert!((rounds.to_tpcb().unwrap() - 0.5).abs() < 1e-9);
+        assert!((rounds.payments_per_second() - 25.0).abs() < 1e-9);
+        assert_eq!(Rounds::default().to_tpcb(), Some(0.0));
+    }
+}
