@@ -14,6 +14,25 @@ pub struct Bitmap(u128);
 
 const SECONDARY: u128 = 1 << 127;
 
+/// By halves, since a machine counts zeros in 64 bits at a time.
+struct Fields {
+    primary: u64,
+    secondary: u64,
+}
+
+impl Iterator for Fields {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        let (rest, first) = if self.primary == 0 { (&mut self.secondary, 65) } else { (&mut self.primary, 1) };
+        let zeros = rest.leading_zeros();
+        // None once all bits are gone.
+        *rest &= !(1_u64 << 63).checked_shr(zeros)?;
+        Some(first + zeros as u8)
+    }
+}
+
 impl Bitmap {
     pub fn has(self, field: u8) -> bool {
         (2..=LAST_FIELD).contains(&field) && self.0 & bit(field) != 0
@@ -25,15 +44,8 @@ impl Bitmap {
 
     /// The fields, in order.
     pub fn fields(self) -> impl Iterator<Item = u8> {
-        let mut rest = self.0 & !SECONDARY;
-        std::iter::from_fn(move || {
-            let field = rest.leading_zeros() as u8 + 1;
-            if rest == 0 {
-                return None;
-            }
-            rest &= !bit(field);
-            Some(field)
-        })
+        let fields = self.0 & !SECONDARY;
+        Fields { primary: (fields >> 64) as u64, secondary: fields as u64 }
     }
 
     pub fn last(self) -> Option<u8> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::bitmap::{Bitmap, LAST_FIELD};
 use crate::dialect::Dialect;
@@ -24,7 +24,7 @@ struct Slot {
 }
 
 /// The fields of a message to be, in any order, each held against the dialect's table as it is set. It can be used again for
-/// the next message; its memory is overwritten when it is cleared or dropped, since it has held what is on cards.
+/// the next message; its memory is overwritten when it is dropped, since it has held what is on cards.
 pub struct MessageBuilder<'d> {
     dialect: &'d Dialect,
     mti: Mti,
@@ -33,6 +33,8 @@ pub struct MessageBuilder<'d> {
     slots: [Slot; LAST_FIELD as usize + 1],
     /// What the fields are written as, in the order in which they were set.
     octets: Zeroizing<Vec<u8>>,
+    /// That order is the message's, and every octet is part of it.
+    is_in_order: bool,
 }
 
 impl<'d> MessageBuilder<'d> {
@@ -49,6 +51,7 @@ impl<'d> MessageBuilder<'d> {
             bitmap: Bitmap::default(),
             slots: [Slot::default(); LAST_FIELD as usize + 1],
             octets: Zeroizing::new(Vec::with_capacity(USUAL_OCTETS)),
+            is_in_order: true,
         };
         builder.restart(mti)?;
         Ok(builder)
@@ -87,9 +90,8 @@ impl<'d> MessageBuilder<'d> {
         self.header.clear();
         self.header.resize(usize::from(self.dialect.header_octets), 0);
         self.bitmap = Bitmap::default();
-        // Only what has been written is overwritten; the rest of the room has never held anything.
-        self.octets.as_mut_slice().zeroize();
         self.octets.clear();
+        self.is_in_order = true;
         Ok(self)
     }
 
@@ -210,6 +212,7 @@ impl<'d> MessageBuilder<'d> {
     /// Takes a field out again.
     pub fn remove(&mut self, field: u8) -> &mut Self {
         self.bitmap.remove(field);
+        self.is_in_order = false;
         self
     }
 
@@ -236,7 +239,10 @@ impl<'d> MessageBuilder<'d> {
         out.extend_from_slice(&self.header);
         self.write_mti(out);
         self.bitmap.write(self.dialect.bitmap, out);
-        for field in self.bitmap.fields() {
+        if self.is_in_order {
+            out.extend_from_slice(&self.octets);
+        }
+        for field in self.bitmap.fields().filter(|_| !self.is_in_order) {
             if let Some(slot) = self.slots.get(usize::from(field)) {
                 out.extend_from_slice(self.octets.get(slot.begin as usize..slot.end as usize).unwrap_or_default());
             }
@@ -305,6 +311,7 @@ impl<'d> MessageBuilder<'d> {
             (u32::try_from(begin), u32::try_from(end), self.slots.get_mut(usize::from(field)))
         {
             *slot = Slot { begin, end };
+            self.is_in_order &= self.bitmap.last().is_none_or(|last| last < field);
             self.bitmap.insert(field);
         }
         Ok(self)

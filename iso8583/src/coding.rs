@@ -41,6 +41,7 @@ impl Digits {
         }
     }
 
+    #[inline]
     fn check(self, octets: &[u8], digits: usize) -> Result<(), Fault> {
         match self {
             Self::Characters(alphabet) => alphabet.no_digit(octets).map_or(Ok(()), |at| Err(Fault::Character(at))),
@@ -56,14 +57,24 @@ impl Digits {
     }
 
     fn append_octets(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
-        if let Some(at) = Alphabet::Ascii.no_digit(text) {
-            return Err(at);
-        }
         match self {
-            Self::Characters(alphabet) => out.extend(text.iter().map(|character| alphabet.octet(*character))),
-            Self::Packed(pad) => packed::pack(text, pad, false, out)?,
+            Self::Characters(alphabet) => {
+                if let Some(at) = Alphabet::Ascii.no_digit(text) {
+                    return Err(at);
+                }
+                append_encoded(alphabet, text, out);
+                Ok(())
+            }
+            Self::Packed(pad) => packed::pack(text, pad, false, out),
         }
-        Ok(())
+    }
+}
+
+/// Appends characters of ASCII in the alphabet.
+fn append_encoded(alphabet: Alphabet, text: &[u8], out: &mut Vec<u8>) {
+    match alphabet {
+        Alphabet::Ascii => out.extend_from_slice(text),
+        Alphabet::Ebcdic => out.extend(text.iter().map(|character| alphabet.octet(*character))),
     }
 }
 
@@ -119,6 +130,7 @@ impl Form {
     }
 
     /// Whether the octets are exactly what [`Form::append_octets`] writes for some value of so many units.
+    #[inline]
     pub(crate) fn check(self, octets: &[u8], units: usize) -> Result<(), Fault> {
         match self {
             Self::Digits(digits) => digits.check(octets, units),
@@ -146,6 +158,7 @@ impl Form {
 
     /// Appends the value as text in ASCII: digits, characters, or hexadecimal for octets. What has no ASCII (a national
     /// character) is appended as it is.
+    #[inline]
     pub(crate) fn append_text(self, octets: &[u8], units: usize, out: &mut Vec<u8>) {
         match self {
             Self::Digits(digits) | Self::Track(digits) => digits.append_text(octets, units, out),
@@ -198,16 +211,11 @@ impl Form {
                 if let Some(at) = Alphabet::Ascii.stranger(class, text) {
                     return Err(at);
                 }
-                match alphabet {
-                    Alphabet::Ascii => out.extend_from_slice(text),
-                    Alphabet::Ebcdic => {
-                        for (at, character) in text.iter().enumerate() {
-                            // A national character has no place in EBCDIC.
-                            let octet = alphabet.octet(*character);
-                            out.push(if octet == 0 { return Err(at) } else { octet });
-                        }
-                    }
+                // A national character has no place in EBCDIC.
+                if let Some(at) = text.iter().position(|character| alphabet.octet(*character) == 0) {
+                    return Err(at);
                 }
+                append_encoded(alphabet, text, out);
                 Ok(())
             }
             Self::Octets(binary) => {
@@ -215,7 +223,7 @@ impl Form {
                 append_unhexed(Alphabet::Ascii, text, out)?;
                 if let Binary::Hex(alphabet) = binary {
                     out.truncate(begin);
-                    out.extend(text.iter().map(|character| alphabet.octet(*character)));
+                    append_encoded(alphabet, text, out);
                 }
                 Ok(())
             }

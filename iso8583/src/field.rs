@@ -114,6 +114,7 @@ impl Prefix {
     }
 
     /// The length, or none if there is something else than a number.
+    #[inline]
     pub(crate) fn read(self, octets: &[u8]) -> Option<usize> {
         let mut length = 0;
         match self.coding {

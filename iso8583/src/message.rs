@@ -20,6 +20,7 @@ pub const MOST_OCTETS: usize = 65_535;
 struct Span {
     /// The first octet behind the length prefix.
     begin: u16,
+    end: u16,
     units: u16,
 }
 
@@ -62,8 +63,8 @@ impl<'a> Message<'a> {
             let spec = dialect.field(field).ok_or(ReadError::UnknownField { field, offset: at })?;
             let (begin, units, end) = read_field(spec, frame, at)?;
             if let Some(span) = spans.get_mut(usize::from(field)) {
-                // Both are below MOST_OCTETS.
-                *span = Span { begin: begin as u16, units: units as u16 };
+                // None is above MOST_OCTETS.
+                *span = Span { begin: begin as u16, end: end as u16, units: units as u16 };
             }
             at = end;
         }
@@ -96,19 +97,21 @@ impl<'a> Message<'a> {
     }
 
     pub fn field(&self, number: u8) -> Option<Field<'a>> {
-        if !self.bitmap.has(number) {
-            return None;
-        }
-        let spec = self.dialect.field(number)?;
-        let span = self.spans.get(usize::from(number))?;
-        let (begin, units) = (usize::from(span.begin), usize::from(span.units));
-        let octets = self.frame.get(begin..begin + spec.form.octets(units))?;
-        Some(Field { spec, octets, units, offset: begin })
+        if self.bitmap.has(number) { self.present(number) } else { None }
     }
 
     /// The fields that are there, in order.
     pub fn fields(&self) -> impl Iterator<Item = Field<'a>> {
-        self.bitmap.fields().filter_map(|number| self.field(number))
+        self.bitmap.fields().filter_map(|number| self.present(number))
+    }
+
+    #[inline]
+    fn present(&self, number: u8) -> Option<Field<'a>> {
+        let spec = self.dialect.field(number)?;
+        let span = self.spans.get(usize::from(number))?;
+        let offset = usize::from(span.begin);
+        let octets = self.frame.get(offset..usize::from(span.end))?;
+        Some(Field { spec, octets, units: usize::from(span.units), offset })
     }
 
     /// The message for a log: a line for each field, with everything masked that the table says.
@@ -220,6 +223,7 @@ impl<'a> Field<'a> {
     }
 
     /// Appends [`Field::text`] to a buffer that is used again; national characters are appended as they are.
+    #[inline]
     pub fn append_text(&self, out: &mut Vec<u8>) {
         self.spec.form.append_text(self.octets, self.units, out);
     }

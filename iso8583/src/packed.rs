@@ -1,5 +1,7 @@
 //! Digits, two in an octet: packed decimal (BCD).
 
+use crate::alphabet::any;
+
 /// Where the half octet goes that an odd number of digits leaves over, and what stands in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pad {
@@ -39,22 +41,16 @@ const fn is_track(octet: u8) -> bool {
 
 /// Whether `octets` hold that many digits, exactly as [`pack`] would have written them.
 pub(crate) fn check(octets: &[u8], digits: usize, pad: Pad, is_a_track: bool) -> Result<(), PackedFault> {
-    let fits = |octet: u8| if is_a_track { is_track(octet) } else { is_decimal(octet) };
+    if is_a_track { check_with(octets, digits, pad, is_track) } else { check_with(octets, digits, pad, is_decimal) }
+}
+
+fn check_with(octets: &[u8], digits: usize, pad: Pad, fits: impl Fn(u8) -> bool) -> Result<(), PackedFault> {
     let mut whole = octets;
     if digits % 2 == 1 {
         match (pad, octets) {
-            (Pad::LeftZero, [first, rest @ ..]) => {
-                if first >> 4 != 0 {
-                    return Err(PackedFault::Pad(0));
-                }
-                if !fits(*first) {
-                    return Err(PackedFault::Nibble(0));
-                }
-                if let Some(at) = rest.iter().position(|octet| !fits(*octet)) {
-                    return Err(PackedFault::Nibble(at + 1));
-                }
-                return Ok(());
-            }
+            (Pad::LeftZero, [first, ..]) if first >> 4 != 0 => return Err(PackedFault::Pad(0)),
+            // A zero for padding is a digit like the others.
+            (Pad::LeftZero, _) | (_, []) => {}
             (Pad::RightZero | Pad::RightF, [rest @ .., last]) => {
                 let wanted = if pad == Pad::RightF { 0xF } else { 0 };
                 if !fits(*last & 0xF0) {
@@ -65,13 +61,12 @@ pub(crate) fn check(octets: &[u8], digits: usize, pad: Pad, is_a_track: bool) ->
                 }
                 whole = rest;
             }
-            (_, []) => {}
         }
     }
-    if whole.iter().fold(true, |all, octet| all & fits(*octet)) {
-        return Ok(());
+    if any(whole, |octet| !fits(octet)) {
+        return Err(PackedFault::Nibble(whole.iter().position(|octet| !fits(*octet)).unwrap_or_default()));
     }
-    Err(PackedFault::Nibble(whole.iter().position(|octet| !fits(*octet)).unwrap_or_default()))
+    Ok(())
 }
 
 /// The half octets that hold digits, first to last; each is at most 15.
@@ -80,41 +75,58 @@ pub(crate) fn nibbles(octets: &[u8], digits: usize, pad: Pad) -> impl Iterator<I
     octets.iter().flat_map(|octet| [octet >> 4, octet & 0x0F]).skip(skipped).take(digits)
 }
 
+/// The characters of both halves of every octet.
+static PAIRS: [[u8; 2]; 256] = pairs();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn pairs() -> [[u8; 2]; 256] {
+    let mut pairs = [[0; 2]; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        pairs[octet] = [character(octet as u8 >> 4), character(octet as u8 & 0x0F)];
+        octet += 1;
+    }
+    pairs
+}
+
+const fn character(nibble: u8) -> u8 {
+    if nibble == SEPARATOR { b'=' } else { b'0' + nibble }
+}
+
 /// Appends the digits as text, the separator of a track as `=`.
 pub(crate) fn unpack(octets: &[u8], digits: usize, pad: Pad, out: &mut Vec<u8>) {
-    let character = |nibble: u8| if nibble == SEPARATOR { b'=' } else { b'0' + nibble };
-    if digits.is_multiple_of(2) {
-        out.extend(octets.iter().flat_map(|octet| [character(octet >> 4), character(octet & 0x0F)]));
-    } else {
-        out.extend(nibbles(octets, digits, pad).map(character));
+    let is_odd = !digits.is_multiple_of(2);
+    let (first, whole, last) = match (pad, octets) {
+        (Pad::LeftZero, [first, rest @ ..]) if is_odd => (Some(first & 0x0F), rest, None),
+        (_, [rest @ .., last]) if is_odd => (None, rest, Some(last >> 4)),
+        _ => (None, octets, None),
+    };
+    out.reserve(digits);
+    out.extend(first.map(character));
+    for octet in whole {
+        out.extend_from_slice(PAIRS.get(usize::from(*octet)).unwrap_or(&[0; 2]));
     }
+    out.extend(last.map(character));
 }
 
 /// Appends the digits, packed. Fails with the place of the first character that is neither a digit nor, in a track, `=` or
 /// `D`.
 pub(crate) fn pack(text: &[u8], pad: Pad, is_a_track: bool, out: &mut Vec<u8>) -> Result<(), usize> {
-    let nibble = |at: usize, character: u8| match character {
-        b'0'..=b'9' => Ok(character - b'0'),
-        b'=' | b'D' if is_a_track => Ok(SEPARATOR),
-        _ => Err(at),
-    };
-    let is_odd = text.len() % 2 == 1;
-    let (first, pairs) = match text {
-        [first, rest @ ..] if is_odd && pad == Pad::LeftZero => (Some(*first), rest),
-        _ => (None, text),
-    };
-    if let Some(first) = first {
-        out.push(nibble(0, first)?);
+    let is_stranger = |character: u8| !character.is_ascii_digit() && !(is_a_track && matches!(character, b'=' | b'D'));
+    if any(text, is_stranger) {
+        return Err(text.iter().position(|character| is_stranger(*character)).unwrap_or_default());
     }
-    let skipped = text.len() - pairs.len();
-    for (at, pair) in pairs.chunks(2).enumerate() {
-        let at = at * 2 + skipped;
-        out.push(match pair {
-            [high, low] => nibble(at, *high)? << 4 | nibble(at + 1, *low)?,
-            [high] => nibble(at, *high)? << 4 | if pad == Pad::RightF { 0xF } else { 0 },
-            _ => 0,
-        });
-    }
+    // The lower half of `=` is the separator.
+    let nibble = |character: u8| if character == b'D' { SEPARATOR } else { character & 0x0F };
+    let is_odd = !text.len().is_multiple_of(2);
+    let (first, pairs, last) = match (pad, text) {
+        (Pad::LeftZero, [first, rest @ ..]) if is_odd => (Some(*first), rest, None),
+        (_, [rest @ .., last]) if is_odd => (None, rest, Some(*last)),
+        _ => (None, text, None),
+    };
+    out.extend(first.map(nibble));
+    out.extend(pairs.chunks_exact(2).map(|pair| pair.iter().fold(0, |octet, half| octet << 4 | nibble(*half))));
+    out.extend(last.map(|last| nibble(last) << 4 | if pad == Pad::RightF { 0xF } else { 0 }));
     Ok(())
 }
 

@@ -67,6 +67,7 @@ pub enum TableFault {
 
 impl Dialect {
     /// What the table says about a field; none if messages of this dialect do not have it.
+    #[inline]
     pub fn field(&self, number: u8) -> Option<&FieldSpec> {
         self.fields.get(usize::from(number))?.as_ref()
     }
