@@ -112,7 +112,7 @@ pub(crate) fn unpack(octets: &[u8], digits: usize, pad: Pad, out: &mut Vec<u8>) 
 /// Appends the digits, packed. Fails with the place of the first character that is neither a digit nor, in a track, `=` or
 /// `D`.
 pub(crate) fn pack(text: &[u8], pad: Pad, is_a_track: bool, out: &mut Vec<u8>) -> Result<(), usize> {
-    let is_stranger = |character: u8| !character.is_ascii_digit() && !(is_a_track && matches!(character, b'=' | b'D'));
+    let is_stranger = |character: u8| !(character.is_ascii_digit() || is_a_track && matches!(character, b'=' | b'D'));
     if any(text, is_stranger) {
         return Err(text.iter().position(|character| is_stranger(*character)).unwrap_or_default());
     }
