@@ -110,4 +110,9 @@ fn nothing_can_stand_behind_a_code() {
     builder.number(100, 7).unwrap();
     let refused = builder.write_sealed(&mut Vec::new(), &checksum);
     assert_eq!(refused, Err(SealError::Build(BuildError::BehindTheMac { field: 100 })));
+    // Nor is a code believed that somebody else has put before other fields.
+    builder.value(96, &[1; 8]).unwrap();
+    let mut out = Vec::new();
+    builder.write(&mut out).unwrap();
+    assert!(Message::read(&mac, &out).unwrap().sealed().is_none());
 }
