@@ -137,6 +137,13 @@ catalogue! {
     LegRefused "LEG_REFUSED" State "The hold of the leg was refused; there is nothing to post." "该分录的预授权已被拒绝，无可入账。";
     IdTaken "ID_TAKEN" Exists "This id was used for another request." "该编号已用于其他请求。";
 
+    // PINs and the keys of a bank.
+    PinBlockMalformed "PIN_BLOCK_MALFORMED" Invalid "A PIN block has not the length or the format that its key is for." "PIN块的长度或格式与其密钥不符。";
+    PinBlockUnreadable "PIN_BLOCK_UNREADABLE" Invalid "A PIN block does not open to a PIN of this card under this key; no try was counted." "PIN块无法以该密钥解出此卡的密码，未计入错误次数。";
+    PinKeyUnknown "PIN_KEY_UNKNOWN" State "The bank does not hold this version of the key of the PIN block." "银行没有该版本的PIN密钥。";
+    KeyRefused "KEY_REFUSED" Invalid "A key cannot be taken in: its seal, check value, length or purpose is not right." "密钥无法导入：封装、校验值、长度或用途不符。";
+    HsmAway "HSM_AWAY" Away "The bank's key store gives no answer to rely on; the same call again is safe, and no try was counted." "银行加密机暂无可靠应答，可安全重试，且未计入错误次数。";
+
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";
     BankSuspended "BANK_SUSPENDED" State "The bank is suspended." "该银行已停用。";

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 mod keyring;
+mod seal;
 mod sealed_file;
 
 pub use keyring::Keyring;
+pub use seal::Seal;
 pub use sealed_file::SealedFile;
 
 use crate::rng::RngError;

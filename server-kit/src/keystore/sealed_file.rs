@@ -1,33 +1,18 @@
-//! Keys in one file, sealed as a whole under a master key that is kept elsewhere.
-//!
-//! ```text
-//! "bankhub keys 1\n" ‖ total length (8) ‖ salt (16) ‖ check (16) ‖ AES-256-GCM(keys) ‖ SHA-256 of all before
-//! ```
-//!
-//! HKDF-SHA-256 (RFC 5869) makes from the master key and the salt the sealing key, its nonce, and the check, by which a
-//! wrong master key is told from an edited file. The salt is new whenever the file is written, so a nonce serves once.
+//! The servers' keys in one sealed file: name (1) ‖ version (4) ‖ key (32), one after the other.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::{digest, hkdf};
-use secrecy::{ExposeSecret as _, SecretString};
-use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use super::keyring::{Keyring, RawKey};
+use super::seal::Seal;
 use super::{KeyError, KeyFileError, KeyName, KeyStore};
-use crate::private_file::{self, Existing};
 use crate::rng::{Rng, SharedRng, SystemRng};
 
 const MAGIC: &[u8] = b"bankhub keys 1\n";
-const SALT_LEN: usize = 16;
-const CHECK_LEN: usize = 16;
 const KEY_RECORD_LEN: usize = 1 + 4 + 32;
 
 /// A key store in a file that is sealed under a master key.
@@ -40,15 +25,15 @@ impl SealedFile {
     /// Makes a new file with a new key under every name. `master` is 32 bytes in base64. A file that is there is kept,
     /// and the call fails.
     pub fn create(path: &Path, master: &SecretString, rng: &dyn Rng) -> Result<Self, KeyFileError> {
-        let master = master_key(master)?;
+        let seal = Seal::new(MAGIC, path, master)?;
         let keys = RawKey::generate_all(rng)?;
-        write(path, &seal(&master, &keys, rng)?, Existing::Keep)?;
+        seal.create(&encode(&keys), rng)?;
         Ok(Self { path: path.to_owned(), keys: Keyring::prepare(&keys, SystemRng::shared()) })
     }
 
     /// Opens a file that was made before.
     pub fn open(path: &Path, master: &SecretString) -> Result<Self, KeyFileError> {
-        let keys = unseal(path, &*master_key(master)?)?;
+        let keys = read(&Seal::new(MAGIC, path, master)?)?;
         Ok(Self { path: path.to_owned(), keys: Keyring::prepare(&keys, SystemRng::shared()) })
     }
 
@@ -65,15 +50,15 @@ impl SealedFile {
     /// Writes a new version of `name` into the file and gives its number. Servers use it when they open the file again;
     /// older versions stay for what was made with them.
     pub fn rotate(path: &Path, master: &SecretString, name: KeyName, rng: &dyn Rng) -> Result<u32, KeyFileError> {
-        let master = master_key(master)?;
-        let mut keys = unseal(path, &master)?;
+        let seal = Seal::new(MAGIC, path, master)?;
+        let mut keys = read(&seal)?;
         let newest = keys.iter().filter(|key| key.name == name).map(|key| key.version).max();
         if newest.is_some() && !name.may_rotate() {
             return Err(KeyFileError::MayNotRotate { name });
         }
         let version = newest.unwrap_or(0).saturating_add(1);
         keys.push(RawKey::generate(name, version, rng)?);
-        write(path, &seal(&master, &keys, rng)?, Existing::Replace)?;
+        seal.replace(&encode(&keys), rng)?;
         Ok(version)
     }
 
@@ -120,105 +105,9 @@ impl KeyStore for SealedFile {
     }
 }
 
-fn master_key(master: &SecretString) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
-    let decoded = BASE64_STANDARD.decode(master.expose_secret().trim()).map_err(|_| KeyFileError::MasterKey)?;
-    let decoded = Zeroizing::new(decoded);
-    let bytes: [u8; 32] = decoded.as_slice().try_into().map_err(|_| KeyFileError::MasterKey)?;
-    Ok(Zeroizing::new(bytes))
-}
-
-/// What the master key and the salt make.
-struct Derived {
-    key: LessSafeKey,
-    nonce: [u8; NONCE_LEN],
-    check: [u8; CHECK_LEN],
-}
-
-impl Derived {
-    fn new(master: &[u8; 32], salt: &[u8]) -> Option<Self> {
-        let source = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(master);
-        let fill = |purpose: &[u8], to: &mut [u8]| {
-            let purpose = [purpose];
-            source.expand(&purpose, Length(to.len())).and_then(|made| made.fill(to)).ok()
-        };
-        let (mut key, mut nonce, mut check) = (Zeroizing::new([0; 32]), [0; NONCE_LEN], [0; CHECK_LEN]);
-        fill(b"key", key.as_mut())?;
-        fill(b"nonce", &mut nonce)?;
-        fill(b"check", &mut check)?;
-        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).ok()?);
-        Some(Self { key, nonce, check })
-    }
-}
-
-struct Length(usize);
-
-impl hkdf::KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-fn seal(master: &[u8; 32], keys: &[RawKey], rng: &dyn Rng) -> Result<Vec<u8>, KeyFileError> {
-    let mut salt = [0; SALT_LEN];
-    rng.fill(&mut salt)?;
-    let derived = Derived::new(master, &salt).ok_or(KeyFileError::MasterKey)?;
-    let mut body = encode(keys);
-    let body_len = body.len() + AES_256_GCM.tag_len();
-    let total = MAGIC.len() + 8 + SALT_LEN + CHECK_LEN + body_len + digest::SHA256_OUTPUT_LEN;
-    let mut file = Vec::with_capacity(total);
-    file.extend_from_slice(MAGIC);
-    file.extend_from_slice(&u64::try_from(total).unwrap_or(u64::MAX).to_be_bytes());
-    file.extend_from_slice(&salt);
-    file.extend_from_slice(&derived.check);
-    let sealed = derived.key.seal_in_place_separate_tag(
-        Nonce::assume_unique_for_key(derived.nonce),
-        Aad::from(&file),
-        body.as_mut_slice(),
-    );
-    let Ok(tag) = sealed else {
-        body.zeroize();
-        return Err(KeyFileError::MasterKey);
-    };
-    file.extend_from_slice(&body);
-    file.extend_from_slice(tag.as_ref());
-    let sum = digest::digest(&digest::SHA256, &file);
-    file.extend_from_slice(sum.as_ref());
-    Ok(file)
-}
-
-fn unseal(path: &Path, master: &[u8; 32]) -> Result<Vec<RawKey>, KeyFileError> {
-    let path = || path.to_owned();
-    let file = read(&path())?;
-    let not_ours = || KeyFileError::NotAKeyFile { path: path() };
-    let rest = file.strip_prefix(MAGIC).ok_or_else(not_ours)?;
-    let found = u64::try_from(file.len()).unwrap_or(u64::MAX);
-    let Some((expected, _)) = rest.split_first_chunk::<8>() else {
-        return Err(KeyFileError::Truncated { path: path(), expected: found.saturating_add(1), found });
-    };
-    let expected = u64::from_be_bytes(*expected);
-    if found < expected {
-        return Err(KeyFileError::Truncated { path: path(), expected, found });
-    }
-    let edited = || KeyFileError::Edited { path: path() };
-    let (content, sum) = file.split_last_chunk::<{ digest::SHA256_OUTPUT_LEN }>().ok_or_else(edited)?;
-    // This sum finds accidents and tells them from a wrong master key; against malice there is the seal.
-    if found != expected || digest::digest(&digest::SHA256, content).as_ref() != sum {
-        return Err(edited());
-    }
-    let (header, body) = content.split_at_checked(MAGIC.len() + 8 + SALT_LEN + CHECK_LEN).ok_or_else(edited)?;
-    let (before_check, check) = header.split_last_chunk::<CHECK_LEN>().ok_or_else(edited)?;
-    let (_, salt) = before_check.split_last_chunk::<SALT_LEN>().ok_or_else(edited)?;
-    let derived = Derived::new(master, salt).ok_or_else(edited)?;
-    if !bool::from(derived.check.ct_eq(check)) {
-        return Err(KeyFileError::WrongMasterKey { path: path() });
-    }
-    let mut body = Zeroizing::new(body.to_vec());
-    let opened = derived
-        .key
-        .open_in_place(Nonce::assume_unique_for_key(derived.nonce), Aad::from(header), body.as_mut_slice())
-        .map_err(|_| edited())?;
+fn read(seal: &Seal<'_>) -> Result<Vec<RawKey>, KeyFileError> {
     // The seal proves that these records are ours; one that cannot be read is of a program newer than this one.
-    decode(opened).ok_or_else(not_ours)
+    decode(&seal.open()?).ok_or_else(|| seal.not_ours())
 }
 
 fn encode(keys: &[RawKey]) -> Zeroizing<Vec<u8>> {
@@ -242,28 +131,14 @@ fn decode(bytes: &[u8]) -> Option<Vec<RawKey>> {
     if rest.is_empty() { records.iter().map(read).collect() } else { None }
 }
 
-fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), KeyFileError> {
-    private_file::write(path, bytes, existing).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
-        _ => KeyFileError::Io { path: path.to_owned(), source },
-    })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
-    let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(failed)?;
-    if let Some(mode) = private_file::exposed_mode(&file).map_err(failed)? {
-        return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use ring::digest;
 
     use super::*;
     use crate::rng::SeededRng;
