@@ -3,6 +3,7 @@
 //! Invariant: what a payment is, only the hub knows; here there are accounts, transfers and legs.
 
 pub mod config;
+pub mod hsm;
 pub mod ledger;
 #[cfg(test)]
 mod over_the_wire;

@@ -1,0 +1,179 @@
+//! PIN blocks of ISO 9564-1:2017, formats 0 and 4: the fields in clear, and their encryption over [`Primitives`].
+//!
+//! Under PKCS#11 the two decryptions of format 4, and what follows any decryption, are calls of their own, so the clear
+//! field passes through this process's memory. It goes no further than this module and [`super::algorithms`], and is wiped.
+
+use zeroize::Zeroizing;
+
+use super::HsmError;
+use super::card::Pan;
+use super::device::Primitives;
+use super::error::PinBlockFault;
+use super::key::Algorithm;
+use super::pin::PinBlockFormat;
+
+/// A PIN in clear: 4 to 12 digits, each as a number. It exists between the opening of a PIN block and what is made of it.
+pub(super) struct Pin {
+    digits: Zeroizing<[u8; 12]>,
+    length: usize,
+}
+
+impl Pin {
+    /// ASCII digits.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().map(|byte| byte.wrapping_sub(b'0'));
+        Self::of(text.len(), digits).ok()
+    }
+
+    fn of(length: usize, nibbles: impl Iterator<Item = u8>) -> Result<Self, PinBlockFault> {
+        if !(4..=12).contains(&length) {
+            return Err(PinBlockFault::PinLength);
+        }
+        let mut pin = Self { digits: Zeroizing::new([0; 12]), length };
+        let mut are_digits = true;
+        for (to, nibble) in pin.digits.iter_mut().zip(nibbles.take(length)) {
+            are_digits &= nibble <= 9;
+            *to = nibble;
+        }
+        if are_digits { Ok(pin) } else { Err(PinBlockFault::Digit) }
+    }
+
+    /// Each digit as a number.
+    pub(super) fn digits(&self) -> &[u8] {
+        self.digits.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// The first `2 * N` nibbles as bytes.
+pub(super) fn pack<const N: usize>(mut nibbles: impl Iterator<Item = u8>) -> [u8; N] {
+    std::array::from_fn(|_| {
+        let (high, low) = (nibbles.next().unwrap_or(0), nibbles.next().unwrap_or(0));
+        high << 4 | low
+    })
+}
+
+fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F])
+}
+
+fn xor(to: &mut [u8], with: &[u8]) {
+    to.iter_mut().zip(with).for_each(|(to, with)| *to ^= with);
+}
+
+/// Control ‖ length ‖ digits ‖ filler, the 16 nibbles with which the PIN field of every format begins.
+fn pin_nibbles(control: u8, filler: u8, pin: &Pin) -> impl Iterator<Item = u8> {
+    let length = u8::try_from(pin.length).unwrap_or(0);
+    [control, length].into_iter().chain(pin.digits().iter().copied()).chain(std::iter::repeat(filler)).take(16)
+}
+
+/// Reads what [`pin_nibbles`] makes.
+fn read_pin(field: &[u8; 8], control: u8, filler: u8) -> Result<Pin, PinBlockFault> {
+    let mut rest = nibbles(field);
+    if rest.next() != Some(control) {
+        return Err(PinBlockFault::Control);
+    }
+    let length = usize::from(rest.next().unwrap_or(0));
+    let pin = Pin::of(length, nibbles(field).skip(2))?;
+    let filled = nibbles(field).skip(2 + length).fold(true, |filled, nibble| filled & (nibble == filler));
+    if filled { Ok(pin) } else { Err(PinBlockFault::Filler) }
+}
+
+/// Format 0: four zeros and the twelve digits before the check digit.
+fn pan_field_0(pan: &Pan) -> [u8; 8] {
+    let digits = pan.before_check_digit(12);
+    let zeros = std::iter::repeat_n(0, 16 - digits.len());
+    pack(zeros.chain(digits.bytes().map(|digit| digit & 0x0F)))
+}
+
+/// Format 4: how many digits there are beyond twelve, the whole card number, and zeros.
+fn pan_field_4(pan: &Pan) -> [u8; 16] {
+    let digits = pan.reveal();
+    let beyond_twelve = u8::try_from(digits.len().saturating_sub(12)).unwrap_or(0);
+    let digits = digits.bytes().map(|digit| digit & 0x0F);
+    pack(std::iter::once(beyond_twelve).chain(digits).chain(std::iter::repeat(0)))
+}
+
+/// Format 0 in clear.
+pub(super) fn field_0(pin: &Pin, pan: &Pan) -> Zeroizing<[u8; 8]> {
+    let mut field = Zeroizing::new(pack::<8>(pin_nibbles(0x0, 0xF, pin)));
+    xor(field.as_mut_slice(), &pan_field_0(pan));
+    field
+}
+
+/// Reads format 0 in clear.
+pub(super) fn read_0(field: &[u8; 8], pan: &Pan) -> Result<Pin, PinBlockFault> {
+    let mut field = Zeroizing::new(*field);
+    xor(field.as_mut_slice(), &pan_field_0(pan));
+    read_pin(&field, 0x0, 0xF)
+}
+
+/// The PIN field of format 4 in clear; `random` makes two blocks of one PIN and card differ.
+fn field_4(pin: &Pin, random: [u8; 8]) -> Zeroizing<[u8; 16]> {
+    let mut field = Zeroizing::new([0; 16]);
+    let content = pack::<8>(pin_nibbles(0x4, 0xA, pin)).into_iter().chain(random);
+    field.iter_mut().zip(content).for_each(|(to, from)| *to = from);
+    field
+}
+
+fn must_fit(format: PinBlockFormat, algorithm: Algorithm) -> Result<(), PinBlockFault> {
+    let fits = match format {
+        PinBlockFormat::Iso0 => algorithm == Algorithm::TripleDes,
+        PinBlockFormat::Iso4 => matches!(algorithm, Algorithm::Aes128 | Algorithm::Aes256),
+    };
+    if fits { Ok(()) } else { Err(PinBlockFault::FormatOfOtherAlgorithm { format, algorithm }) }
+}
+
+/// What can be said of a block without the key.
+pub(super) fn look_at(format: PinBlockFormat, bytes: &[u8]) -> Result<(), PinBlockFault> {
+    if bytes.len() != format.block_len() {
+        return Err(PinBlockFault::Length { expected: format.block_len(), found: bytes.len() });
+    }
+    if bytes.iter().all(|byte| *byte == 0) { Err(PinBlockFault::AllZero) } else { Ok(()) }
+}
+
+/// Decrypts a block that [`look_at`] has passed.
+pub(super) fn open<P: Primitives>(
+    store: &P,
+    key: &P::Key,
+    algorithm: Algorithm,
+    (format, bytes): (PinBlockFormat, &[u8]),
+    pan: &Pan,
+) -> Result<Pin, HsmError> {
+    must_fit(format, algorithm)?;
+    let mut block = Zeroizing::new(bytes.to_vec());
+    store.decrypt(key, &mut block)?;
+    if format == PinBlockFormat::Iso4 {
+        xor(&mut block, &pan_field_4(pan));
+        store.decrypt(key, &mut block)?;
+    }
+    let field = block.first_chunk::<8>().ok_or(HsmError::BadAnswer { what: "a block is too short" })?;
+    match format {
+        PinBlockFormat::Iso0 => Ok(read_0(field, pan)?),
+        PinBlockFormat::Iso4 => Ok(read_pin(field, 0x4, 0xA)?),
+    }
+}
+
+/// Encrypts a PIN for a card. Format 0 does not use `random`.
+pub(super) fn close<P: Primitives>(
+    store: &P,
+    key: &P::Key,
+    algorithm: Algorithm,
+    (format, random): (PinBlockFormat, [u8; 8]),
+    (pin, pan): (&Pin, &Pan),
+) -> Result<Vec<u8>, HsmError> {
+    must_fit(format, algorithm)?;
+    match format {
+        PinBlockFormat::Iso0 => {
+            let mut block = field_0(pin, pan);
+            store.encrypt(key, block.as_mut_slice())?;
+            Ok(block.to_vec())
+        }
+        PinBlockFormat::Iso4 => {
+            let mut block = field_4(pin, random);
+            store.encrypt(key, block.as_mut_slice())?;
+            xor(block.as_mut_slice(), &pan_field_4(pan));
+            store.encrypt(key, block.as_mut_slice())?;
+            Ok(block.to_vec())
+        }
+    }
+}
