@@ -102,6 +102,26 @@ pub(super) fn kcv<P: Primitives>(store: &P, key: &P::Key, algorithm: Algorithm, 
     start.map(Kcv).ok_or(HsmError::BadAnswer { what: "a block is too short" })
 }
 
+/// Whether a key is the one that had this check value, and, where it decrypts, decrypts what it encrypts.
+pub(super) fn is_same<P: Primitives>(
+    store: &P,
+    key: &P::Key,
+    (algorithm, is_for): (Algorithm, Use),
+    known: Kcv,
+) -> Result<bool, HsmError> {
+    if kcv(store, key, algorithm, is_for)? != known {
+        return Ok(false);
+    }
+    if is_for != Use::PinBlocks {
+        return Ok(true);
+    }
+    let clear: &[u8] = if algorithm == Algorithm::TripleDes { b"as it is" } else { b"as it is, always" };
+    let mut block = clear.to_vec();
+    store.encrypt(key, &mut block)?;
+    store.decrypt(key, &mut block)?;
+    Ok(block == clear)
+}
+
 /// The CMAC of one block of zeros by encryption alone (RFC 4493, 2.3 and 2.4): such a block is encrypted exclusive-or twice
 /// the encryption of zeros in GF(2^128).
 fn cmac_of_zeros<P: Primitives>(store: &P, key: &P::Key) -> Result<[u8; 16], HsmError> {

@@ -124,6 +124,14 @@ macro_rules! secret_digits {
                 std::str::from_utf8(&*self.0).unwrap_or_default()
             }
 
+            pub(super) fn digits(&self) -> &[u8; $count] {
+                &self.0
+            }
+
+            pub(super) fn into_digits(self) -> Zeroizing<[u8; $count]> {
+                self.0
+            }
+
             /// `digits` are ASCII digits.
             pub(super) fn of(digits: [u8; $count]) -> Self {
                 Self(Zeroizing::new(digits))
@@ -155,4 +163,29 @@ secret_digits! {
     /// A PIN verification value by the Visa method. Its four digits cover four digits of the PIN, so it serves only where
     /// a network asks for it; see [`super::PinVerificationValue`].
     Pvv, 4, "a PVV"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_a_card_is_ascii_digits_in_their_number() {
+        assert!(Pan::parse("123456789012").is_ok() && Pan::parse("1234567890123456789").is_ok());
+        for bad in ["", "12345678901", "12345678901234567890", "123456789012345a", "１２３４", "1234 5678 9012"] {
+            assert!(Pan::parse(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "12", "1234", "12a", "１２３", "-12"] {
+            assert!(Cvv::parse(bad).is_err() && ServiceCode::parse(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "123", "12345", "12a4"] {
+            assert!(Expiry::parse(bad).is_err() && Pvv::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_card_number_is_shown_by_its_bin_and_last_four_and_a_cvv_not_at_all() {
+        assert_eq!(format!("{:?}", Pan::parse("6222021234560008").unwrap()), "Pan(622202…0008)");
+        assert_eq!(format!("{:?}", Cvv::parse("561").unwrap()), "Cvv(…)");
+    }
 }

@@ -238,3 +238,39 @@ pub struct KeyInfo {
     pub kcv: Kcv,
     pub state: KeyState,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_named_as_it_is_shown_and_nothing_else_is_a_key() {
+        for text in [
+            "cvk-credit",
+            "cvk-debit",
+            "pin-verification",
+            "pvv",
+            "terminal-pin:t-1",
+            "zone-pin:network",
+            "mac:credit-system",
+            "key-transport:office",
+        ] {
+            assert_eq!(text.parse::<KeyName>().unwrap().to_string(), text);
+        }
+        let long = format!("mac:{}", "a".repeat(65));
+        for text in ["", ":", "cvk", "cvk-credit:", "cvk-credit:a", "mac", "mac:", "mac:A", "mac:a:b", "MAC:a", &long] {
+            assert!(text.parse::<KeyName>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_key_has_an_algorithm_and_every_algorithm_a_number_of_its_own() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::of_number(algorithm.number()), Some(algorithm));
+        }
+        assert_eq!(Algorithm::of_number(0), None);
+        let mac = KeyName::Mac(KeyId::parse("a").unwrap());
+        assert!(mac.has_left_half(Algorithm::TripleDes) && !mac.has_left_half(Algorithm::Aes128));
+        assert!(!KeyName::Pvv.has_left_half(Algorithm::TripleDes));
+    }
+}

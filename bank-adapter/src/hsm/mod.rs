@@ -39,6 +39,9 @@ mod software;
 mod store;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -125,3 +125,21 @@ impl fmt::Debug for PinVerificationValue {
         f.debug_struct("PinVerificationValue").field("version", &self.version).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_of_a_pin_is_read_in_one_form_only() {
+        let value = PinVerificationValue::of(7, [9; 32]);
+        assert_eq!(PinVerificationValue::from_bytes(&value.to_bytes()).unwrap(), value);
+        let mut other_form = value.to_bytes();
+        other_form[0] = 2;
+        let long = [&value.to_bytes()[..], &[0]].concat();
+        for bad in [&[][..], &value.to_bytes()[1..], &value.to_bytes()[..36], &other_form, &long] {
+            assert!(PinVerificationValue::from_bytes(bad).is_err());
+        }
+        assert_eq!(format!("{value:?}"), "PinVerificationValue { version: 7, .. }");
+    }
+}

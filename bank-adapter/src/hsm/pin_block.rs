@@ -177,3 +177,62 @@ pub(super) fn close<P: Primitives>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// psec, tests/test_pinblock.py (github.com/knovichikhin/psec).
+    #[test]
+    fn the_fields_of_format_0_are_those_that_are_published() {
+        let pan = Pan::parse("5555555551234567").unwrap();
+        for (pin, expected) in [
+            ("1234", 0x0412_61AA_AAED_CBA9_u64),
+            ("123456789", 0x0912_6103_2D8D_CBA9),
+            ("1234567890", 0x0A12_6103_2D82_CBA9),
+            ("123456789012", 0x0C12_6103_2D82_26A9),
+        ] {
+            let field = field_0(&Pin::parse(pin).unwrap(), &pan);
+            assert_eq!(*field, expected.to_be_bytes(), "{pin}");
+            let digits: String = read_0(&field, &pan).unwrap().digits().iter().map(u8::to_string).collect();
+            assert_eq!(digits, pin);
+        }
+        for (field, fault) in [
+            (0x2412_61AA_AAED_CBA9_u64, PinBlockFault::Control),
+            (0x0F12_61AA_AAED_CBA9, PinBlockFault::PinLength),
+            (0x0212_61AA_AAED_CBA9, PinBlockFault::PinLength),
+            (0x0412_61AA_AAED_CBAA, PinBlockFault::Filler),
+            (0x0512_61AA_AAED_CBA9, PinBlockFault::Digit),
+        ] {
+            assert_eq!(read_0(&field.to_be_bytes(), &pan).err(), Some(fault));
+        }
+    }
+
+    #[test]
+    fn a_pin_has_four_to_twelve_ascii_digits() {
+        for bad in ["", "123", "1234567890123", "12a4", "１２３４", "-123", " 1234"] {
+            assert!(Pin::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_of_a_field_is_what_was_written(pin in "[0-9]{4,12}", pan in "[0-9]{12,19}", random: [u8; 8]) {
+            let (pin, pan) = (Pin::parse(&pin).unwrap(), Pan::parse(&pan).unwrap());
+            let read = read_0(&field_0(&pin, &pan), &pan).unwrap();
+            prop_assert_eq!(read.digits(), pin.digits());
+            let read = read_pin(field_4(&pin, random).first_chunk().unwrap(), 4, 10).unwrap();
+            prop_assert_eq!(read.digits(), pin.digits());
+        }
+
+        #[test]
+        fn any_field_is_a_pin_or_a_fault(field: [u8; 8], pan in "[0-9]{12,19}") {
+            let pan = Pan::parse(&pan).unwrap();
+            if let Ok(pin) = read_0(&field, &pan) {
+                prop_assert_eq!(*field_0(&pin, &pan), field);
+            }
+        }
+    }
+}

@@ -24,6 +24,7 @@ use super::transport::ClearKey;
 const MAGIC: &[u8] = b"bankhub hsm 1\n";
 
 /// One version of a key as it stands in the file.
+#[derive(Debug)]
 struct Record {
     name: KeyName,
     version: u32,
@@ -233,4 +234,41 @@ fn decode_one(bytes: &[u8]) -> Option<(Record, &[u8])> {
         key: ClearKey::new(algorithm, key).ok()?,
     };
     Some((record, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn records() -> impl Strategy<Value = Vec<Record>> {
+        let names = prop::sample::select(&["cvk-credit", "pvv", "terminal-pin:t1", "key-transport:office"]);
+        let algorithms = prop::sample::select(&Algorithm::ALL);
+        let record = (names, algorithms, any::<(u32, i64, bool)>(), any::<u64>());
+        let record = record.prop_map(|(name, algorithm, (version, created, retired), seed)| Record {
+            name: name.parse().unwrap(),
+            version,
+            created: Timestamp::from_micros(created),
+            retired,
+            key: ClearKey::random(algorithm, &server_kit::rng::SeededRng::new(seed)).unwrap(),
+        });
+        prop::collection::vec(record, 0..10)
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_read_as_they_were_written(records in records()) {
+            let bytes = encode(&records);
+            prop_assert_eq!(encode(&decode(&bytes).unwrap()), bytes);
+        }
+
+        #[test]
+        fn what_is_no_record_is_refused(records in records(), cut in 1_usize..20, bytes in any::<[u8; 40]>()) {
+            let mut written = encode(&records).to_vec();
+            written.truncate(written.len().saturating_sub(cut));
+            prop_assert!(decode(&written).is_none_or(|read| read.len() < records.len() || records.is_empty()));
+            let _ = decode(&bytes);
+        }
+    }
 }

@@ -44,34 +44,51 @@ fn check(matches: subtle::Choice) -> Check {
     if matches.into() { Check::Matches } else { Check::Differs }
 }
 
-/// The PIN in a block. Whatever is wrong with the block is an error, and so never a wrong PIN.
-fn open_block<S: Session>(session: &S, block: &PinBlock, pan: &Pan) -> Result<Pin, HsmError> {
+/// The key of a block. What can be said of the block without it is said first.
+fn key_of<'s, S: Session>(session: &'s S, block: &PinBlock) -> Result<&'s Entry<S::Key>, HsmError> {
     block.key.must_be_for(Use::PinBlocks)?;
     pin_block::look_at(block.format, &block.bytes)?;
-    let key = session.directory().chosen(&block.key, block.version)?;
+    session.directory().chosen(&block.key, block.version)
+}
+
+/// The PIN in a block. Whatever is wrong with the block is an error, and so never a wrong PIN.
+fn open_block<S: Session>(session: &S, key: &Entry<S::Key>, block: &PinBlock, pan: &Pan) -> Result<Pin, HsmError> {
     pin_block::open(session, &key.key, key.algorithm, (block.format, &block.bytes), pan)
 }
 
-/// Before a PIN is called wrong the store must answer the same again, and must show that the key is the one that it was when
-/// it came. A wrong PIN counts against its owner, so a store that errs is not believed; that the right one is
-/// seldom asked twice costs little.
-fn confirm<S: Session, const N: usize>(
+/// What the store answers to `question`, asked until it is sure: the same answer twice, by keys that are those that they were
+/// when they came.
+fn sure<S: Session, const N: usize>(
     session: &S,
-    key: &Entry<S::Key>,
-    found: &[u8; N],
-    again: impl FnOnce() -> Result<[u8; N], HsmError>,
+    keys: &[&Entry<S::Key>],
+    first: &[u8; N],
+    question: impl Fn() -> Result<Zeroizing<[u8; N]>, HsmError>,
 ) -> Result<(), HsmError> {
-    if !bool::from(again()?.ct_eq(found)) {
+    if !bool::from(question()?.ct_eq(first)) {
         return Err(HsmError::BadAnswer { what: "it answered two things to one question" });
     }
-    if algorithms::kcv(session, &key.key, key.algorithm, key.name.is_for())? != key.kcv {
-        return Err(HsmError::BadAnswer { what: "a key is not the one that it was" });
+    for key in keys {
+        if !algorithms::is_same(session, &key.key, (key.algorithm, key.name.is_for()), key.kcv)? {
+            return Err(HsmError::BadAnswer { what: "a key is not the one that it was" });
+        }
     }
     Ok(())
 }
 
-fn four(pvv: &Pvv) -> Zeroizing<[u8; 4]> {
-    Zeroizing::new(pvv.reveal().as_bytes().try_into().unwrap_or([0; 4]))
+/// Compares the answer with what is claimed. Before it is said to differ the store must be sure: a wrong PIN counts against its
+/// owner, and a wrong CVV against the card, so a store that errs is not believed. What is right is asked once.
+fn compare<S: Session, const N: usize>(
+    session: &S,
+    keys: &[&Entry<S::Key>],
+    claimed: &[u8; N],
+    question: impl Fn() -> Result<Zeroizing<[u8; N]>, HsmError>,
+) -> Result<Check, HsmError> {
+    let answer = question()?;
+    let matches = answer.ct_eq(claimed);
+    if !bool::from(matches) {
+        sure(session, keys, &answer, question)?;
+    }
+    Ok(check(matches))
 }
 
 impl<D: Device> Hsm for Store<D> {
@@ -84,37 +101,46 @@ impl<D: Device> Hsm for Store<D> {
     fn verify_cvv(&self, side: Side, card: &CardFace<'_>, claimed: &Made<Cvv>) -> Result<Check, HsmError> {
         let session = self.device.session()?;
         let key = session.directory().version(&KeyName::CardVerification(side), claimed.version)?;
-        let cvv = algorithms::cvv(&session, &key.key, card)?;
-        Ok(if cvv == claimed.value { Check::Matches } else { Check::Differs })
+        compare(&session, &[key], claimed.value.digits(), || {
+            Ok(algorithms::cvv(&session, &key.key, card)?.into_digits())
+        })
     }
 
     fn set_pin(&self, block: &PinBlock, pan: &Pan) -> Result<PinVerificationValue, HsmError> {
         let session = self.device.session()?;
-        let pin = open_block(&session, block, pan)?;
+        let of_block = key_of(&session, block)?;
         let key = session.directory().current(&KeyName::PinVerification)?;
-        let value = algorithms::pin_value(&session, &key.key, pan, &pin)?;
+        let question = || {
+            let pin = open_block(&session, of_block, block, pan)?;
+            algorithms::pin_value(&session, &key.key, pan, &pin).map(Zeroizing::new)
+        };
         // What is stored decides for years whether its owner is believed, so an answer that errs once must not be kept.
-        confirm(&session, key, &value, || algorithms::pin_value(&session, &key.key, pan, &pin))?;
-        Ok(PinVerificationValue::of(key.version, value))
+        let value = question()?;
+        sure(&session, &[of_block, key], &value, question)?;
+        Ok(PinVerificationValue::of(key.version, *value))
     }
 
     fn verify_pin(&self, block: &PinBlock, pan: &Pan, stored: &PinVerificationValue) -> Result<Check, HsmError> {
         let session = self.device.session()?;
-        let pin = open_block(&session, block, pan)?;
+        let of_block = key_of(&session, block)?;
         let key = session.directory().version(&KeyName::PinVerification, stored.version())?;
-        let value = algorithms::pin_value(&session, &key.key, pan, &pin)?;
-        let matches = value.ct_eq(stored.value());
-        if !bool::from(matches) {
-            confirm(&session, key, &value, || algorithms::pin_value(&session, &key.key, pan, &pin))?;
-        }
-        Ok(check(matches))
+        compare(&session, &[of_block, key], stored.value(), || {
+            let pin = open_block(&session, of_block, block, pan)?;
+            algorithms::pin_value(&session, &key.key, pan, &pin).map(Zeroizing::new)
+        })
     }
 
     fn make_pvv(&self, block: &PinBlock, pan: &Pan, index: PvvKeyIndex) -> Result<Made<Pvv>, HsmError> {
         let session = self.device.session()?;
-        let pin = open_block(&session, block, pan)?;
+        let of_block = key_of(&session, block)?;
         let key = session.directory().current(&KeyName::Pvv)?;
-        Ok(Made { value: algorithms::pvv(&session, &key.key, pan, index, &pin)?, version: key.version })
+        let question = || {
+            let pin = open_block(&session, of_block, block, pan)?;
+            algorithms::pvv(&session, &key.key, pan, index, &pin)
+        };
+        let value = question()?;
+        sure(&session, &[of_block, key], value.digits(), || Ok(question()?.into_digits()))?;
+        Ok(Made { value, version: key.version })
     }
 
     fn verify_pvv(
@@ -125,21 +151,19 @@ impl<D: Device> Hsm for Store<D> {
         stored: &Made<Pvv>,
     ) -> Result<Check, HsmError> {
         let session = self.device.session()?;
-        let pin = open_block(&session, block, pan)?;
+        let of_block = key_of(&session, block)?;
         let key = session.directory().version(&KeyName::Pvv, stored.version)?;
-        let make = || algorithms::pvv(&session, &key.key, pan, index, &pin).map(|pvv| *four(&pvv));
-        let pvv = Zeroizing::new(make()?);
-        let matches = pvv.ct_eq(&*four(&stored.value));
-        if !bool::from(matches) {
-            confirm(&session, key, &pvv, make)?;
-        }
-        Ok(check(matches))
+        compare(&session, &[of_block, key], stored.value.digits(), || {
+            let pin = open_block(&session, of_block, block, pan)?;
+            Ok(algorithms::pvv(&session, &key.key, pan, index, &pin)?.into_digits())
+        })
     }
 
     fn translate_pin(&self, block: &PinBlock, pan: &Pan, to: &PinTarget) -> Result<PinBlock, HsmError> {
         let target = KeyName::ZonePin(to.zone.clone());
         let session = self.device.session()?;
-        let pin = open_block(&session, block, pan)?;
+        let of_block = key_of(&session, block)?;
+        let pin = open_block(&session, of_block, block, pan)?;
         let key = session.directory().current(&target)?;
         let mut random = [0; 8];
         if to.format == PinBlockFormat::Iso4 {

@@ -71,6 +71,10 @@ impl Connection {
     pub(super) fn open(config: &Pkcs11Config, pin: &SecretString) -> Result<Self, Failure> {
         let library = load(&config.library)?;
         let slot = find(&library, &config.token)?;
+        let about = library.get_token_info(slot)?;
+        if about.user_pin_final_try() || about.user_pin_locked() {
+            return Err(HsmError::unavailable("the token has one try of its PIN left, or none: log in by hand").into());
+        }
         let keeper = library.open_rw_session(slot)?;
         match keeper.login(UserType::User, Some(pin)) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}

@@ -2,8 +2,8 @@
 //! is used.
 //!
 //! The library must be made for threads. Whatever it reports is [`HsmError::Unavailable`], and ends the connection: the call
-//! after it loads the keys anew. A PIN of the token that was refused is not tried again before the process starts anew, since modules
-//! lock after a few.
+//! after it loads the keys anew. A PIN of the token that was refused is not tried again by the process, and a token that the
+//! next wrong one would lock is not tried at all.
 
 mod asked;
 mod connection;
@@ -12,7 +12,7 @@ mod objects;
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use secrecy::SecretString;
 
@@ -24,11 +24,21 @@ use super::key::{KeyInfo, KeyName};
 use asked::{Asked, Handles};
 use connection::{Connection, Lent};
 
+/// Whether the token can be asked.
+enum Link {
+    Down,
+    /// One caller tries, and the others wait for it, but not for ever.
+    Reaching,
+    Up(Arc<Connection>),
+}
+
 /// A token in a hardware module.
 pub(super) struct Token {
     config: Pkcs11Config,
     pin: SecretString,
-    connection: Mutex<Option<Arc<Connection>>>,
+    link: Mutex<Link>,
+    /// Told when the link is no longer [`Link::Reaching`].
+    reached: Condvar,
     pin_refused: AtomicBool,
     /// Held while the keys are changed.
     changing: Mutex<()>,
@@ -37,38 +47,44 @@ pub(super) struct Token {
 impl Token {
     /// Reaches the token and loads its keys.
     pub(super) fn open(config: Pkcs11Config, pin: SecretString) -> Result<Self, HsmError> {
-        let (connection, pin_refused, changing) = (Mutex::new(None), AtomicBool::new(false), Mutex::new(()));
-        let token = Self { config, pin, connection, pin_refused, changing };
+        let (link, reached) = (Mutex::new(Link::Down), Condvar::new());
+        let token = Self { config, pin, link, reached, pin_refused: AtomicBool::new(false), changing: Mutex::new(()) };
         token.connection()?;
         Ok(token)
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connection(&self) -> Result<Arc<Connection>, HsmError> {
-        let mut slot = self.slot();
-        if let Some(connection) = &*slot {
-            return Ok(connection.clone());
+        let reaching = |link: &mut Link| matches!(link, Link::Reaching);
+        let waited = self.reached.wait_timeout_while(self.link(), self.config.wait.into(), reaching);
+        let (mut link, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match &*link {
+            Link::Up(connection) => return Ok(connection.clone()),
+            Link::Reaching => return Err(HsmError::Busy),
+            Link::Down if self.pin_refused.load(Ordering::SeqCst) => {
+                return Err(HsmError::unavailable("the token refused the PIN, which is not tried again"));
+            }
+            Link::Down => *link = Link::Reaching,
         }
-        if self.pin_refused.load(Ordering::SeqCst) {
-            return Err(HsmError::unavailable("the token refused the PIN, which is not tried again"));
-        }
-        let connection = Connection::open(&self.config, &self.pin).map_err(|failure| {
+        // A module may hang, and then those who come after must not hang with this caller.
+        drop(link);
+        let opened = Connection::open(&self.config, &self.pin).map(Arc::new).map_err(|failure| {
             self.pin_refused.fetch_or(failure.pin_refused, Ordering::SeqCst);
             failure.error
-        })?;
-        let connection = Arc::new(connection);
-        *slot = Some(connection.clone());
-        Ok(connection)
+        });
+        *self.link() = opened.as_ref().map_or(Link::Down, |connection| Link::Up(connection.clone()));
+        self.reached.notify_all();
+        opened
     }
 
     /// Lets the next call connect anew. Those that use the same connection end by themselves.
     fn lose(&self, lost: &Arc<Connection>) {
-        let mut slot = self.slot();
-        if slot.as_ref().is_some_and(|connection| Arc::ptr_eq(connection, lost)) {
-            *slot = None;
+        let mut link = self.link();
+        if matches!(&*link, Link::Up(connection) if Arc::ptr_eq(connection, lost)) {
+            *link = Link::Down;
         }
     }
 
