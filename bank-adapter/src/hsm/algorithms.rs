@@ -14,9 +14,9 @@ use super::pin_block::{Pin, pack};
 const LONGEST_MESSAGE: usize = 64 * 1024;
 
 /// The CVV of a card: card number, expiry and service code as digits, filled with zeros to two blocks; the first under
-/// single DES with the left half of the key, exclusive-or the second, under triple DES; of the result the digits, and then the
-/// letters less ten (Visa, "Payment Technology Standards Manual"; IBM z/OS ICSF, "Visa CVV Service Generate"). Up to the
-/// digits that is a retail MAC.
+/// single DES with the left half of the key, exclusive-or the second, under triple DES; of the result the digits, and
+/// then the letters less ten (Visa, "Payment Technology Standards Manual"; IBM z/OS ICSF, "Visa CVV Service Generate").
+/// Up to the digits that is a retail MAC.
 pub(super) fn cvv<P: Primitives>(store: &P, key: &P::Key, card: &CardFace<'_>) -> Result<Cvv, HsmError> {
     let digits = card.digits();
     let filled = digits.iter().map(|digit| digit & 0x0F).chain(std::iter::repeat(0));
@@ -24,9 +24,9 @@ pub(super) fn cvv<P: Primitives>(store: &P, key: &P::Key, card: &CardFace<'_>) -
     Ok(Cvv::of(decimalise(&retail_mac(store, key, &*blocks)?)))
 }
 
-/// The PVV of a PIN by the Visa method: of the card number the eleven digits before the check digit, the key's index and the
-/// first four digits of the PIN, under triple DES; of the result the digits, and then the letters less ten (Visa,
-/// "Payment Technology Standards Manual"; IBM z/OS ICSF, "VISA PIN algorithms").
+/// The PVV of a PIN by the Visa method: of the card number the eleven digits before the check digit, the key's index
+/// and the first four digits of the PIN, under triple DES; of the result the digits, and then the letters less ten
+/// (Visa, "Payment Technology Standards Manual"; IBM z/OS ICSF, "VISA PIN algorithms").
 pub(super) fn pvv<P: Primitives>(
     store: &P,
     key: &P::Key,
@@ -40,8 +40,8 @@ pub(super) fn pvv<P: Primitives>(
     Ok(Pvv::of(decimalise(&block)))
 }
 
-/// What a PIN is compared with: see [`super::PinVerificationValue`]. Both parts stand behind their lengths, so that no other
-/// card number and PIN make the same message.
+/// What a PIN is compared with: see [`super::PinVerificationValue`]. Both parts stand behind their lengths, so that no
+/// other card number and PIN make the same message.
 pub(super) fn pin_value<P: Primitives>(store: &P, key: &P::Key, pan: &Pan, pin: &Pin) -> Result<[u8; 32], HsmError> {
     let mut message = Zeroizing::new(Vec::with_capacity(64));
     message.extend_from_slice(b"bankhub pin 1");
@@ -52,22 +52,23 @@ pub(super) fn pin_value<P: Primitives>(store: &P, key: &P::Key, pan: &Pan, pin: 
     store.hmac(key, &message)
 }
 
-/// MAC algorithm 3 of ISO/IEC 9797-1:2011 ("retail MAC", ANSI X9.19) with padding method 1, all 8 bytes. The padding does not
-/// tell a message from the same one with zeros behind it; an ISO 8583 message tells its own length.
+/// MAC algorithm 3 of ISO/IEC 9797-1:2011 ("retail MAC", ANSI X9.19) with padding method 1, all 8 bytes. The padding
+/// does not tell a message from the same one with zeros behind it; an ISO 8583 message tells its own length.
 pub(super) fn retail_mac<P: Primitives>(store: &P, key: &P::Key, message: &[u8]) -> Result<[u8; 8], HsmError> {
     let blocks = message.len().div_ceil(8).max(1);
     let mut padded = Zeroizing::new(message.to_vec());
     padded.resize(blocks * 8, 0);
     let (head, last) = padded.split_last_chunk::<8>().ok_or(HsmError::TooLong)?;
-    // Single DES is undone and done again by the two other steps of triple DES, so the last block goes through all three.
+    // The algorithm ends with a decryption under the right half and an encryption under the left, which with the last
+    // block's own encryption are triple DES.
     let mut block = if head.is_empty() { [0; 8] } else { store.chain(key, head)? };
     block.iter_mut().zip(last).for_each(|(to, from)| *to ^= from);
     store.encrypt(key, &mut block)?;
     Ok(block)
 }
 
-/// The MAC of a message in 8 bytes: a retail MAC under triple DES; under AES the left half of the CMAC (NIST SP 800-38B,
-/// 6.2 lets it be cut).
+/// The MAC of a message in 8 bytes: a retail MAC under triple DES; under AES the left half of the CMAC (NIST SP
+/// 800-38B, 6.2 lets it be cut).
 pub(super) fn mac<P: Primitives>(
     store: &P,
     key: &P::Key,
@@ -122,8 +123,8 @@ pub(super) fn is_same<P: Primitives>(
     Ok(block == clear)
 }
 
-/// The CMAC of one block of zeros by encryption alone (RFC 4493, 2.3 and 2.4): such a block is encrypted exclusive-or twice
-/// the encryption of zeros in GF(2^128).
+/// The CMAC of one block of zeros by encryption alone (RFC 4493, 2.3 and 2.4): such a block is encrypted exclusive-or
+/// twice the encryption of zeros in GF(2^128).
 fn cmac_of_zeros<P: Primitives>(store: &P, key: &P::Key) -> Result<[u8; 16], HsmError> {
     let mut block = [0; 16];
     store.encrypt(key, &mut block)?;

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::HsmError;
 
-/// A card number: 12 to 19 digits (ISO/IEC 7812-1; format 4 of ISO 9564-1 takes as few as twelve). Whether its check digit
-/// is right and whose card it is, the caller knows. Shown as BIN and last four at most.
+/// A card number: 12 to 19 digits (ISO/IEC 7812-1; format 4 of ISO 9564-1 takes as few as twelve). Whether its check
+/// digit is right and whose card it is, the caller knows. Shown as BIN and last four at most.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pan(Zeroizing<String>);
 
@@ -42,8 +42,8 @@ impl fmt::Debug for Pan {
     }
 }
 
-/// The four digits of a card's expiry in the order in which the card carries them, YYMM on track 2. They go into the CVV
-/// as they are; whether they are a month, and still to come, the caller knows.
+/// The four digits of a card's expiry in the order in which the card carries them, YYMM on track 2. They go into the
+/// CVV as they are; whether they are a month, and still to come, the caller knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry([u8; 4]);
 
@@ -160,8 +160,8 @@ secret_digits! {
     Cvv, 3, "a CVV"
 }
 secret_digits! {
-    /// A PIN verification value by the Visa method. Its four digits cover four digits of the PIN, so it serves only where
-    /// a network asks for it; see [`super::PinVerificationValue`].
+    /// A PIN verification value by the Visa method. Its four digits cover four digits of the PIN, so it serves only
+    /// where a network asks for it; see [`super::PinVerificationValue`].
     Pvv, 4, "a PVV"
 }
 

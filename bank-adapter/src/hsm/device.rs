@@ -1,5 +1,6 @@
-//! What a store of keys has to offer so that [`super::store::Store`] can do the work of cards with it. All that is known of
-//! CVVs, PINs and MACs stands above this line, once; below it a key is asked to encrypt a block or to hash a message.
+//! What a store of keys has to offer so that [`super::store::Store`] can do the work of cards with it. All that is
+//! known of CVVs, PINs and MACs stands above this line, once; below it a key is asked to encrypt a block or to hash a
+//! message.
 
 use std::fmt;
 
@@ -21,8 +22,8 @@ pub(super) trait Primitives {
     /// Decrypts one block in place.
     fn decrypt(&self, key: &Self::Key, block: &mut [u8]) -> Result<(), HsmError>;
 
-    /// The last block of `blocks`, whole ones of 8 bytes, encrypted by single DES under the left half of the key in CBC mode
-    /// from an initial block of zeros.
+    /// The last block of `blocks`, whole ones of 8 bytes, encrypted by single DES under the left half of the key in CBC
+    /// mode from an initial block of zeros.
     fn chain(&self, key: &Self::Key, blocks: &[u8]) -> Result<[u8; 8], HsmError>;
 
     /// AES-CMAC (RFC 4493).

@@ -48,7 +48,8 @@ pub enum PinBlockFault {
 impl PinBlockFault {
     /// What the sender of the block is told. Everything that is found by decrypting has one reason: who learns which
     /// nibble was wrong, and may ask again without a try being counted, can read a PIN out of a recorded block digit by
-    /// digit (J. Clulow, "The Design and Analysis of Cryptographic APIs for Security Devices", University of Natal, 2003).
+    /// digit (J. Clulow, "The Design and Analysis of Cryptographic APIs for Security Devices", University of Natal,
+    /// 2003).
     pub const fn reason(self) -> Reason {
         match self {
             Self::Length { .. } | Self::AllZero | Self::FormatOfOtherAlgorithm { .. } => Reason::PinBlockMalformed,

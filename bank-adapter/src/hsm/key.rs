@@ -162,7 +162,8 @@ impl FromStr for KeyName {
 /// What a key is used with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// Triple DES with a double-length key, K1‖K2‖K1 (NIST SP 800-67, keying option 2). The card business uses no other.
+    /// Triple DES with a double-length key, K1‖K2‖K1 (NIST SP 800-67, keying option 2). The card business uses no
+    /// other.
     TripleDes,
     /// AES with a key of 16 bytes (FIPS 197).
     Aes128,
@@ -199,8 +200,9 @@ impl Algorithm {
     }
 }
 
-/// A key check value: three bytes by which two parties see that they hold the same key. Triple DES: zeros encrypted; AES:
-/// the CMAC of a block of zeros (both as in ANSI X9.24-1:2017); HMAC, for which there is no rule: the hash of nothing.
+/// A key check value: three bytes by which two parties see that they hold the same key. Triple DES: zeros encrypted;
+/// AES: the CMAC of a block of zeros (both as in ANSI X9.24-1:2017); HMAC, for which there is no rule: the hash of
+/// nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kcv(pub [u8; 3]);
 

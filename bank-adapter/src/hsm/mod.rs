@@ -1,7 +1,7 @@
 //! The key store for cards (C5): keys that never leave, and the work of cards that they do.
 //!
 //! [`Hsm`] has no way to get a key out, so that the keys can be kept by a sealed file (the default) as well as by a
-//! hardware module behind PKCS#11. Both are a [`device::Device`], asked to encrypt a block or to hash a message; the
+//! hardware module behind PKCS#11. Both are a `Device`, asked to encrypt a block or to hash a message; the
 //! algorithms of cards stand once, above it.
 //!
 //! | key | algorithm | made by | used for |
@@ -16,12 +16,12 @@
 //!
 //! # What a hardware module does not do by standard
 //!
-//! PKCS#11 knows no PIN block and no CVV. A store behind it asks the module for each step, so a PIN is in this process's
-//! memory between two steps, wiped at once; keys never are, with two exceptions. A generated `cvk-…` is made of
-//! the module's randomness by this process, since the module offers no way to make a key and its left half; a bank that does not want
-//! this imports the key wrapped. And the components of a `key-transport:…` key pass through at a ceremony. The left
-//! half beside a `cvk-…` or `mac:…` key of triple DES lets whoever has the module's PIN search that half alone (2^56); such
-//! a PIN is to be guarded as the keys are.
+//! PKCS#11 knows no PIN block and no CVV. A store behind it asks the module for each step, so a PIN is in this
+//! process's memory between two steps, wiped at once; keys never are, with two exceptions. A generated `cvk-…` is made
+//! of the module's randomness by this process, since the module offers no way to make a key and its left half; a bank
+//! that does not want this imports the key wrapped. And the components of a `key-transport:…` key pass through at a
+//! ceremony. The left half beside a `cvk-…` or `mac:…` key of triple DES lets whoever has the module's PIN search that
+//! half alone (2^56); such a PIN is to be guarded as the keys are.
 
 mod algorithms;
 mod card;
@@ -60,7 +60,8 @@ use pkcs11::Token;
 use sealed_file::SealedKeys;
 use store::Store;
 
-/// What a comparison says. Anything that hinders one is an [`HsmError`], so that a fault is never taken for a wrong PIN.
+/// What a comparison says. Anything that hinders one is an [`HsmError`], so that a fault is never taken for a wrong
+/// PIN.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
@@ -100,9 +101,9 @@ pub trait Hsm: Send + Sync + fmt::Debug {
     /// Turns the PIN in a block into what is stored of it, under the current PIN verification key.
     fn set_pin(&self, block: &PinBlock, pan: &Pan) -> Result<PinVerificationValue, HsmError>;
 
-    /// Whether the PIN in a block is the one that `stored` was made of; in constant time. Format 0 does not bind a block to
-    /// its card wholly: for two card numbers that differ only in digits under those of the PIN, the answer to a block
-    /// of the other card can be [`Check::Differs`].
+    /// Whether the PIN in a block is the one that `stored` was made of; in constant time. Format 0 does not bind a
+    /// block to its card wholly: for two card numbers that differ only in digits under those of the PIN, the answer to
+    /// a block of the other card can be [`Check::Differs`].
     fn verify_pin(&self, block: &PinBlock, pan: &Pan, stored: &PinVerificationValue) -> Result<Check, HsmError>;
 
     /// The PVV of the PIN in a block, of which it takes the first four digits.
@@ -120,8 +121,8 @@ pub trait Hsm: Send + Sync + fmt::Debug {
     /// Encrypts the PIN in a block anew for a peer. The card number stays the same, and is not changed on the way.
     fn translate_pin(&self, block: &PinBlock, pan: &Pan, to: &PinTarget) -> Result<PinBlock, HsmError>;
 
-    /// The MAC of a message of 64 KiB at most under the current `mac:…` key: with triple DES algorithm 3 of ISO/IEC 9797-1
-    /// with padding method 1, with AES the first 8 bytes of the CMAC.
+    /// The MAC of a message of 64 KiB at most under the current `mac:…` key: with triple DES algorithm 3 of ISO/IEC
+    /// 9797-1 with padding method 1, with AES the first 8 bytes of the CMAC.
     fn mac(&self, key: &KeyName, message: &[u8]) -> Result<Made<[u8; 8]>, HsmError>;
 
     /// Whether a message has this MAC under a version of the key, or under the current one; in constant time.
@@ -140,7 +141,8 @@ pub trait Hsm: Send + Sync + fmt::Debug {
     /// Puts a `key-transport:…` key together at a ceremony, of two components or more.
     fn load(&self, name: &KeyName, components: &[ClearKey]) -> Result<KeyInfo, HsmError>;
 
-    /// Takes a key in that comes wrapped under the current `key-transport:…` key `under`, as the next version of `name`.
+    /// Takes a key in that comes wrapped under the current `key-transport:…` key `under`, as the next version of
+    /// `name`.
     fn import(&self, name: &KeyName, under: &KeyName, key: &WrappedKey) -> Result<KeyInfo, HsmError>;
 
     /// Lets a version do nothing any more. There is no way back: what was made with it is verified no longer.
@@ -153,8 +155,8 @@ pub trait Hsm: Send + Sync + fmt::Debug {
     fn reload(&self) -> Result<(), HsmError>;
 }
 
-/// Opens the store that the configuration names; a sealed file is made at the first start. What a hardware module cannot do
-/// right now is an error; one that goes away later is reached again by the call after.
+/// Opens the store that the configuration names; a sealed file is made at the first start. What a hardware module
+/// cannot do right now is an error; one that goes away later is reached again by the call after.
 pub fn open(config: &HsmConfig, clock: SharedClock, rng: SharedRng) -> Result<Arc<dyn Hsm>, HsmError> {
     match (&config.sealed_file, &config.pkcs11) {
         (Some(file), None) => {

@@ -59,14 +59,14 @@ impl PvvKeyIndex {
     }
 }
 
-/// What is stored of a PIN, and what it is compared with: HMAC-SHA-256 over the whole PIN and the card number, under a key
-/// that does not leave the store.
+/// What is stored of a PIN, and what it is compared with: HMAC-SHA-256 over the whole PIN and the card number, under a
+/// key that does not leave the store.
 ///
 /// A PVV covers four digits of the PIN with four digits: of the million PINs of six digits about two hundred pass for
-/// the right one, and whoever reads it knows that a PIN is one of those. HMAC (RFC 2104, FIPS 198-1) covers the whole PIN, loses nothing, is worth
-/// nothing without the key, and is a mechanism of every PKCS#11 module (`CKM_SHA256_HMAC`). With the card number in it, the
-/// values of two cards with one PIN differ. It is the same value each time, so that two systems that hold one card can be
-/// compared without its PIN (C4).
+/// the right one, and whoever reads it knows that a PIN is one of those. HMAC (RFC 2104, FIPS 198-1) covers the whole
+/// PIN, loses nothing, is worth nothing without the key, and is a mechanism of every PKCS#11 module
+/// (`CKM_SHA256_HMAC`). With the card number in it, the values of two cards with one PIN differ. It is the same value
+/// each time, so that two systems that hold one card can be compared without its PIN (C4).
 #[derive(Clone)]
 pub struct PinVerificationValue {
     version: u32,

@@ -1,7 +1,8 @@
 //! PIN blocks of ISO 9564-1:2017, formats 0 and 4: the fields in clear, and their encryption over [`Primitives`].
 //!
 //! Under PKCS#11 the two decryptions of format 4, and what follows any decryption, are calls of their own, so the clear
-//! field passes through this process's memory. It goes no further than this module and [`super::algorithms`], and is wiped.
+//! field passes through this process's memory. It goes no further than this module and [`super::algorithms`], and is
+//! wiped.
 
 use zeroize::Zeroizing;
 
@@ -12,7 +13,8 @@ use super::error::PinBlockFault;
 use super::key::Algorithm;
 use super::pin::PinBlockFormat;
 
-/// A PIN in clear: 4 to 12 digits, each as a number. It exists between the opening of a PIN block and what is made of it.
+/// A PIN in clear: 4 to 12 digits, each as a number. It exists between the opening of a PIN block and what is made of
+/// it.
 pub(super) struct Pin {
     digits: Zeroizing<[u8; 12]>,
     length: usize,
@@ -110,8 +112,8 @@ pub(super) fn read_0(field: &[u8; 8], pan: &Pan) -> Result<Pin, PinBlockFault> {
 /// The PIN field of format 4 in clear; `random` makes two blocks of one PIN and card differ.
 fn field_4(pin: &Pin, random: [u8; 8]) -> Zeroizing<[u8; 16]> {
     let mut field = Zeroizing::new([0; 16]);
-    let content = pack::<8>(pin_nibbles(0x4, 0xA, pin)).into_iter().chain(random);
-    field.iter_mut().zip(content).for_each(|(to, from)| *to = from);
+    let start = Zeroizing::new(pack::<8>(pin_nibbles(0x4, 0xA, pin)));
+    field.iter_mut().zip(start.iter().chain(&random)).for_each(|(to, from)| *to = *from);
     field
 }
 

@@ -1,6 +1,7 @@
 //! Keys in one file that is sealed under a master key: the default.
 //!
-//! A record is: name (1 + text) ‖ version (4) ‖ algorithm (1) ‖ created (8) ‖ retired (1) ‖ key (as its algorithm's are long).
+//! A record is: name (1 + text) ‖ version (4) ‖ algorithm (1) ‖ created (8) ‖ retired (1) ‖ key (as its algorithm's are
+//! long).
 
 use std::fmt;
 use std::fs::{File, OpenOptions};

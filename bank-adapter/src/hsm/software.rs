@@ -14,8 +14,8 @@ use super::device::Primitives;
 use super::key::Algorithm;
 use super::transport::ClearKey;
 
-/// A key that is prepared once, so that an operation costs the cryptography and nothing else. The ciphers wipe themselves
-/// when they are dropped; ring's HMAC key does not.
+/// A key that is prepared once, so that an operation costs the cryptography and nothing else. The ciphers wipe
+/// themselves when they are dropped; ring's HMAC key does not.
 pub(super) enum SoftKey {
     TripleDes { whole: Box<TdesEde3>, left: Box<Des> },
     Aes128(Box<Aes128>),

@@ -56,8 +56,7 @@ fn open_block<S: Session>(session: &S, key: &Entry<S::Key>, block: &PinBlock, pa
     pin_block::open(session, &key.key, key.algorithm, (block.format, &block.bytes), pan)
 }
 
-/// What the store answers to `question`, asked until it is sure: the same answer twice, by keys that are those that they were
-/// when they came.
+/// Makes sure of what the store answered `first`: it has to answer the same again, by keys that are those that came.
 fn sure<S: Session, const N: usize>(
     session: &S,
     keys: &[&Entry<S::Key>],
@@ -75,8 +74,9 @@ fn sure<S: Session, const N: usize>(
     Ok(())
 }
 
-/// Compares the answer with what is claimed. Before it is said to differ the store must be sure: a wrong PIN counts against its
-/// owner, and a wrong CVV against the card, so a store that errs is not believed. What is right is asked once.
+/// Compares the answer with what is claimed. Before it is said to differ the store must be sure: a wrong PIN counts
+/// against its owner, and a wrong CVV against the card, so a store that errs is not believed. What is right is asked
+/// once.
 fn compare<S: Session, const N: usize>(
     session: &S,
     keys: &[&Entry<S::Key>],

@@ -211,7 +211,8 @@ fn c5_a_store_whose_keys_are_not_what_they_were_never_makes_a_right_pin_wrong() 
         for bit in 0..256 {
             let compared = card.compared(Error::Always { question, bit });
             let wrong = compared.iter().any(|check| matches!(check, Ok(Check::Differs)));
-            // Of a check value the first 24 bits are known. A store that errs in another bit alone, and always, is believed.
+            // Of a check value the first 24 bits are known. A store that errs in another bit alone, and always, is
+            // believed.
             let is_seen = question == Question::Decrypt || bit % 64 < 24 && (question != Question::Hmac || bit < 24);
             assert!(!wrong || !is_seen, "{question:?}, bit {bit}: {compared:?}");
         }

@@ -1,8 +1,8 @@
 //! Keys on their way into a store: wrapped under a key for transport (RFC 3394), or in clear at a ceremony.
 //!
-//! A PKCS#11 module takes triple DES keys as 24 bytes, so a double-length key K1‖K2 travels as K1‖K2‖K1. CVVs and retail
-//! MACs also take single DES under K1, which no mechanism offers with that key; for these the left half travels beside
-//! it as K1‖K1‖K1, with which triple DES is single DES.
+//! A PKCS#11 module takes triple DES keys as 24 bytes, so a double-length key K1‖K2 travels as K1‖K2‖K1. CVVs and
+//! retail MACs also take single DES under K1, which no mechanism offers with that key; for these the left half travels
+//! beside it as K1‖K1‖K1, with which triple DES is single DES.
 
 use std::fmt;
 
@@ -61,9 +61,13 @@ impl ClearKey {
         let (pairs, rest) = text.expose_secret().trim().as_bytes().as_chunks::<2>();
         let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
-        let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-        let bytes = bytes.filter(|_| rest.is_empty()).map(Zeroizing::new);
-        Self::new(algorithm, &bytes.ok_or(HsmError::Malformed { what: "a key in hexadecimal digits" })?)
+        // As long as it gets, so that no copy stays behind where the bytes had no room to grow.
+        let mut bytes = Zeroizing::new(vec![0; pairs.len()]);
+        let are_digits = bytes.iter_mut().zip(pairs).all(|(to, pair)| byte(pair).map(|byte| *to = byte).is_some());
+        if !are_digits || !rest.is_empty() {
+            return Err(HsmError::Malformed { what: "a key in hexadecimal digits" });
+        }
+        Self::new(algorithm, &bytes)
     }
 
     /// The key whose components several officers hold: their exclusive-or, so that none of them knows any of it.
@@ -124,8 +128,8 @@ impl fmt::Debug for ClearKey {
     }
 }
 
-/// One wrapped key of as many bytes as its algorithm's keys and eight more, and its check value, which is compared before
-/// the key is used.
+/// One wrapped key of as many bytes as its algorithm's keys and eight more, and its check value, which is compared
+/// before the key is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrappedPart {
     pub bytes: Vec<u8>,
@@ -246,7 +250,7 @@ fn unwrap(under: &ClearKey, wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
             count = count.saturating_sub(1);
         }
     }
-    let key = Zeroizing::new(blocks.iter().flatten().copied().collect());
+    let key = Zeroizing::new(blocks.as_flattened().to_vec());
     bool::from(register.ct_eq(&INTEGRITY)).then_some(key)
 }
 

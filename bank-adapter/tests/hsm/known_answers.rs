@@ -58,8 +58,8 @@ pub fn pvvs(world: &World) {
     }
 }
 
-/// The fields in clear are those of psec, tests/test_pinblock.py; OpenSSL encrypted them. The blocks of format 4 are those of
-/// psec and of paysec (github.com/5n00py/paysec). The key comes as RFC 3394, section 4.3 wraps it.
+/// The fields in clear are those of psec, tests/test_pinblock.py; OpenSSL encrypted them. The blocks of format 4 are
+/// those of psec and of paysec (github.com/5n00py/paysec). The key comes as RFC 3394, section 4.3 wraps it.
 pub fn pin_blocks(world: &World) {
     let wrapped = clear(Algorithm::Aes128, AES).wrap(&name("terminal-pin:t4"), &world.kek).unwrap();
     assert_eq!(wrapped.whole.bytes, hex("64E8C3F9CE0F5BA263E9777905818A2A93C8191E7D6E8AE7"));
@@ -142,7 +142,8 @@ pub fn check_values(world: &World) {
     assert_eq!(office.unwrap().kcv.to_string(), "377822");
 }
 
-/// Computed with Python's hmac and hashlib: HMAC-SHA-256 over "bankhub pin 1", 16, the card number, 6, and the digits 1 to 6.
+/// Computed with Python's hmac and hashlib: HMAC-SHA-256 over "bankhub pin 1", 16, the card number, 6, and the digits 1
+/// to 6.
 pub fn pin_values(world: &World) {
     let bytes = (0..32).map(|byte| format!("{byte:02X}")).collect::<String>();
     world.import("pin-verification", &clear(Algorithm::HmacSha256, &bytes));

@@ -1,5 +1,6 @@
-//! The bank's key store for cards, told what is published about it and all that can go wrong: the same tests on the sealed
-//! file and on SoftHSM. SoftHSM is the library that `BANKHUB_TEST_SOFTHSM` names, as in `/usr/lib/softhsm/libsofthsm2.so`.
+//! The bank's key store for cards, told what is published about it and all that can go wrong: the same tests on the
+//! sealed file and on SoftHSM. SoftHSM is the library that `BANKHUB_TEST_SOFTHSM` names, as in
+//! `/usr/lib/softhsm/libsofthsm2.so`.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails loudly")]
 

@@ -32,8 +32,8 @@ fn key_names() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-/// Whatever comes in, there is an answer or an error; and bytes that nobody encrypted are, but for one in some millions, no
-/// wrong PIN either.
+/// Whatever comes in, there is an answer or an error; and bytes that nobody encrypted are, but for one in some
+/// millions, no wrong PIN either.
 pub fn no_input_panics(world: &World) {
     world.generate_own_keys();
     world.terminal("terminal-pin:t0", Algorithm::TripleDes);

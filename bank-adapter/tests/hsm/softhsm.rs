@@ -1,7 +1,7 @@
 //! The same tests on SoftHSM, and what holds of a token alone.
 //!
-//! SoftHSM finds its tokens by a variable of the environment, which is one for a whole process. So the tests of this file
-//! start this program again, with the variable set to a folder of their own.
+//! SoftHSM finds its tokens by a variable of the environment, which is one for a whole process. So the tests of this
+//! file start this program again, with the variable set to a folder of their own.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! How many operations a second one caller gets of either store. For whoever asks: `cargo test --release -p bank-adapter
-//! --test hsm -- --ignored --nocapture speed`.
+//! How many operations a second one caller gets of either store. For whoever asks: `cargo test --release -p
+//! bank-adapter --test hsm -- --ignored --nocapture speed`.
 
 use bank_adapter::hsm::{Algorithm, Check, PinBlockFormat, Side};
 use server_kit::clock::Stopwatch;

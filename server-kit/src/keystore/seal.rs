@@ -35,8 +35,8 @@ pub struct Seal<'a> {
 }
 
 impl<'a> Seal<'a> {
-    /// `magic` is how files of one sort begin, their version included, so that one sort is not read as another. `master`
-    /// is 32 bytes in base64.
+    /// `magic` is how files of one sort begin, their version included, so that one sort is not read as another.
+    /// `master` is 32 bytes in base64.
     pub fn new(magic: &'static [u8], path: &'a Path, master: &SecretString) -> Result<Self, KeyFileError> {
         Ok(Self { magic, path, master: master_key(master)? })
     }
@@ -51,7 +51,8 @@ impl<'a> Seal<'a> {
         self.write(content, rng, Existing::Replace)
     }
 
-    /// The content. A file that others may read, that was changed or cut off, or that another master key sealed, is refused.
+    /// The content. A file that others may read, that was changed or cut off, or that another master key sealed, is
+    /// refused.
     pub fn open(&self) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
         unseal(self.magic, self.path, &self.master)
     }

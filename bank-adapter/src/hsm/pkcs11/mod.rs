@@ -1,9 +1,9 @@
-//! Keys in a hardware module behind PKCS#11. They are marked sensitive and not extractable, and none that is not so marked
-//! is used.
+//! Keys in a hardware module behind PKCS#11. They are marked sensitive and not extractable, and none that is not so
+//! marked is used.
 //!
-//! The library must be made for threads. Whatever it reports is [`HsmError::Unavailable`], and ends the connection: the call
-//! after it loads the keys anew. A PIN of the token that was refused is not tried again by the process, and a token that the
-//! next wrong one would lock is not tried at all.
+//! The library must be made for threads. Whatever it reports is [`HsmError::Unavailable`], and ends the connection: the
+//! call after it loads the keys anew. A PIN of the token that was refused is not tried again by the process, and a
+//! token that the next wrong one would lock is not tried at all.
 
 mod asked;
 mod connection;

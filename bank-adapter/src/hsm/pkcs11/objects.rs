@@ -6,8 +6,9 @@
 //! form (1) ‖ version (4) ‖ part (1) ‖ algorithm (1) ‖ state (1) ‖ created (8) ‖ check value (3)
 //! ```
 //!
-//! A version is there when its whole key is [`State::InUse`] or [`State::Retired`]: an object is made as [`State::Unfinished`] and
-//! changes its id last, so what a crash leaves behind is no key. It is removed when the next key of the name is made.
+//! A version is there when its whole key is [`State::InUse`] or [`State::Retired`]: an object is made as
+//! [`State::Unfinished`] and changes its id last, so what a crash leaves behind is no key. It is removed when the next
+//! key of the name is made.
 
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -101,8 +102,8 @@ fn failed(error: Error) -> HsmError {
     unavailable(&error)
 }
 
-/// Every object of ours. One that may leave the token, or that cannot be read, is refused together with all others: somebody
-/// has been at the token.
+/// Every object of ours. One that may leave the token, or that cannot be read, is refused together with all others:
+/// somebody has been at the token.
 fn list(session: &Session) -> Result<Vec<Object>, HsmError> {
     let template = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Token(true)];
     let handles = session.find_objects(&template).map_err(failed)?;
