@@ -63,7 +63,7 @@ impl Past {
     }
 
     async fn write(&mut self, tx: &mut Tx, legs: &[PastLeg]) -> Result<(), StoreError> {
-        self.owner.check(tx).await?;
+        self.owner.fence(tx);
         let mut recent = Recent::default();
         let mut books = sql::load(tx, named(legs), &recent).await?;
         let mut log = Vec::with_capacity(legs.len().saturating_mul(2));

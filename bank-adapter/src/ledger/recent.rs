@@ -1,6 +1,6 @@
 //! What the last sets have left: accounts that move, and legs that are held.
 //!
-//! The ledger has one owner, which each transaction proves (`Owner::check`), so that nobody else can have written since. A
+//! The ledger has one owner, which each transaction proves (`Owner::fence`), so that nobody else can have written since. A
 //! leg is posted within a second of its hold, and an account that pays once will often pay again: neither is read back.
 
 use domain::ledger::{Account, Leg, LegState};

@@ -71,7 +71,7 @@ impl StepSet for LedgerSteps {
     type Outcome = Outcome;
 
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
-        self.owner.check(tx).await?;
+        self.owner.fence(tx);
         let mut recent = self.recent.lock().await;
         let mut books = sql::load(tx, named(steps), &recent).await?;
         let now = tx.now();
@@ -117,7 +117,7 @@ impl StepSet for LedgerSteps {
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        self.owner.check(tx).await?;
+        self.owner.fence(tx);
         self.chain.lock().await.seal(tx).await
     }
 }

@@ -189,7 +189,7 @@ impl StepSet for PaymentSteps {
     type Outcome = Outcome;
 
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
-        self.owner.check(tx).await?;
+        self.owner.fence(tx);
         let mut recent = self.recent.lock().await;
         let mut named = Named::default();
         steps.iter().for_each(|step| step.name(&mut named));
@@ -244,7 +244,7 @@ impl StepSet for PaymentSteps {
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        self.owner.check(tx).await?;
+        self.owner.fence(tx);
         self.chain.lock().await.seal(tx).await
     }
 }

@@ -53,17 +53,10 @@ impl Owner {
         &self.name
     }
 
-    /// Refuses the transaction if somebody has taken over. On SQLite nobody can while this process lives.
-    pub async fn check(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        if tx.dialect() == Dialect::Sqlite {
-            return Ok(());
-        }
-        let rows =
-            tx.fetch("SELECT mark FROM owners WHERE name = $1 FOR SHARE", vec![self.name.as_str().into()]).await?;
-        match rows.first().map(|row| row.id(0)).transpose()? {
-            Some(mark) if mark == self.mark => Ok(()),
-            _ => Err(self.fenced()),
-        }
+    /// Has the transaction refused with [`StoreError::Fenced`], at its next query or at its [`flush`](Tx::flush), if somebody has
+    /// taken over; what it has read before that is of no more use then. From there to its end nobody can take over.
+    pub fn fence(&self, tx: &mut Tx) {
+        tx.fence(&self.name, self.mark);
     }
 
     /// Looks every `every` whether the name is still held, takes the lock again when the connection that held it was lost,

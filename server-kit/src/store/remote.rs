@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use domain::Timestamp;
 use sqlx::postgres::PgArguments;
-use sqlx::{Arguments as _, AssertSqlSafe, PgPool, Row as _};
+use sqlx::{Arguments as _, AssertSqlSafe, Executor as _, PgPool, Row as _};
+use uuid::Uuid;
 
 use super::columns::add_arrays;
 use super::lent::{Lent, bounded};
@@ -19,9 +20,17 @@ pub(super) struct RemoteTx {
     waiting: Waiting,
 }
 
+/// The mark that a name has to bear for as long as the transaction is open.
+#[derive(Debug)]
+pub(super) struct Fence {
+    pub name: String,
+    pub mark: Uuid,
+}
+
 /// What is to be written.
 #[derive(Debug, Default)]
 struct Waiting {
+    fence: Option<Fence>,
     writes: Vec<Write>,
     notices: Vec<(&'static str, String)>,
 }
@@ -89,18 +98,48 @@ impl RemoteTx {
         self.waiting.notices.push((channel, notice));
     }
 
+    /// Has the transaction refused, at its next query or at the flush, if somebody has taken the name over; until its end nobody can.
+    pub(super) fn fence(&mut self, fence: Fence) {
+        self.waiting.fence = Some(fence);
+    }
+
     /// Writes everything that waits. If a row is not at the version before, it is a [`StoreError::Conflict`].
     pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
-        if self.waiting.writes.is_empty() && self.waiting.notices.is_empty() {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
             return Ok(());
         }
-        let waiting = std::mem::take(&mut self.waiting);
         let wanted: usize = waiting.writes.iter().map(|write| write.rows.len()).sum();
         let sql = AssertSqlSafe(waiting.sql());
-        let asked = sqlx::query_with(sql, waiting.arguments()?).fetch_one(self.lent.get()?);
-        let touched: i64 = bounded(asked).await?.try_get(0)?;
+        let (arguments, fence) = waiting.arguments()?;
+        let answer = match bounded(sqlx::query_with(sql, arguments).fetch_one(self.lent.get()?)).await {
+            Err(StoreError::Conflict) => return Err(self.why_conflict(fence).await),
+            answer => answer?,
+        };
+        if let Some(Fence { name, mark }) = fence
+            && answer.try_get::<Option<Uuid>, _>(0)? != Some(mark)
+        {
+            return Err(StoreError::Fenced { name });
+        }
         // None can touch more rows than it was given, so the sum says it of each.
+        let touched: i64 = answer.try_get(1)?;
         if usize::try_from(touched) == Ok(wanted) { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    /// A key that is taken may be the doing of whoever has taken the name over.
+    async fn why_conflict(&mut self, fence: Option<Fence>) -> StoreError {
+        let Some(Fence { name, mark }) = fence else { return StoreError::Conflict };
+        match self.mark_of(&name).await {
+            Ok(found) if found != Some(mark) => StoreError::Fenced { name },
+            _ => StoreError::Conflict,
+        }
+    }
+
+    /// The mark of a name, asked outside of the transaction, which has failed and is over.
+    async fn mark_of(&mut self, name: &str) -> Result<Option<Uuid>, StoreError> {
+        bounded(self.lent.get()?.execute("ROLLBACK")).await?;
+        let mark = sqlx::query_scalar("SELECT mark FROM owners WHERE name = $1").bind(name);
+        bounded(mark.fetch_optional(self.lent.get()?)).await
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
@@ -109,16 +148,27 @@ impl RemoteTx {
 }
 
 impl Waiting {
-    /// `WITH w0 AS (INSERT … RETURNING 1), w1 AS (UPDATE … RETURNING 1) SELECT` how many rows were touched, and the notices.
+    fn is_empty(&self) -> bool {
+        self.fence.is_none() && self.writes.is_empty() && self.notices.is_empty()
+    }
+
+    /// `WITH fence AS (SELECT mark …), w0 AS (INSERT … RETURNING 1), w1 AS (UPDATE … RETURNING 1) SELECT` the mark, how many rows
+    /// were touched, and the notices.
     fn sql(&self) -> String {
-        let (mut sql, mut sum, mut places) = (String::new(), "0".to_owned(), 0);
+        let (mut parts, mut mark, mut sum, mut places) = (Vec::new(), "NULL", "0::bigint".to_owned(), 0);
+        if self.fence.is_some() {
+            places += 1;
+            parts.push("fence AS (SELECT mark FROM owners WHERE name = $1 FOR SHARE)".to_owned());
+            mark = "(SELECT mark FROM fence)";
+        }
         for (n, write) in self.writes.iter().enumerate() {
             let statement = write.table.sql(write.written, Shape::Arrays { after: places });
-            let _ = write!(sql, "{} w{n} AS ({statement} RETURNING 1)", if n == 0 { "WITH" } else { "," });
+            parts.push(format!("w{n} AS ({statement} RETURNING 1)"));
             let _ = write!(sum, " + (SELECT count(*) FROM w{n})");
             places += write.table.columns.len();
         }
-        let _ = write!(sql, " SELECT {sum}");
+        let with = if parts.is_empty() { "" } else { "WITH " };
+        let mut sql = format!("{with}{} SELECT {mark}, {sum}", parts.join(", "));
         for _ in &self.notices {
             let _ = write!(sql, ", pg_notify(${}, ${})", places + 1, places + 2);
             places += 2;
@@ -126,16 +176,19 @@ impl Waiting {
         sql
     }
 
-    fn arguments(self) -> Result<PgArguments, StoreError> {
+    fn arguments(self) -> Result<(PgArguments, Option<Fence>), StoreError> {
+        let refused = |error: sqlx::error::BoxDynError| StoreError::Refused(error.to_string());
         let mut arguments = PgArguments::default();
+        if let Some(fence) = &self.fence {
+            arguments.add(fence.name.as_str()).map_err(refused)?;
+        }
         for write in self.writes {
             add_arrays(write.rows, &mut arguments)?;
         }
         for (channel, notice) in self.notices {
-            let added = arguments.add(channel).and_then(|()| arguments.add(notice));
-            added.map_err(|error| StoreError::Refused(error.to_string()))?;
+            arguments.add(channel).and_then(|()| arguments.add(notice)).map_err(refused)?;
         }
-        Ok(arguments)
+        Ok((arguments, self.fence))
     }
 }
 

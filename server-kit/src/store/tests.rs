@@ -15,6 +15,8 @@ use crate::clock::SystemClock;
 const COUNTERS: Table =
     Table { name: "counters", key: &["id"], columns: &["id", "version", "total", "note", "bytes", "owner", "place"] };
 
+const OWNERS: Table = Table { name: "owners", key: &["name"], columns: &["name", "mark"] };
+
 fn migrations() -> Migrations {
     Migrations {
         sqlite: sqlx::migrate!("tests/migrations/sqlite"),
@@ -139,7 +141,6 @@ async fn an_update_changes_its_own_columns_over_the_version_before_and_nothing_e
 
 #[tokio::test]
 async fn a_transaction_sees_what_it_has_written_and_may_write_a_row_twice() {
-    const OWNERS: Table = Table { name: "owners", key: &["name"], columns: &["name", "mark"] };
     for database in databases().await {
         let store = open(&database).await;
         let mut tx = store.begin().await.unwrap();

@@ -6,9 +6,10 @@ use domain::Timestamp;
 use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
+use uuid::Uuid;
 
 use super::local::LocalTx;
-use super::remote::RemoteTx;
+use super::remote::{Fence, RemoteTx};
 use super::table::Written;
 use super::{Dialect, Keys, Row, StoreError, Table, Value};
 
@@ -119,6 +120,13 @@ impl Tx {
     pub fn notify(&mut self, channel: &'static str, notice: String) {
         if let Inner::Postgres(tx) = &mut self.inner {
             tx.notify(channel, notice);
+        }
+    }
+
+    /// Has the transaction refused if the name bears another mark. On SQLite nobody can take a name over while this process lives.
+    pub(super) fn fence(&mut self, name: &str, mark: Uuid) {
+        if let Inner::Postgres(tx) = &mut self.inner {
+            tx.fence(Fence { name: name.to_owned(), mark });
         }
     }
 

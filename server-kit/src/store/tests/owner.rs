@@ -34,14 +34,23 @@ async fn one_process_owns_a_name_and_a_successor_fences_it() {
             assert!(Owner::take(&store, "bank-b", id(2)).await.is_ok());
         }
         let mut tx = store.begin().await.unwrap();
-        first.check(&mut tx).await.unwrap();
+        first.fence(&mut tx);
+        tx.flush().await.unwrap();
         drop(tx);
         assert_eq!(kept(&first).await, Ok(()));
         // A successor that took over while the first was cut off leaves its mark.
         set_mark(&store, 9).await;
         if database.dialect() == Dialect::Postgres {
             let mut tx = store.begin().await.unwrap();
-            assert!(matches!(first.check(&mut tx).await, Err(StoreError::Fenced { .. })));
+            first.fence(&mut tx);
+            // Also when what it has to write is taken: that may be the successor's doing.
+            tx.insert(&OWNERS, vec![vec!["bank-a".into(), id(1).into()]]).await.unwrap();
+            assert!(matches!(tx.flush().await, Err(StoreError::Fenced { .. })));
+            drop(tx);
+            let mut tx = store.begin().await.unwrap();
+            first.fence(&mut tx);
+            let asked = tx.fetch("SELECT name FROM owners", Vec::new()).await;
+            assert!(matches!(asked, Err(StoreError::Fenced { .. })));
         }
     }
 }
@@ -55,7 +64,8 @@ async fn a_lost_connection_is_no_lost_name() {
     assert_eq!(kept(&owner).await, Ok(()));
     // The mark is the same, so that a step which was under way meanwhile is not fenced.
     let mut tx = open(&database).await.begin().await.unwrap();
-    owner.check(&mut tx).await.unwrap();
+    owner.fence(&mut tx);
+    tx.flush().await.unwrap();
     drop(tx);
     let second = Owner::take(&store, "bank-a", id(2)).await;
     assert!(matches!(second, Err(StoreError::Owned { .. })), "the lock is held again");

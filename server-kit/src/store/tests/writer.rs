@@ -342,5 +342,6 @@ async fn a_commit_that_the_network_lost_is_unknown_within_seconds_and_the_writer
     store.fetch("SELECT 1", Vec::new()).await.unwrap();
     // The owner's own connection was not used meanwhile and has lost nothing.
     let mut tx = store.begin().await.unwrap();
-    owner.check(&mut tx).await.unwrap();
+    owner.fence(&mut tx);
+    tx.flush().await.unwrap();
 }
