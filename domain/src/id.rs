@@ -61,6 +61,10 @@ uuid_id! {
     AccountId
 }
 uuid_id! {
+    /// A card that a bank has issued. Its number is a secret of its own: see [`Pan`](crate::card::Pan).
+    CardId
+}
+uuid_id! {
     /// A person who holds accounts.
     PersonId
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: pure. No I/O, no clock, no randomness, no tokio, sqlx, tonic or serde; time is passed in.
 
+pub mod card;
 pub mod feed;
 pub mod id;
 pub mod ledger;
@@ -14,7 +15,7 @@ pub mod secret;
 pub mod text;
 pub mod time;
 
-pub use id::{AccountId, AttemptId, BankId, DeviceId, LegId, MerchantId, PaymentId, PersonId, TerminalId};
+pub use id::{AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, PaymentId, PersonId, TerminalId};
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;
 pub use reason::Reason;

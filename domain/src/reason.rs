@@ -144,6 +144,38 @@ catalogue! {
     KeyRefused "KEY_REFUSED" Invalid "A key cannot be taken in: its seal, check value, length or purpose is not right." "密钥无法导入：封装、校验值、长度或用途不符。";
     HsmAway "HSM_AWAY" Away "The bank's key store gives no answer to rely on; the same call again is safe, and no try was counted." "银行加密机暂无可靠应答，可安全重试，且未计入错误次数。";
 
+    // Cards. What a card or its holder has to prove is one refusal, whichever proof was wrong.
+    CardNumberLength "CARD_NUMBER_LENGTH" Invalid "A card number has 13 to 19 digits." "卡号须为13至19位数字。";
+    CardNumberMalformed "CARD_NUMBER_MALFORMED" Invalid "A card number has nothing but the digits 0 to 9." "卡号只能含半角数字0至9。";
+    CardNumberInvalid "CARD_NUMBER_INVALID" Invalid "The check digit of the card number is not right." "卡号校验位错误。";
+    CardNumbersExhausted "CARD_NUMBERS_EXHAUSTED" State "There is no number left under this BIN." "该发卡行标识代码下的卡号已用尽。";
+    ExpiryMalformed "EXPIRY_MALFORMED" Invalid "An expiry is a month of two digits and a year of two digits." "有效期须为两位月份和两位年份。";
+    TrackMalformed "TRACK_MALFORMED" Invalid "The track 2 data cannot be read." "二磁道数据无法解析。";
+    TrackMismatch "TRACK_MISMATCH" Invalid "The track 2 data is that of another card than the one named." "二磁道数据与所报卡片不符。";
+    CvvMalformed "CVV_MALFORMED" Invalid "A card verification value has exactly three digits." "卡片校验码必须为三位数字。";
+    BinMalformed "BIN_MALFORMED" Invalid "A BIN range is two numbers of the same 6 to 12 digits, the first not above the second." "卡BIN区间须为两个位数相同（6至12位）且前小后大的数字。";
+    BinTaken "BIN_TAKEN" Exists "The BIN range overlaps one that is registered." "该卡BIN区间与已登记区间重叠。";
+    BinUnknown "BIN_UNKNOWN" NotFound "No bank of the federation has registered this kind of card number." "联盟内没有银行登记该卡BIN。";
+    /// For the bank's own counter. A terminal is told `CARD_NOT_VERIFIED`, as for a card that exists.
+    CardUnknown "CARD_UNKNOWN" NotFound "The bank has no such card." "银行无此卡。";
+    CardNotVerified "CARD_NOT_VERIFIED" State "The card or its holder could not be verified." "卡片或持卡人验证未通过。";
+    CardLocked "CARD_LOCKED" State "The card is locked after too many wrong PINs." "密码错误次数过多，卡片已锁定。";
+    CardInactive "CARD_INACTIVE" State "The card is not activated." "卡片未激活。";
+    CardExpired "CARD_EXPIRED" State "The card has expired." "卡片已过有效期。";
+    CardFrozen "CARD_FROZEN" State "The card is frozen: money can come in, none can go out." "卡片已冻结：只进不出。";
+    CardLost "CARD_LOST" State "The card was reported lost." "卡片已挂失。";
+    CardReplaced "CARD_REPLACED" State "The card was replaced by another one." "卡片已换发新卡。";
+    CardClosed "CARD_CLOSED" State "The card is closed." "卡片已注销。";
+    NatureUnsupported "NATURE_UNSUPPORTED" State "There is no account here for this kind of transaction." "没有可办理此类交易的账户。";
+    CashAdvanceLimitExceeded "CASH_ADVANCE_LIMIT_EXCEEDED" State "The cash advance is above its limit." "超过预借现金额度。";
+    NotPreAuthorised "NOT_PRE_AUTHORISED" State "Only a pre-authorisation can be completed with an amount." "只有预授权交易才能按金额完成。";
+    CompletionTooLarge "COMPLETION_TOO_LARGE" State "The completion is more than was held." "预授权完成金额超过预授权金额。";
+    LegNotPosted "LEG_NOT_POSTED" State "The leg is not posted." "该分录未入账。";
+
+    // Credit accounts.
+    TermsMalformed "TERMS_MALFORMED" Invalid "The terms of a credit account are out of range." "贷记账户条款超出范围。";
+    DayOutOfOrder "DAY_OUT_OF_ORDER" State "The days of a credit account are closed one after the other." "贷记账户须逐日结账。";
+
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";
     BankSuspended "BANK_SUSPENDED" State "The bank is suspended." "该银行已停用。";

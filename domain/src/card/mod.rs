@@ -1,0 +1,18 @@
+//! Cards: a number, a track and a password over a debit account, a credit account, or both (C1).
+//!
+//! What is on the card ([`Pan`], [`Expiry`], [`Track2`], [`Cvv`]), what the bank knows of its PIN ([`PinTries`]), and by which
+//! digits a card's bank is found ([`BinTable`]).
+
+mod bin;
+mod cvv;
+mod expiry;
+mod pan;
+mod pin;
+mod track;
+
+pub use bin::{Bin, BinRange, BinTable, CvvKey, Product};
+pub use cvv::Cvv;
+pub use expiry::Expiry;
+pub use pan::Pan;
+pub use pin::{PinCheck, PinTries};
+pub use track::{ServiceCode, Track2};
