@@ -3,6 +3,7 @@
 //! Invariant: pure. No I/O, no clock, no randomness, no tokio, sqlx, tonic or serde; time is passed in.
 
 pub mod card;
+pub mod credit;
 pub mod feed;
 pub mod id;
 pub mod ledger;
@@ -14,6 +15,7 @@ pub mod reason;
 pub mod secret;
 pub mod text;
 pub mod time;
+mod words;
 
 pub use id::{AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, PaymentId, PersonId, TerminalId};
 pub use money::{Currency, Money};

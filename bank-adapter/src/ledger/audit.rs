@@ -54,13 +54,14 @@ const ACCOUNTS: &str = "\
     ORDER BY a.account_id";
 
 /// Legs whose transfers do not say what their state says: a held leg has something pending and nothing posted, a posted
-/// one is posted whole, any other has moved nothing; and what was given back is what its refunds say. All sides are summed by
-/// leg in one pass and not joined: where there are millions of them, only a pass takes as long as there are rows.
+/// one is posted whole but for what a completion released, any other has moved nothing; and what was given back is what its
+/// refunds say. All sides are summed by leg in one pass and not joined: where there are millions of them, only a pass takes as
+/// long as there are rows.
 const LEGS: &str = "\
     SELECT leg_id, MAX(state), MAX(kind), CAST(SUM(amount) AS BIGINT), CAST(SUM(posted) AS BIGINT), \
            CAST(SUM(pending) AS BIGINT), CAST(SUM(given_back) AS BIGINT), CAST(SUM(refunds) AS BIGINT) \
     FROM ( \
-        SELECT leg_id, state, kind, COALESCE(amount_minor, 0) AS amount, 0 AS posted, 0 AS pending, \
+        SELECT leg_id, state, kind, COALESCE(amount_minor, 0) - released_minor AS amount, 0 AS posted, 0 AS pending, \
                refunded_minor AS given_back, 0 AS refunds \
         FROM legs \
         UNION ALL \
@@ -136,7 +137,8 @@ fn check_account(report: &mut BooksReport, row: &Row) -> Result<(), StoreError> 
         report.faults.push(fault);
     }
     let [debits_posted, credits_posted, debits_pending, credits_pending] = stored.map(i128::from);
-    if row.text(10)? == "CUSTOMER_DEPOSIT" && credits_posted - debits_posted - debits_pending < 0 {
+    let is_money = matches!(row.text(10)?.as_str(), "CUSTOMER_DEPOSIT" | "CUSTOMER_SAVINGS");
+    if is_money && credits_posted - debits_posted - debits_pending < 0 {
         report.faults.push(format!("account {} is overdrawn", row.id(0)?));
     }
     report.accounts += 1;

@@ -4,7 +4,7 @@
 //! Each leg goes through the rules of [`domain::ledger`] at its own points in time, and its rows are written as those of any
 //! set of steps.
 
-use domain::ledger::{self as rules, AccountKind, Books, HoldOrder, LegState};
+use domain::ledger::{self as rules, AccountKind, Books, HoldOrder, LegState, Party};
 use domain::{BankId, Timestamp};
 use server_kit::audit::{Chain, Entry};
 use server_kit::keystore::SharedKeyStore;
@@ -92,7 +92,9 @@ fn named(legs: &[PastLeg]) -> Named {
     let mut named = Named::default();
     for PastLeg { order, .. } in legs {
         named.legs.insert(order.leg_id);
-        named.accounts.insert(order.charge.account_id);
+        if let Party::Account(account) = order.charge.payer {
+            named.accounts.insert(account);
+        }
         named.accounts.insert(AccountKind::HubSettlement.house_id(order.charge.amount.currency));
     }
     named

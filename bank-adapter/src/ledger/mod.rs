@@ -17,7 +17,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use domain::ledger::{Account, Deposit, FreezeOrder, HoldOrder, Leg, OpeningOrder, RefundOrder, VoidOrder};
+use domain::ledger::{Account, Deposit, FreezeOrder, HoldOrder, Leg, NewAccount, OpeningOrder, RefundOrder, VoidOrder};
 use domain::text::Line;
 use domain::{AccountId, BankId, Currency, LegId, Reason, Timestamp};
 use server_kit::audit::Chain;
@@ -135,7 +135,8 @@ impl Ledger {
         let number = rng::digits(&*self.rng, NUMBER_DIGITS).map_err(|error| StoreError::Refused(error.to_string()))?;
         let Opening { account_id, currency, holder, payment_limit_minor } = opening;
         let number = number.into_boxed_str();
-        let order = OpeningOrder { account_id, currency, holder, payment_limit_minor, number };
+        let new = NewAccount::Deposit;
+        let order = OpeningOrder { account_id, new, currency, holder, payment_limit_minor, number };
         self.account_step(Step::Open(order, by)).await
     }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use domain::ledger::{
-    Account, AccountKind, AccountStatus, Balances, Books, Charge, Deposit, DepositId, GiveBack, Leg, LegOrder,
-    LegState, Transfer, read_splits, write_splits,
+    Account, AccountKind, AccountStatus, Balances, Books, Charge, CreditLine, Deposit, DepositId, GiveBack, Leg,
+    LegOrder, LegState, Nature, Party, Receipt, Transfer, read_splits, write_splits,
 };
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
-use domain::{AccountId, Currency, LegId, MerchantId, Money, PaymentId, Reason, Timestamp};
+use domain::{AccountId, CardId, Currency, LegId, MerchantId, Money, PaymentId, Reason, Timestamp};
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
 use uuid::Uuid;
 
@@ -26,18 +26,22 @@ const ACCOUNTS: Table = Table {
         "credits_pending_minor",
         "status",
         "frozen",
+        "cash_owed_minor",
+        "cash_held_minor",
         // From here on nothing changes after the account was opened: see ACCOUNT_SUMS.
         "kind",
         "currency",
         "payment_limit_minor",
+        "credit_limit_minor",
+        "cash_limit_minor",
         "holder_name",
         "account_number",
         "opened_at",
     ],
 };
 
-/// What changes of an account after it was opened, up to `frozen`.
-const ACCOUNT_SUMS: Table = ACCOUNTS.changing(8);
+/// What changes of an account after it was opened, up to `cash_held_minor`.
+const ACCOUNT_SUMS: Table = ACCOUNTS.changing(10);
 
 const LEGS: Table = Table {
     name: "legs",
@@ -47,12 +51,16 @@ const LEGS: Table = Table {
         "version",
         "state",
         "refusal",
+        "released_minor",
         "refunded_minor",
         "changed_at",
         // From here on nothing changes after the leg was made: see LEG_STATES.
         "payment_id",
         "kind",
+        "nature",
         "account_id",
+        "card_id",
+        "savings_account_id",
         "account_masked",
         "currency",
         "amount_minor",
@@ -67,7 +75,7 @@ const LEGS: Table = Table {
 };
 
 /// What changes of a leg after it was made, up to `changed_at`.
-const LEG_STATES: Table = LEGS.changing(6);
+const LEG_STATES: Table = LEGS.changing(7);
 
 const TRANSFERS: Table = Table {
     name: "transfers",
@@ -96,7 +104,8 @@ macro_rules! select_accounts {
         concat!(
             "SELECT account_id, version, kind, currency, debits_posted_minor, credits_posted_minor, \
              debits_pending_minor, credits_pending_minor, status, frozen, payment_limit_minor, holder_name, \
-             account_number, opened_at FROM accounts ",
+             account_number, opened_at, credit_limit_minor, cash_limit_minor, cash_owed_minor, cash_held_minor \
+             FROM accounts ",
             $tail
         )
     };
@@ -107,7 +116,7 @@ macro_rules! select_legs {
         concat!(
             "SELECT leg_id, version, payment_id, kind, state, refusal, account_id, account_masked, currency, \
              amount_minor, original_leg_id, merchant_id, merchant_name, merchant_category, splits, refunded_minor, \
-             decision, created_at, changed_at FROM legs ",
+             decision, created_at, changed_at, nature, card_id, savings_account_id, released_minor FROM legs ",
             $tail
         )
     };
@@ -141,6 +150,7 @@ pub(super) async fn load(tx: &mut Tx, named: Named, recent: &Recent) -> Result<B
     for leg in &legs {
         accounts.extend(leg.splits.iter().map(|split| split.account_id));
         accounts.extend(leg.amount().map(|amount| AccountKind::HubSettlement.house_id(amount.currency)));
+        accounts.extend(leg.savings());
     }
     let (unknown, mut accounts) = split(accounts, |id| recent.account(id));
     let rows = tx.load(LOAD_ACCOUNTS, Keys::Ids(unknown.into_iter().map(AccountId::uuid).collect())).await?;
@@ -257,10 +267,17 @@ fn account_of(row: &Row) -> Result<Account, StoreError> {
         status: row.parsed(8, AccountStatus::parse)?,
         frozen: row.flag(9)?,
         payment_limit_minor: row.int(10)?,
+        credit: credit_of(row)?,
         holder: maybe(row, 11, Line::parse)?,
         number: row.maybe_text(12)?.map(String::into_boxed_str),
         opened_at: row.time(13)?,
     })
+}
+
+fn credit_of(row: &Row) -> Result<Option<CreditLine>, StoreError> {
+    let Some(limit_minor) = row.maybe_int(14)? else { return Ok(None) };
+    let (cash_limit_minor, cash_owed_minor, cash_held_minor) = (row.int(15)?, row.int(16)?, row.int(17)?);
+    Ok(Some(CreditLine { limit_minor, cash_limit_minor, cash_owed_minor, cash_held_minor }))
 }
 
 fn account_row(account: &Account) -> Vec<Value> {
@@ -269,6 +286,8 @@ fn account_row(account: &Account) -> Vec<Value> {
         account.kind.as_str().into(),
         account.currency.code().into(),
         account.payment_limit_minor.into(),
+        account.credit.map(|line| line.limit_minor).into(),
+        account.credit.map(|line| line.cash_limit_minor).into(),
         account.holder.as_ref().map(Line::to_string).into(),
         account.number.as_deref().map(str::to_owned).into(),
         account.opened_at.into(),
@@ -286,6 +305,8 @@ fn account_sums(account: &Account) -> Vec<Value> {
         account.balances.credits_pending.into(),
         account.status.as_str().into(),
         account.frozen.into(),
+        account.credit.map(|line| line.cash_owed_minor).into(),
+        account.credit.map(|line| line.cash_held_minor).into(),
     ]
 }
 
@@ -300,6 +321,7 @@ fn leg_of(row: &Row) -> Result<Leg, StoreError> {
         account_id: row.maybe_id(6)?.map(AccountId::from_uuid),
         account_masked: row.text(7)?,
         splits: row.parsed(14, read_splits)?,
+        released_minor: row.int(22)?,
         refunded_minor: row.int(15)?,
         decision: row.text(16)?,
         created_at: row.time(17)?,
@@ -309,15 +331,22 @@ fn leg_of(row: &Row) -> Result<Leg, StoreError> {
 
 fn order_of(row: &Row) -> Result<LegOrder, StoreError> {
     let amount = || -> Result<Money, StoreError> { Ok(Money::new(row.parsed(8, Currency::parse)?, row.int(9)?)) };
+    let nature = || row.parsed(19, Nature::parse);
+    let savings = || -> Result<Option<AccountId>, StoreError> { Ok(row.maybe_id(21)?.map(AccountId::from_uuid)) };
     match row.text(3)?.as_str() {
         "CHARGE" => Ok(LegOrder::Charge(Charge {
-            account_id: AccountId::from_uuid(row.id(6)?),
+            payer: party_of(row)?,
+            nature: nature()?,
             amount: amount()?,
-            merchant: Merchant {
-                id: row.parsed(11, MerchantId::parse)?,
-                name: row.parsed(12, Line::parse)?,
-                category: row.parsed(13, CategoryCode::parse)?,
-            },
+            merchant: merchant_of(row)?,
+            savings: savings()?,
+        })),
+        "RECEIPT" => Ok(LegOrder::Receipt(Receipt {
+            payee: party_of(row)?,
+            nature: nature()?,
+            amount: amount()?,
+            merchant: merchant_of(row)?,
+            savings: savings()?,
         })),
         "GIVE_BACK" => {
             Ok(LegOrder::GiveBack(GiveBack { original_leg_id: LegId::from_uuid(row.id(10)?), amount: amount()? }))
@@ -327,17 +356,40 @@ fn order_of(row: &Row) -> Result<LegOrder, StoreError> {
     }
 }
 
+fn party_of(row: &Row) -> Result<Party, StoreError> {
+    match row.maybe_id(20)? {
+        Some(card) => Ok(Party::Card(CardId::from_uuid(card))),
+        None => Ok(Party::Account(AccountId::from_uuid(row.id(6)?))),
+    }
+}
+
+fn merchant_of(row: &Row) -> Result<Merchant, StoreError> {
+    Ok(Merchant {
+        id: row.parsed(11, MerchantId::parse)?,
+        name: row.parsed(12, Line::parse)?,
+        category: row.parsed(13, CategoryCode::parse)?,
+    })
+}
+
 fn leg_row(leg: &Leg) -> Vec<Value> {
     let (kind, merchant) = match &leg.order {
         LegOrder::Charge(charge) => ("CHARGE", Some(&charge.merchant)),
+        LegOrder::Receipt(receipt) => ("RECEIPT", Some(&receipt.merchant)),
         LegOrder::GiveBack(_) => ("GIVE_BACK", None),
         LegOrder::Unseen => ("UNSEEN", None),
+    };
+    let card = match leg.party() {
+        Some(Party::Card(card)) => Some(card.uuid()),
+        Some(Party::Account(_)) | None => None,
     };
     let mut row = leg_state(leg);
     row.extend([
         leg.payment_id.uuid().into(),
         kind.into(),
+        leg.nature().map(|nature| nature.as_str().to_owned()).into(),
         leg.account_id.map(AccountId::uuid).into(),
+        card.into(),
+        leg.savings().map(AccountId::uuid).into(),
         leg.account_masked.as_str().into(),
         leg.amount().map(|amount| amount.currency.code().to_owned()).into(),
         leg.amount().map(|amount| amount.minor).into(),
@@ -358,6 +410,7 @@ fn leg_state(leg: &Leg) -> Vec<Value> {
         leg.version.saturating_add(1).into(),
         leg.state.as_str().into(),
         leg.state.refusal().map(|reason| reason.code().to_owned()).into(),
+        leg.released_minor.into(),
         leg.refunded_minor.into(),
         leg.changed_at.into(),
     ]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::ledger::{
     self as rules, Account, AccountKind, Books, Change, Deposit, FreezeOrder, HoldOrder, Leg, LegState, OpeningOrder,
-    RefundOrder, VoidOrder,
+    Party, RefundOrder, VoidOrder,
 };
 use domain::{AccountId, LegId, Reason, Timestamp};
 use server_kit::audit::{Chain, Entry};
@@ -139,7 +139,9 @@ fn named(steps: &[Step]) -> Named {
             Step::Hold(orders) => {
                 for order in orders {
                     named.legs.insert(order.leg_id);
-                    named.accounts.insert(order.charge.account_id);
+                    if let Party::Account(account) = order.charge.payer {
+                        named.accounts.insert(account);
+                    }
                     named.accounts.insert(AccountKind::HubSettlement.house_id(order.charge.amount.currency));
                 }
             }

@@ -29,11 +29,11 @@ fn hold_order(request: &bank::Hold) -> Result<HoldOrder, Reason> {
     Ok(HoldOrder {
         leg_id: LegId::parse(&request.leg_id)?,
         payment_id: PaymentId::parse(&request.payment_id)?,
-        charge: Charge {
-            account_id: AccountId::parse(&request.account_id)?,
-            amount: proto::to_payable(request.amount.as_ref())?,
-            merchant: merchant(request.merchant.as_ref())?,
-        },
+        charge: Charge::purchase(
+            AccountId::parse(&request.account_id)?,
+            proto::to_payable(request.amount.as_ref())?,
+            merchant(request.merchant.as_ref())?,
+        ),
     })
 }
 

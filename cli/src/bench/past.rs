@@ -132,8 +132,7 @@ impl Plan {
 
 /// The leg of a payment at its bank, which held the money before the hub decided.
 pub fn leg_of(past: &PastPayment) -> PastLeg {
-    let charge =
-        Charge { account_id: past.account.account_id, amount: past.amount, merchant: past.terminal.merchant.clone() };
+    let charge = Charge::purchase(past.account.account_id, past.amount, past.terminal.merchant.clone());
     PastLeg {
         order: HoldOrder { leg_id: past.leg_id, payment_id: past.id, charge },
         held_at: past.authorized_at.plus(Duration::from_millis(10)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Builder;
 
-use super::Balances;
+use super::{Balances, TransferKind};
 use crate::text::Line;
 use crate::{AccountId, Currency, Reason, Timestamp};
 
@@ -13,8 +13,10 @@ use crate::{AccountId, Currency, Reason, Timestamp};
 pub enum AccountKind {
     /// Money that the bank owes a customer: credits add to it.
     CustomerDeposit,
-    /// Money that a customer owes the bank.
+    /// Money that a customer owes the bank: debits add to it.
     CustomerCredit,
+    /// Money that a customer has put aside. No card and no phone pays from it: it goes back to a deposit account first.
+    CustomerSavings,
     /// What the bank owes the federation for payments, less what came back in refunds.
     HubSettlement,
     /// Notes and coins at the counter: debits add to it.
@@ -26,14 +28,22 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
-    const ALL: [Self; 6] =
-        [Self::CustomerDeposit, Self::CustomerCredit, Self::HubSettlement, Self::Cash, Self::Fees, Self::Interest];
+    const ALL: [Self; 7] = [
+        Self::CustomerDeposit,
+        Self::CustomerCredit,
+        Self::CustomerSavings,
+        Self::HubSettlement,
+        Self::Cash,
+        Self::Fees,
+        Self::Interest,
+    ];
 
     /// The word that is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::CustomerDeposit => "CUSTOMER_DEPOSIT",
             Self::CustomerCredit => "CUSTOMER_CREDIT",
+            Self::CustomerSavings => "CUSTOMER_SAVINGS",
             Self::HubSettlement => "HUB_SETTLEMENT",
             Self::Cash => "CASH",
             Self::Fees => "FEES",
@@ -47,7 +57,7 @@ impl AccountKind {
 
     /// Whether the bank itself holds the account.
     pub const fn is_house(self) -> bool {
-        !matches!(self, Self::CustomerDeposit | Self::CustomerCredit)
+        !matches!(self, Self::CustomerDeposit | Self::CustomerCredit | Self::CustomerSavings)
     }
 
     /// The number by which a house account's id says its kind.
@@ -59,6 +69,7 @@ impl AccountKind {
             Self::Cash => 4,
             Self::Fees => 5,
             Self::Interest => 6,
+            Self::CustomerSavings => 7,
         }
     }
 
@@ -99,6 +110,53 @@ impl AccountStatus {
     }
 }
 
+/// The limits of a credit account, and what counts against the limit on cash advances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CreditLine {
+    /// The most that may be owed and held, in minor units. Fees and interest may pass it; nothing else does.
+    pub limit_minor: i64,
+    /// The most of it that may be owed and held as cash advances, in minor units.
+    pub cash_limit_minor: i64,
+    /// Cash advances that are owed, in minor units. A reversal of an advance counts at once; a repayment does when its day
+    /// is closed, because only then is it known how much of it went to fees, interest and purchases. It may be below zero in
+    /// between.
+    pub cash_owed_minor: i64,
+    /// Cash advances that are held, in minor units.
+    pub cash_held_minor: i64,
+}
+
+impl CreditLine {
+    /// What may be spent, in minor units.
+    pub const fn available_minor(&self, owed_minor: i64, held_minor: i64) -> i64 {
+        self.limit_minor.saturating_sub(owed_minor).saturating_sub(held_minor)
+    }
+
+    /// What may be drawn as cash, in minor units: never more than may be spent.
+    pub const fn cash_available_minor(&self, owed_minor: i64, held_minor: i64) -> i64 {
+        let spend = self.available_minor(owed_minor, held_minor);
+        let owed = if self.cash_owed_minor > 0 { self.cash_owed_minor } else { 0 };
+        let cash = self.cash_limit_minor.saturating_sub(owed).saturating_sub(self.cash_held_minor);
+        if cash < spend { cash } else { spend }
+    }
+
+    /// The counts after a transfer that debits a cash advance, or credits one that is given back.
+    pub(super) fn moved(mut self, kind: TransferKind, amount_minor: i64, back: bool) -> Option<Self> {
+        let owed = match kind {
+            TransferKind::Posted | TransferKind::PostOf(_) if back => amount_minor.checked_neg()?,
+            TransferKind::Posted | TransferKind::PostOf(_) => amount_minor,
+            TransferKind::Pending | TransferKind::VoidOf(_) => 0,
+        };
+        let held = match kind {
+            TransferKind::Posted => 0,
+            TransferKind::Pending => amount_minor,
+            TransferKind::PostOf(_) | TransferKind::VoidOf(_) => amount_minor.checked_neg()?,
+        };
+        self.cash_owed_minor = self.cash_owed_minor.checked_add(owed)?;
+        self.cash_held_minor = self.cash_held_minor.checked_add(held)?;
+        Some(self)
+    }
+}
+
 /// An account of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
@@ -112,6 +170,8 @@ pub struct Account {
     pub frozen: bool,
     /// The most that one payment may take, in minor units; 0 is no limit.
     pub payment_limit_minor: i64,
+    /// The limits of a credit account; `None` for other kinds.
+    pub credit: Option<CreditLine>,
     /// Whose it is; `None` for the bank's own.
     pub holder: Option<Line>,
     /// The digits of the account number; `None` for the bank's own. Never logged whole: see [`Account::masked`].
@@ -135,6 +195,7 @@ impl Account {
             status: AccountStatus::Active,
             frozen: false,
             payment_limit_minor: 0,
+            credit: None,
             holder: None,
             number: None,
             opened_at: now,
@@ -142,16 +203,19 @@ impl Account {
         })
     }
 
-    /// What the holder may spend, in minor units: posted money less what is held. Nothing can be spent from other kinds
-    /// of account.
+    /// What the holder may spend, in minor units: posted money less what is held, or of a credit account the limit less what
+    /// is owed and held, which fees and interest may bring below zero. Nothing can be spent from other kinds of account.
     pub fn available_minor(&self) -> i64 {
+        let held_minor = self.balances.debits_pending;
         match self.kind {
-            AccountKind::CustomerDeposit => self.balance_minor().saturating_sub(self.balances.debits_pending),
-            AccountKind::CustomerCredit
-            | AccountKind::HubSettlement
-            | AccountKind::Cash
-            | AccountKind::Fees
-            | AccountKind::Interest => 0,
+            AccountKind::CustomerDeposit | AccountKind::CustomerSavings => {
+                self.balance_minor().saturating_sub(held_minor)
+            }
+            AccountKind::CustomerCredit => {
+                let owed_minor = self.balance_minor().saturating_neg();
+                self.credit.map_or(0, |line| line.available_minor(owed_minor, held_minor))
+            }
+            AccountKind::HubSettlement | AccountKind::Cash | AccountKind::Fees | AccountKind::Interest => 0,
         }
     }
 

@@ -3,8 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Account, Deposit, DepositId, Leg, Transfer};
-use crate::{AccountId, LegId, Reason, Timestamp};
+use jiff::civil::Date;
+
+use super::{Account, AccountKind, Booking, BookingId, Deposit, DepositId, Leg, Transfer};
+use crate::card::Card;
+use crate::credit::Position;
+use crate::{AccountId, CardId, LegId, Reason, Timestamp};
 
 /// What a decision stores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,12 +18,16 @@ pub struct Change {
     pub accounts: Vec<Account>,
     pub transfers: Vec<Transfer>,
     pub deposit: Option<Deposit>,
+    pub card: Option<Card>,
+    pub bookings: Vec<Booking>,
+    /// The position of a credit account that was opened, or whose day was closed.
+    pub position: Option<Position>,
 }
 
 impl Change {
     /// Whether nothing is stored, as when the same was asked before.
     pub fn is_empty(&self) -> bool {
-        self.legs.is_empty() && self.accounts.is_empty() && self.transfers.is_empty() && self.deposit.is_none()
+        *self == Self::default()
     }
 }
 
@@ -43,9 +51,16 @@ pub struct Books {
     accounts: HashMap<AccountId, Account>,
     legs: HashMap<LegId, Leg>,
     deposits: HashMap<DepositId, Deposit>,
+    cards: HashMap<CardId, Card>,
+    bookings: HashMap<BookingId, Booking>,
+    positions: HashMap<AccountId, Position>,
+    today: Option<Date>,
     changed_accounts: BTreeSet<AccountId>,
     changed_legs: BTreeSet<LegId>,
     new_deposits: BTreeSet<DepositId>,
+    new_bookings: BTreeSet<BookingId>,
+    changed_cards: BTreeSet<CardId>,
+    changed_positions: BTreeSet<AccountId>,
     transfers: Vec<Transfer>,
 }
 
@@ -60,6 +75,39 @@ impl Books {
         self.accounts.extend(accounts.into_iter().map(|account| (account.id, account)));
         self.legs.extend(legs.into_iter().map(|leg| (leg.id, leg)));
         self.deposits.extend(deposits.into_iter().map(|deposit| (deposit.id, deposit)));
+    }
+
+    /// Puts in cards as they are stored, and the day in the bank's time zone, by which they expire.
+    pub fn load_cards(&mut self, cards: impl IntoIterator<Item = Card>, today: Date) {
+        self.cards.extend(cards.into_iter().map(|card| (card.id, card)));
+        self.today = Some(today);
+    }
+
+    /// Puts in positions of credit accounts and bookings as they are stored.
+    pub fn load_credit(
+        &mut self,
+        positions: impl IntoIterator<Item = Position>,
+        bookings: impl IntoIterator<Item = Booking>,
+    ) {
+        self.positions.extend(positions.into_iter().map(|position| (position.account_id(), position)));
+        self.bookings.extend(bookings.into_iter().map(|booking| (booking.id(), booking)));
+    }
+
+    pub fn card(&self, id: CardId) -> Option<&Card> {
+        self.cards.get(&id)
+    }
+
+    pub fn booking(&self, id: BookingId) -> Option<&Booking> {
+        self.bookings.get(&id)
+    }
+
+    pub fn position(&self, id: AccountId) -> Option<&Position> {
+        self.positions.get(&id)
+    }
+
+    /// The day in the bank's time zone. `Err(Fault)` when it was not put in with the cards.
+    pub fn today(&self) -> Result<Date, Reason> {
+        self.today.ok_or(Reason::Fault)
     }
 
     pub fn account(&self, id: AccountId) -> Option<&Account> {
@@ -103,7 +151,14 @@ impl Books {
                     account.balances.credited(transfer.kind, transfer.amount.minor)
                 };
                 let balances = sums.ok_or(Reason::AmountTooLarge)?;
-                moved.insert(id, Account { balances, ..account });
+                let credit = match account.credit {
+                    Some(line) if transfer.cash_advance && account.kind == AccountKind::CustomerCredit => {
+                        let line = line.moved(transfer.kind, transfer.amount.minor, !debit);
+                        Some(line.ok_or(Reason::AmountTooLarge)?)
+                    }
+                    other => other,
+                };
+                moved.insert(id, Account { balances, credit, ..account });
             }
         }
         Ok(moved.into_values().collect())
@@ -123,6 +178,18 @@ impl Books {
             self.new_deposits.insert(deposit.id);
             self.deposits.insert(deposit.id, deposit);
         }
+        if let Some(card) = change.card {
+            self.changed_cards.insert(card.id);
+            self.cards.insert(card.id, card);
+        }
+        for booking in change.bookings {
+            self.new_bookings.insert(booking.id());
+            self.bookings.insert(booking.id(), booking);
+        }
+        if let Some(position) = change.position {
+            self.changed_positions.insert(position.account_id());
+            self.positions.insert(position.account_id(), position);
+        }
         self.transfers.extend(change.transfers);
     }
 
@@ -139,6 +206,20 @@ impl Books {
 
     pub fn new_deposits(&self) -> impl Iterator<Item = &Deposit> {
         self.new_deposits.iter().filter_map(|id| self.deposits.get(id))
+    }
+
+    /// The cards that changed, in order of their ids.
+    pub fn changed_cards(&self) -> impl Iterator<Item = &Card> {
+        self.changed_cards.iter().filter_map(|id| self.cards.get(id))
+    }
+
+    pub fn new_bookings(&self) -> impl Iterator<Item = &Booking> {
+        self.new_bookings.iter().filter_map(|id| self.bookings.get(id))
+    }
+
+    /// The positions that changed, in order of their accounts.
+    pub fn changed_positions(&self) -> impl Iterator<Item = &Position> {
+        self.changed_positions.iter().filter_map(|id| self.positions.get(id))
     }
 
     /// The transfers that were made, in order.

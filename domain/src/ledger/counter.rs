@@ -1,12 +1,17 @@
-//! What happens at the bank's own counter: accounts are opened, cash is paid in, accounts are frozen.
+//! What happens at the bank's own counter: accounts are opened, cash is paid in, accounts are frozen, cards are issued and
+//! changed.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-use super::{Account, AccountKind, AccountStatus, Balances, Books, Change, Decided, Transfer, TransferKind};
+use super::{
+    Account, AccountKind, AccountStatus, Balances, Books, Change, CreditLine, Decided, Transfer, TransferKind,
+};
+use crate::card::Card;
+use crate::credit::Position;
 use crate::text::Line;
-use crate::{AccountId, Currency, LegId, Money, Reason, Timestamp};
+use crate::{AccountId, CardId, Currency, LegId, Money, Reason, Timestamp};
 
 /// The id of a cash deposit, made by the counter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,10 +54,50 @@ pub struct Deposit {
     pub amount: Money,
 }
 
-/// Open a deposit account.
+/// What sort of account to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewAccount {
+    Deposit,
+    Savings,
+    /// With its limits in minor units; that on cash advances is part of the other.
+    Credit {
+        limit_minor: i64,
+        cash_limit_minor: i64,
+    },
+}
+
+impl NewAccount {
+    const fn kind(self) -> AccountKind {
+        match self {
+            Self::Deposit => AccountKind::CustomerDeposit,
+            Self::Savings => AccountKind::CustomerSavings,
+            Self::Credit { .. } => AccountKind::CustomerCredit,
+        }
+    }
+
+    fn credit(self) -> Option<CreditLine> {
+        match self {
+            Self::Deposit | Self::Savings => None,
+            Self::Credit { limit_minor, cash_limit_minor } => {
+                Some(CreditLine { limit_minor, cash_limit_minor, ..CreditLine::default() })
+            }
+        }
+    }
+
+    /// Whether the limits make sense.
+    const fn is_fine(self) -> bool {
+        match self {
+            Self::Deposit | Self::Savings => true,
+            Self::Credit { limit_minor, cash_limit_minor } => cash_limit_minor >= 0 && cash_limit_minor <= limit_minor,
+        }
+    }
+}
+
+/// Open an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpeningOrder {
     pub account_id: AccountId,
+    pub new: NewAccount,
     pub currency: Currency,
     pub holder: Line,
     /// The most that one payment may take, in minor units; 0 is no limit.
@@ -68,14 +113,17 @@ pub struct FreezeOrder {
     pub frozen: bool,
 }
 
-/// Opens a deposit account with nothing in it. The same order again gives the account as it stands, with the number that it
-/// got first. `Err` with `IdTaken` or `AmountMalformed` (a limit below zero).
+/// Opens an account with nothing in it. The same order again gives the account as it stands, with the number that it got
+/// first. `Err` with `IdTaken` or `AmountMalformed` (a limit below zero, or one on cash advances above the other); a credit
+/// account begins on the day of the books.
 pub fn open_account(books: &Books, order: &OpeningOrder, now: Timestamp) -> Result<Decided<Account>, Reason> {
-    if order.payment_limit_minor < 0 {
+    if order.payment_limit_minor < 0 || !order.new.is_fine() {
         return Err(Reason::AmountMalformed);
     }
     if let Some(account) = books.account(order.account_id) {
-        let same = account.kind == AccountKind::CustomerDeposit
+        let limits = |line: CreditLine| (line.limit_minor, line.cash_limit_minor);
+        let same = account.kind == order.new.kind()
+            && account.credit.map(limits) == order.new.credit().map(limits)
             && account.currency == order.currency
             && account.holder.as_ref() == Some(&order.holder)
             && account.payment_limit_minor == order.payment_limit_minor;
@@ -83,18 +131,25 @@ pub fn open_account(books: &Books, order: &OpeningOrder, now: Timestamp) -> Resu
     }
     let account = Account {
         id: order.account_id,
-        kind: AccountKind::CustomerDeposit,
+        kind: order.new.kind(),
         currency: order.currency,
         balances: Balances::default(),
         status: AccountStatus::Active,
         frozen: false,
         payment_limit_minor: order.payment_limit_minor,
+        credit: order.new.credit(),
         holder: Some(order.holder.clone()),
         number: Some(order.number.clone()),
         opened_at: now,
         version: 0,
     };
-    Ok(with_account(account))
+    let position = match order.new {
+        NewAccount::Credit { .. } => Some(Position::opened(account.id, books.today()?)),
+        NewAccount::Deposit | NewAccount::Savings => None,
+    };
+    let mut decided = with_account(account);
+    decided.change.position = position;
+    Ok(decided)
 }
 
 /// Pays cash in, frozen or not. The same deposit again gives the account as it stands. `Err` with `IdTaken`, `AccountUnknown`,
@@ -125,6 +180,7 @@ pub fn deposit_cash(books: &Books, order: Deposit, now: Timestamp) -> Result<Dec
         debit_account: AccountKind::Cash.house_id(account.currency),
         credit_account: account.id,
         amount: order.amount,
+        cash_advance: false,
         made_at: now,
     };
     let accounts = books.moved(std::slice::from_ref(&transfer), now)?;
@@ -145,6 +201,41 @@ pub fn set_frozen(books: &Books, order: FreezeOrder) -> Result<Decided<Account>,
         return Ok(Decided::unchanged(account.clone()));
     }
     Ok(with_account(Account { frozen: order.frozen, ..account.clone() }))
+}
+
+/// Gives out a new card (C3). The same one again gives the card as it stands. `Err` with `IdTaken`, `AccountUnknown` or
+/// `AccountClosed`.
+pub fn issue_card(books: &Books, card: Card) -> Result<Decided<Card>, Reason> {
+    if let Some(known) = books.card(card.id) {
+        let same = known.sides == card.sides && known.expiry == card.expiry && known.masked == card.masked;
+        return if same { Ok(Decided::unchanged(known.clone())) } else { Err(Reason::IdTaken) };
+    }
+    let debit = card.sides.debit().map(|id| (id, AccountKind::CustomerDeposit));
+    let credit = card.sides.credit().map(|id| (id, AccountKind::CustomerCredit));
+    for (id, kind) in debit.into_iter().chain(credit) {
+        let account = books.account(id).filter(|account| account.kind == kind).ok_or(Reason::AccountUnknown)?;
+        if account.status == AccountStatus::Closed {
+            return Err(Reason::AccountClosed);
+        }
+    }
+    Ok(with_card(card))
+}
+
+/// Takes a card through one of its transitions, such as [`Card::set_frozen`]. So already is fine. `Err` with `CardUnknown`,
+/// or as the transition.
+pub fn change_card(
+    books: &Books,
+    id: CardId,
+    transition: impl FnOnce(Card) -> Result<Card, Reason>,
+) -> Result<Decided<Card>, Reason> {
+    let card = books.card(id).ok_or(Reason::CardUnknown)?;
+    let changed = transition(card.clone())?;
+    Ok(if changed == *card { Decided::unchanged(changed) } else { with_card(changed) })
+}
+
+fn with_card(card: Card) -> Decided<Card> {
+    let change = Change { card: Some(card.clone()), ..Change::default() };
+    Decided { answer: card, change }
 }
 
 fn with_account(account: Account) -> Decided<Account> {

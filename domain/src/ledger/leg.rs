@@ -1,6 +1,6 @@
 //! A leg: one movement at this bank for one payment, as the hub knows it.
 
-use super::{Split, Transfer, TransferKind};
+use super::{AccountKind, Nature, Part, Party, Split, Transfer, TransferKind, keep};
 use crate::purchase::Merchant;
 use crate::{AccountId, LegId, Money, PaymentId, Reason, Timestamp};
 
@@ -47,13 +47,38 @@ impl LegState {
     }
 }
 
-/// Money to take from an account.
+/// Money to take from an account or a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
-    pub account_id: AccountId,
+    pub payer: Party,
+    /// One by which money goes out.
+    pub nature: Nature,
     pub amount: Money,
     /// Who gets it, for the holder's statement.
     pub merchant: Merchant,
+    /// The savings account that gets it when the nature is [`Nature::Savings`]; anything else goes to the federation.
+    pub savings: Option<AccountId>,
+}
+
+impl Charge {
+    /// A purchase from an account by itself, as for a payment by phone number.
+    pub const fn purchase(account_id: AccountId, amount: Money, merchant: Merchant) -> Self {
+        Self { payer: Party::Account(account_id), nature: Nature::Purchase, amount, merchant, savings: None }
+    }
+}
+
+/// Money to pay into an account or to a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub payee: Party,
+    /// One by which money comes in.
+    pub nature: Nature,
+    pub amount: Money,
+    /// Where it was paid in, for the holder's statement.
+    pub merchant: Merchant,
+    /// The savings account that it comes back from, which takes the nature [`Nature::TransferIn`]; anything else comes from
+    /// the federation.
+    pub savings: Option<AccountId>,
 }
 
 /// Money to give back from a posted leg: a refund or a reversal.
@@ -67,6 +92,7 @@ pub struct GiveBack {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegOrder {
     Charge(Charge),
+    Receipt(Receipt),
     GiveBack(GiveBack),
     /// Voided before it came: what it would have been is not known.
     Unseen,
@@ -79,12 +105,15 @@ pub struct Leg {
     pub payment_id: PaymentId,
     pub order: LegOrder,
     pub state: LegState,
-    /// The account that it moves: the one that was named, or for money given back that of the original.
+    /// The account that it moves: the one that was named, of a card the first one that bears a part, or for money given back
+    /// that of the original.
     pub account_id: Option<AccountId>,
-    /// The account's number as a receipt may show it; empty when no account is known.
+    /// The number of the account or the card as a receipt may show it; empty when none is known.
     pub account_masked: String,
     /// What it takes from, or gives back to, which account; empty when it moves nothing.
     pub splits: Vec<Split>,
+    /// How much of what was held was released by a completion with less, in minor units.
+    pub released_minor: i64,
     /// How much of it was given back, in minor units.
     pub refunded_minor: i64,
     /// What the front knew when it decided, as [`Facts`](super::Facts) are written; empty when it decided nothing.
@@ -106,6 +135,7 @@ impl Leg {
             account_id: None,
             account_masked: String::new(),
             splits: Vec::new(),
+            released_minor: 0,
             refunded_minor: 0,
             decision: String::new(),
             created_at: now,
@@ -118,15 +148,54 @@ impl Leg {
     pub fn amount(&self) -> Option<Money> {
         match &self.order {
             LegOrder::Charge(charge) => Some(charge.amount),
+            LegOrder::Receipt(receipt) => Some(receipt.amount),
             LegOrder::GiveBack(give_back) => Some(give_back.amount),
             LegOrder::Unseen => None,
         }
     }
 
+    /// What was asked for, unless it was to give money back.
+    pub fn nature(&self) -> Option<Nature> {
+        match &self.order {
+            LegOrder::Charge(charge) => Some(charge.nature),
+            LegOrder::Receipt(receipt) => Some(receipt.nature),
+            LegOrder::GiveBack(_) | LegOrder::Unseen => None,
+        }
+    }
+
+    /// The savings account on the other side, if it is not the federation.
+    pub fn savings(&self) -> Option<AccountId> {
+        match &self.order {
+            LegOrder::Charge(charge) => charge.savings,
+            LegOrder::Receipt(receipt) => receipt.savings,
+            LegOrder::GiveBack(_) | LegOrder::Unseen => None,
+        }
+    }
+
+    /// Who pays or gets, by the name under which it was asked for.
+    pub fn party(&self) -> Option<Party> {
+        match &self.order {
+            LegOrder::Charge(charge) => Some(charge.payer),
+            LegOrder::Receipt(receipt) => Some(receipt.payee),
+            LegOrder::GiveBack(_) | LegOrder::Unseen => None,
+        }
+    }
+
+    /// How much of it has moved, or can still be posted, in minor units: the amount less what was released.
+    pub fn kept_minor(&self) -> i64 {
+        self.amount().map_or(0, |amount| amount.minor.saturating_sub(self.released_minor))
+    }
+
+    /// The splits without what was released of them.
+    pub fn kept_splits(&self) -> Vec<Split> {
+        let kept = keep(&self.splits, self.released_minor);
+        kept.into_iter().filter(|split| split.amount_minor > 0).collect()
+    }
+
     pub fn original_leg_id(&self) -> Option<LegId> {
         match &self.order {
             LegOrder::GiveBack(give_back) => Some(give_back.original_leg_id),
-            LegOrder::Charge(_) | LegOrder::Unseen => None,
+            LegOrder::Charge(_) | LegOrder::Receipt(_) | LegOrder::Unseen => None,
         }
     }
 
@@ -134,30 +203,57 @@ impl Leg {
         Self { state, changed_at: now, ..self.clone() }
     }
 
-    /// The transfers that resolve what it holds. They follow the pending ones, which have the numbers from 0.
-    pub(super) fn resolutions(&self, charge: &Charge, kind: fn(i64) -> TransferKind, now: Timestamp) -> Vec<Transfer> {
-        let mut pending = self.pending(charge, now);
-        let count = i64::try_from(pending.len()).unwrap_or(i64::MAX);
-        for transfer in &mut pending {
-            transfer.kind = kind(transfer.seq);
-            transfer.seq = transfer.seq.saturating_add(count);
+    /// The transfers that resolve what it holds: all but `released_minor` is posted, and what was drawn last is released
+    /// first. They follow the pending ones, which have the numbers from 0.
+    pub(super) fn resolutions(&self, released_minor: i64, now: Timestamp) -> Vec<Transfer> {
+        let pending = self.transfers(&self.order, TransferKind::Pending, now);
+        let mut seq = i64::try_from(pending.len()).unwrap_or(i64::MAX);
+        let mut resolutions = Vec::new();
+        for (transfer, kept) in pending.into_iter().zip(keep(&self.splits, released_minor)) {
+            let released = transfer.amount.minor.saturating_sub(kept.amount_minor);
+            let kinds = [TransferKind::PostOf(transfer.seq), TransferKind::VoidOf(transfer.seq)];
+            for (kind, minor) in kinds.into_iter().zip([kept.amount_minor, released]) {
+                if minor > 0 {
+                    let amount = Money::new(transfer.amount.currency, minor);
+                    resolutions.push(Transfer { seq, kind, amount, ..transfer.clone() });
+                    seq = seq.saturating_add(1);
+                }
+            }
         }
-        pending
+        resolutions
     }
 
-    /// The transfers that reserve its splits, numbered from 0.
-    pub(super) fn pending(&self, charge: &Charge, now: Timestamp) -> Vec<Transfer> {
-        let settlement = super::AccountKind::HubSettlement.house_id(charge.amount.currency);
+    /// The transfers that move its splits as `order` says, which is its own or that of the leg from which it gives back,
+    /// numbered from 0.
+    pub(super) fn transfers(&self, order: &LegOrder, kind: TransferKind, now: Timestamp) -> Vec<Transfer> {
+        let Some((amount, other, out)) = ends(order) else { return Vec::new() };
         let transfer = |(seq, split): (i64, &Split)| Transfer {
             source: self.id.uuid(),
             seq,
-            kind: TransferKind::Pending,
-            debit_account: split.account_id,
-            credit_account: settlement,
-            amount: Money::new(charge.amount.currency, split.amount_minor),
+            kind,
+            debit_account: if out { split.account_id } else { other },
+            credit_account: if out { other } else { split.account_id },
+            amount: Money::new(amount.currency, split.amount_minor),
+            cash_advance: split.part == Part::CashAdvance,
             made_at: now,
         };
         (0..).zip(&self.splits).map(transfer).collect()
+    }
+}
+
+/// How much goes between the splits and which other account, and whether it goes out.
+fn ends(order: &LegOrder) -> Option<(Money, AccountId, bool)> {
+    let settlement = |amount: Money| AccountKind::HubSettlement.house_id(amount.currency);
+    match order {
+        LegOrder::Charge(charge) => {
+            let other = charge.savings.unwrap_or_else(|| settlement(charge.amount));
+            Some((charge.amount, other, true))
+        }
+        LegOrder::Receipt(receipt) => {
+            let other = receipt.savings.unwrap_or_else(|| settlement(receipt.amount));
+            Some((receipt.amount, other, false))
+        }
+        LegOrder::GiveBack(_) | LegOrder::Unseen => None,
     }
 }
 

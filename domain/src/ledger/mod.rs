@@ -5,11 +5,15 @@
 //! ([`trial_balance`]). A leg is what the hub knows of: one movement at this bank for one payment, `HELD → POSTED | VOIDED`, or
 //! `REFUSED`, or a tombstone when it was voided before it came.
 //!
-//! Every decision ([`hold`], [`post`], [`void`], [`refund`], [`open_account`], [`deposit_cash`], [`set_frozen`]) looks at [`Books`],
-//! changes nothing, and gives what is to be stored. `Err` is an error of the call that stores nothing; a hold that is
-//! refused is stored, since the same hold has to get the same answer for ever.
+//! Which account of a card bears how much is decided by the front ([`route`]) and stored with the leg.
+//!
+//! Every decision ([`hold`], [`post`], [`complete`], [`void`], [`receive`], [`refund`], [`open_account`], [`deposit_cash`],
+//! [`set_frozen`], [`issue_card`], [`change_card`], [`close_day`]) looks at [`Books`], changes nothing, and gives what is to
+//! be stored. `Err` is an error of the call that stores nothing; a hold that is refused is stored, since the same hold has
+//! to get the same answer for ever.
 
 mod account;
+mod booking;
 mod books;
 mod counter;
 mod front;
@@ -19,10 +23,20 @@ mod movement;
 mod properties;
 mod transfer;
 
-pub use account::{Account, AccountKind, AccountStatus, Totals, is_balanced, trial_balance};
+pub use account::{Account, AccountKind, AccountStatus, CreditLine, Totals, is_balanced, trial_balance};
+pub use booking::{Booking, BookingId, Cause, DayOrder, close_day, credit_entry};
 pub use books::{Books, Change, Decided};
-pub use counter::{Deposit, DepositId, FreezeOrder, OpeningOrder, deposit_cash, open_account, set_frozen};
-pub use front::{AccountFacts, Facts, Nature, Split, give_back, read_splits, route, write_splits};
-pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, digest_line};
-pub use movement::{HoldOrder, RefundOrder, VoidOrder, hold, post, refund, void};
+pub use counter::{
+    Deposit, DepositId, FreezeOrder, NewAccount, OpeningOrder, change_card, deposit_cash, issue_card, open_account,
+    set_frozen,
+};
+pub use front::{
+    AccountFacts, Available, CardFacts, CreditFacts, DebitFacts, Facts, Flow, Nature, Part, Party, PartyFacts,
+    ReturnFacts, Split, available, decide_again, give_back, keep, read_splits, route, write_splits,
+};
+pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, Receipt, digest_line};
+pub use movement::{
+    CompletionOrder, HoldOrder, ReceiveOrder, RefundOrder, VoidOrder, card_facts, complete, hold, post, receive,
+    refund, void,
+};
 pub use transfer::{Balances, Transfer, TransferKind, replay};

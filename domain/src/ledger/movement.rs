@@ -1,10 +1,11 @@
-//! What the hub may ask of a leg: hold, post, void, and give back.
+//! What the hub may ask of a leg: hold, post, complete, void, pay in, and give back.
 
 use super::{
-    AccountFacts, Books, Change, Charge, Decided, Facts, GiveBack, Leg, LegOrder, LegState, Nature, Transfer,
-    TransferKind, give_back, route,
+    Account, AccountFacts, AccountKind, AccountStatus, Books, CardFacts, Change, Charge, CreditFacts, DebitFacts,
+    Decided, Facts, Flow, GiveBack, Leg, LegOrder, LegState, Nature, Party, PartyFacts, Receipt, ReturnFacts, Transfer,
+    TransferKind, route,
 };
-use crate::{LegId, PaymentId, Reason, Timestamp};
+use crate::{AccountId, CardId, LegId, Money, PaymentId, Reason, Timestamp};
 
 /// Reserve the money of a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,23 @@ pub struct HoldOrder {
     pub leg_id: LegId,
     pub payment_id: PaymentId,
     pub charge: Charge,
+}
+
+/// Pay money in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiveOrder {
+    pub leg_id: LegId,
+    pub payment_id: PaymentId,
+    pub receipt: Receipt,
+}
+
+/// End a pre-authorisation with what was really used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompletionOrder {
+    pub leg_id: LegId,
+    pub payment_id: PaymentId,
+    /// More than zero, and at most what is held.
+    pub amount: Money,
 }
 
 /// Release a leg, known or not.
@@ -31,35 +49,123 @@ pub struct RefundOrder {
     pub give_back: GiveBack,
 }
 
-/// Reserves the money of a leg, or refuses. The answer is a leg that is held or refused; voided when it was voided
-/// before it came; as it stands when the same was asked before. `Err(LegIdTaken)` for another order under the same id,
-/// `Err(Fault)` for a mistake of this program.
+/// Reserves the money of a leg, or refuses; of a card all parts or none. The answer is a leg that is held or refused; voided
+/// when it was voided before it came; as it stands when the same was asked before. `Err(LegIdTaken)` for another order under
+/// the same id, `Err(Fault)` for a mistake of this program.
 pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     let leg_order = LegOrder::Charge(order.charge.clone());
     if let Some(leg) = books.leg(order.leg_id) {
         return as_before(leg, order.payment_id, &leg_order);
     }
-    let account = books.account(order.charge.account_id);
-    let facts = Facts {
-        nature: Nature::Purchase,
-        amount: order.charge.amount,
-        account_id: order.charge.account_id,
-        account: account.map(AccountFacts::from),
-    };
-    let mut leg = Leg::new(order.leg_id, order.payment_id, leg_order, LegState::Held, now);
-    leg.account_id = Some(order.charge.account_id);
-    leg.decision = facts.to_string();
-    leg.account_masked = account.map(super::Account::masked).unwrap_or_default();
-    leg.splits = match route(&facts) {
-        Ok(splits) => splits,
-        Err(reason) => return Ok(refused(leg, reason)),
-    };
-    let transfers = leg.pending(&order.charge, now);
+    let Charge { payer, nature, amount, savings, .. } = order.charge;
+    let leg = Leg::new(order.leg_id, order.payment_id, leg_order, LegState::Held, now);
+    if nature.flow() != Flow::Out || savings.is_some() != (nature == Nature::Savings) {
+        return Ok(refused(leg, Reason::NatureUnsupported));
+    }
+    let (leg, routed) = routed(books, leg, payer, nature, amount)?;
+    if let Err(reason) = routed.and_then(|()| savings.map_or(Ok(()), |id| may_save(books, &leg, id))) {
+        return Ok(refused(leg, reason));
+    }
+    let transfers = leg.transfers(&leg.order, TransferKind::Pending, now);
     match books.moved(&transfers, now) {
         Ok(accounts) => Ok(stored(leg.clone(), vec![leg], accounts, transfers)),
         // A mistake of this program says nothing about the account: it is not stored, and the same hold may pass later.
         Err(Reason::Fault) => Err(Reason::Fault),
         Err(reason) => Ok(refused(leg, reason)),
+    }
+}
+
+/// Pays money in, posted at once, frozen or not. The answer is a leg that is posted or refused; voided when it was voided
+/// before it came. `Err(LegIdTaken)` for another order under the same id, `Err(Fault)` for a mistake of this program.
+pub fn receive(books: &Books, order: &ReceiveOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    let leg_order = LegOrder::Receipt(order.receipt.clone());
+    if let Some(leg) = books.leg(order.leg_id) {
+        return as_before(leg, order.payment_id, &leg_order);
+    }
+    let Receipt { payee, nature, amount, savings, .. } = order.receipt;
+    let leg = Leg::new(order.leg_id, order.payment_id, leg_order, LegState::Posted, now);
+    if nature.flow() != Flow::In || (savings.is_some() && nature != Nature::TransferIn) {
+        return Ok(refused(leg, Reason::NatureUnsupported));
+    }
+    let (leg, routed) = routed(books, leg, payee, nature, amount)?;
+    if let Err(reason) = routed.and_then(|()| savings.map_or(Ok(()), |id| may_take_savings(books, &leg, id))) {
+        return Ok(refused(leg, reason));
+    }
+    let transfers = leg.transfers(&leg.order, TransferKind::Posted, now);
+    match books.moved(&transfers, now) {
+        Ok(accounts) if is_short(&accounts, &transfers) => Ok(refused(leg, Reason::InsufficientFunds)),
+        Ok(accounts) => Ok(stored(leg.clone(), vec![leg], accounts, transfers)),
+        Err(Reason::Fault) => Err(Reason::Fault),
+        Err(reason) => Ok(refused(leg, reason)),
+    }
+}
+
+/// The leg with the front's decision and what it was decided from. `Err(Fault)` when the books do not have what they should.
+fn routed(
+    books: &Books,
+    mut leg: Leg,
+    party: Party,
+    nature: Nature,
+    amount: Money,
+) -> Result<(Leg, Result<(), Reason>), Reason> {
+    let party = match party {
+        Party::Account(id) => {
+            let account = books.account(id);
+            leg.account_id = Some(id);
+            leg.account_masked = account.map(Account::masked).unwrap_or_default();
+            PartyFacts::Account(id, account.map(AccountFacts::from))
+        }
+        Party::Card(id) => {
+            leg.account_masked = books.card(id).map(|card| card.masked.clone()).unwrap_or_default();
+            PartyFacts::Card(id, card_facts(books, id)?)
+        }
+    };
+    let facts = Facts { nature, amount, party };
+    leg.decision = facts.to_string();
+    let routed = route(&facts).map(|splits| {
+        leg.account_id = leg.account_id.or_else(|| splits.first().map(|split| split.account_id));
+        leg.splits = splits;
+    });
+    Ok((leg, routed))
+}
+
+/// What the books know of a card and its accounts; `None` for a card that the bank does not have. `Err(Fault)` when its
+/// accounts or the day were not loaded.
+pub fn card_facts(books: &Books, id: CardId) -> Result<Option<CardFacts>, Reason> {
+    let Some(card) = books.card(id) else { return Ok(None) };
+    let account = |id: AccountId| books.account(id).ok_or(Reason::Fault);
+    Ok(Some(CardFacts {
+        standing: card.standing(books.today()?),
+        debit: card.sides.debit().map(|id| account(id).and_then(DebitFacts::of)).transpose()?,
+        credit: card.sides.credit().map(|id| account(id).and_then(CreditFacts::of)).transpose()?,
+    }))
+}
+
+/// Whether the money of a leg can be put aside into this account: a savings account of the same holder and currency.
+fn may_save(books: &Books, leg: &Leg, id: AccountId) -> Result<(), Reason> {
+    let holder = leg.account_id.and_then(|id| books.account(id)).and_then(|account| account.holder.as_ref());
+    let Some(account) = books
+        .account(id)
+        .filter(|account| account.kind == AccountKind::CustomerSavings && account.holder.as_ref() == holder)
+    else {
+        return Err(Reason::AccountUnknown);
+    };
+    if account.status == AccountStatus::Closed {
+        return Err(Reason::AccountClosed);
+    }
+    if leg.amount().is_none_or(|amount| amount.currency != account.currency) {
+        return Err(Reason::CurrencyMismatch);
+    }
+    Ok(())
+}
+
+/// Whether the money of a leg can come back from this account, as far as there is any: frozen, none goes out of it.
+fn may_take_savings(books: &Books, leg: &Leg, id: AccountId) -> Result<(), Reason> {
+    may_save(books, leg, id)?;
+    match books.account(id) {
+        Some(account) if account.frozen => Err(Reason::AccountFrozen),
+        Some(account) if account.status == AccountStatus::Inactive => Err(Reason::AccountInactive),
+        _ => Ok(()),
     }
 }
 
@@ -74,12 +180,52 @@ pub fn post(books: &Books, leg_id: LegId, now: Timestamp) -> Result<Decided<Leg>
     if leg.state == LegState::Voided {
         return Err(Reason::LegVoided);
     }
-    let (LegState::Held, LegOrder::Charge(charge)) = (leg.state, &leg.order) else {
+    if leg.state != LegState::Held {
         return Err(Reason::LegRefused);
-    };
-    let transfers = leg.resolutions(charge, TransferKind::PostOf, now);
+    }
+    let transfers = leg.resolutions(0, now);
     let accounts = books.moved(&transfers, now)?;
     let leg = leg.moved_to(LegState::Posted, now);
+    Ok(stored(leg.clone(), vec![leg], accounts, transfers))
+}
+
+/// Moves as much of a pre-authorisation as was used, and releases the rest: what was drawn last gives way first. The same
+/// completion again is fine. `Err` with `LegUnknown`, `LegIdTaken` for another payment's leg, `NotPreAuthorised`,
+/// `CurrencyMismatch`, `AmountNotPositive`, `CompletionTooLarge`, `LegVoided`, `LegRefused`, or `LegPosted` for one that was
+/// completed with another amount.
+pub fn complete(books: &Books, order: CompletionOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    let Some(leg) = books.leg(order.leg_id) else {
+        return Err(Reason::LegUnknown);
+    };
+    if leg.payment_id != order.payment_id {
+        return Err(Reason::LegIdTaken);
+    }
+    if leg.state == LegState::Voided {
+        return Err(Reason::LegVoided);
+    }
+    let Some(held) = leg.amount().filter(|_| leg.nature() == Some(Nature::PreAuthorisation)) else {
+        return Err(Reason::NotPreAuthorised);
+    };
+    if held.currency != order.amount.currency {
+        return Err(Reason::CurrencyMismatch);
+    }
+    if order.amount.minor <= 0 {
+        return Err(Reason::AmountNotPositive);
+    }
+    if leg.state == LegState::Posted {
+        let same = leg.kept_minor() == order.amount.minor;
+        return if same { Ok(Decided::unchanged(leg.clone())) } else { Err(Reason::LegPosted) };
+    }
+    if leg.state != LegState::Held {
+        return Err(Reason::LegRefused);
+    }
+    let released_minor = held.minor.saturating_sub(order.amount.minor);
+    if released_minor < 0 {
+        return Err(Reason::CompletionTooLarge);
+    }
+    let transfers = leg.resolutions(released_minor, now);
+    let accounts = books.moved(&transfers, now)?;
+    let leg = Leg { released_minor, ..leg.moved_to(LegState::Posted, now) };
     Ok(stored(leg.clone(), vec![leg], accounts, transfers))
 }
 
@@ -96,17 +242,19 @@ pub fn void(books: &Books, order: VoidOrder, now: Timestamp) -> Result<Decided<L
     if leg.state == LegState::Posted {
         return Err(Reason::LegPosted);
     }
-    let (LegState::Held, LegOrder::Charge(charge)) = (leg.state, &leg.order) else {
+    let Some(held) = leg.amount().filter(|_| leg.state == LegState::Held) else {
         return Ok(Decided::unchanged(leg.clone()));
     };
-    let transfers = leg.resolutions(charge, TransferKind::VoidOf, now);
+    let transfers = leg.resolutions(held.minor, now);
     let accounts = books.moved(&transfers, now)?;
     let leg = leg.moved_to(LegState::Voided, now);
     Ok(stored(leg.clone(), vec![leg], accounts, transfers))
 }
 
-/// Gives money back, posted at once, whatever the state of the account: frozen, money can come in. The answer is a leg
-/// that is posted or refused; voided when it was voided before it came. `Err(LegIdTaken)` for another order under the same id.
+/// Gives money back over the parts of a leg, the last one first, posted at once, whatever became of card and accounts:
+/// frozen, money can come in. The reversal of money that was paid in takes it out again, if it is still there. The answer is
+/// a leg that is posted or refused; voided when it was voided before it came. `Err(LegIdTaken)` for another order under the
+/// same id.
 pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     let leg_order = LegOrder::GiveBack(order.give_back.clone());
     if let Some(leg) = books.leg(order.leg_id) {
@@ -114,51 +262,70 @@ pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Deci
     }
     let amount = order.give_back.amount;
     let mut leg = Leg::new(order.leg_id, order.payment_id, leg_order, LegState::Posted, now);
-    let Some(original) = books.leg(order.give_back.original_leg_id) else {
-        return Ok(refused(leg, Reason::OriginalUnknown));
+    let (original, paid) = match original_of(books, order) {
+        Ok(found) => found,
+        Err(reason) => return Ok(refused(leg, reason)),
     };
-    let LegOrder::Charge(charge) = &original.order else {
-        return Ok(refused(leg, Reason::OriginalUnknown));
-    };
-    if !matches!(original.state, LegState::Held | LegState::Posted) {
-        return Ok(refused(leg, Reason::OriginalUnknown));
-    }
     leg.account_id = original.account_id;
     leg.account_masked.clone_from(&original.account_masked);
-    if charge.amount.currency != amount.currency {
+    if paid.currency != amount.currency {
         return Ok(refused(leg, Reason::CurrencyMismatch));
     }
     if amount.minor <= 0 {
         return Ok(refused(leg, Reason::AmountNotPositive));
     }
-    if amount.minor > charge.amount.minor.saturating_sub(original.refunded_minor) {
+    if amount.minor > original.kept_minor().saturating_sub(original.refunded_minor) {
         return Ok(refused(leg, Reason::RefundTooLarge));
     }
     // The hub says that the payment was committed, so a leg that is held still is one whose post has not come yet.
     let mut transfers = match original.state {
-        LegState::Held => original.resolutions(charge, TransferKind::PostOf, now),
+        LegState::Held => original.resolutions(0, now),
         LegState::Posted | LegState::Voided | LegState::Refused(_) => Vec::new(),
     };
-    leg.splits = give_back(&original.splits, original.refunded_minor, amount.minor);
-    transfers.extend(leg.pending(charge, now).into_iter().map(turned_round));
+    let facts = ReturnFacts {
+        drawn: original.kept_splits(),
+        returned_minor: original.refunded_minor,
+        amount_minor: amount.minor,
+    };
+    leg.decision = facts.to_string();
+    leg.splits = facts.decide();
+    let back = leg.transfers(&original.order, TransferKind::Posted, now);
+    transfers.extend(back.into_iter().map(turned_round));
     let accounts = match books.moved(&transfers, now) {
         Ok(accounts) => accounts,
         Err(Reason::Fault) => return Err(Reason::Fault),
         Err(reason) => return Ok(refused(leg, reason)),
     };
+    if is_short(&accounts, &transfers) {
+        return Ok(refused(leg, Reason::InsufficientFunds));
+    }
     let mut original = original.moved_to(LegState::Posted, now);
     original.refunded_minor = original.refunded_minor.saturating_add(amount.minor);
     Ok(stored(leg.clone(), vec![original, leg], accounts, transfers))
 }
 
-/// The same transfer in the other direction and at once.
-fn turned_round(transfer: Transfer) -> Transfer {
-    Transfer {
-        kind: TransferKind::Posted,
-        debit_account: transfer.credit_account,
-        credit_account: transfer.debit_account,
-        ..transfer
+/// The leg to give back from, and what it was about. A pre-authorisation that nobody has completed took nothing.
+fn original_of<'b>(books: &'b Books, order: &RefundOrder) -> Result<(&'b Leg, Money), Reason> {
+    let leg = books.leg(order.give_back.original_leg_id).ok_or(Reason::OriginalUnknown)?;
+    let nature = leg.nature().ok_or(Reason::OriginalUnknown)?;
+    match leg.state {
+        LegState::Held if nature == Nature::PreAuthorisation => Err(Reason::LegNotPosted),
+        LegState::Held | LegState::Posted => Ok((leg, leg.amount().ok_or(Reason::OriginalUnknown)?)),
+        LegState::Voided | LegState::Refused(_) => Err(Reason::OriginalUnknown),
     }
+}
+
+/// Whether a customer's account that these transfers debit at once would have less than nothing left.
+pub(super) fn is_short(moved: &[Account], transfers: &[Transfer]) -> bool {
+    let debited = |id: AccountId| {
+        transfers.iter().any(|transfer| transfer.kind == TransferKind::Posted && transfer.debit_account == id)
+    };
+    moved.iter().any(|account| !account.kind.is_house() && account.available_minor() < 0 && debited(account.id))
+}
+
+/// The same transfer in the other direction.
+fn turned_round(transfer: Transfer) -> Transfer {
+    Transfer { debit_account: transfer.credit_account, credit_account: transfer.debit_account, ..transfer }
 }
 
 /// The answer to an id that is known: the same order gets the leg as it stands.
@@ -178,6 +345,6 @@ fn refused(mut leg: Leg, reason: Reason) -> Decided<Leg> {
     stored(leg.clone(), vec![leg], Vec::new(), Vec::new())
 }
 
-fn stored(answer: Leg, legs: Vec<Leg>, accounts: Vec<super::Account>, transfers: Vec<Transfer>) -> Decided<Leg> {
-    Decided { answer, change: Change { legs, accounts, transfers, deposit: None } }
+fn stored(answer: Leg, legs: Vec<Leg>, accounts: Vec<Account>, transfers: Vec<Transfer>) -> Decided<Leg> {
+    Decided { answer, change: Change { legs, accounts, transfers, ..Change::default() } }
 }

@@ -52,7 +52,7 @@ impl TransferKind {
 /// A movement between two accounts of one currency. Written once and never changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// The leg or the cash deposit that it belongs to.
+    /// The leg, the cash deposit or the booking that it belongs to.
     pub source: Uuid,
     /// Its number within the source, from 0.
     pub seq: i64,
@@ -60,6 +60,8 @@ pub struct Transfer {
     pub debit_account: AccountId,
     pub credit_account: AccountId,
     pub amount: Money,
+    /// Whether it moves a cash advance of a credit account, which counts against a limit of its own.
+    pub cash_advance: bool,
     pub made_at: Timestamp,
 }
 

@@ -159,7 +159,7 @@ pub(super) fn hold_order(leg_id: LegId, account_id: AccountId, minor: i64) -> Ho
         name: Line::parse("Tea House").unwrap(),
         category: CategoryCode::parse("5812").unwrap(),
     };
-    let charge = Charge { account_id, amount: cny(minor), merchant };
+    let charge = Charge::purchase(account_id, cny(minor), merchant);
     HoldOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), charge }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::ledger::LegState::{Held, Posted};
+use domain::ledger::Party;
 use domain::text::Line;
 use domain::{AccountId, Currency, LegId, PaymentId, Timestamp};
 use server_kit::clock::{Clock as _, ManualClock, SystemClock};
@@ -94,7 +95,8 @@ pub(super) async fn a_past_balances_and_the_ledger_goes_on_after_it(bank: Bank) 
     // A leg is a transfer that reserves and one that posts; an account's money came in by one more.
     assert_eq!((report.legs, report.transfers, report.held_legs), (300, 603, 0));
     for account in &plan.accounts {
-        let of_account = legs.iter().map(|past| &past.order.charge).filter(|charge| charge.account_id == *account);
+        let of_account =
+            legs.iter().map(|past| &past.order.charge).filter(|charge| charge.payer == Party::Account(*account));
         let spent: i64 = of_account.map(|charge| charge.amount.minor).sum();
         assert_eq!(bank.available(*account).await, DEPOSITED - spent);
     }

@@ -3,6 +3,7 @@
 //! PostgreSQL takes part when there is one: see [`server_kit::store::testing`].
 
 mod bank;
+mod cards;
 mod filling;
 #[cfg(feature = "fault-points")]
 mod killed;
@@ -19,6 +20,7 @@ use domain::{AccountId, Currency, LegId, PaymentId, Reason, Timestamp};
 use server_kit::store::testing::TestDatabase;
 
 use self::bank::{Bank, cny, hold_order, teller};
+use self::cards::*;
 use self::filling::*;
 use self::ownership::*;
 use self::resolving::*;
@@ -71,6 +73,7 @@ on_both_engines! {
     a_leg_that_cannot_be_resolved_does_not_keep_the_others_from_it
     the_log_says_who_did_what_at_the_counter
     the_end_of_the_log_is_signed_when_the_node_stops
+    c6_legs_of_cards_and_the_limits_of_credit_accounts_are_read_back_as_they_were
     a_past_balances_and_the_ledger_goes_on_after_it
     the_same_seed_gives_the_same_past
     a_past_is_filled_whole_or_not_at_all_and_by_the_owner_only

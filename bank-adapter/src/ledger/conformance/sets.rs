@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::ledger::{Deposit, DepositId, FreezeOrder, Leg, OpeningOrder};
+use domain::ledger::{Deposit, DepositId, FreezeOrder, Leg, NewAccount, OpeningOrder};
 use domain::text::Line;
 use domain::{AccountId, Currency};
 use server_kit::audit::Chain;
@@ -21,6 +21,7 @@ fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {
     let opened = AccountId::from_uuid(bank.ids.uuid().unwrap());
     let opening = OpeningOrder {
         account_id: opened,
+        new: NewAccount::Deposit,
         currency: Currency::CNY,
         holder: Line::parse("Zoë").unwrap(),
         payment_limit_minor: 0,
