@@ -184,8 +184,10 @@ mod tests {
     fn only_a_no_that_stays_a_no_is_taken_for_one() {
         for reason in Reason::ALL {
             let failure = Failure::of(&proto::status(*reason));
-            let may_pass =
-                matches!(reason.code(), "TOO_BUSY" | "SHUTTING_DOWN" | "BANK_AWAY" | "STORAGE_AWAY" | "FAULT");
+            let may_pass = matches!(
+                reason.code(),
+                "TOO_BUSY" | "SHUTTING_DOWN" | "BANK_AWAY" | "STORAGE_AWAY" | "HSM_AWAY" | "FAULT"
+            );
             assert_eq!(matches!(failure, Failure::Unknown(_)), may_pass, "{reason:?}");
         }
         // A deadline that passed, a lost connection, or an answer that cannot be read or is too large, is not a no.
