@@ -1,10 +1,11 @@
 //! CVV, PVV, MACs, PIN verification values and check values, over [`Primitives`].
 
+use domain::card::Cvv;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::HsmError;
-use super::card::{CardFace, Cvv, Pan, Pvv};
+use super::card::{CardFace, PanDigits, Pvv};
 use super::device::Primitives;
 use super::key::{Algorithm, Kcv, Use};
 use super::pin::PvvKeyIndex;
@@ -21,7 +22,8 @@ pub(super) fn cvv<P: Primitives>(store: &P, key: &P::Key, card: &CardFace<'_>) -
     let digits = card.digits();
     let filled = digits.iter().map(|digit| digit & 0x0F).chain(std::iter::repeat(0));
     let blocks = Zeroizing::new(pack::<16>(filled));
-    Ok(Cvv::of(decimalise(&retail_mac(store, key, &*blocks)?)))
+    let digits = decimalise(&retail_mac(store, key, &*blocks)?);
+    Cvv::from_digits(digits).map_err(|_| HsmError::BadAnswer { what: "a CVV of it has no digits" })
 }
 
 /// The PVV of a PIN by the Visa method: of the card number the eleven digits before the check digit, the key's index
@@ -30,7 +32,7 @@ pub(super) fn cvv<P: Primitives>(store: &P, key: &P::Key, card: &CardFace<'_>) -
 pub(super) fn pvv<P: Primitives>(
     store: &P,
     key: &P::Key,
-    pan: &Pan,
+    pan: &PanDigits,
     index: PvvKeyIndex,
     pin: &Pin,
 ) -> Result<Pvv, HsmError> {
@@ -42,7 +44,12 @@ pub(super) fn pvv<P: Primitives>(
 
 /// What a PIN is compared with: see [`super::PinVerificationValue`]. Both parts stand behind their lengths, so that no
 /// other card number and PIN make the same message.
-pub(super) fn pin_value<P: Primitives>(store: &P, key: &P::Key, pan: &Pan, pin: &Pin) -> Result<[u8; 32], HsmError> {
+pub(super) fn pin_value<P: Primitives>(
+    store: &P,
+    key: &P::Key,
+    pan: &PanDigits,
+    pin: &Pin,
+) -> Result<[u8; 32], HsmError> {
     let mut message = Zeroizing::new(Vec::with_capacity(64));
     message.extend_from_slice(b"bankhub pin 1");
     for part in [pan.reveal().as_bytes(), pin.digits()] {

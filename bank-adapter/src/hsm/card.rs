@@ -2,17 +2,18 @@
 
 use std::fmt;
 
+use domain::card::{Expiry, Pan, ServiceCode};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::HsmError;
 
-/// A card number: 12 to 19 digits (ISO/IEC 7812-1; format 4 of ISO 9564-1 takes as few as twelve). Whether its check
-/// digit is right and whose card it is, the caller knows. Shown as BIN and last four at most.
+/// The digits of a card number as the algorithms take them, 12 to 19 (format 4 of ISO 9564-1 takes as few as twelve), whatever
+/// their check digit: few of the numbers in published vectors are card numbers. Shown as BIN and last four at most.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Pan(Zeroizing<String>);
+pub struct PanDigits(Zeroizing<String>);
 
-impl Pan {
+impl PanDigits {
     /// 12 to 19 ASCII digits.
     pub fn parse(text: &str) -> Result<Self, HsmError> {
         let fine = (12..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -35,33 +36,34 @@ impl Pan {
     }
 }
 
-impl fmt::Debug for Pan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let last = self.0.get(self.0.len().saturating_sub(4)..).unwrap_or_default();
-        write!(f, "Pan({}…{last})", self.0.get(..6).unwrap_or_default())
+impl From<&Pan> for PanDigits {
+    fn from(pan: &Pan) -> Self {
+        Self(Zeroizing::new(pan.reveal().to_owned()))
     }
 }
 
-/// The four digits of a card's expiry in the order in which the card carries them, YYMM on track 2. They go into the
-/// CVV as they are; whether they are a month, and still to come, the caller knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expiry([u8; 4]);
+impl fmt::Debug for PanDigits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = self.0.get(self.0.len().saturating_sub(4)..).unwrap_or_default();
+        write!(f, "PanDigits({}…{last})", self.0.get(..6).unwrap_or_default())
+    }
+}
 
-impl Expiry {
+/// The four digits of a card's expiry as the algorithms take them, in the order in which the card carries them, YYMM on track 2;
+/// in published vectors they need not be a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpiryDigits([u8; 4]);
+
+impl ExpiryDigits {
     /// Four ASCII digits.
     pub fn parse(text: &str) -> Result<Self, HsmError> {
         digits(text).map(Self).ok_or(HsmError::Malformed { what: "an expiry" })
     }
 }
 
-/// The three digits of a card's service code (ISO/IEC 7813).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ServiceCode([u8; 3]);
-
-impl ServiceCode {
-    /// Three ASCII digits.
-    pub fn parse(text: &str) -> Result<Self, HsmError> {
-        digits(text).map(Self).ok_or(HsmError::Malformed { what: "a service code" })
+impl From<Expiry> for ExpiryDigits {
+    fn from(expiry: Expiry) -> Self {
+        Self(expiry.yymm_digits())
     }
 }
 
@@ -79,7 +81,7 @@ pub enum CvvKind {
 impl CvvKind {
     pub(super) const fn service_code(self) -> [u8; 3] {
         match self {
-            Self::Track(ServiceCode(digits)) => digits,
+            Self::Track(code) => code.digits(),
             Self::Printed => *b"000",
             Self::Chip => *b"999",
         }
@@ -89,8 +91,8 @@ impl CvvKind {
 /// What a CVV is made of, beside the key.
 #[derive(Debug, Clone, Copy)]
 pub struct CardFace<'a> {
-    pub pan: &'a Pan,
-    pub expiry: Expiry,
+    pub pan: &'a PanDigits,
+    pub expiry: ExpiryDigits,
     pub kind: CvvKind,
 }
 
@@ -107,62 +109,49 @@ fn digits<const N: usize>(text: &str) -> Option<[u8; N]> {
     bytes.iter().all(u8::is_ascii_digit).then_some(bytes)
 }
 
-macro_rules! secret_digits {
-    ($(#[$doc:meta])* $name:ident, $count:literal, $what:literal) => {
-        $(#[$doc])*
-        #[derive(Clone)]
-        pub struct $name(Zeroizing<[u8; $count]>);
+/// A PIN verification value by the Visa method. Its four digits cover four digits of the PIN, so it serves only where a network
+/// asks for it; see [`super::PinVerificationValue`].
+#[derive(Clone)]
+pub struct Pvv(Zeroizing<[u8; 4]>);
 
-        impl $name {
-            /// Exactly as many ASCII digits as it has.
-            pub fn parse(text: &str) -> Result<Self, HsmError> {
-                digits(text).map(Self::of).ok_or(HsmError::Malformed { what: $what })
-            }
+impl Pvv {
+    /// Exactly four ASCII digits.
+    pub fn parse(text: &str) -> Result<Self, HsmError> {
+        digits(text).map(Self::of).ok_or(HsmError::Malformed { what: "a PVV" })
+    }
 
-            /// The digits, to print on the card or to put on its track; never for a log.
-            pub fn reveal(&self) -> &str {
-                std::str::from_utf8(&*self.0).unwrap_or_default()
-            }
+    /// The digits, for the network; never for a log.
+    pub fn reveal(&self) -> &str {
+        std::str::from_utf8(&*self.0).unwrap_or_default()
+    }
 
-            pub(super) fn digits(&self) -> &[u8; $count] {
-                &self.0
-            }
+    pub(super) fn digits(&self) -> &[u8; 4] {
+        &self.0
+    }
 
-            pub(super) fn into_digits(self) -> Zeroizing<[u8; $count]> {
-                self.0
-            }
+    pub(super) fn into_digits(self) -> Zeroizing<[u8; 4]> {
+        self.0
+    }
 
-            /// `digits` are ASCII digits.
-            pub(super) fn of(digits: [u8; $count]) -> Self {
-                Self(Zeroizing::new(digits))
-            }
-        }
-
-        /// In constant time.
-        impl PartialEq for $name {
-            fn eq(&self, other: &Self) -> bool {
-                self.0.ct_eq(&*other.0).into()
-            }
-        }
-
-        impl Eq for $name {}
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(…)"))
-            }
-        }
-    };
+    /// `digits` are ASCII digits.
+    pub(super) fn of(digits: [u8; 4]) -> Self {
+        Self(Zeroizing::new(digits))
+    }
 }
 
-secret_digits! {
-    /// A card verification value.
-    Cvv, 3, "a CVV"
+/// In constant time.
+impl PartialEq for Pvv {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&*other.0).into()
+    }
 }
-secret_digits! {
-    /// A PIN verification value by the Visa method. Its four digits cover four digits of the PIN, so it serves only
-    /// where a network asks for it; see [`super::PinVerificationValue`].
-    Pvv, 4, "a PVV"
+
+impl Eq for Pvv {}
+
+impl fmt::Debug for Pvv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pvv(…)")
+    }
 }
 
 #[cfg(test)]
@@ -171,21 +160,26 @@ mod tests {
 
     #[test]
     fn what_is_on_a_card_is_ascii_digits_in_their_number() {
-        assert!(Pan::parse("123456789012").is_ok() && Pan::parse("1234567890123456789").is_ok());
+        assert!(PanDigits::parse("123456789012").is_ok() && PanDigits::parse("1234567890123456789").is_ok());
         for bad in ["", "12345678901", "12345678901234567890", "123456789012345a", "１２３４", "1234 5678 9012"] {
-            assert!(Pan::parse(bad).is_err(), "{bad}");
-        }
-        for bad in ["", "12", "1234", "12a", "１２３", "-12"] {
-            assert!(Cvv::parse(bad).is_err() && ServiceCode::parse(bad).is_err(), "{bad}");
+            assert!(PanDigits::parse(bad).is_err(), "{bad}");
         }
         for bad in ["", "123", "12345", "12a4"] {
-            assert!(Expiry::parse(bad).is_err() && Pvv::parse(bad).is_err(), "{bad}");
+            assert!(ExpiryDigits::parse(bad).is_err() && Pvv::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn a_card_number_is_shown_by_its_bin_and_last_four_and_a_cvv_not_at_all() {
-        assert_eq!(format!("{:?}", Pan::parse("6222021234560008").unwrap()), "Pan(622202…0008)");
-        assert_eq!(format!("{:?}", Cvv::parse("561").unwrap()), "Cvv(…)");
+    fn a_card_of_the_bank_gives_the_digits_that_it_carries() {
+        let pan = Pan::parse("6228480000000015").unwrap();
+        assert_eq!(PanDigits::from(&pan).reveal(), pan.reveal());
+        let expiry = Expiry::parse_mmyy("1230").unwrap();
+        assert_eq!(ExpiryDigits::from(expiry), ExpiryDigits::parse("3012").unwrap());
+    }
+
+    #[test]
+    fn a_card_number_is_shown_by_its_bin_and_last_four_and_a_pvv_not_at_all() {
+        assert_eq!(format!("{:?}", PanDigits::parse("6222021234560008").unwrap()), "PanDigits(622202…0008)");
+        assert_eq!(format!("{:?}", Pvv::parse("5612").unwrap()), "Pvv(…)");
     }
 }

@@ -45,10 +45,11 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use domain::card::Cvv;
 use server_kit::clock::SharedClock;
 use server_kit::rng::SharedRng;
 
-pub use card::{CardFace, Cvv, CvvKind, Expiry, Pan, Pvv, ServiceCode};
+pub use card::{CardFace, CvvKind, ExpiryDigits, PanDigits, Pvv};
 pub use config::{HsmConfig, Pkcs11Config, SealedFileConfig};
 pub use error::{HsmError, PinBlockFault};
 pub use key::{Algorithm, Kcv, KeyId, KeyInfo, KeyName, KeyState, Side, Use};
@@ -99,27 +100,27 @@ pub trait Hsm: Send + Sync + fmt::Debug {
     fn verify_cvv(&self, side: Side, card: &CardFace<'_>, claimed: &Made<Cvv>) -> Result<Check, HsmError>;
 
     /// Turns the PIN in a block into what is stored of it, under the current PIN verification key.
-    fn set_pin(&self, block: &PinBlock, pan: &Pan) -> Result<PinVerificationValue, HsmError>;
+    fn set_pin(&self, block: &PinBlock, pan: &PanDigits) -> Result<PinVerificationValue, HsmError>;
 
     /// Whether the PIN in a block is the one that `stored` was made of; in constant time. Format 0 does not bind a
     /// block to its card wholly: for two card numbers that differ only in digits under those of the PIN, the answer to
     /// a block of the other card can be [`Check::Differs`].
-    fn verify_pin(&self, block: &PinBlock, pan: &Pan, stored: &PinVerificationValue) -> Result<Check, HsmError>;
+    fn verify_pin(&self, block: &PinBlock, pan: &PanDigits, stored: &PinVerificationValue) -> Result<Check, HsmError>;
 
     /// The PVV of the PIN in a block, of which it takes the first four digits.
-    fn make_pvv(&self, block: &PinBlock, pan: &Pan, index: PvvKeyIndex) -> Result<Made<Pvv>, HsmError>;
+    fn make_pvv(&self, block: &PinBlock, pan: &PanDigits, index: PvvKeyIndex) -> Result<Made<Pvv>, HsmError>;
 
     /// Whether the PIN in a block has this PVV; in constant time.
     fn verify_pvv(
         &self,
         block: &PinBlock,
-        pan: &Pan,
+        pan: &PanDigits,
         index: PvvKeyIndex,
         stored: &Made<Pvv>,
     ) -> Result<Check, HsmError>;
 
     /// Encrypts the PIN in a block anew for a peer. The card number stays the same, and is not changed on the way.
-    fn translate_pin(&self, block: &PinBlock, pan: &Pan, to: &PinTarget) -> Result<PinBlock, HsmError>;
+    fn translate_pin(&self, block: &PinBlock, pan: &PanDigits, to: &PinTarget) -> Result<PinBlock, HsmError>;
 
     /// The MAC of a message of 64 KiB at most under the current `mac:…` key: with triple DES algorithm 3 of ISO/IEC
     /// 9797-1 with padding method 1, with AES the first 8 bytes of the CMAC.

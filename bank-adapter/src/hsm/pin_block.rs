@@ -7,7 +7,7 @@
 use zeroize::Zeroizing;
 
 use super::HsmError;
-use super::card::Pan;
+use super::card::PanDigits;
 use super::device::Primitives;
 use super::error::PinBlockFault;
 use super::key::Algorithm;
@@ -81,14 +81,14 @@ fn read_pin(field: &[u8; 8], control: u8, filler: u8) -> Result<Pin, PinBlockFau
 }
 
 /// Format 0: four zeros and the twelve digits before the check digit.
-fn pan_field_0(pan: &Pan) -> [u8; 8] {
+fn pan_field_0(pan: &PanDigits) -> [u8; 8] {
     let digits = pan.before_check_digit(12);
     let zeros = std::iter::repeat_n(0, 16 - digits.len());
     pack(zeros.chain(digits.bytes().map(|digit| digit & 0x0F)))
 }
 
 /// Format 4: how many digits there are beyond twelve, the whole card number, and zeros.
-fn pan_field_4(pan: &Pan) -> [u8; 16] {
+fn pan_field_4(pan: &PanDigits) -> [u8; 16] {
     let digits = pan.reveal();
     let beyond_twelve = u8::try_from(digits.len().saturating_sub(12)).unwrap_or(0);
     let digits = digits.bytes().map(|digit| digit & 0x0F);
@@ -96,14 +96,14 @@ fn pan_field_4(pan: &Pan) -> [u8; 16] {
 }
 
 /// Format 0 in clear.
-pub(super) fn field_0(pin: &Pin, pan: &Pan) -> Zeroizing<[u8; 8]> {
+pub(super) fn field_0(pin: &Pin, pan: &PanDigits) -> Zeroizing<[u8; 8]> {
     let mut field = Zeroizing::new(pack::<8>(pin_nibbles(0x0, 0xF, pin)));
     xor(field.as_mut_slice(), &pan_field_0(pan));
     field
 }
 
 /// Reads format 0 in clear.
-pub(super) fn read_0(field: &[u8; 8], pan: &Pan) -> Result<Pin, PinBlockFault> {
+pub(super) fn read_0(field: &[u8; 8], pan: &PanDigits) -> Result<Pin, PinBlockFault> {
     let mut field = Zeroizing::new(*field);
     xor(field.as_mut_slice(), &pan_field_0(pan));
     read_pin(&field, 0x0, 0xF)
@@ -139,7 +139,7 @@ pub(super) fn open<P: Primitives>(
     key: &P::Key,
     algorithm: Algorithm,
     (format, bytes): (PinBlockFormat, &[u8]),
-    pan: &Pan,
+    pan: &PanDigits,
 ) -> Result<Pin, HsmError> {
     must_fit(format, algorithm)?;
     let mut block = Zeroizing::new(bytes.to_vec());
@@ -161,7 +161,7 @@ pub(super) fn close<P: Primitives>(
     key: &P::Key,
     algorithm: Algorithm,
     (format, random): (PinBlockFormat, [u8; 8]),
-    (pin, pan): (&Pin, &Pan),
+    (pin, pan): (&Pin, &PanDigits),
 ) -> Result<Vec<u8>, HsmError> {
     must_fit(format, algorithm)?;
     match format {
@@ -189,7 +189,7 @@ mod tests {
     /// psec, tests/test_pinblock.py (github.com/knovichikhin/psec).
     #[test]
     fn the_fields_of_format_0_are_those_that_are_published() {
-        let pan = Pan::parse("5555555551234567").unwrap();
+        let pan = PanDigits::parse("5555555551234567").unwrap();
         for (pin, expected) in [
             ("1234", 0x0412_61AA_AAED_CBA9_u64),
             ("123456789", 0x0912_6103_2D8D_CBA9),
@@ -222,7 +222,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_read_of_a_field_is_what_was_written(pin in "[0-9]{4,12}", pan in "[0-9]{12,19}", random: [u8; 8]) {
-            let (pin, pan) = (Pin::parse(&pin).unwrap(), Pan::parse(&pan).unwrap());
+            let (pin, pan) = (Pin::parse(&pin).unwrap(), PanDigits::parse(&pan).unwrap());
             let read = read_0(&field_0(&pin, &pan), &pan).unwrap();
             prop_assert_eq!(read.digits(), pin.digits());
             let read = read_pin(field_4(&pin, random).first_chunk().unwrap(), 4, 10).unwrap();
@@ -231,7 +231,7 @@ mod tests {
 
         #[test]
         fn any_field_is_a_pin_or_a_fault(field: [u8; 8], pan in "[0-9]{12,19}") {
-            let pan = Pan::parse(&pan).unwrap();
+            let pan = PanDigits::parse(&pan).unwrap();
             if let Ok(pin) = read_0(&field, &pan) {
                 prop_assert_eq!(*field_0(&pin, &pan), field);
             }

@@ -3,7 +3,7 @@
 use server_kit::rng::Rng;
 
 use super::HsmError;
-use super::card::Pan;
+use super::card::PanDigits;
 use super::key::KeyName;
 use super::pin::{PinBlock, PinBlockFormat};
 use super::pin_block::{self, Pin};
@@ -26,7 +26,13 @@ impl PinPad {
     }
 
     /// A block for a PIN of 4 to 12 ASCII digits.
-    pub fn encrypt(&self, format: PinBlockFormat, pan: &Pan, pin: &str, rng: &dyn Rng) -> Result<PinBlock, HsmError> {
+    pub fn encrypt(
+        &self,
+        format: PinBlockFormat,
+        pan: &PanDigits,
+        pin: &str,
+        rng: &dyn Rng,
+    ) -> Result<PinBlock, HsmError> {
         let pin = Pin::parse(pin).ok_or(HsmError::Malformed { what: "a PIN" })?;
         let mut random = [0; 8];
         rng.fill(&mut random)?;

@@ -1,12 +1,13 @@
 //! The work of cards over any [`Device`].
 
+use domain::card::Cvv;
 use server_kit::clock::SharedClock;
 use server_kit::rng::SharedRng;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::algorithms;
-use super::card::{CardFace, Cvv, Pan, Pvv};
+use super::card::{CardFace, PanDigits, Pvv};
 use super::device::{Device, NewKey, Session, Source};
 use super::directory::Entry;
 use super::key::{KeyInfo, KeyName, Side, Use};
@@ -52,7 +53,12 @@ fn key_of<'s, S: Session>(session: &'s S, block: &PinBlock) -> Result<&'s Entry<
 }
 
 /// The PIN in a block. Whatever is wrong with the block is an error, and so never a wrong PIN.
-fn open_block<S: Session>(session: &S, key: &Entry<S::Key>, block: &PinBlock, pan: &Pan) -> Result<Pin, HsmError> {
+fn open_block<S: Session>(
+    session: &S,
+    key: &Entry<S::Key>,
+    block: &PinBlock,
+    pan: &PanDigits,
+) -> Result<Pin, HsmError> {
     pin_block::open(session, &key.key, key.algorithm, (block.format, &block.bytes), pan)
 }
 
@@ -102,11 +108,11 @@ impl<D: Device> Hsm for Store<D> {
         let session = self.device.session()?;
         let key = session.directory().version(&KeyName::CardVerification(side), claimed.version)?;
         compare(&session, &[key], claimed.value.digits(), || {
-            Ok(algorithms::cvv(&session, &key.key, card)?.into_digits())
+            Ok(Zeroizing::new(*algorithms::cvv(&session, &key.key, card)?.digits()))
         })
     }
 
-    fn set_pin(&self, block: &PinBlock, pan: &Pan) -> Result<PinVerificationValue, HsmError> {
+    fn set_pin(&self, block: &PinBlock, pan: &PanDigits) -> Result<PinVerificationValue, HsmError> {
         let session = self.device.session()?;
         let of_block = key_of(&session, block)?;
         let key = session.directory().current(&KeyName::PinVerification)?;
@@ -120,7 +126,7 @@ impl<D: Device> Hsm for Store<D> {
         Ok(PinVerificationValue::of(key.version, *value))
     }
 
-    fn verify_pin(&self, block: &PinBlock, pan: &Pan, stored: &PinVerificationValue) -> Result<Check, HsmError> {
+    fn verify_pin(&self, block: &PinBlock, pan: &PanDigits, stored: &PinVerificationValue) -> Result<Check, HsmError> {
         let session = self.device.session()?;
         let of_block = key_of(&session, block)?;
         let key = session.directory().version(&KeyName::PinVerification, stored.version())?;
@@ -130,7 +136,7 @@ impl<D: Device> Hsm for Store<D> {
         })
     }
 
-    fn make_pvv(&self, block: &PinBlock, pan: &Pan, index: PvvKeyIndex) -> Result<Made<Pvv>, HsmError> {
+    fn make_pvv(&self, block: &PinBlock, pan: &PanDigits, index: PvvKeyIndex) -> Result<Made<Pvv>, HsmError> {
         let session = self.device.session()?;
         let of_block = key_of(&session, block)?;
         let key = session.directory().current(&KeyName::Pvv)?;
@@ -146,7 +152,7 @@ impl<D: Device> Hsm for Store<D> {
     fn verify_pvv(
         &self,
         block: &PinBlock,
-        pan: &Pan,
+        pan: &PanDigits,
         index: PvvKeyIndex,
         stored: &Made<Pvv>,
     ) -> Result<Check, HsmError> {
@@ -159,7 +165,7 @@ impl<D: Device> Hsm for Store<D> {
         })
     }
 
-    fn translate_pin(&self, block: &PinBlock, pan: &Pan, to: &PinTarget) -> Result<PinBlock, HsmError> {
+    fn translate_pin(&self, block: &PinBlock, pan: &PanDigits, to: &PinTarget) -> Result<PinBlock, HsmError> {
         let target = KeyName::ZonePin(to.zone.clone());
         let session = self.device.session()?;
         let of_block = key_of(&session, block)?;

@@ -133,7 +133,7 @@ fn keys(path: &Path) -> SealedKeys {
 struct Card {
     _folder: TempDir,
     path: std::path::PathBuf,
-    pan: Pan,
+    pan: PanDigits,
     blocks: [PinBlock; 2],
     stored: PinVerificationValue,
     pvv: Made<Pvv>,
@@ -156,7 +156,7 @@ impl Card {
         for own in ["cvk-credit", "pin-verification", "pvv"] {
             store.generate(&own.parse().unwrap()).unwrap();
         }
-        let pan = Pan::parse("6222020000000008").unwrap();
+        let pan = PanDigits::parse("6222020000000008").unwrap();
         let formats = [(PinBlockFormat::Iso0, Algorithm::TripleDes), (PinBlockFormat::Iso4, Algorithm::Aes128)];
         let blocks = formats.map(|(format, algorithm)| {
             let name: KeyName = format!("terminal-pin:{}", format.block_len()).parse().unwrap();
@@ -166,7 +166,7 @@ impl Card {
         });
         let stored = store.set_pin(&blocks[0], &pan).unwrap();
         let pvv = store.make_pvv(&blocks[0], &pan, index()).unwrap();
-        let face = CardFace { pan: &pan, expiry: Expiry::parse("3012").unwrap(), kind: CvvKind::Printed };
+        let face = CardFace { pan: &pan, expiry: ExpiryDigits::parse("3012").unwrap(), kind: CvvKind::Printed };
         let cvv = store.make_cvv(Side::Credit, &face).unwrap();
         Self { _folder: folder, path, pan, blocks, stored, pvv, cvv }
     }
@@ -177,7 +177,7 @@ impl Card {
             let device = Erring { keys: keys(&self.path), error, answers: Arc::default() };
             Store::new(device, SystemClock::shared(), rng())
         };
-        let face = CardFace { pan: &self.pan, expiry: Expiry::parse("3012").unwrap(), kind: CvvKind::Printed };
+        let face = CardFace { pan: &self.pan, expiry: ExpiryDigits::parse("3012").unwrap(), kind: CvvKind::Printed };
         let mut compared = vec![store().verify_cvv(Side::Credit, &face, &self.cvv)];
         for block in &self.blocks {
             compared.push(store().verify_pin(block, &self.pan, &self.stored));

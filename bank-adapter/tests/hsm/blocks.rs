@@ -2,7 +2,7 @@
 
 use aes::Aes128;
 use bank_adapter::hsm::{
-    Algorithm, Check, HsmError, Pan, PinBlock, PinBlockFault, PinBlockFormat, PinPad, PinVerificationValue,
+    Algorithm, Check, HsmError, PanDigits, PinBlock, PinBlockFault, PinBlockFormat, PinPad, PinVerificationValue,
 };
 use cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use des::TdesEde2;
@@ -13,7 +13,7 @@ use crate::world::{AES, DES, World, clear, hex, name, pan, typed};
 const NUMBER: &str = "6222020000000008";
 
 /// A store with the keys of two terminals that are known here, and what it stores of the PIN 123456.
-fn prepared(world: &World) -> (Pan, PinVerificationValue) {
+fn prepared(world: &World) -> (PanDigits, PinVerificationValue) {
     world.generate_own_keys();
     world.import_des("terminal-pin:t0", DES);
     world.import("terminal-pin:t4", &clear(Algorithm::Aes128, AES));

@@ -1,9 +1,10 @@
 //! What others have published or computed.
 
 use bank_adapter::hsm::{
-    Algorithm, CardFace, Check, Cvv, CvvKind, Expiry, Kcv, Made, PinBlock, PinBlockFormat, PinPad, PinTarget, Pvv,
+    Algorithm, CardFace, Check, CvvKind, ExpiryDigits, Kcv, Made, PinBlock, PinBlockFormat, PinPad, PinTarget, Pvv,
     PvvKeyIndex, Side,
 };
+use domain::card::Cvv;
 
 use crate::world::{AES, DES, World, clear, face, hex, name, pan, typed};
 
@@ -29,7 +30,7 @@ pub fn c5_cvvs_are_those_that_are_published(world: &World) {
     // The printed one is made with service code 000, the one on the chip with 999.
     let (number, expiry) = (pan("6222020000000008"), "3012");
     for (kind, service_code) in [(CvvKind::Printed, "000"), (CvvKind::Chip, "999")] {
-        let card = CardFace { pan: &number, expiry: Expiry::parse(expiry).unwrap(), kind };
+        let card = CardFace { pan: &number, expiry: ExpiryDigits::parse(expiry).unwrap(), kind };
         let made = world.hsm.make_cvv(Side::Credit, &card).unwrap();
         assert_eq!(made, world.hsm.make_cvv(Side::Credit, &face(&number, expiry, service_code)).unwrap());
     }

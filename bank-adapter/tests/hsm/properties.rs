@@ -1,9 +1,10 @@
 //! What holds for every input.
 
 use bank_adapter::hsm::{
-    Algorithm, CardFace, Check, ClearKey, Cvv, CvvKind, Expiry, HsmError, KeyId, Made, Pan, PinBlock, PinBlockFormat,
-    PinPad, PinTarget, PinVerificationValue, PvvKeyIndex, ServiceCode, WrappedKey, WrappedPart,
+    Algorithm, CardFace, Check, ClearKey, CvvKind, ExpiryDigits, HsmError, KeyId, Made, PanDigits, PinBlock,
+    PinBlockFormat, PinPad, PinTarget, PinVerificationValue, PvvKeyIndex, WrappedKey, WrappedPart,
 };
+use domain::card::{Cvv, ServiceCode};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use server_kit::rng::SeededRng;
@@ -45,7 +46,7 @@ pub fn no_input_panics(world: &World) {
     let block = (key_names(), prop::option::of(0_u32..3), formats(), prop::collection::vec(any::<u8>(), 0..33));
     let inputs = (block, "[0-9]{12,19}", prop::collection::vec(any::<u8>(), 0..200), any::<[u8; 32]>(), "\\PC{0,20}");
     let run = runner(400).run(&inputs, |((key, version, format, bytes), number, message, value, text)| {
-        let number = Pan::parse(&number).unwrap();
+        let number = PanDigits::parse(&number).unwrap();
         let block = PinBlock { key: name(key), version, format, bytes: bytes.clone() };
         let stored = PinVerificationValue::from_bytes(&[&[1, 0, 0, 0, 1][..], &value].concat()).unwrap();
         let index = PvvKeyIndex::new(1).unwrap();
@@ -66,7 +67,7 @@ pub fn no_input_panics(world: &World) {
             prop_assert!(hsm.import(&name(key), &name("key-transport:office"), &wrapped).is_err());
         }
         // What is read from outside as text.
-        let _ = (Pan::parse(&text), Cvv::parse(&text), Expiry::parse(&text), ServiceCode::parse(&text));
+        let _ = (PanDigits::parse(&text), Cvv::parse(&text), ExpiryDigits::parse(&text), ServiceCode::parse(&text));
         let _ = (KeyId::parse(&text), text.parse::<bank_adapter::hsm::KeyName>());
         let _ = (PinVerificationValue::from_bytes(&bytes), ClearKey::new(Algorithm::TripleDes, &bytes));
         Ok(())
@@ -105,11 +106,11 @@ fn with_keys(one: &World, two: &World, rng: &SeededRng) -> Result<(), TestCaseEr
     let (number, pin) = ("[0-9]{12,19}", "[0-9]{4,12}");
     let inputs = (number, "[0-9]{4}", "[0-9]{3}", pin, pin, prop::collection::vec(any::<u8>(), 0..300));
     let run = runner(10).run(&inputs, |(number, expiry, service_code, pin, other_pin, message)| {
-        let number = Pan::parse(&number).unwrap();
+        let number = PanDigits::parse(&number).unwrap();
         let hsms = [&one.hsm, &two.hsm];
         let service_code = ServiceCode::parse(&service_code).unwrap();
         for kind in [CvvKind::Track(service_code), CvvKind::Printed, CvvKind::Chip] {
-            let card = CardFace { pan: &number, expiry: Expiry::parse(&expiry).unwrap(), kind };
+            let card = CardFace { pan: &number, expiry: ExpiryDigits::parse(&expiry).unwrap(), kind };
             for side in SIDES {
                 let made = hsms.map(|hsm| hsm.make_cvv(side, &card).unwrap());
                 prop_assert_eq!(&made[0], &made[1]);
@@ -129,7 +130,7 @@ fn pins(
     one: &World,
     two: &World,
     pads: &[PinPad],
-    (number, pin, other_pin): (&Pan, &str, &str),
+    (number, pin, other_pin): (&PanDigits, &str, &str),
     rng: &SeededRng,
 ) -> Result<(), TestCaseError> {
     let hsms = [&one.hsm, &two.hsm];

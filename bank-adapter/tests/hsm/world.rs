@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bank_adapter::hsm::{
-    self, Algorithm, CardFace, ClearKey, CvvKind, Expiry, Hsm, HsmConfig, KeyInfo, KeyName, Pan, PinBlock,
-    PinBlockFormat, PinPad, SealedFileConfig, ServiceCode, Side,
+    self, Algorithm, CardFace, ClearKey, CvvKind, ExpiryDigits, Hsm, HsmConfig, KeyInfo, KeyName, PanDigits, PinBlock,
+    PinBlockFormat, PinPad, SealedFileConfig, Side,
 };
 use domain::Timestamp;
+use domain::card::ServiceCode;
 use secrecy::SecretString;
 use server_kit::clock::ManualClock;
 use server_kit::config::SecretRef;
@@ -40,13 +41,13 @@ pub fn name(text: &str) -> KeyName {
     text.parse().unwrap()
 }
 
-pub fn pan(digits: &str) -> Pan {
-    Pan::parse(digits).unwrap()
+pub fn pan(digits: &str) -> PanDigits {
+    PanDigits::parse(digits).unwrap()
 }
 
-pub fn face<'a>(pan: &'a Pan, expiry: &str, service_code: &str) -> CardFace<'a> {
+pub fn face<'a>(pan: &'a PanDigits, expiry: &str, service_code: &str) -> CardFace<'a> {
     let kind = CvvKind::Track(ServiceCode::parse(service_code).unwrap());
-    CardFace { pan, expiry: Expiry::parse(expiry).unwrap(), kind }
+    CardFace { pan, expiry: ExpiryDigits::parse(expiry).unwrap(), kind }
 }
 
 impl World {
@@ -101,7 +102,7 @@ impl World {
 }
 
 /// What a pad makes of a PIN.
-pub fn typed(pad: &PinPad, format: PinBlockFormat, pan: &Pan, pin: &str) -> PinBlock {
+pub fn typed(pad: &PinPad, format: PinBlockFormat, pan: &PanDigits, pin: &str) -> PinBlock {
     pad.encrypt(format, pan, pin, &SystemRng::new()).unwrap()
 }
 

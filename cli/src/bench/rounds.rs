@@ -125,6 +125,7 @@ mod tests {
         assert!((rounds.to_a_third_of_empty_calls() - 0.3).abs() < 1e-9);
         assert!((rounds.to_tpcb().unwrap() - 0.5).abs() < 1e-9);
         assert!((rounds.payments_per_second() - 25.0).abs() < 1e-9);
-        assert_eq!(Rounds::default().to_tpcb(), Some(0.0));
+        let without_pgbench = Round { tpcb_tps: None, ..round(300.0, 25.0, 50.0) };
+        assert_eq!(Rounds { rounds: vec![without_pgbench], ..Rounds::default() }.to_tpcb(), None);
     }
 }

@@ -15,7 +15,11 @@ pub struct Cvv([u8; 3]);
 impl Cvv {
     /// Exactly three ASCII digits.
     pub fn parse(text: &str) -> Result<Self, Reason> {
-        let digits = <[u8; 3]>::try_from(text.as_bytes()).map_err(|_| Reason::CvvMalformed)?;
+        Self::from_digits(text.as_bytes().try_into().map_err(|_| Reason::CvvMalformed)?)
+    }
+
+    /// The same from the digits as ASCII.
+    pub fn from_digits(digits: [u8; 3]) -> Result<Self, Reason> {
         if digits.iter().all(u8::is_ascii_digit) { Ok(Self(digits)) } else { Err(Reason::CvvMalformed) }
     }
 
@@ -24,11 +28,20 @@ impl Cvv {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Whether both are the same, in the same time whatever they are.
-    pub fn matches(&self, other: &Self) -> bool {
+    /// The same as ASCII.
+    pub const fn digits(&self) -> &[u8; 3] {
+        &self.0
+    }
+}
+
+/// In the same time whatever they are.
+impl PartialEq for Cvv {
+    fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
+
+impl Eq for Cvv {}
 
 impl Drop for Cvv {
     fn drop(&mut self) {
@@ -51,7 +64,7 @@ mod tests {
         let cvv = Cvv::parse("017").unwrap();
         assert_eq!(cvv.reveal(), "017");
         assert_eq!(format!("{cvv:?}"), "Cvv(***)");
-        assert!(cvv.matches(&Cvv::parse("017").unwrap()) && !cvv.matches(&Cvv::parse("018").unwrap()));
+        assert!(cvv == Cvv::parse("017").unwrap() && cvv != Cvv::parse("018").unwrap());
         for bad in ["", "17", "0170", "01a", "０１７", " 17"] {
             assert_eq!(Cvv::parse(bad).err(), Some(Reason::CvvMalformed), "{bad:?}");
         }

@@ -49,7 +49,12 @@ impl Expiry {
 
     /// `YYMM`.
     pub fn yymm(self) -> String {
-        format!("{:02}{:02}", self.year, self.month)
+        self.yymm_digits().map(char::from).iter().collect()
+    }
+
+    /// `YYMM` as ASCII.
+    pub fn yymm_digits(self) -> [u8; 4] {
+        [self.year / 10, self.year % 10, self.month / 10, self.month % 10].map(|digit| b'0'.saturating_add(digit))
     }
 
     /// `MMYY`.

@@ -26,6 +26,11 @@ impl ServiceCode {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("000")
     }
+
+    /// The same as ASCII.
+    pub const fn digits(self) -> [u8; 3] {
+        self.0
+    }
 }
 
 /// The data of track 2, without sentinels and check character: number, separator, expiry, service code, and digits of the
@@ -136,7 +141,7 @@ mod tests {
         let track = Track2::make(pan, expiry, ServiceCode::CHIP_AND_PIN, "00000", &cvv).unwrap();
         assert_eq!(track.reveal(), "6228480000000015=311220600000503");
         let read = Track2::parse(&track.reveal()).unwrap();
-        assert!(read.cvv().unwrap().matches(&cvv));
+        assert_eq!(read.cvv().unwrap(), cvv);
         assert_eq!(read.reveal(), track.reveal());
         let longest = Pan::parse("6226000000000000005").unwrap();
         let track = Track2::make(longest, expiry, ServiceCode::CHIP, "00000", &cvv).unwrap();
@@ -173,6 +178,14 @@ mod tests {
         assert!(Track2::parse(&format!("{PAN}=2703201{}", "0".repeat(13))).is_ok(), "37 characters");
         let short = Track2::parse(&format!("{PAN}=27032010000")).unwrap();
         assert_eq!(short.cvv().err(), Some(Reason::TrackMalformed), "there is no CVV on it");
+    }
+
+    #[test]
+    fn a_service_code_is_three_ascii_digits() {
+        assert_eq!(ServiceCode::parse("206"), Ok(ServiceCode::CHIP_AND_PIN));
+        for bad in ["", "12", "1234", "12a", "１２３", "-12"] {
+            assert_eq!(ServiceCode::parse(bad), Err(Reason::TrackMalformed), "{bad}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
-use domain::payment::{Attempt, NewPayment, NewRefund, Payment, Policy, Proof, Resend, Reversal, Settled, State};
+use domain::payment::{
+    Attempt, NewPayment, NewRefund, PayerGuard, Payment, Policy, Proof, Resend, Reversal, Settled, State,
+};
 use domain::{AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword};
 use server_kit::audit::Chain;
 use server_kit::fault;
@@ -349,10 +351,7 @@ impl PaymentSteps {
     }
 
     fn held(&self, books: &mut Books, id: PaymentId, now: Timestamp) -> Outcome {
-        let outcome = match books.change(id, |payment, payer| payment.commit(payer, now, &self.policy)) {
-            Ok(settled) => Outcome { settled, ..Outcome::of(found(books, id)) },
-            Err(reason) => Outcome::of(Err(reason)),
-        };
+        let outcome = settle_with_payer(books, id, |payment, payer| payment.commit(payer, now, &self.policy));
         let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
         let event = books.record(payment);
         Outcome { event, ..outcome }
@@ -377,7 +376,15 @@ fn found(books: &Books, id: PaymentId) -> Result<Payment, Reason> {
 }
 
 fn settle(books: &mut Books, id: PaymentId, rule: impl FnOnce(&mut Payment) -> Settled) -> Outcome {
-    match books.change(id, |payment, _| rule(payment)) {
+    settle_with_payer(books, id, |payment, _| rule(payment))
+}
+
+fn settle_with_payer(
+    books: &mut Books,
+    id: PaymentId,
+    rule: impl FnOnce(&mut Payment, Option<&mut PayerGuard>) -> Settled,
+) -> Outcome {
+    match books.change(id, rule) {
         Ok(settled) => Outcome { settled, ..Outcome::of(found(books, id)) },
         Err(reason) => Outcome::of(Err(reason)),
     }
