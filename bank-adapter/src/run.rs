@@ -24,12 +24,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::config::Config;
+use crate::counter::CounterService;
 use crate::ledger::{BankService, HubClient, Ledger, LedgerParts, ResolveOptions, Resolver};
 
-/// The full name of the service, for `grpc.health.v1`.
-const SERVICE: &str = proto::bank::bank_service_server::SERVICE_NAME;
+/// The full names of the services, for `grpc.health.v1`.
+const SERVICES: [&str; 2] =
+    [proto::bank::bank_service_server::SERVICE_NAME, proto::counter::counter_service_server::SERVICE_NAME];
 /// What the node describes by reflection.
-const CONTRACT: Contract = Contract { descriptors: proto::DESCRIPTORS, services: &[SERVICE], refuse: proto::status };
+const CONTRACT: Contract = Contract { descriptors: proto::DESCRIPTORS, services: &SERVICES, refuse: proto::status };
 /// The readiness check that says whether the ledger can be written.
 const LEDGER: &str = "ledger";
 /// How long the last steps may take to become durable after the last call was answered.
@@ -159,12 +161,16 @@ impl Adapter {
             tokio::spawn(resolver(&self.config, &self.ledger, self.hub, self.clock).run(draining.clone())),
         );
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
-        let service = BankService::new(self.ledger.clone(), self.config.counter.operators.clone());
-        let server = GrpcServer::new(self.listener, self.server_tls, Routes::new(service.into_server()), draining);
+        let counter = CounterService::new(self.ledger.clone(), self.config.counter.operators.clone());
+        let routes =
+            Routes::new(BankService::new(self.ledger.clone()).into_server()).add_service(counter.into_server());
+        let server = GrpcServer::new(self.listener, self.server_tls, routes, draining);
         let server = server.with_limits(self.config.limits.clone()).with_refusals(proto::unread);
         let (server, health) = server.with_health();
         let server = if self.config.reflection { server.with_reflection(CONTRACT)? } else { server };
-        health.set(SERVICE, true).await;
+        for service in SERVICES {
+            health.set(service, true).await;
+        }
         self.readiness.set(LEDGER, true);
         announce(&self.config, self.running)?;
 

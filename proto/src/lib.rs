@@ -21,6 +21,11 @@ mod generated {
                 tonic::include_proto!("bankhub.bank.v1");
             }
         }
+        pub mod counter {
+            pub mod v1 {
+                tonic::include_proto!("bankhub.counter.v1");
+            }
+        }
         pub mod federation {
             pub mod v1 {
                 tonic::include_proto!("bankhub.federation.v1");
@@ -42,6 +47,7 @@ mod generated {
 pub use generated::bankhub::bank::v1 as bank;
 pub use generated::bankhub::cardholder::v1 as cardholder;
 pub use generated::bankhub::common::v1 as common;
+pub use generated::bankhub::counter::v1 as counter;
 pub use generated::bankhub::federation::v1 as federation;
 pub use generated::bankhub::operator::v1 as operator;
 pub use generated::bankhub::terminal::v1 as terminal;

@@ -1,16 +1,15 @@
 //! Between the messages of the bank's service and the ledger's own types. What cannot be read is a reason.
 
 use domain::ledger::{
-    Account, Charge, Deposit, DepositId, FreezeOrder, GiveBack, HoldOrder, Leg, LegState, RefundOrder, VoidOrder,
-    digest_line,
+    Account, Charge, GiveBack, HoldOrder, Leg, LegState, RefundOrder, VoidOrder, digest_line,
 };
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
-use domain::{AccountId, Currency, LegId, MerchantId, Money, PaymentId, Reason};
+use domain::{AccountId, LegId, MerchantId, Money, PaymentId, Reason};
 use proto::{bank, common};
 use ring::digest::{Context, SHA256};
 
-use super::{Opening, PostResult};
+use super::PostResult;
 
 /// Holds of one call; a message with fewer may be too long already.
 const MOST_HOLDS: usize = 128;
@@ -30,11 +29,18 @@ fn hold_order(request: &bank::Hold) -> Result<HoldOrder, Reason> {
         leg_id: LegId::parse(&request.leg_id)?,
         payment_id: PaymentId::parse(&request.payment_id)?,
         charge: Charge::purchase(
-            AccountId::parse(&request.account_id)?,
+            payer(request)?,
             proto::to_payable(request.amount.as_ref())?,
             merchant(request.merchant.as_ref())?,
         ),
     })
+}
+
+fn payer(request: &bank::Hold) -> Result<AccountId, Reason> {
+    match &request.payer {
+        Some(bank::hold::Payer::AccountId(id)) => AccountId::parse(id),
+        _ => Err(Reason::FieldMissing),
+    }
 }
 
 fn merchant(merchant: Option<&common::Merchant>) -> Result<Merchant, Reason> {
@@ -68,27 +74,6 @@ pub(super) fn refund_order(request: &bank::RefundLegRequest) -> Result<RefundOrd
     })
 }
 
-pub(super) fn opening(request: &bank::OpenAccountRequest) -> Result<Opening, Reason> {
-    Ok(Opening {
-        account_id: AccountId::parse(&request.account_id)?,
-        currency: Currency::parse(&request.currency_code)?,
-        holder: Line::parse(&request.holder_name)?,
-        payment_limit_minor: request.payment_limit_minor,
-    })
-}
-
-pub(super) fn deposit(request: &bank::DepositCashRequest) -> Result<Deposit, Reason> {
-    Ok(Deposit {
-        id: DepositId::parse(&request.deposit_id)?,
-        account_id: AccountId::parse(&request.account_id)?,
-        amount: proto::to_payable(request.amount.as_ref())?,
-    })
-}
-
-pub(super) fn freeze_order(request: &bank::SetAccountFrozenRequest) -> Result<FreezeOrder, Reason> {
-    Ok(FreezeOrder { account_id: AccountId::parse(&request.account_id)?, frozen: request.frozen })
-}
-
 const fn to_state(state: LegState) -> bank::LegState {
     match state {
         LegState::Held => bank::LegState::Held,
@@ -110,6 +95,10 @@ pub(super) fn to_leg(leg: &Leg) -> bank::Leg {
         original_leg_id: leg.original_leg_id().map(|id| id.to_string()).unwrap_or_default(),
         account_masked: leg.account_masked.clone(),
         changed_at: Some(proto::to_timestamp(leg.changed_at)),
+        card_id: String::new(),
+        nature: 0,
+        parts: Vec::new(),
+        released_minor: leg.released_minor,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches, Subcommand};
 use domain::{AccountId, BankId, Currency, MerchantId, Money, PaymentId, PersonId, PhoneNumber, TerminalId};
-use proto::bank as bank_pb;
+use proto::counter as counter_pb;
 use proto::operator as pb;
 use serde_json::{Value, json};
 
@@ -309,7 +309,7 @@ fn money(amount: Option<&proto::common::Money>) -> String {
         .unwrap_or_default()
 }
 
-fn print_account(bank: &BankId, account: &bank_pb::Account, out: &Output) {
+fn print_account(bank: &BankId, account: &counter_pb::Account, out: &Output) {
     let state = if account.frozen { "frozen: money can come in, none can go out" } else { "open" };
     let minor = |amount: &Option<proto::common::Money>| amount.as_ref().map(|amount| amount.minor_units);
     out.record(

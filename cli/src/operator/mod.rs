@@ -5,9 +5,9 @@ pub mod command;
 use std::time::Duration;
 
 use domain::{AccountId, BankId, Currency, MerchantId, Money, PaymentId, PersonId, PhoneNumber, Reason, TerminalId};
-use proto::bank as bank_pb;
-use proto::bank::bank_service_client::BankServiceClient;
 use proto::common;
+use proto::counter as counter_pb;
+use proto::counter::counter_service_client::CounterServiceClient;
 use proto::operator as pb;
 use proto::operator::operator_service_client::OperatorServiceClient;
 use server_kit::clock::SystemClock;
@@ -207,14 +207,14 @@ impl Operator {
 /// A bank's counter: what an operator does at the bank's own adapter.
 #[derive(Clone, Debug)]
 pub struct Counter {
-    bank: BankServiceClient<Channel>,
+    counter: CounterServiceClient<Channel>,
     ids: IdMaker,
 }
 
 impl Counter {
     pub fn over(bank: Channel) -> Self {
         let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
-        Self { bank: BankServiceClient::new(bank), ids }
+        Self { counter: CounterServiceClient::new(bank), ids }
     }
 
     /// Opens a deposit account under a new id. A limit of 0 is none.
@@ -223,36 +223,38 @@ impl Counter {
         holder: &str,
         currency: Currency,
         payment_limit_minor: i64,
-    ) -> Result<bank_pb::Account, OperatorError> {
-        let request = bounded(bank_pb::OpenAccountRequest {
+    ) -> Result<counter_pb::Account, OperatorError> {
+        let request = bounded(counter_pb::OpenAccountRequest {
             account_id: self.ids.uuid()?.to_string(),
             currency_code: currency.code().to_owned(),
             holder_name: holder.to_owned(),
             payment_limit_minor,
+            kind: counter_pb::AccountKind::Deposit.into(),
+            credit_line: None,
         });
-        let answer = answer(self.bank.clone().open_account(request)).await?;
+        let answer = answer(self.counter.clone().open_account(request)).await?;
         answer.account.ok_or(OperatorError::Incomplete("the account"))
     }
 
-    pub async fn deposit(&self, account: AccountId, amount: Money) -> Result<bank_pb::Account, OperatorError> {
-        let request = bounded(bank_pb::DepositCashRequest {
+    pub async fn deposit(&self, account: AccountId, amount: Money) -> Result<counter_pb::Account, OperatorError> {
+        let request = bounded(counter_pb::DepositCashRequest {
             deposit_id: self.ids.uuid()?.to_string(),
             account_id: account.to_string(),
             amount: Some(proto::to_money(amount)),
         });
-        let answer = answer(self.bank.clone().deposit_cash(request)).await?;
+        let answer = answer(self.counter.clone().deposit_cash(request)).await?;
         answer.account.ok_or(OperatorError::Incomplete("the account"))
     }
 
-    pub async fn account(&self, account: AccountId) -> Result<bank_pb::Account, OperatorError> {
-        let request = bounded(bank_pb::GetAccountRequest { account_id: account.to_string() });
-        let answer = answer(self.bank.clone().get_account(request)).await?;
+    pub async fn account(&self, account: AccountId) -> Result<counter_pb::Account, OperatorError> {
+        let request = bounded(counter_pb::GetAccountRequest { account_id: account.to_string() });
+        let answer = answer(self.counter.clone().get_account(request)).await?;
         answer.account.ok_or(OperatorError::Incomplete("the account"))
     }
 
-    pub async fn freeze(&self, account: AccountId, frozen: bool) -> Result<bank_pb::Account, OperatorError> {
-        let request = bounded(bank_pb::SetAccountFrozenRequest { account_id: account.to_string(), frozen });
-        let answer = answer(self.bank.clone().set_account_frozen(request)).await?;
+    pub async fn freeze(&self, account: AccountId, frozen: bool) -> Result<counter_pb::Account, OperatorError> {
+        let request = bounded(counter_pb::SetAccountFrozenRequest { account_id: account.to_string(), frozen });
+        let answer = answer(self.counter.clone().set_account_frozen(request)).await?;
         answer.account.ok_or(OperatorError::Incomplete("the account"))
     }
 }

@@ -146,13 +146,15 @@ fn hold_of(payment: &Payment) -> Option<(BankId, pb::Hold)> {
     let hold = pb::Hold {
         leg_id: charge.leg_id?.to_string(),
         payment_id: payment.id.to_string(),
-        account_id: charge.account_id.to_string(),
+        payer: Some(pb::hold::Payer::AccountId(charge.account_id.to_string())),
         amount: Some(proto::to_money(payment.amount)),
         merchant: Some(proto::common::Merchant {
             merchant_id: seller.merchant.id.to_string(),
             display_name: seller.merchant.name.to_string(),
             category_code: seller.merchant.category.as_str().to_owned(),
         }),
+        nature: proto::common::Nature::Purchase.into(),
+        savings_account_id: String::new(),
     };
     Some((charge.bank_id.clone(), hold))
 }
@@ -169,13 +171,15 @@ mod tests {
         let largest = pb::Hold {
             leg_id: id.to_owned(),
             payment_id: id.to_owned(),
-            account_id: id.to_owned(),
+            payer: Some(pb::hold::Payer::AccountId(id.to_owned())),
             amount: Some(proto::common::Money { currency_code: "CNY".to_owned(), minor_units: i64::MAX }),
             merchant: Some(proto::common::Merchant {
                 merchant_id: "m".repeat(64),
                 display_name: "\u{20bb7}".repeat(domain::text::Line::MOST_CHARS),
                 category_code: "5812".to_owned(),
             }),
+            nature: proto::common::Nature::Purchase.into(),
+            savings_account_id: String::new(),
         };
         let request = pb::HoldLegsRequest { holds: vec![largest; MOST_TOGETHER] };
         assert!(request.encoded_len() <= proto::MAX_MESSAGE_BYTES, "{}", request.encoded_len());

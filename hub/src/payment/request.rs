@@ -99,5 +99,7 @@ pub(super) fn seen(payment: &Payment) -> pb::Payment {
             domain::payment::Kind::Refund { original } => original.to_string(),
             _ => String::new(),
         },
+        nature: proto::common::Nature::Unspecified.into(),
+        completed_amount: None,
     }
 }

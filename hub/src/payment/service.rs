@@ -306,6 +306,27 @@ impl TerminalService for TerminalApi {
         }
         Ok(Response::new(pb::RefundPaymentResponse { refund: Some(seen(&refund)) }))
     }
+
+    async fn create_card_payment(
+        &self,
+        _: Request<pb::CreateCardPaymentRequest>,
+    ) -> Result<Response<pb::CreateCardPaymentResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn complete_payment(
+        &self,
+        _: Request<pb::CompletePaymentRequest>,
+    ) -> Result<Response<pb::CompletePaymentResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn inquire_balance(
+        &self,
+        _: Request<pb::InquireBalanceRequest>,
+    ) -> Result<Response<pb::InquireBalanceResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
 }
 
 /// One terminal that follows one payment.

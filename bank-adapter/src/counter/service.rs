@@ -1,0 +1,176 @@
+//! The gRPC service of the bank's counter.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+
+use domain::{AccountId, Reason};
+use proto::counter;
+use server_kit::identity::{Principal, Role};
+use tonic::{Request, Response, Status};
+
+use super::wire;
+use crate::call::{CallError, Calls};
+use crate::ledger::Ledger;
+
+const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
+
+/// `bankhub.counter.v1.CounterService`.
+#[derive(Clone, Debug)]
+pub struct CounterService {
+    ledger: Ledger,
+    /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
+    operators: Arc<BTreeSet<String>>,
+}
+
+impl CounterService {
+    pub fn new(ledger: Ledger, operators: impl IntoIterator<Item = String>) -> Self {
+        Self { ledger, operators: Arc::new(operators.into_iter().collect()) }
+    }
+
+    /// The service as the server takes it, with its limit on the size of messages.
+    pub fn into_server(self) -> counter::counter_service_server::CounterServiceServer<Self> {
+        counter::counter_service_server::CounterServiceServer::new(self)
+            .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
+    }
+
+    async fn answer<T, R, F>(
+        &self,
+        call: &'static str,
+        request: Request<T>,
+        run: impl FnOnce(T, Principal) -> F,
+    ) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R, CallError>>,
+    {
+        let admit = |caller: &Principal| match self.operators.contains(&caller.id) {
+            true => Ok(()),
+            false => Err(Reason::RoleNotAllowed),
+        };
+        CALLS.answer(call, request, admit, run).await
+    }
+}
+
+#[tonic::async_trait]
+impl counter::counter_service_server::CounterService for CounterService {
+    async fn open_account(
+        &self,
+        request: Request<counter::OpenAccountRequest>,
+    ) -> Result<Response<counter::OpenAccountResponse>, Status> {
+        self.answer("OpenAccount", request, async |request, caller| {
+            let account = self.ledger.open_account(wire::opening(&request)?, caller).await?;
+            Ok(counter::OpenAccountResponse { account: Some(wire::to_account(&account)) })
+        })
+        .await
+    }
+
+    async fn get_account(
+        &self,
+        request: Request<counter::GetAccountRequest>,
+    ) -> Result<Response<counter::GetAccountResponse>, Status> {
+        self.answer("GetAccount", request, async |request, _| {
+            let account = self.ledger.account(AccountId::parse(&request.account_id)?).await?;
+            Ok(counter::GetAccountResponse { account: Some(wire::to_account(&account)) })
+        })
+        .await
+    }
+
+    async fn deposit_cash(
+        &self,
+        request: Request<counter::DepositCashRequest>,
+    ) -> Result<Response<counter::DepositCashResponse>, Status> {
+        self.answer("DepositCash", request, async |request, caller| {
+            let account = self.ledger.deposit_cash(wire::deposit(&request)?, caller).await?;
+            Ok(counter::DepositCashResponse { account: Some(wire::to_account(&account)) })
+        })
+        .await
+    }
+
+    async fn set_account_frozen(
+        &self,
+        request: Request<counter::SetAccountFrozenRequest>,
+    ) -> Result<Response<counter::SetAccountFrozenResponse>, Status> {
+        self.answer("SetAccountFrozen", request, async |request, caller| {
+            let account = self.ledger.set_frozen(wire::freeze_order(&request)?, caller).await?;
+            Ok(counter::SetAccountFrozenResponse { account: Some(wire::to_account(&account)) })
+        })
+        .await
+    }
+
+    async fn issue_card(
+        &self,
+        _: Request<counter::IssueCardRequest>,
+    ) -> Result<Response<counter::IssueCardResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_card(
+        &self,
+        _: Request<counter::GetCardRequest>,
+    ) -> Result<Response<counter::GetCardResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn activate_card(
+        &self,
+        _: Request<counter::ActivateCardRequest>,
+    ) -> Result<Response<counter::ActivateCardResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn set_card_frozen(
+        &self,
+        _: Request<counter::SetCardFrozenRequest>,
+    ) -> Result<Response<counter::SetCardFrozenResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn report_card_lost(
+        &self,
+        _: Request<counter::ReportCardLostRequest>,
+    ) -> Result<Response<counter::ReportCardLostResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn replace_card(
+        &self,
+        _: Request<counter::ReplaceCardRequest>,
+    ) -> Result<Response<counter::ReplaceCardResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn close_card(
+        &self,
+        _: Request<counter::CloseCardRequest>,
+    ) -> Result<Response<counter::CloseCardResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn set_pin(
+        &self,
+        _: Request<counter::SetPinRequest>,
+    ) -> Result<Response<counter::SetPinResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn close_days(
+        &self,
+        _: Request<counter::CloseDaysRequest>,
+    ) -> Result<Response<counter::CloseDaysResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_statements(
+        &self,
+        _: Request<counter::ListStatementsRequest>,
+    ) -> Result<Response<counter::ListStatementsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn explain_leg(
+        &self,
+        _: Request<counter::ExplainLegRequest>,
+    ) -> Result<Response<counter::ExplainLegResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
