@@ -14,6 +14,9 @@ use domain::BankId;
 use proto::bank::bank_service_client::BankServiceClient;
 use proto::bank::bank_service_server::{BankService, BankServiceServer};
 use proto::bank::*;
+use proto::counter;
+use proto::counter::counter_service_client::CounterServiceClient;
+use proto::counter::counter_service_server::{CounterService, CounterServiceServer};
 use server_kit::config::SecretRef;
 use server_kit::identity::Role;
 use server_kit::serve::GrpcServer;
@@ -142,11 +145,11 @@ impl Interposed {
         let client = |role, id: &str, name: &str| {
             let member = authority.member(role, id, &folder.join(name), &["127.0.0.1"]).unwrap();
             let channel = Link::new(authority.federation(), &Federation::client_tls(&member)).unwrap();
-            BankServiceClient::new(channel.bank(bank, bank_endpoint).unwrap())
+            channel.bank(bank, bank_endpoint).unwrap()
         };
         let service = Middle {
-            bank: client(Role::Hub, "", "as-hub"),
-            counter: client(Role::Operator, "founder", "as-operator"),
+            bank: BankServiceClient::new(client(Role::Hub, "", "as-hub")),
+            counter: CounterServiceClient::new(client(Role::Operator, "founder", "as-operator")),
             scissors: Scissors { planned: Arc::default(), relay: relay.clone() },
         };
         let itself = authority.member(Role::Bank, bank.as_str(), &folder.join("as-bank"), &["127.0.0.1"]).unwrap();
@@ -161,7 +164,9 @@ impl Interposed {
         let addr: SocketAddr = listener.local_addr().unwrap();
         let scissors = service.scissors.clone();
         let stop = CancellationToken::new();
-        let server = GrpcServer::new(listener, tls, Routes::new(BankServiceServer::new(service)), stop.clone());
+        let routes = Routes::new(BankServiceServer::new(service.clone()));
+        let routes = routes.add_service(CounterServiceServer::new(service));
+        let server = GrpcServer::new(listener, tls, routes, stop.clone());
         tokio::spawn(stop.clone().run_until_cancelled_owned(server.run()));
         relay.point_to(Some(addr));
         Self { scissors, _serving: stop.drop_guard() }
@@ -172,14 +177,14 @@ impl Interposed {
 struct Middle {
     bank: BankServiceClient<Channel>,
     /// For what is done at the bank's counter, which the hub may not do.
-    counter: BankServiceClient<Channel>,
+    counter: CounterServiceClient<Channel>,
     scissors: Scissors,
 }
 
 macro_rules! middle {
-    ($($client:ident.$name:ident($request:ty) -> $response:ty $(, $call:expr)?;)*) => {
+    ($service:ident: $($client:ident.$name:ident($request:ty) -> $response:ty $(, $call:expr)?;)*) => {
         #[tonic::async_trait]
-        impl BankService for Middle {
+        impl $service for Middle {
             $(async fn $name(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                 $(self.scissors.pass($call, Moment::Before).await;)?
                 let answer = self.$client.clone().$name(request.into_inner()).await;
@@ -192,14 +197,34 @@ macro_rules! middle {
 }
 
 middle! {
+    BankService:
     bank.hold_legs(HoldLegsRequest) -> HoldLegsResponse, Call::Hold;
     bank.post_legs(PostLegsRequest) -> PostLegsResponse, Call::Post;
     bank.void_leg(VoidLegRequest) -> VoidLegResponse, Call::Void;
     bank.refund_leg(RefundLegRequest) -> RefundLegResponse, Call::GiveBack;
+    bank.complete_leg(CompleteLegRequest) -> CompleteLegResponse;
+    bank.inquire_balance(InquireBalanceRequest) -> InquireBalanceResponse;
     bank.get_leg(GetLegRequest) -> GetLegResponse;
     bank.list_legs(ListLegsRequest) -> ListLegsResponse;
-    counter.open_account(OpenAccountRequest) -> OpenAccountResponse;
     bank.get_account(GetAccountRequest) -> GetAccountResponse;
-    counter.deposit_cash(DepositCashRequest) -> DepositCashResponse;
-    counter.set_account_frozen(SetAccountFrozenRequest) -> SetAccountFrozenResponse;
+    bank.get_card(GetCardRequest) -> GetCardResponse;
+}
+
+middle! {
+    CounterService:
+    counter.open_account(counter::OpenAccountRequest) -> counter::OpenAccountResponse;
+    counter.get_account(counter::GetAccountRequest) -> counter::GetAccountResponse;
+    counter.deposit_cash(counter::DepositCashRequest) -> counter::DepositCashResponse;
+    counter.set_account_frozen(counter::SetAccountFrozenRequest) -> counter::SetAccountFrozenResponse;
+    counter.issue_card(counter::IssueCardRequest) -> counter::IssueCardResponse;
+    counter.get_card(counter::GetCardRequest) -> counter::GetCardResponse;
+    counter.activate_card(counter::ActivateCardRequest) -> counter::ActivateCardResponse;
+    counter.set_card_frozen(counter::SetCardFrozenRequest) -> counter::SetCardFrozenResponse;
+    counter.report_card_lost(counter::ReportCardLostRequest) -> counter::ReportCardLostResponse;
+    counter.replace_card(counter::ReplaceCardRequest) -> counter::ReplaceCardResponse;
+    counter.close_card(counter::CloseCardRequest) -> counter::CloseCardResponse;
+    counter.set_pin(counter::SetPinRequest) -> counter::SetPinResponse;
+    counter.close_days(counter::CloseDaysRequest) -> counter::CloseDaysResponse;
+    counter.list_statements(counter::ListStatementsRequest) -> counter::ListStatementsResponse;
+    counter.explain_leg(counter::ExplainLegRequest) -> counter::ExplainLegResponse;
 }

@@ -146,10 +146,7 @@ impl counter::counter_service_server::CounterService for CounterService {
         Err(Status::unimplemented(""))
     }
 
-    async fn set_pin(
-        &self,
-        _: Request<counter::SetPinRequest>,
-    ) -> Result<Response<counter::SetPinResponse>, Status> {
+    async fn set_pin(&self, _: Request<counter::SetPinRequest>) -> Result<Response<counter::SetPinResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -70,56 +70,89 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::HoldLegsRequest>,
     ) -> Result<Response<bank::HoldLegsResponse>, Status> {
-        CALLS.answer("HoldLegs", request, |_| Ok(()), async |request, _| {
-            let orders = wire::hold_orders(&request)?;
-            let readable = orders.iter().filter_map(|order| order.as_ref().ok()).cloned().collect();
-            let mut held = self.ledger.hold_all(readable).await?.into_iter();
-            let results = orders.into_iter().map(|order| order.and_then(|_| held.next().ok_or(Reason::Fault)?));
-            let results = request.holds.iter().zip(results);
-            Ok(bank::HoldLegsResponse { results: results.map(|(hold, it)| wire::to_hold_result(hold, it)).collect() })
-        })
-        .await
+        CALLS
+            .answer(
+                "HoldLegs",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let orders = wire::hold_orders(&request)?;
+                    let readable = orders.iter().filter_map(|order| order.as_ref().ok()).cloned().collect();
+                    let mut held = self.ledger.hold_all(readable).await?.into_iter();
+                    let results =
+                        orders.into_iter().map(|order| order.and_then(|_| held.next().ok_or(Reason::Fault)?));
+                    let results = request.holds.iter().zip(results);
+                    Ok(bank::HoldLegsResponse {
+                        results: results.map(|(hold, it)| wire::to_hold_result(hold, it)).collect(),
+                    })
+                },
+            )
+            .await
     }
 
     async fn post_legs(
         &self,
         request: Request<bank::PostLegsRequest>,
     ) -> Result<Response<bank::PostLegsResponse>, Status> {
-        CALLS.answer("PostLegs", request, |_| Ok(()), async |request, _| {
-            let results = self.ledger.post(wire::legs_to_post(&request)?).await?;
-            Ok(bank::PostLegsResponse { results: results.iter().map(wire::to_post_result).collect() })
-        })
-        .await
+        CALLS
+            .answer(
+                "PostLegs",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let results = self.ledger.post(wire::legs_to_post(&request)?).await?;
+                    Ok(bank::PostLegsResponse { results: results.iter().map(wire::to_post_result).collect() })
+                },
+            )
+            .await
     }
 
     async fn void_leg(
         &self,
         request: Request<bank::VoidLegRequest>,
     ) -> Result<Response<bank::VoidLegResponse>, Status> {
-        CALLS.answer("VoidLeg", request, |_| Ok(()), async |request, _| {
-            let leg = self.ledger.void(wire::void_order(&request)?).await?;
-            Ok(bank::VoidLegResponse { leg: Some(wire::to_leg(&leg)) })
-        })
-        .await
+        CALLS
+            .answer(
+                "VoidLeg",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let leg = self.ledger.void(wire::void_order(&request)?).await?;
+                    Ok(bank::VoidLegResponse { leg: Some(wire::to_leg(&leg)) })
+                },
+            )
+            .await
     }
 
     async fn refund_leg(
         &self,
         request: Request<bank::RefundLegRequest>,
     ) -> Result<Response<bank::RefundLegResponse>, Status> {
-        CALLS.answer("RefundLeg", request, |_| Ok(()), async |request, _| {
-            let leg = self.ledger.refund(wire::refund_order(&request)?).await?;
-            Ok(bank::RefundLegResponse { leg: Some(wire::to_answer(&leg)) })
-        })
-        .await
+        CALLS
+            .answer(
+                "RefundLeg",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let leg = self.ledger.refund(wire::refund_order(&request)?).await?;
+                    Ok(bank::RefundLegResponse { leg: Some(wire::to_answer(&leg)) })
+                },
+            )
+            .await
     }
 
     async fn get_leg(&self, request: Request<bank::GetLegRequest>) -> Result<Response<bank::GetLegResponse>, Status> {
-        CALLS.answer("GetLeg", request, |_| Ok(()), async |request, _| {
-            let leg = self.ledger.leg(LegId::parse(&request.leg_id)?).await?;
-            Ok(bank::GetLegResponse { leg: Some(wire::to_leg(&leg)) })
-        })
-        .await
+        CALLS
+            .answer(
+                "GetLeg",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let leg = self.ledger.leg(LegId::parse(&request.leg_id)?).await?;
+                    Ok(bank::GetLegResponse { leg: Some(wire::to_leg(&leg)) })
+                },
+            )
+            .await
     }
 
     async fn list_legs(
@@ -133,11 +166,17 @@ impl bank::bank_service_server::BankService for BankService {
         &self,
         request: Request<bank::GetAccountRequest>,
     ) -> Result<Response<bank::GetAccountResponse>, Status> {
-        CALLS.answer("GetAccount", request, |_| Ok(()), async |request, _| {
-            let account = self.ledger.account(AccountId::parse(&request.account_id)?).await?;
-            Ok(bank::GetAccountResponse { account: Some(wire::to_account(&account)) })
-        })
-        .await
+        CALLS
+            .answer(
+                "GetAccount",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let account = self.ledger.account(AccountId::parse(&request.account_id)?).await?;
+                    Ok(bank::GetAccountResponse { account: Some(wire::to_account(&account)) })
+                },
+            )
+            .await
     }
 
     async fn complete_leg(

@@ -1,8 +1,6 @@
 //! Between the messages of the bank's service and the ledger's own types. What cannot be read is a reason.
 
-use domain::ledger::{
-    Account, Charge, GiveBack, HoldOrder, Leg, LegState, RefundOrder, VoidOrder, digest_line,
-};
+use domain::ledger::{Account, Charge, GiveBack, HoldOrder, Leg, LegState, RefundOrder, VoidOrder, digest_line};
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
 use domain::{AccountId, LegId, MerchantId, Money, PaymentId, Reason};

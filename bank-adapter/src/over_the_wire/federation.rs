@@ -10,8 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proto::bank::bank_service_client::BankServiceClient;
+use proto::counter::counter_service_client::CounterServiceClient;
 use proto::federation::federation_service_server::{FederationService, FederationServiceServer};
-use proto::federation::{LegVerdict, ResolveLegRequest, ResolveLegResponse};
+use proto::federation::{
+    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ResolveLegRequest, ResolveLegResponse,
+};
 use server_kit::certificate::{CertificateShape, TrialAuthority};
 use server_kit::clock::SystemClock;
 use server_kit::config::SecretRef;
@@ -144,8 +147,17 @@ impl Federation {
         Node { running, shutdown, served }
     }
 
-    /// A channel to bank A as somebody.
+    /// Bank A's service for the hub, called as somebody.
     pub(super) fn call(&self, node: &Node, caller: Caller) -> BankServiceClient<Channel> {
+        BankServiceClient::new(self.channel(node, caller))
+    }
+
+    /// Bank A's counter, called as somebody.
+    pub(super) fn counter(&self, node: &Node, caller: Caller) -> CounterServiceClient<Channel> {
+        CounterServiceClient::new(self.channel(node, caller))
+    }
+
+    fn channel(&self, node: &Node, caller: Caller) -> Channel {
         let name = match caller {
             Caller::Hub => Some("hub"),
             Caller::Operator => Some("operator"),
@@ -163,7 +175,7 @@ impl Federation {
         let tls = ClientTls::load(&files, FEDERATION).unwrap();
         let expected = ServerIdentity::Spiffe(Principal::bank(FEDERATION, "bank-a").unwrap());
         let endpoint = format!("https://{}", node.running.grpc_addr);
-        BankServiceClient::new(tls.channel(&endpoint, expected, &ChannelOptions::default()).unwrap())
+        tls.channel(&endpoint, expected, &ChannelOptions::default()).unwrap()
     }
 
     /// Starts a hub that answers from `verdicts`, and that a leg is unknown otherwise.
@@ -211,6 +223,13 @@ struct TrialHub {
 
 #[tonic::async_trait]
 impl FederationService for TrialHub {
+    async fn register_bin_ranges(
+        &self,
+        _: Request<RegisterBinRangesRequest>,
+    ) -> Result<Response<RegisterBinRangesResponse>, Status> {
+        Ok(Response::new(RegisterBinRangesResponse { ranges: Vec::new() }))
+    }
+
     async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {
         let principal = peer(&request).and_then(|peer| peer.principal.clone());
         assert_eq!(principal, Some(Principal::bank(FEDERATION, "bank-a").unwrap()), "the bank says who it is");

@@ -8,7 +8,9 @@ use std::time::Duration;
 use domain::{Reason, Timestamp};
 use proto::bank::bank_service_client::BankServiceClient;
 use proto::bank::*;
-use proto::common::{Merchant, Money};
+use proto::common::{Merchant, Money, Nature};
+use proto::counter::counter_service_client::CounterServiceClient;
+use proto::counter::{self, DepositCashRequest, OpenAccountRequest, SetAccountFrozenRequest};
 use proto::federation::LegVerdict;
 use proto::reason_of;
 use ring::digest::{SHA256, digest};
@@ -41,9 +43,11 @@ fn hold(leg_id: &str, account_id: &str, minor: i64) -> Hold {
     Hold {
         leg_id: leg_id.to_owned(),
         payment_id: leg_id.to_owned(),
-        account_id: account_id.to_owned(),
+        payer: Some(hold::Payer::AccountId(account_id.to_owned())),
         amount: cny(minor),
         merchant: Some(merchant),
+        nature: Nature::Purchase.into(),
+        savings_account_id: String::new(),
     }
 }
 
@@ -65,7 +69,7 @@ struct Trial {
     federation: Federation,
     node: Node,
     hub: BankServiceClient<Channel>,
-    operator: BankServiceClient<Channel>,
+    counter: CounterServiceClient<Channel>,
 }
 
 impl Trial {
@@ -80,8 +84,8 @@ impl Trial {
     }
 
     fn of(federation: Federation, node: Node) -> Self {
-        let (hub, operator) = (federation.call(&node, Caller::Hub), federation.call(&node, Caller::Operator));
-        Self { federation, node, hub, operator }
+        let (hub, counter) = (federation.call(&node, Caller::Hub), federation.counter(&node, Caller::Operator));
+        Self { federation, node, hub, counter }
     }
 
     fn id(&self) -> String {
@@ -95,10 +99,12 @@ impl Trial {
             currency_code: "CNY".to_owned(),
             holder_name: "王小明".to_owned(),
             payment_limit_minor: 0,
+            kind: counter::AccountKind::Deposit.into(),
+            credit_line: None,
         };
-        self.operator.open_account(opening).await.unwrap();
+        self.counter.open_account(opening).await.unwrap();
         let deposit = DepositCashRequest { deposit_id: self.id(), account_id: account_id.clone(), amount: cny(minor) };
-        self.operator.deposit_cash(deposit).await.unwrap();
+        self.counter.deposit_cash(deposit).await.unwrap();
         account_id
     }
 
@@ -141,7 +147,7 @@ async fn m6_the_hub_holds_posts_voids_and_refunds_and_an_operator_freezes() {
     assert_eq!((late.state(), refusal(&late)), (LegState::Voided, "LEG_VOIDED"));
 
     let freeze = SetAccountFrozenRequest { account_id: account.clone(), frozen: true };
-    assert!(trial.operator.set_account_frozen(freeze).await.unwrap().into_inner().account.unwrap().frozen);
+    assert!(trial.counter.set_account_frozen(freeze).await.unwrap().into_inner().account.unwrap().frozen);
     let refused = trial.hold(hold(&frozen, &account, 1)).await.unwrap();
     assert_eq!((refused.state(), refusal(&refused)), (LegState::Refused, "ACCOUNT_FROZEN"));
 
@@ -209,27 +215,17 @@ async fn only_the_hub_moves_money_and_only_the_banks_own_operators_serve_the_cou
     let mut trial = Trial::start().await;
     let (nobody, account) = (trial.id(), trial.account_with(1_000).await);
     let denied = Err(Reason::RoleNotAllowed);
-    // Who calls; whether they may move money for payments, read an account, serve the counter.
+    // Who calls; whether they may move money for payments, serve the counter.
     let table = [
-        (Caller::Hub, Ok(()), Ok(()), denied),
-        (Caller::Operator, denied, Ok(()), Ok(())),
-        (Caller::OtherOperator, denied, denied, denied),
-        (Caller::Terminal, denied, denied, denied),
-        (Caller::OtherBank, denied, denied, denied),
-        (
-            Caller::Nobody,
-            Err(Reason::CertificateMissing),
-            Err(Reason::CertificateMissing),
-            Err(Reason::CertificateMissing),
-        ),
-        (
-            Caller::CommonNameOnly,
-            Err(Reason::CertificateRefused),
-            Err(Reason::CertificateRefused),
-            Err(Reason::CertificateRefused),
-        ),
+        (Caller::Hub, Ok(()), denied),
+        (Caller::Operator, denied, Ok(())),
+        (Caller::OtherOperator, denied, denied),
+        (Caller::Terminal, denied, denied),
+        (Caller::OtherBank, denied, denied),
+        (Caller::Nobody, Err(Reason::CertificateMissing), Err(Reason::CertificateMissing)),
+        (Caller::CommonNameOnly, Err(Reason::CertificateRefused), Err(Reason::CertificateRefused)),
     ];
-    for (caller, legs, read, counter) in table {
+    for (caller, legs, at_counter) in table {
         let mut client = trial.federation.call(&trial.node, caller);
         let leg = client.get_leg(GetLegRequest { leg_id: nobody.clone() }).await.unwrap_err();
         assert_eq!(reason_of(&leg), Some(legs.err().unwrap_or(Reason::LegUnknown)), "{caller:?}");
@@ -238,13 +234,17 @@ async fn only_the_hub_moves_money_and_only_the_banks_own_operators_serve_the_cou
         let posts = client.post_legs(PostLegsRequest { leg_ids: vec![nobody.clone()] }).await;
         assert_eq!(posts.err().and_then(|status| reason_of(&status)), legs.err(), "{caller:?}");
         let seen = client.get_account(GetAccountRequest { account_id: nobody.clone() }).await.unwrap_err();
-        assert_eq!(reason_of(&seen), Some(read.err().unwrap_or(Reason::AccountUnknown)), "{caller:?}");
+        assert_eq!(reason_of(&seen), Some(legs.err().unwrap_or(Reason::AccountUnknown)), "{caller:?}");
+        let mut client = trial.federation.counter(&trial.node, caller);
+        let read = counter::GetAccountRequest { account_id: nobody.clone() };
+        let seen = client.get_account(read).await.unwrap_err();
+        assert_eq!(reason_of(&seen), Some(at_counter.err().unwrap_or(Reason::AccountUnknown)), "{caller:?}");
         let freeze = SetAccountFrozenRequest { account_id: account.clone(), frozen: false };
         let frozen = client.set_account_frozen(freeze).await;
-        assert_eq!(frozen.err().and_then(|status| reason_of(&status)), counter.err(), "{caller:?}");
+        assert_eq!(frozen.err().and_then(|status| reason_of(&status)), at_counter.err(), "{caller:?}");
         let deposit = DepositCashRequest { deposit_id: trial.id(), account_id: account.clone(), amount: cny(1) };
         let deposited = client.deposit_cash(deposit).await;
-        assert_eq!(deposited.err().and_then(|status| reason_of(&status)), counter.err(), "{caller:?}");
+        assert_eq!(deposited.err().and_then(|status| reason_of(&status)), at_counter.err(), "{caller:?}");
     }
     assert_eq!(trial.available(&account).await, 1_001);
     trial.node.stop().await.unwrap();
@@ -290,7 +290,8 @@ async fn bad_input_is_refused_by_reason_and_stores_nothing() {
         (with(&|it| it.leg_id = "0192f0c1".to_owned()), Reason::IdMalformed),
         (with(&|it| it.leg_id = leg.to_uppercase() + "\u{202e}"), Reason::IdMalformed),
         (with(&|it| it.payment_id.clear()), Reason::IdMalformed),
-        (with(&|it| it.account_id = "CASH".to_owned()), Reason::IdMalformed),
+        (with(&|it| it.payer = Some(hold::Payer::AccountId("CASH".to_owned()))), Reason::IdMalformed),
+        (with(&|it| it.payer = None), Reason::FieldMissing),
         (with(&|it| it.amount = None), Reason::FieldMissing),
         (with(&|it| it.amount = cny(0)), Reason::AmountNotPositive),
         (with(&|it| it.amount = cny(-1)), Reason::AmountNotPositive),
@@ -310,15 +311,17 @@ async fn bad_input_is_refused_by_reason_and_stores_nothing() {
     let unknown = trial.hub.get_leg(GetLegRequest { leg_id: leg.clone() }).await.unwrap_err();
     assert_eq!(reason_of(&unknown), Some(Reason::LegUnknown), "nothing was stored");
     let deposit = DepositCashRequest { deposit_id: trial.id(), account_id: account.clone(), amount: cny(-5) };
-    let refused = trial.operator.deposit_cash(deposit).await.unwrap_err();
+    let refused = trial.counter.deposit_cash(deposit).await.unwrap_err();
     assert_eq!(reason_of(&refused), Some(Reason::AmountNotPositive));
     let opening = OpenAccountRequest {
         account_id: trial.id(),
         currency_code: "CNY".to_owned(),
         holder_name: "\u{202e}x".to_owned(),
         payment_limit_minor: 0,
+        kind: counter::AccountKind::Deposit.into(),
+        credit_line: None,
     };
-    let refused = trial.operator.open_account(opening).await.unwrap_err();
+    let refused = trial.counter.open_account(opening).await.unwrap_err();
     assert_eq!(reason_of(&refused), Some(Reason::TextMalformed));
     assert_eq!(trial.available(&account).await, 1_000);
 

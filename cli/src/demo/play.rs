@@ -232,6 +232,7 @@ impl Play {
             PaymentState::Pending => "the bank has not answered yet; ask again".to_owned(),
             PaymentState::Declined => format!("{}: {why}", self.timeline.bad("declined")),
             PaymentState::Reversed => self.timeline.good("reversed"),
+            PaymentState::Authorised => self.timeline.good("reserved"),
         }
     }
 

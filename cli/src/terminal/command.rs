@@ -227,7 +227,7 @@ fn asking(source: std::io::Error) -> CliError {
 fn verdict(payment: &Payment, out: &Output) -> Result<(), CliError> {
     print(payment, out);
     match payment.state {
-        PaymentState::Approved => Ok(()),
+        PaymentState::Approved | PaymentState::Authorised => Ok(()),
         PaymentState::Pending => Err(CliError::Terminal(TerminalError::Unknown { payment_id: payment.id })),
         PaymentState::AwaitingCode | PaymentState::Declined | PaymentState::Reversed => {
             let words = payment.refusal.as_ref().map_or("it is not paid", |refusal| refusal.message_en.as_str());
@@ -266,7 +266,7 @@ async fn flush(terminal: &Terminal, out: &Output) -> Result<(), CliError> {
 
 fn tone(state: PaymentState) -> Tone {
     match state {
-        PaymentState::Approved => Tone::Good,
+        PaymentState::Approved | PaymentState::Authorised => Tone::Good,
         PaymentState::Declined | PaymentState::Reversed => Tone::Bad,
         PaymentState::AwaitingCode | PaymentState::Pending => Tone::Strong,
     }

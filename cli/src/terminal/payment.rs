@@ -14,6 +14,8 @@ pub enum PaymentState {
     Approved,
     Declined,
     Reversed,
+    /// Reserved by a pre-authorisation.
+    Authorised,
 }
 
 impl PaymentState {
@@ -24,6 +26,7 @@ impl PaymentState {
             Self::Approved => "APPROVED",
             Self::Declined => "DECLINED",
             Self::Reversed => "REVERSED",
+            Self::Authorised => "AUTHORISED",
         }
     }
 
@@ -96,6 +99,7 @@ impl Payment {
             Ok(pb::PaymentState::Approved) => PaymentState::Approved,
             Ok(pb::PaymentState::Declined) => PaymentState::Declined,
             Ok(pb::PaymentState::Reversed) => PaymentState::Reversed,
+            Ok(pb::PaymentState::Authorised) => PaymentState::Authorised,
             Ok(pb::PaymentState::Unspecified) | Err(_) => return Err(unreadable("its state is not known here")),
         };
         let amount = wire.amount.ok_or_else(|| unreadable("it has no amount"))?;

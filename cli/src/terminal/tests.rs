@@ -86,6 +86,13 @@ macro_rules! answers {
                 Err(proto::status(Reason::PaymentUnknown))
             }
 
+            async fn inquire_balance(
+                &self,
+                _: Request<pb::InquireBalanceRequest>,
+            ) -> Result<Response<pb::InquireBalanceResponse>, Status> {
+                Err(proto::status(Reason::BinUnknown))
+            }
+
             $(async fn $method(
                 &self,
                 request: Request<pb::$request>,
@@ -108,6 +115,9 @@ answers! {
     cancel_payment "cancel" CancelPaymentRequest CancelPaymentResponse payment_id payment |_| String::new();
     reverse_payment "reverse" ReversePaymentRequest ReversePaymentResponse payment_id payment |_| String::new();
     refund_payment "refund" RefundPaymentRequest RefundPaymentResponse refund_id refund |_| String::new();
+    create_card_payment "card" CreateCardPaymentRequest CreateCardPaymentResponse payment_id payment
+        |_| String::new();
+    complete_payment "complete" CompletePaymentRequest CompletePaymentResponse payment_id payment |_| String::new();
 }
 
 struct Bench {

@@ -378,9 +378,13 @@ impl Federation {
 
     /// A bank's service, called under the hub's certificate: to read legs, and for tests that speak as the hub.
     pub fn bank_as_hub(&self, name: &str) -> Result<BankServiceClient<Channel>, TrialError> {
+        Ok(BankServiceClient::new(self.bank_channel_as_hub(name)?))
+    }
+
+    /// A bank's node, called under the hub's certificate.
+    pub fn bank_channel_as_hub(&self, name: &str) -> Result<Channel, TrialError> {
         let link = Link::new(self.name(), &Self::client_tls(&self.hub_member))?;
-        let channel = link.bank(&bank_id(name)?, &self.server(name)?.endpoint()?)?;
-        Ok(BankServiceClient::new(channel))
+        Ok(link.bank(&bank_id(name)?, &self.server(name)?.endpoint()?)?)
     }
 
     /// Starts every server that does not run, where it listened before and on the database that it had.

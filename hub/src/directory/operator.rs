@@ -149,6 +149,10 @@ impl OperatorService for OperatorApi {
         }
     }
 
+    async fn bind_card(&self, _: Request<pb::BindCardRequest>) -> Result<Response<pb::BindCardResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn bind_account(
         &self,
         request: Request<pb::BindAccountRequest>,

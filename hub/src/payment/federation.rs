@@ -53,6 +53,13 @@ impl FederationService for FederationApi {
             State::Aborting | State::Aborted => pb::LegVerdict::Void,
         }))
     }
+
+    async fn register_bin_ranges(
+        &self,
+        _: Request<pb::RegisterBinRangesRequest>,
+    ) -> Result<Response<pb::RegisterBinRangesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
 }
 
 fn answer(verdict: pb::LegVerdict) -> Response<pb::ResolveLegResponse> {

@@ -5,9 +5,11 @@ use federation_tests::databases::Engine;
 use federation_tests::till::{Till, fen};
 use federation_tests::world::{Setup, World};
 use proto::bank::bank_service_client::BankServiceClient;
-use proto::bank::{DepositCashRequest, GetLegRequest, PostLegsRequest};
+use proto::bank::{GetLegRequest, PostLegsRequest};
 use proto::cardholder::cardholder_service_client::CardholderServiceClient;
 use proto::cardholder::{ListPaymentsRequest, WatchEventsRequest};
+use proto::counter::DepositCashRequest;
+use proto::counter::counter_service_client::CounterServiceClient;
 use proto::federation::federation_service_client::FederationServiceClient;
 use proto::federation::{LegVerdict, ResolveLegRequest};
 use proto::operator::operator_service_client::OperatorServiceClient;
@@ -125,8 +127,8 @@ async fn a_banks_counter_serves_its_own_operators_and_neither_the_hub_nor_the_hu
     let till = world.till("till-1");
     let others = [world.member(Role::Operator, "ops"), world.member(Role::Bank, "bank-a")];
     let mut others: Vec<_> =
-        others.iter().map(|tls| BankServiceClient::new(world.bank_channel("bank-a", tls))).collect();
-    others.push(world.federation.bank_as_hub("bank-a").unwrap());
+        others.iter().map(|tls| CounterServiceClient::new(world.bank_channel("bank-a", tls))).collect();
+    others.push(CounterServiceClient::new(world.federation.bank_channel_as_hub("bank-a").unwrap()));
     for other in &mut others {
         let deposit = DepositCashRequest {
             deposit_id: till.new_id(),

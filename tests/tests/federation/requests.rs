@@ -8,8 +8,10 @@ use federation_tests::world::Setup;
 use futures_util::future::join_all;
 use prost::Message as _;
 use proto::bank::bank_service_client::BankServiceClient;
-use proto::bank::{DepositCashRequest, Hold, HoldLegsRequest, OpenAccountRequest, RefundLegRequest, VoidLegRequest};
-use proto::common::{LineItem, Merchant, Money};
+use proto::bank::{Hold, HoldLegsRequest, RefundLegRequest, VoidLegRequest, hold};
+use proto::common::{LineItem, Merchant, Money, Nature};
+use proto::counter::counter_service_client::CounterServiceClient;
+use proto::counter::{AccountKind, DepositCashRequest, OpenAccountRequest};
 use proto::operator::*;
 use proto::terminal::create_payment_request::Payer::PhoneNumber;
 use proto::terminal::*;
@@ -304,18 +306,20 @@ async fn m6_a_bank_reads_the_hub_as_strictly_as_the_hub_reads_terminals() {
     let hold = Hold {
         leg_id: till.new_id(),
         payment_id: till.new_id(),
-        account_id: payer.person.account.to_string(),
+        payer: Some(hold::Payer::AccountId(payer.person.account.to_string())),
         amount: money("CNY", 100),
         merchant: Some(Merchant {
             merchant_id: "noodle-house".to_owned(),
             display_name: "Noodle House".to_owned(),
             category_code: "5812".to_owned(),
         }),
+        nature: Nature::Purchase.into(),
+        savings_account_id: String::new(),
     };
     for (spoil, expected) in [
         ((|hold| hold.leg_id = String::new()) as fn(&mut Hold), Reason::IdMalformed),
         (|hold| hold.payment_id = "7".to_owned(), Reason::IdMalformed),
-        (|hold| hold.account_id = "7".to_owned(), Reason::IdMalformed),
+        (|hold| hold.payer = Some(hold::Payer::AccountId("7".to_owned())), Reason::IdMalformed),
         (|hold| hold.amount = None, Reason::FieldMissing),
         (|hold| hold.amount = money("CNY", 0), Reason::AmountNotPositive),
         (|hold| hold.amount = money("CNY", i64::MIN), Reason::AmountNotPositive),
@@ -342,7 +346,7 @@ async fn m6_a_bank_reads_the_hub_as_strictly_as_the_hub_reads_terminals() {
     assert_eq!(refused(bank.refund_leg(request).await), Reason::AmountNotPositive);
     let request = VoidLegRequest { leg_id: "x".to_owned(), payment_id: till.new_id() };
     assert_eq!(refused(bank.void_leg(request).await), Reason::IdMalformed);
-    let mut counter = BankServiceClient::new(world.bank_channel("bank-a", &world.member(Role::Operator, "founder")));
+    let mut counter = CounterServiceClient::new(world.bank_channel("bank-a", &world.member(Role::Operator, "founder")));
     let request = DepositCashRequest {
         deposit_id: till.new_id(),
         account_id: payer.person.account.to_string(),
@@ -354,6 +358,8 @@ async fn m6_a_bank_reads_the_hub_as_strictly_as_the_hub_reads_terminals() {
         currency_code: "CNY".to_owned(),
         holder_name: "\u{202e}x".to_owned(),
         payment_limit_minor: 0,
+        kind: AccountKind::Deposit.into(),
+        credit_line: None,
     };
     assert_eq!(refused(counter.open_account(request).await), Reason::TextMalformed);
     let ledgers = world.settled().await;
