@@ -2,7 +2,9 @@
 //!
 //! Invariant: what a payment is, only the hub knows; here there are accounts, transfers and legs.
 
+mod calendar;
 mod call;
+mod card;
 pub mod config;
 mod counter;
 pub mod hsm;

@@ -148,6 +148,9 @@ catalogue! {
     CardNumberLength "CARD_NUMBER_LENGTH" Invalid "A card number has 13 to 19 digits." "卡号须为13至19位数字。";
     CardNumberMalformed "CARD_NUMBER_MALFORMED" Invalid "A card number has nothing but the digits 0 to 9." "卡号只能含半角数字0至9。";
     CardNumberInvalid "CARD_NUMBER_INVALID" Invalid "The check digit of the card number is not right." "卡号校验位错误。";
+    CardNumberTaken "CARD_NUMBER_TAKEN" Exists "The card number is in use, or does not begin with the BIN that was named." "该卡号已被使用，或与所报卡BIN不符。";
+    CardSidesMismatch "CARD_SIDES_MISMATCH" Invalid "The accounts do not fit what cards of this BIN are." "账户与该卡BIN的卡种不符。";
+    CardsNotServed "CARDS_NOT_SERVED" State "This bank has no cards: its node has no key store for them." "该行未开通卡业务：节点未配置加密机。";
     CardNumbersExhausted "CARD_NUMBERS_EXHAUSTED" State "There is no number left under this BIN." "该发卡行标识代码下的卡号已用尽。";
     ExpiryMalformed "EXPIRY_MALFORMED" Invalid "An expiry is a month of two digits and a year of two digits." "有效期须为两位月份和两位年份。";
     TrackMalformed "TRACK_MALFORMED" Invalid "The track 2 data cannot be read." "二磁道数据无法解析。";

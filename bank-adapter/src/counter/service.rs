@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
-use domain::{AccountId, Reason};
+use domain::{AccountId, CardId, LegId, Reason, Timestamp};
 use proto::counter;
 use server_kit::identity::{Principal, Role};
 use tonic::{Request, Response, Status};
 
 use super::wire;
 use crate::call::{CallError, Calls};
+use crate::card::Cards;
 use crate::ledger::Ledger;
+use crate::ledger::card_steps::CardChange;
 
 const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
 
@@ -19,13 +21,37 @@ const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
 #[derive(Clone, Debug)]
 pub struct CounterService {
     ledger: Ledger,
+    /// A bank may have none.
+    cards: Option<Cards>,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
 
 impl CounterService {
-    pub fn new(ledger: Ledger, operators: impl IntoIterator<Item = String>) -> Self {
-        Self { ledger, operators: Arc::new(operators.into_iter().collect()) }
+    pub(crate) fn new(ledger: Ledger, cards: Option<Cards>, operators: impl IntoIterator<Item = String>) -> Self {
+        Self { ledger, cards, operators: Arc::new(operators.into_iter().collect()) }
+    }
+
+    fn cards(&self) -> Result<&Cards, Reason> {
+        self.cards.as_ref().ok_or(Reason::CardsNotServed)
+    }
+
+    /// The card afterwards, for an answer.
+    async fn card(&self, id: CardId) -> Result<counter::Card, CallError> {
+        let (card, has_pin) = self.cards()?.card(id).await?;
+        Ok(wire::to_card(&card, has_pin))
+    }
+
+    /// Takes a card through one of its transitions; gives the card afterwards, and when that was stored.
+    async fn change(
+        &self,
+        card_id: &str,
+        change: CardChange,
+        by: Principal,
+    ) -> Result<(counter::Card, Timestamp), CallError> {
+        let id = CardId::parse(card_id)?;
+        let (_, at) = self.cards()?.change(id, change, by).await?;
+        Ok((self.card(id).await?, at))
     }
 
     /// The service as the server takes it, with its limit on the size of messages.
@@ -99,55 +125,95 @@ impl counter::counter_service_server::CounterService for CounterService {
 
     async fn issue_card(
         &self,
-        _: Request<counter::IssueCardRequest>,
+        request: Request<counter::IssueCardRequest>,
     ) -> Result<Response<counter::IssueCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("IssueCard", request, async |request, caller| {
+            let (card, face) = self.cards()?.issue(wire::issuing(&request)?, caller).await?;
+            let card = self.card(card.id).await?;
+            Ok(counter::IssueCardResponse { card: Some(card), face: Some(wire::to_face(&face)) })
+        })
+        .await
     }
 
     async fn get_card(
         &self,
-        _: Request<counter::GetCardRequest>,
+        request: Request<counter::GetCardRequest>,
     ) -> Result<Response<counter::GetCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("GetCard", request, async |request, _| {
+            Ok(counter::GetCardResponse { card: Some(self.card(CardId::parse(&request.card_id)?).await?) })
+        })
+        .await
     }
 
     async fn activate_card(
         &self,
-        _: Request<counter::ActivateCardRequest>,
+        request: Request<counter::ActivateCardRequest>,
     ) -> Result<Response<counter::ActivateCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ActivateCard", request, async |request, caller| {
+            let (card, _) = self.change(&request.card_id, CardChange::Activate, caller).await?;
+            Ok(counter::ActivateCardResponse { card: Some(card) })
+        })
+        .await
     }
 
     async fn set_card_frozen(
         &self,
-        _: Request<counter::SetCardFrozenRequest>,
+        request: Request<counter::SetCardFrozenRequest>,
     ) -> Result<Response<counter::SetCardFrozenResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("SetCardFrozen", request, async |request, caller| {
+            let (card, at) = self.change(&request.card_id, CardChange::Freeze(request.frozen), caller).await?;
+            let effective_at = Some(proto::to_timestamp(at));
+            Ok(counter::SetCardFrozenResponse { card: Some(card), effective_at })
+        })
+        .await
     }
 
     async fn report_card_lost(
         &self,
-        _: Request<counter::ReportCardLostRequest>,
+        request: Request<counter::ReportCardLostRequest>,
     ) -> Result<Response<counter::ReportCardLostResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ReportCardLost", request, async |request, caller| {
+            let (card, _) = self.change(&request.card_id, CardChange::ReportLost, caller).await?;
+            Ok(counter::ReportCardLostResponse { card: Some(card) })
+        })
+        .await
     }
 
     async fn replace_card(
         &self,
-        _: Request<counter::ReplaceCardRequest>,
+        request: Request<counter::ReplaceCardRequest>,
     ) -> Result<Response<counter::ReplaceCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ReplaceCard", request, async |request, caller| {
+            let (old, new) = (CardId::parse(&request.card_id)?, CardId::parse(&request.new_card_id)?);
+            let (card, face) = self.cards()?.replace(old, new, caller).await?;
+            let card = self.card(card.id).await?;
+            Ok(counter::ReplaceCardResponse { card: Some(card), face: Some(wire::to_face(&face)) })
+        })
+        .await
     }
 
     async fn close_card(
         &self,
-        _: Request<counter::CloseCardRequest>,
+        request: Request<counter::CloseCardRequest>,
     ) -> Result<Response<counter::CloseCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("CloseCard", request, async |request, caller| {
+            let (card, _) = self.change(&request.card_id, CardChange::Close, caller).await?;
+            Ok(counter::CloseCardResponse { card: Some(card) })
+        })
+        .await
     }
 
-    async fn set_pin(&self, _: Request<counter::SetPinRequest>) -> Result<Response<counter::SetPinResponse>, Status> {
-        Err(Status::unimplemented(""))
+    async fn set_pin(
+        &self,
+        request: Request<counter::SetPinRequest>,
+    ) -> Result<Response<counter::SetPinResponse>, Status> {
+        self.answer("SetPin", request, async |request, caller| {
+            let wire::PinSetting { ids, new, current } = wire::pin_setting(&request)?;
+            let card = self.cards()?.set_pin(ids, new, current, caller).await?;
+            let card = self.card(card.id).await?;
+            Ok(counter::SetPinResponse { change: counter::PinChange::Done.into(), card: Some(card) })
+        })
+        .await
     }
 
     async fn close_days(
@@ -166,8 +232,11 @@ impl counter::counter_service_server::CounterService for CounterService {
 
     async fn explain_leg(
         &self,
-        _: Request<counter::ExplainLegRequest>,
+        request: Request<counter::ExplainLegRequest>,
     ) -> Result<Response<counter::ExplainLegResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ExplainLeg", request, async |request, _| {
+            Ok(wire::explanation(&self.ledger.leg(LegId::parse(&request.leg_id)?).await?))
+        })
+        .await
     }
 }

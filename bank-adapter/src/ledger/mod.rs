@@ -4,8 +4,9 @@
 //! by [`domain::ledger`] and stored by `sql`. `service` speaks gRPC; `resolve` asks the hub about legs that were held for long.
 
 mod audit;
+pub(crate) mod card_steps;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod fill;
 mod page;
 mod recent;
@@ -17,9 +18,13 @@ mod wire;
 
 use std::sync::Arc;
 
-use domain::ledger::{Account, Deposit, FreezeOrder, HoldOrder, Leg, NewAccount, OpeningOrder, RefundOrder, VoidOrder};
+use domain::card::{Card, Proof};
+use domain::ledger::{
+    Account, Available, CompletionOrder, Deposit, FreezeOrder, HoldOrder, Leg, NewAccount, OpeningOrder, RefundOrder,
+    VoidOrder,
+};
 use domain::text::Line;
-use domain::{AccountId, BankId, Currency, LegId, Reason, Timestamp};
+use domain::{AccountId, BankId, CardId, Currency, LegId, Reason, Timestamp};
 use server_kit::audit::Chain;
 use server_kit::identity::Principal;
 use server_kit::keystore::SharedKeyStore;
@@ -33,7 +38,10 @@ pub use service::BankService;
 pub use sql::Place;
 pub use steps::PostResult;
 
+use card_steps::{CardChange, IssueOrder, PinOrder};
 use steps::{LedgerSteps, Outcome, Step};
+
+use crate::calendar::Calendar;
 
 /// Digits of an account number. The last four are shown.
 const NUMBER_DIGITS: usize = 12;
@@ -58,6 +66,8 @@ pub struct LedgerParts {
     pub owner: Owner,
     pub keys: SharedKeyStore,
     pub rng: SharedRng,
+    /// The bank's days.
+    pub calendar: Calendar,
 }
 
 /// An account to open.
@@ -91,10 +101,10 @@ impl Ledger {
 
     /// Starts the writer.
     pub fn start(parts: LedgerParts, options: WriterOptions) -> (Self, JoinHandle<()>) {
-        let LedgerParts { bank_id, store, owner, keys, rng } = parts;
+        let LedgerParts { bank_id, store, owner, keys, rng, calendar } = parts;
         let chain = Chain::new(&format!("{bank_id}/ledger"), keys.clone());
         let owner = Arc::new(owner);
-        let steps = Arc::new(LedgerSteps::new(owner.clone(), chain));
+        let steps = Arc::new(LedgerSteps::new(owner.clone(), calendar, chain));
         let (writer, task) = GroupWriter::start(store.clone(), steps, options);
         (Self { store, keys, rng, owner, writer }, task)
     }
@@ -128,6 +138,41 @@ impl Ledger {
     /// Gives money back from a posted leg; the answer may be a leg that is refused.
     pub async fn refund(&self, order: RefundOrder) -> Result<Leg, LedgerError> {
         self.leg_step(Step::Refund(order)).await
+    }
+
+    /// Ends a pre-authorisation with what was really used.
+    pub async fn complete(&self, order: CompletionOrder) -> Result<Leg, LedgerError> {
+        self.leg_step(Step::Complete(order)).await
+    }
+
+    /// What a card may spend, and its number as a receipt may show it.
+    pub(crate) async fn inquire(&self, card: CardId, proof: Proof) -> Result<(Available, String), LedgerError> {
+        match self.writer.write(Step::Inquire(card, proof)).await? {
+            Outcome::Balance(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    pub(crate) async fn issue(&self, order: IssueOrder, by: Principal) -> Result<(Card, Timestamp), LedgerError> {
+        self.card_step(Step::Issue(Box::new(order), by)).await
+    }
+
+    pub(crate) async fn change_card(
+        &self,
+        card: CardId,
+        change: CardChange,
+        by: Principal,
+    ) -> Result<(Card, Timestamp), LedgerError> {
+        self.card_step(Step::Change(card, change, by)).await
+    }
+
+    pub(crate) async fn set_pin(&self, order: PinOrder, by: Principal) -> Result<(Card, Timestamp), LedgerError> {
+        self.card_step(Step::SetPin(order, by)).await
+    }
+
+    /// Where the ledger is kept, for reading.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Opens a deposit account and gives it a number. The log says by whom, as it does of all that is done at the counter.
@@ -173,6 +218,14 @@ impl Ledger {
     async fn leg_step(&self, step: Step) -> Result<Leg, LedgerError> {
         match self.writer.write(step).await? {
             Outcome::Leg(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    /// The card afterwards, and when that was stored.
+    async fn card_step(&self, step: Step) -> Result<(Card, Timestamp), LedgerError> {
+        match self.writer.write(step).await? {
+            Outcome::Card(result, at) => result.map(|card| (card, at)).map_err(LedgerError::Refused),
             other => Err(mixed_up(&other)),
         }
     }

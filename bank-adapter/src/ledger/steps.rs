@@ -1,21 +1,26 @@
 //! The ledger's durable steps, run in sets: load what they name, let the domain decide one after the other, write each table
 //! once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use domain::card::{Card, Proof};
 use domain::ledger::{
-    self as rules, Account, AccountKind, Books, Change, Deposit, FreezeOrder, HoldOrder, Leg, LegState, OpeningOrder,
-    Party, RefundOrder, VoidOrder,
+    self as rules, Account, AccountKind, Available, Books, Change, CompletionOrder, Deposit, FreezeOrder, HoldOrder,
+    Leg, LegState, OpeningOrder, RefundOrder, VoidOrder,
 };
-use domain::{AccountId, LegId, Reason, Timestamp};
+use domain::{AccountId, CardId, LegId, Reason, Timestamp};
 use server_kit::audit::{Chain, Entry};
 use server_kit::fault;
 use server_kit::identity::Principal;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 
+use super::card_steps::{self, CardChange, CardFiles, IssueOrder, PinOrder};
 use super::recent::Recent;
 use super::sql::{self, Named};
+use crate::calendar::Calendar;
+use crate::card::sql as card;
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
@@ -24,10 +29,16 @@ pub(super) enum Step {
     Post(Vec<LegId>),
     Void(VoidOrder),
     Refund(RefundOrder),
+    Complete(CompletionOrder),
+    /// What a card may spend, for whoever has proved it.
+    Inquire(CardId, Proof),
     /// What is done at the counter, and who does it.
     Open(OpeningOrder, Principal),
     Deposit(Deposit, Principal),
     Freeze(FreezeOrder, Principal),
+    Issue(Box<IssueOrder>, Principal),
+    Change(CardId, CardChange, Principal),
+    SetPin(PinOrder, Principal),
 }
 
 /// What came of posting one leg.
@@ -47,20 +58,25 @@ pub(super) enum Outcome {
     Leg(Result<Leg, Reason>),
     Posted(Vec<PostResult>),
     Account(Result<Account, Reason>),
+    /// With when it was stored.
+    Card(Result<Card, Reason>, Timestamp),
+    /// With the card's number as a receipt may show it.
+    Balance(Result<(Available, String), Reason>),
 }
 
 /// The steps of one bank's ledger, run by its only owner.
 #[derive(Debug)]
 pub(super) struct LedgerSteps {
     owner: Arc<Owner>,
+    calendar: Calendar,
     /// Only the writer's thread uses these two, so that nobody ever waits for their locks.
     chain: Mutex<Chain>,
     recent: Mutex<Recent>,
 }
 
 impl LedgerSteps {
-    pub(super) fn new(owner: Arc<Owner>, chain: Chain) -> Self {
-        Self { owner, chain: Mutex::new(chain), recent: Mutex::default() }
+    pub(super) fn new(owner: Arc<Owner>, calendar: Calendar, chain: Chain) -> Self {
+        Self { owner, calendar, chain: Mutex::new(chain), recent: Mutex::default() }
     }
 }
 
@@ -73,12 +89,13 @@ impl StepSet for LedgerSteps {
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.fence(tx);
         let mut recent = self.recent.lock().await;
-        let mut books = sql::load(tx, named(steps), &recent).await?;
         let now = tx.now();
+        let mut books = sql::load(tx, named(steps), &recent, self.calendar.day(now)).await?;
+        let mut files = CardFiles { pins: card::load_pins(tx, pins_of(steps)).await?, ..CardFiles::default() };
         let mut log = Vec::new();
-        let outcomes = steps.iter().map(|step| decide(&mut books, step, now, &mut log)).collect();
+        let outcomes = steps.iter().map(|step| decide(&mut books, &mut files, step, now, &mut log)).collect();
         if !log.is_empty() {
-            sql::save(tx, &books, &mut recent).await?;
+            sql::save(tx, &books, &files, &mut recent).await?;
             self.chain.lock().await.append(tx, log).await?;
         }
         pass(steps, ["D3.before", "D5.before"]);
@@ -139,11 +156,21 @@ fn named(steps: &[Step]) -> Named {
             Step::Hold(orders) => {
                 for order in orders {
                     named.legs.insert(order.leg_id);
-                    if let Party::Account(account) = order.charge.payer {
-                        named.accounts.insert(account);
-                    }
-                    named.accounts.insert(AccountKind::HubSettlement.house_id(order.charge.amount.currency));
+                    named.order(&order.order);
                 }
+            }
+            Step::Complete(order) => {
+                named.legs.insert(order.leg_id);
+            }
+            Step::Inquire(card, _) | Step::Change(card, ..) => {
+                named.cards.insert(*card);
+            }
+            Step::SetPin(order, _) => {
+                named.cards.insert(order.card_id);
+            }
+            Step::Issue(order, _) => {
+                named.cards.extend(order.replaces.into_iter().chain([order.card.id]));
+                named.accounts.extend(order.card.sides.accounts());
             }
             Step::Post(legs) => named.legs.extend(legs),
             Step::Void(order) => {
@@ -166,8 +193,17 @@ fn named(steps: &[Step]) -> Named {
     named
 }
 
+/// The cards whose PINs are set.
+fn pins_of(steps: &[Step]) -> BTreeSet<CardId> {
+    let card = |step: &Step| match step {
+        Step::SetPin(order, _) => Some(order.card_id),
+        _ => None,
+    };
+    steps.iter().filter_map(card).collect()
+}
+
 /// Decides one step, makes it part of the books, and adds what happened to the log.
-fn decide(books: &mut Books, step: &Step, now: Timestamp, log: &mut Vec<Entry>) -> Outcome {
+fn decide(books: &mut Books, files: &mut CardFiles, step: &Step, now: Timestamp, log: &mut Vec<Entry>) -> Outcome {
     match step {
         Step::Hold(orders) => {
             Outcome::Held(orders.iter().map(|order| leg_step(books, rules::hold(books, order, now), log)).collect())
@@ -175,6 +211,11 @@ fn decide(books: &mut Books, step: &Step, now: Timestamp, log: &mut Vec<Entry>) 
         Step::Post(legs) => Outcome::Posted(legs.iter().map(|id| post_one(books, *id, now, log)).collect()),
         Step::Void(order) => Outcome::Leg(leg_step(books, rules::void(books, *order, now), log)),
         Step::Refund(order) => Outcome::Leg(leg_step(books, rules::refund(books, order, now), log)),
+        Step::Complete(order) => Outcome::Leg(leg_step(books, rules::complete(books, *order, now), log)),
+        Step::Inquire(card, proof) => Outcome::Balance(card_steps::inquire(books, *card, *proof, log)),
+        Step::Issue(order, by) => Outcome::Card(card_steps::issue(books, files, order, by, log), now),
+        Step::Change(card, change, by) => Outcome::Card(card_steps::change(books, *card, *change, by, log), now),
+        Step::SetPin(order, by) => Outcome::Card(card_steps::set_pin(books, files, order, by, log), now),
         Step::Open(order, by) => {
             Outcome::Account(account_step(books, rules::open_account(books, order, now), log, |it| {
                 let what = format!("account={} currency={}", it.masked(), it.currency);
@@ -202,6 +243,7 @@ pub(super) fn leg_step(
 ) -> Result<Leg, Reason> {
     let decided = decided?;
     log.extend(decided.change.legs.iter().map(leg_entry));
+    log.extend(decided.change.cards.iter().map(card_steps::tried));
     books.apply(decided.change);
     Ok(decided.answer)
 }
@@ -251,7 +293,12 @@ fn leg_entry(leg: &Leg) -> Entry {
 }
 
 fn counter_entry(kind: &'static str, account: AccountId, what: &str, by: &Principal) -> Entry {
-    Entry { kind, subject: account.uuid(), content: format!("{what} by={}/{}", by.role, by.id) }
+    Entry { kind, subject: account.uuid(), content: signed(what, by) }
+}
+
+/// What happened, and who did it.
+pub(super) fn signed(what: &str, by: &Principal) -> String {
+    format!("{what} by={}/{}", by.role, by.id)
 }
 
 fn count(step: &Step, outcome: &Outcome) {
@@ -263,6 +310,11 @@ fn count(step: &Step, outcome: &Outcome) {
         Step::Open(..) => "open",
         Step::Deposit(..) => "deposit",
         Step::Freeze(..) => "freeze",
+        Step::Complete(_) => "complete",
+        Step::Inquire(..) => "inquire",
+        Step::Issue(..) => "issue",
+        Step::Change(..) => "change_card",
+        Step::SetPin(..) => "set_pin",
     };
     match outcome {
         Outcome::Held(legs) => legs.iter().for_each(|leg| counted(name, leg_result(leg))),
@@ -274,6 +326,8 @@ fn count(step: &Step, outcome: &Outcome) {
         }
         Outcome::Account(Ok(_)) => counted(name, "OK"),
         Outcome::Account(Err(reason)) => counted(name, reason.code()),
+        Outcome::Card(card, _) => counted(name, card.as_ref().err().map_or("OK", |reason| reason.code())),
+        Outcome::Balance(balance) => counted(name, balance.as_ref().err().map_or("OK", |reason| reason.code())),
     }
 }
 

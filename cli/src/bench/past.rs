@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bank_adapter::ledger::fill::PastLeg;
-use domain::ledger::{Charge, HoldOrder};
+use domain::card::Proof;
+use domain::ledger::{Charge, HoldOrder, LegOrder};
 use domain::payment::PayingAccount;
 use domain::purchase::{LineItem, Terminal};
 use domain::{AttemptId, Currency, LegId, Money, OneTimeCode, PaymentId, PersonId, PhoneNumber, Reason, Timestamp};
@@ -133,8 +134,9 @@ impl Plan {
 /// The leg of a payment at its bank, which held the money before the hub decided.
 pub fn leg_of(past: &PastPayment) -> PastLeg {
     let charge = Charge::purchase(past.account.account_id, past.amount, past.terminal.merchant.clone());
+    let (order, proof) = (LegOrder::Charge(charge), Proof::Given);
     PastLeg {
-        order: HoldOrder { leg_id: past.leg_id, payment_id: past.id, charge },
+        order: HoldOrder { leg_id: past.leg_id, payment_id: past.id, order, proof },
         held_at: past.authorized_at.plus(Duration::from_millis(10)),
         posted_at: past.posted_at,
     }
@@ -210,7 +212,14 @@ mod tests {
             assert_eq!(i64::try_from(seconds).unwrap(), past.asked_at.micros() / 1_000_000);
             let leg = leg_of(past);
             assert_eq!((leg.order.leg_id, leg.order.payment_id), (past.leg_id, past.id));
-            assert_eq!(leg.order.charge.amount, past.amount);
+            assert_eq!(
+                leg.order.order,
+                LegOrder::Charge(Charge::purchase(
+                    past.account.account_id,
+                    past.amount,
+                    past.terminal.merchant.clone()
+                ))
+            );
             let times = [past.asked_at, past.authorized_at, leg.held_at, past.decided_at, past.posted_at];
             assert!(times.is_sorted() && past.amount.minor >= LEAST_PAID);
         }

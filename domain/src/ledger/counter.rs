@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Account, AccountKind, AccountStatus, Balances, Books, Change, CreditLine, Decided, Transfer, TransferKind,
 };
-use crate::card::Card;
+use crate::card::{Card, PinCheck};
 use crate::credit::Position;
 use crate::text::Line;
 use crate::{AccountId, CardId, Currency, LegId, Money, Reason, Timestamp};
@@ -256,6 +256,31 @@ pub fn change_card(
     let card = books.card(id).ok_or(Reason::CardUnknown)?;
     let changed = transition(card.clone())?;
     Ok(if changed == *card { Decided::unchanged(changed) } else { with_card(changed) })
+}
+
+/// Makes room for a new PIN: changed by its holder with the PIN before it, of which `current` says what the HSM found, or set by
+/// the bank after it has identified the holder. What was found is stored either way. `Err` inside with `CardNotVerified` or
+/// `CardLocked`; `Err` with `CardUnknown`, `HsmAway`, or as [`Card::pin_set`].
+pub fn change_pin(
+    books: &Books,
+    id: CardId,
+    current: Option<PinCheck>,
+) -> Result<Decided<Result<Card, Reason>>, Reason> {
+    let card = books.card(id).ok_or(Reason::CardUnknown)?;
+    let (after, told) = match current {
+        None => (card.clone(), Ok(())),
+        Some(check) => card.clone().pin_checked(check),
+    };
+    let (after, answer) = match told {
+        Err(Reason::HsmAway) => return Err(Reason::HsmAway),
+        Err(reason) => (after, Err(reason)),
+        Ok(()) => {
+            let set = after.pin_set()?;
+            (set.clone(), Ok(set))
+        }
+    };
+    let cards = if after == *card { Vec::new() } else { vec![after] };
+    Ok(Decided { answer, change: Change { cards, ..Change::default() } })
 }
 
 fn with_card(card: Card) -> Decided<Card> {

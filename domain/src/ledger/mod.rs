@@ -27,8 +27,8 @@ pub use account::{Account, AccountKind, AccountStatus, CreditLine, Totals, is_ba
 pub use booking::{Booking, BookingId, Cause, DayOrder, close_day, credit_entry};
 pub use books::{Books, Change, Decided};
 pub use counter::{
-    Deposit, DepositId, FreezeOrder, NewAccount, OpeningOrder, change_card, deposit_cash, issue_card, open_account,
-    replace_card, set_frozen,
+    Deposit, DepositId, FreezeOrder, NewAccount, OpeningOrder, change_card, change_pin, deposit_cash, issue_card,
+    open_account, replace_card, set_frozen,
 };
 pub use front::{
     AccountFacts, Available, CardFacts, CreditFacts, DebitFacts, Facts, Flow, Nature, Part, Party, PartyFacts,

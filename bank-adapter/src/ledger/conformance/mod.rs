@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL takes part when there is one: see [`server_kit::store::testing`].
 
-mod bank;
+pub(crate) mod bank;
 mod cards;
 mod filling;
 #[cfg(feature = "fault-points")]

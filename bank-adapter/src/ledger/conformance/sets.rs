@@ -9,11 +9,12 @@ use server_kit::audit::Chain;
 use server_kit::store::{StepSet as _, StoreError};
 
 use super::bank::{Bank, cny, hold_order, refund_order, teller, void_order};
+use crate::calendar::Calendar;
 use crate::ledger::steps::{LedgerSteps, Outcome, Step};
 
 /// A second set of steps under the same right, to run sets by hand as the writer does.
 fn steps_by_hand(bank: &Bank) -> LedgerSteps {
-    LedgerSteps::new(bank.ledger.owner(), Chain::new("by-hand", bank.keys.clone()))
+    LedgerSteps::new(bank.ledger.owner(), Calendar::default(), Chain::new("by-hand", bank.keys.clone()))
 }
 
 fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {

@@ -363,31 +363,6 @@ fn an_id_of_money_paid_in_belongs_to_one_order() {
 }
 
 #[test]
-fn c3_a_card_is_issued_over_accounts_that_are_there_and_of_the_right_kind() {
-    let mut books = bank();
-    let card =
-        |n, sides| Card::issue(CardId::from_uuid(id(n)), Expiry::parse_yymm("3012").unwrap(), sides, String::new());
-    let (debit, credit, nobody) = (account_id(DEBIT), account_id(CREDIT), account_id(99));
-    let second = issue_card(&books, card(8, Sides::Debit(debit)));
-    assert_eq!(second.map(|_| ()), Err(Reason::AccountTaken), "one card leads to an account");
-    let lost = change_card(&books, card_id(), Card::report_lost).unwrap();
-    books.apply(lost.change);
-    let table = [
-        ("debit only", card(8, Sides::Debit(debit)), Ok(())),
-        ("credit only", card(8, Sides::Credit(credit)), Ok(())),
-        ("the sides mixed up", card(8, Sides::Both { debit: credit, credit: debit }), Err(Reason::AccountUnknown)),
-        ("savings", card(8, Sides::Debit(account_id(SAVINGS))), Err(Reason::AccountUnknown)),
-        ("nobody's", card(8, Sides::Both { debit, credit: nobody }), Err(Reason::AccountUnknown)),
-        ("an id that is taken", card(7, Sides::Debit(debit)), Err(Reason::IdTaken)),
-    ];
-    for (name, card, wanted) in table {
-        assert_eq!(issue_card(&books, card).map(|_| ()), wanted, "{name}");
-    }
-    let unknown = change_card(&books, CardId::from_uuid(id(8)), |card| card.report_lost());
-    assert_eq!(unknown.map(|_| ()), Err(Reason::CardUnknown));
-}
-
-#[test]
 fn savings_are_of_the_same_holder_and_frozen_none_comes_back() {
     let mut world = World::new();
     for story in ["save 400", "post"] {
