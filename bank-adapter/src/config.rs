@@ -9,6 +9,8 @@ use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
 use server_kit::tls::ServerTlsConfig;
 
+use crate::credit::{TimeOfDay, ZoneName};
+
 /// Everything that a bank's node is told. Keys that are not listed here are refused.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,9 @@ pub struct Config {
     /// `[counter]`: who serves the bank's counter.
     #[serde(default)]
     pub counter: CounterConfig,
+    /// `[credit]`: the days of credit accounts.
+    #[serde(default)]
+    pub credit: CreditConfig,
     /// `[limits]`: the bounds of the gRPC server.
     #[serde(default)]
     pub limits: ServeLimits,
@@ -165,6 +170,23 @@ pub struct CounterConfig {
     /// The operators who may open accounts, pay cash in and freeze accounts at this bank, by the names in their
     /// certificates: `["ann"]` is `spiffe://<federation>/operator/ann`. Default: nobody.
     pub operators: Vec<String>,
+}
+
+/// `[credit]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreditConfig {
+    /// The bank's time zone, by its name in the IANA database: by it days begin and end. Entries that are there keep the day to
+    /// which they count when it is changed. Default `Asia/Shanghai`.
+    pub time_zone: ZoneName,
+    /// When the day before is closed, `HH:MM` in the bank's time zone. Default `00:10`.
+    pub close_at: TimeOfDay,
+}
+
+impl Default for CreditConfig {
+    fn default() -> Self {
+        Self { time_zone: ZoneName::shanghai(), close_at: TimeOfDay::new(jiff::civil::time(0, 10, 0, 0)) }
+    }
 }
 
 const fn loopback(port: u16) -> SocketAddr {

@@ -5,6 +5,7 @@
 mod call;
 pub mod config;
 mod counter;
+pub mod credit;
 pub mod hsm;
 pub mod ledger;
 #[cfg(test)]

@@ -25,6 +25,7 @@ use tonic::service::Routes;
 
 use crate::config::Config;
 use crate::counter::CounterService;
+use crate::credit::{Calendar, DayCloser};
 use crate::ledger::{BankService, HubClient, Ledger, LedgerParts, ResolveOptions, Resolver};
 
 /// The full names of the services, for `grpc.health.v1`.
@@ -91,6 +92,9 @@ pub struct Adapter {
     clock: SharedClock,
     store: Store,
     ledger: Ledger,
+    closer: DayCloser,
+    /// Who this bank is: what it does by itself stands under its name in the log.
+    principal: Principal,
     vital: VitalTasks,
     server_tls: ServerTls,
     client_tls: ClientTls,
@@ -120,7 +124,11 @@ impl Adapter {
         let owner = Ledger::take_ownership(&store, &bank_id, &ids).await?;
         let options =
             WriterOptions { queue: config.ledger.queue, batch: config.ledger.batch, ..WriterOptions::default() };
-        let (ledger, writer) = Ledger::start(LedgerParts { bank_id, store: store.clone(), owner, keys, rng }, options);
+        let calendar = Calendar::new(config.credit.time_zone.clone(), config.credit.close_at);
+        let closer_calendar = calendar.clone();
+        let parts = LedgerParts { bank_id, store: store.clone(), owner, keys, rng, calendar };
+        let (ledger, writer) = Ledger::start(parts, options);
+        let closer = DayCloser::new(ledger.clone(), closer_calendar, clock.clone());
         let mut vital = VitalTasks::default();
         vital.watch("ledger", writer);
 
@@ -133,7 +141,22 @@ impl Adapter {
             grpc_addr: listener.local_addr().map_err(listen(config.listen))?,
             ops_addr: ops.local_addr().map_err(listen(config.ops.listen))?,
         };
-        Ok(Self { config, running, clock, store, ledger, vital, server_tls, client_tls, hub, listener, ops, readiness })
+        Ok(Self {
+            config,
+            running,
+            clock,
+            store,
+            ledger,
+            closer,
+            principal,
+            vital,
+            server_tls,
+            client_tls,
+            hub,
+            listener,
+            ops,
+            readiness,
+        })
     }
 
     /// Where the node is reached.
@@ -160,8 +183,9 @@ impl Adapter {
             "resolver",
             tokio::spawn(resolver(&self.config, &self.ledger, self.hub, self.clock).run(draining.clone())),
         );
+        vital.watch("closer", tokio::spawn(self.closer.clone().run(self.principal, draining.clone())));
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
-        let counter = CounterService::new(self.ledger.clone(), self.config.counter.operators.clone());
+        let counter = CounterService::new(self.ledger.clone(), self.closer, self.config.counter.operators.clone());
         let routes =
             Routes::new(BankService::new(self.ledger.clone()).into_server()).add_service(counter.into_server());
         let server = GrpcServer::new(self.listener, self.server_tls, routes, draining);

@@ -8,7 +8,7 @@ use proto::counter;
 use crate::ledger::Opening;
 
 pub(super) fn opening(request: &counter::OpenAccountRequest) -> Result<Opening, Reason> {
-    if request.kind() != counter::AccountKind::Deposit {
+    if request.credit_line.is_some() && request.kind() != counter::AccountKind::Credit {
         return Err(Reason::FieldUnknown);
     }
     Ok(Opening {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use domain::credit::Terms;
 use domain::ledger::{
-    Account, Charge, Deposit, DepositId, FreezeOrder, GiveBack, HoldOrder, Leg, LegState, RefundOrder, VoidOrder,
+    Account, Agreement, Charge, Deposit, DepositId, FreezeOrder, GiveBack, HoldOrder, Leg, LegState, NewAccount,
+    RefundOrder, VoidOrder,
 };
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
@@ -16,6 +18,7 @@ use server_kit::store::testing::TestDatabase;
 use server_kit::store::{Owner, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
+use crate::credit::{Calendar, ZoneName};
 use crate::ledger::{Ledger, LedgerError, LedgerParts, Opening};
 
 /// A bank whose ledger is open.
@@ -36,6 +39,10 @@ pub(super) fn bank_id() -> BankId {
 /// Who serves the bank's counter.
 pub(super) fn teller() -> Principal {
     Principal::member("trial.example", Role::Operator, "teller").unwrap()
+}
+
+pub(super) fn calendar() -> Calendar {
+    Calendar::new(ZoneName::shanghai(), "00:10".parse().unwrap())
 }
 
 pub(super) fn id_maker() -> IdMaker {
@@ -61,6 +68,7 @@ impl Bank {
             owner,
             keys: keys.clone(),
             rng: SystemRng::shared(),
+            calendar: calendar(),
         };
         let (ledger, writer) = Ledger::start(parts, WriterOptions::default());
         Self { ledger, store, keys, ids, database, writer }
@@ -100,6 +108,17 @@ impl Bank {
         let opening = Opening { account_id, currency: Currency::CNY, holder, payment_limit_minor: 0 };
         self.ledger.open_account(opening, teller()).await.unwrap();
         self.deposit(account_id, minor).await.unwrap();
+        account_id
+    }
+
+    /// A credit account with these limits and the usual terms.
+    pub(super) async fn credit_account(&self, limit_minor: i64, cash_limit_minor: i64) -> AccountId {
+        let account_id = AccountId::from_uuid(self.ids.uuid().unwrap());
+        let holder = Line::parse("王小明").unwrap();
+        let opening = Opening { account_id, currency: Currency::CNY, holder, payment_limit_minor: 0 };
+        let new = NewAccount::Credit { limit_minor, cash_limit_minor };
+        let agreement = Agreement { terms: Terms::usual(5), repay_from: None };
+        self.ledger.open_credit_account(opening, new, agreement, teller()).await.unwrap();
         account_id
     }
 
