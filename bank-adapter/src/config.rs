@@ -9,6 +9,7 @@ use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
 use server_kit::tls::ServerTlsConfig;
 
+use crate::credit::{TimeOfDay, ZoneName};
 use crate::hsm::HsmConfig;
 
 /// Everything that a bank's node is told. Keys that are not listed here are refused.
@@ -38,9 +39,6 @@ pub struct Config {
     /// `[cards]`: the cards that the bank issues. Default: none.
     #[serde(default)]
     pub cards: Option<CardsConfig>,
-    /// The time zone of the bank's days, by its name in the IANA database. Default `Asia/Shanghai`.
-    #[serde(default = "default_time_zone")]
-    pub time_zone: String,
     /// `[hub]`: the hub that is asked about legs that are held for long. Must be set.
     pub hub: HubConfig,
     /// `[ops]`: the listener for those who operate the node.
@@ -55,6 +53,9 @@ pub struct Config {
     /// `[counter]`: who serves the bank's counter.
     #[serde(default)]
     pub counter: CounterConfig,
+    /// `[credit]`: the days of credit accounts.
+    #[serde(default)]
+    pub credit: CreditConfig,
     /// `[limits]`: the bounds of the gRPC server.
     #[serde(default)]
     pub limits: ServeLimits,
@@ -219,16 +220,29 @@ pub struct CounterConfig {
     pub operators: Vec<String>,
 }
 
+/// `[credit]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreditConfig {
+    /// The bank's time zone, by its name in the IANA database: by it days begin and end. Entries that are there keep the day to
+    /// which they count when it is changed. Default `Asia/Shanghai`.
+    pub time_zone: ZoneName,
+    /// When the day before is closed, `HH:MM` in the bank's time zone. Default `00:10`.
+    pub close_at: TimeOfDay,
+}
+
+impl Default for CreditConfig {
+    fn default() -> Self {
+        Self { time_zone: ZoneName::shanghai(), close_at: TimeOfDay::new(jiff::civil::time(0, 10, 0, 0)) }
+    }
+}
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
 
 const fn default_listen() -> SocketAddr {
     loopback(7443)
-}
-
-fn default_time_zone() -> String {
-    "Asia/Shanghai".to_owned()
 }
 
 const fn default_valid_years() -> u8 {

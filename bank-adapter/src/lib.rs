@@ -2,11 +2,11 @@
 //!
 //! Invariant: what a payment is, only the hub knows; here there are accounts, transfers and legs.
 
-mod calendar;
 mod call;
 mod card;
 pub mod config;
 mod counter;
+pub mod credit;
 pub mod hsm;
 pub mod ledger;
 #[cfg(test)]

@@ -24,10 +24,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::calendar::{Calendar, UnknownZone};
 use crate::card::{self, CardParts, CardRules, Cards};
 use crate::config::{CardProduct, CardsConfig, Config};
 use crate::counter::CounterService;
+use crate::credit::{Calendar, DayCloser};
 use crate::hsm::{self, HsmError};
 use crate::ledger::{BankService, HubClient, Ledger, LedgerParts, ResolveOptions, Resolver};
 
@@ -58,8 +58,6 @@ pub enum RunError {
     Cards(Reason),
     #[error("`cards` takes an `hsm`")]
     CardsWithoutHsm,
-    #[error("`time_zone`")]
-    TimeZone(#[from] UnknownZone),
     #[error("the key store cannot be opened")]
     Keys(#[from] KeyFileError),
     #[error("the database cannot be used")]
@@ -104,6 +102,9 @@ pub struct Adapter {
     store: Store,
     ledger: Ledger,
     cards: Option<Cards>,
+    closer: DayCloser,
+    /// Who this bank is: what it does by itself stands under its name in the log.
+    principal: Principal,
     vital: VitalTasks,
     server_tls: ServerTls,
     client_tls: ClientTls,
@@ -133,7 +134,7 @@ impl Adapter {
         let owner = Ledger::take_ownership(&store, &bank_id, &ids).await?;
         let options =
             WriterOptions { queue: config.ledger.queue, batch: config.ledger.batch, ..WriterOptions::default() };
-        let calendar = Calendar::of(&config.time_zone)?;
+        let calendar = Calendar::new(config.credit.time_zone.clone(), config.credit.close_at);
         let rules = config.cards.as_ref().map(|cards| card_rules(cards, &bank_id)).transpose()?;
         let hsm = config.hsm.as_ref().map(|hsm| hsm::open(hsm, clock.clone(), rng.clone())).transpose()?;
         let parts = LedgerParts {
@@ -149,10 +150,11 @@ impl Adapter {
             (None, _) => None,
             (Some(_), None) => return Err(RunError::CardsWithoutHsm),
             (Some(rules), Some(hsm)) => {
-                let (ledger, clock) = (ledger.clone(), clock.clone());
+                let (ledger, clock, calendar) = (ledger.clone(), clock.clone(), calendar.clone());
                 Some(Cards::new(CardParts { ledger, hsm, keys, rng, clock, calendar, rules }))
             }
         };
+        let closer = DayCloser::new(ledger.clone(), calendar, clock.clone());
         let mut vital = VitalTasks::default();
         vital.watch("ledger", writer);
 
@@ -172,6 +174,8 @@ impl Adapter {
             store,
             ledger,
             cards,
+            closer,
+            principal,
             vital,
             server_tls,
             client_tls,
@@ -206,9 +210,10 @@ impl Adapter {
             "resolver",
             tokio::spawn(resolver(&self.config, &self.ledger, self.hub.clone(), self.clock).run(draining.clone())),
         );
+        vital.watch("closer", tokio::spawn(self.closer.clone().run(self.principal, draining.clone())));
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let operators = self.config.counter.operators.clone();
-        let counter = CounterService::new(self.ledger.clone(), self.cards.clone(), operators);
+        let counter = CounterService::new(self.ledger.clone(), self.cards.clone(), self.closer, operators);
         let bank = BankService::new(self.ledger.clone(), self.cards.clone());
         let routes = Routes::new(bank.into_server()).add_service(counter.into_server());
         if let Some(cards) = &self.cards {

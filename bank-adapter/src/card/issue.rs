@@ -110,7 +110,7 @@ impl Cards {
     }
 
     fn expiry(&self) -> Result<Expiry, Reason> {
-        let today = self.parts.calendar.day(self.parts.clock.now());
+        let today = self.parts.calendar.day_of(self.parts.clock.now());
         Expiry::after_issue(today, self.parts.rules.valid_years)
     }
 

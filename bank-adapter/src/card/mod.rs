@@ -22,8 +22,8 @@ use server_kit::rng::SharedRng;
 use server_kit::store::StoreError;
 use uuid::Uuid;
 
-use crate::calendar::Calendar;
 use crate::call::CallError;
+use crate::credit::Calendar;
 use crate::hsm::{Check, Hsm, HsmError, PanDigits, PinBlock, Side};
 use crate::ledger::Ledger;
 use crate::ledger::card_steps::{CardChange, PinOrder};

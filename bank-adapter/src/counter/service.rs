@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
+use domain::ledger::Account;
 use domain::{AccountId, CardId, LegId, Reason, Timestamp};
 use proto::counter;
 use server_kit::identity::{Principal, Role};
@@ -12,6 +13,7 @@ use tonic::{Request, Response, Status};
 use super::wire;
 use crate::call::{CallError, Calls};
 use crate::card::Cards;
+use crate::credit::{self, DayCloser};
 use crate::ledger::Ledger;
 use crate::ledger::card_steps::CardChange;
 
@@ -23,13 +25,19 @@ pub struct CounterService {
     ledger: Ledger,
     /// A bank may have none.
     cards: Option<Cards>,
+    closer: DayCloser,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
 
 impl CounterService {
-    pub(crate) fn new(ledger: Ledger, cards: Option<Cards>, operators: impl IntoIterator<Item = String>) -> Self {
-        Self { ledger, cards, operators: Arc::new(operators.into_iter().collect()) }
+    pub(crate) fn new(
+        ledger: Ledger,
+        cards: Option<Cards>,
+        closer: DayCloser,
+        operators: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self { ledger, cards, closer, operators: Arc::new(operators.into_iter().collect()) }
     }
 
     fn cards(&self) -> Result<&Cards, Reason> {
@@ -60,6 +68,15 @@ impl CounterService {
             .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
     }
 
+    /// The account, and of a credit account what was agreed on.
+    async fn told(&self, account: &Account) -> Result<counter::Account, CallError> {
+        let credit_line = match account.credit {
+            Some(line) => Some(credit::to_credit_line(line, &self.ledger.agreement(account.id).await?)),
+            None => None,
+        };
+        Ok(counter::Account { credit_line, ..wire::to_account(account) })
+    }
+
     async fn answer<T, R, F>(
         &self,
         call: &'static str,
@@ -84,8 +101,17 @@ impl counter::counter_service_server::CounterService for CounterService {
         request: Request<counter::OpenAccountRequest>,
     ) -> Result<Response<counter::OpenAccountResponse>, Status> {
         self.answer("OpenAccount", request, async |request, caller| {
-            let account = self.ledger.open_account(wire::opening(&request)?, caller).await?;
-            Ok(counter::OpenAccountResponse { account: Some(wire::to_account(&account)) })
+            let opening = wire::opening(&request)?;
+            let account = match request.kind() {
+                counter::AccountKind::Deposit => self.ledger.open_account(opening, caller).await?,
+                counter::AccountKind::Savings => self.ledger.open_savings_account(opening, caller).await?,
+                counter::AccountKind::Credit => {
+                    let (new, agreement) = credit::agreement(request.credit_line.as_ref())?;
+                    self.ledger.open_credit_account(opening, new, agreement, caller).await?
+                }
+                counter::AccountKind::Unspecified => return Err(Reason::FieldUnknown.into()),
+            };
+            Ok(counter::OpenAccountResponse { account: Some(self.told(&account).await?) })
         })
         .await
     }
@@ -96,7 +122,7 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::GetAccountResponse>, Status> {
         self.answer("GetAccount", request, async |request, _| {
             let account = self.ledger.account(AccountId::parse(&request.account_id)?).await?;
-            Ok(counter::GetAccountResponse { account: Some(wire::to_account(&account)) })
+            Ok(counter::GetAccountResponse { account: Some(self.told(&account).await?) })
         })
         .await
     }
@@ -107,7 +133,7 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::DepositCashResponse>, Status> {
         self.answer("DepositCash", request, async |request, caller| {
             let account = self.ledger.deposit_cash(wire::deposit(&request)?, caller).await?;
-            Ok(counter::DepositCashResponse { account: Some(wire::to_account(&account)) })
+            Ok(counter::DepositCashResponse { account: Some(self.told(&account).await?) })
         })
         .await
     }
@@ -118,7 +144,7 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::SetAccountFrozenResponse>, Status> {
         self.answer("SetAccountFrozen", request, async |request, caller| {
             let account = self.ledger.set_frozen(wire::freeze_order(&request)?, caller).await?;
-            Ok(counter::SetAccountFrozenResponse { account: Some(wire::to_account(&account)) })
+            Ok(counter::SetAccountFrozenResponse { account: Some(self.told(&account).await?) })
         })
         .await
     }
@@ -218,16 +244,24 @@ impl counter::counter_service_server::CounterService for CounterService {
 
     async fn close_days(
         &self,
-        _: Request<counter::CloseDaysRequest>,
+        request: Request<counter::CloseDaysRequest>,
     ) -> Result<Response<counter::CloseDaysResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("CloseDays", request, async |request, caller| {
+            let through = credit::read_day(&request.through)?.unwrap_or_else(|| self.closer.yesterday());
+            Ok(credit::to_closed(&self.closer.close(through, &caller).await?))
+        })
+        .await
     }
 
     async fn list_statements(
         &self,
-        _: Request<counter::ListStatementsRequest>,
+        request: Request<counter::ListStatementsRequest>,
     ) -> Result<Response<counter::ListStatementsResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ListStatements", request, async |request, _| {
+            let statements = self.ledger.statements(credit::list_request(&request)?).await?;
+            Ok(counter::ListStatementsResponse { statements: statements.iter().map(credit::to_statement).collect() })
+        })
+        .await
     }
 
     async fn explain_leg(

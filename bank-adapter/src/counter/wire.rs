@@ -14,7 +14,7 @@ use crate::hsm::PinBlock;
 use crate::ledger::Opening;
 
 pub(super) fn opening(request: &counter::OpenAccountRequest) -> Result<Opening, Reason> {
-    if request.kind() != counter::AccountKind::Deposit {
+    if request.credit_line.is_some() && request.kind() != counter::AccountKind::Credit {
         return Err(Reason::FieldUnknown);
     }
     Ok(Opening {

@@ -16,7 +16,6 @@ use super::card_steps::CardFiles;
 use super::recent::Recent;
 use super::sql::{self, Named};
 use super::steps::leg_step;
-use crate::calendar::Calendar;
 
 /// The log of the past, apart from the ledger's own chain.
 const CHAIN: &str = "growth/ledger";
@@ -67,7 +66,8 @@ impl Past {
     async fn write(&mut self, tx: &mut Tx, legs: &[PastLeg]) -> Result<(), StoreError> {
         self.owner.fence(tx);
         let mut recent = Recent::default();
-        let mut books = sql::load(tx, named(legs), &recent, Calendar::default().day(tx.now())).await?;
+        // Nothing of the past is decided by the day: there are no cards in it.
+        let mut books = sql::load(tx, named(legs), &recent, jiff::civil::Date::ZERO).await?;
         let mut log = Vec::with_capacity(legs.len().saturating_mul(2));
         for past in legs {
             live(&mut books, past, &mut log)?;

@@ -225,6 +225,7 @@ pub(super) async fn save(tx: &mut Tx, books: &Books, files: &CardFiles, recent: 
     tx.insert(&DEPOSITS, books.new_deposits().map(|deposit| deposit_row(deposit, now)).collect()).await?;
     card::save_cards(tx, books, &files.new).await?;
     card::save_pins(tx, &files.new_pins).await?;
+    crate::credit::save_posted(tx, books).await?;
     let accounts = opened.into_iter().chain(moved);
     let legs = made.into_iter().chain(changed);
     let cards = books.changed_cards();
@@ -239,6 +240,14 @@ pub(super) async fn save(tx: &mut Tx, books: &Books, files: &CardFiles, recent: 
 pub(super) async fn read_leg(store: &Store, id: LegId) -> Result<Option<Leg>, StoreError> {
     let row = store.fetch_one(select_legs!("WHERE leg_id = $1"), vec![id.uuid().into()]).await?;
     row.as_ref().map(leg_of).transpose()
+}
+
+/// The legs that have caused entries of credit accounts after one id, up to and with another. For a check at leisure.
+pub(crate) async fn read_legs_of_entries(store: &Store, after: Uuid, last: Uuid) -> Result<Vec<Leg>, StoreError> {
+    const SQL: &str = select_legs!(
+        "WHERE leg_id IN (SELECT source_id FROM credit_entries WHERE account_id > $1 AND account_id <= $2)"
+    );
+    store.fetch_at_leisure(SQL, vec![after.into(), last.into()]).await?.iter().map(leg_of).collect()
 }
 
 pub(super) async fn read_account(store: &Store, id: AccountId) -> Result<Option<Account>, StoreError> {

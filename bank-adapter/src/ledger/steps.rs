@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use domain::card::{Card, Proof};
 use domain::ledger::{
-    self as rules, Account, AccountKind, Available, Books, Change, CompletionOrder, Deposit, FreezeOrder, HoldOrder,
-    Leg, LegState, OpeningOrder, RefundOrder, VoidOrder,
+    self as rules, Account, AccountKind, Agreement, Available, Books, Change, CompletionOrder, Deposit, FreezeOrder,
+    HoldOrder, Leg, LegState, OpeningOrder, RefundOrder, VoidOrder,
 };
 use domain::{AccountId, CardId, LegId, Reason, Timestamp};
 use server_kit::audit::{Chain, Entry};
@@ -19,8 +19,8 @@ use tokio::sync::Mutex;
 use super::card_steps::{self, CardChange, CardFiles, IssueOrder, PinOrder};
 use super::recent::Recent;
 use super::sql::{self, Named};
-use crate::calendar::Calendar;
 use crate::card::sql as card;
+use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
@@ -34,11 +34,14 @@ pub(super) enum Step {
     Inquire(CardId, Proof),
     /// What is done at the counter, and who does it.
     Open(OpeningOrder, Principal),
+    OpenCredit(OpeningOrder, Agreement, Principal),
     Deposit(Deposit, Principal),
     Freeze(FreezeOrder, Principal),
     Issue(Box<IssueOrder>, Principal),
     Change(CardId, CardChange, Principal),
     SetPin(PinOrder, Principal),
+    /// The end of days of credit accounts, and who has it done.
+    CloseDays(CloseOrder, Principal),
 }
 
 /// What came of posting one leg.
@@ -62,21 +65,23 @@ pub(super) enum Outcome {
     Card(Result<Card, Reason>, Timestamp),
     /// With the card's number as a receipt may show it.
     Balance(Result<(Available, String), Reason>),
+    Closed(Result<Closed, Reason>),
 }
 
 /// The steps of one bank's ledger, run by its only owner.
 #[derive(Debug)]
 pub(super) struct LedgerSteps {
     owner: Arc<Owner>,
-    calendar: Calendar,
-    /// Only the writer's thread uses these two, so that nobody ever waits for their locks.
+    /// Only the writer's thread uses these, so that nobody ever waits for their locks.
     chain: Mutex<Chain>,
     recent: Mutex<Recent>,
+    today: Mutex<Today>,
 }
 
 impl LedgerSteps {
-    pub(super) fn new(owner: Arc<Owner>, calendar: Calendar, chain: Chain) -> Self {
-        Self { owner, calendar, chain: Mutex::new(chain), recent: Mutex::default() }
+    pub(super) fn new(owner: Arc<Owner>, chain: Chain, calendar: Calendar) -> Self {
+        let today = Mutex::new(Today::new(calendar));
+        Self { owner, chain: Mutex::new(chain), recent: Mutex::default(), today }
     }
 }
 
@@ -89,21 +94,27 @@ impl StepSet for LedgerSteps {
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.fence(tx);
         let mut recent = self.recent.lock().await;
-        let now = tx.now();
-        let mut books = sql::load(tx, named(steps), &recent, self.calendar.day(now)).await?;
+        let mut named = named(steps);
+        let (mut credit, positions) = CreditBooks::load(tx, credit_accounts(steps), &mut named.accounts).await?;
+        let today = self.today.lock().await.of(tx).await?;
+        let mut books = sql::load(tx, named, &recent, today).await?;
+        books.load_credit(positions, []);
         let mut files = CardFiles { pins: card::load_pins(tx, pins_of(steps)).await?, ..CardFiles::default() };
+        let now = tx.now();
         let mut log = Vec::new();
-        let outcomes = steps.iter().map(|step| decide(&mut books, &mut files, step, now, &mut log)).collect();
+        let decide = |step| decide(&mut books, &mut files, &mut credit, step, now, &mut log);
+        let outcomes = steps.iter().map(decide).collect();
         if !log.is_empty() {
             sql::save(tx, &books, &files, &mut recent).await?;
+            credit.save(tx, &books).await?;
             self.chain.lock().await.append(tx, log).await?;
         }
-        pass(steps, ["D3.before", "D5.before"]);
+        pass(steps, ["D3.before", "D5.before", "day.before"]);
         Ok(outcomes)
     }
 
     fn committed(&self, steps: &[Step], outcomes: &[Outcome]) {
-        pass(steps, ["D3.after", "D5.after"]);
+        pass(steps, ["D3.after", "D5.after", "day.after"]);
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
         }
@@ -139,14 +150,31 @@ impl StepSet for LedgerSteps {
     }
 }
 
-/// Passes the fault points of the durable points that are in this set (DESIGN §2): D3 for holds, D5 for posts.
-fn pass(steps: &[Step], [hold, post]: [&str; 2]) {
+/// Passes the fault points of the durable points that are in this set (DESIGN §2): D3 for holds, D5 for posts, and one for
+/// days that are closed.
+fn pass(steps: &[Step], [hold, post, day]: [&str; 3]) {
     if steps.iter().any(|step| matches!(step, Step::Hold(_))) {
         fault::point(hold);
     }
     if steps.iter().any(|step| matches!(step, Step::Post(_))) {
         fault::point(post);
     }
+    if steps.iter().any(|step| matches!(step, Step::CloseDays(..))) {
+        fault::point(day);
+    }
+}
+
+/// The credit accounts that are opened, or of which days are closed.
+fn credit_accounts(steps: &[Step]) -> BTreeSet<AccountId> {
+    let mut ids = BTreeSet::new();
+    for step in steps {
+        match step {
+            Step::OpenCredit(order, ..) => ids.extend([order.account_id]),
+            Step::CloseDays(order, _) => ids.extend(order.accounts.iter().copied()),
+            _ => {}
+        }
+    }
+    ids
 }
 
 fn named(steps: &[Step]) -> Named {
@@ -180,6 +208,12 @@ fn named(steps: &[Step]) -> Named {
             Step::Open(order, _) => {
                 named.accounts.insert(order.account_id);
             }
+            Step::OpenCredit(order, agreement, _) => {
+                named.accounts.insert(order.account_id);
+                named.accounts.extend(agreement.repay_from);
+            }
+            // Its accounts are known when the agreements are loaded.
+            Step::CloseDays(..) => {}
             Step::Deposit(order, _) => {
                 named.deposits.insert(order.id);
                 named.accounts.insert(order.account_id);
@@ -203,7 +237,14 @@ fn pins_of(steps: &[Step]) -> BTreeSet<CardId> {
 }
 
 /// Decides one step, makes it part of the books, and adds what happened to the log.
-fn decide(books: &mut Books, files: &mut CardFiles, step: &Step, now: Timestamp, log: &mut Vec<Entry>) -> Outcome {
+fn decide(
+    books: &mut Books,
+    files: &mut CardFiles,
+    credit: &mut CreditBooks,
+    step: &Step,
+    now: Timestamp,
+    log: &mut Vec<Entry>,
+) -> Outcome {
     match step {
         Step::Hold(orders) => {
             Outcome::Held(orders.iter().map(|order| leg_step(books, rules::hold(books, order, now), log)).collect())
@@ -218,10 +259,14 @@ fn decide(books: &mut Books, files: &mut CardFiles, step: &Step, now: Timestamp,
         Step::SetPin(order, by) => Outcome::Card(card_steps::set_pin(books, files, order, by, log), now),
         Step::Open(order, by) => {
             Outcome::Account(account_step(books, rules::open_account(books, order, now), log, |it| {
-                let what = format!("account={} currency={}", it.masked(), it.currency);
-                counter_entry("account.opened", it.id, &what, by)
+                opened_entry(it, by)
             }))
         }
+        Step::OpenCredit(order, agreement, by) => {
+            let decided = credit.open(books, order, agreement, now);
+            Outcome::Account(account_step(books, decided, log, |it| opened_entry(it, by)))
+        }
+        Step::CloseDays(order, by) => Outcome::Closed(credit.close(books, order, by, now, log)),
         Step::Deposit(order, by) => {
             Outcome::Account(account_step(books, rules::deposit_cash(books, *order, now), log, |it| {
                 let (minor, currency) = (order.amount.minor, order.amount.currency);
@@ -292,6 +337,11 @@ fn leg_entry(leg: &Leg) -> Entry {
     Entry { kind, subject: leg.id.uuid(), content }
 }
 
+fn opened_entry(account: &Account, by: &Principal) -> Entry {
+    let what = format!("account={} currency={}", account.masked(), account.currency);
+    counter_entry("account.opened", account.id, &what, by)
+}
+
 fn counter_entry(kind: &'static str, account: AccountId, what: &str, by: &Principal) -> Entry {
     Entry { kind, subject: account.uuid(), content: signed(what, by) }
 }
@@ -307,7 +357,8 @@ fn count(step: &Step, outcome: &Outcome) {
         Step::Post(_) => "post",
         Step::Void(_) => "void",
         Step::Refund(_) => "refund",
-        Step::Open(..) => "open",
+        Step::Open(..) | Step::OpenCredit(..) => "open",
+        Step::CloseDays(..) => "close_days",
         Step::Deposit(..) => "deposit",
         Step::Freeze(..) => "freeze",
         Step::Complete(_) => "complete",
@@ -324,8 +375,8 @@ fn count(step: &Step, outcome: &Outcome) {
                 counted(name, result.refusal.map_or("POSTED", Reason::code));
             }
         }
-        Outcome::Account(Ok(_)) => counted(name, "OK"),
-        Outcome::Account(Err(reason)) => counted(name, reason.code()),
+        Outcome::Account(Ok(_)) | Outcome::Closed(Ok(_)) => counted(name, "OK"),
+        Outcome::Account(Err(reason)) | Outcome::Closed(Err(reason)) => counted(name, reason.code()),
         Outcome::Card(card, _) => counted(name, card.as_ref().err().map_or("OK", |reason| reason.code())),
         Outcome::Balance(balance) => counted(name, balance.as_ref().err().map_or("OK", |reason| reason.code())),
     }

@@ -13,6 +13,7 @@
 //! to get the same answer for ever.
 
 mod account;
+mod agreement;
 mod booking;
 mod books;
 mod counter;
@@ -24,6 +25,7 @@ mod properties;
 mod transfer;
 
 pub use account::{Account, AccountKind, AccountStatus, CreditLine, Totals, is_balanced, trial_balance};
+pub use agreement::{Agreement, open_credit_account};
 pub use booking::{Booking, BookingId, Cause, DayOrder, close_day, credit_entry};
 pub use books::{Books, Change, Decided};
 pub use counter::{

@@ -16,14 +16,13 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::super::{CardParts, CardRules, Cards, Face, Issuing, Presented, pin_block};
-use crate::calendar::Calendar;
 use crate::call::CallError;
 use crate::hsm::{
     self, Algorithm, ClearKey, Hsm, HsmConfig, KeyName, PanDigits, PinBlockFormat, PinPad, SealedFileConfig,
 };
 use crate::ledger::LedgerError;
 use crate::ledger::card_steps::CardChange;
-use crate::ledger::conformance::bank::{Bank, bank_id, cny, teller};
+use crate::ledger::conformance::bank::{Bank, bank_id, calendar, cny, teller};
 
 pub(super) const COMBINED: &str = "62284800";
 pub(super) const DEBIT_ONLY: &str = "62284801";
@@ -91,7 +90,7 @@ impl Trial {
             keys: bank.keys.clone(),
             rng: SystemRng::shared(),
             clock: SystemClock::shared(),
-            calendar: Calendar::default(),
+            calendar: calendar(),
             rules: CardRules { ranges, valid_years: 5, without_pin_minor: 100 },
         });
         Self { bank, cards, hsm, pad, _folder: folder }

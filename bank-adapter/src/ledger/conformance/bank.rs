@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use domain::card::Proof;
+use domain::credit::Terms;
 use domain::ledger::{
-    self as rules, Account, Charge, Deposit, DepositId, FreezeOrder, GiveBack, HoldOrder, Leg, LegOrder, LegState,
-    NewAccount, OpeningOrder, RefundOrder, VoidOrder,
+    Account, Agreement, Charge, Deposit, DepositId, FreezeOrder, GiveBack, HoldOrder, Leg, LegOrder, LegState,
+    NewAccount, RefundOrder, VoidOrder,
 };
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
@@ -18,10 +19,7 @@ use server_kit::store::testing::TestDatabase;
 use server_kit::store::{Owner, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
-use crate::calendar::Calendar;
-use crate::ledger::card_steps::CardFiles;
-use crate::ledger::recent::Recent;
-use crate::ledger::sql::{self, Named};
+use crate::credit::{Calendar, ZoneName};
 use crate::ledger::{Ledger, LedgerError, LedgerParts, Opening};
 
 /// A bank whose ledger is open.
@@ -42,6 +40,10 @@ pub(crate) fn bank_id() -> BankId {
 /// Who serves the bank's counter.
 pub(crate) fn teller() -> Principal {
     Principal::member("trial.example", Role::Operator, "teller").unwrap()
+}
+
+pub(crate) fn calendar() -> Calendar {
+    Calendar::new(ZoneName::shanghai(), "00:10".parse().unwrap())
 }
 
 pub(crate) fn id_maker() -> IdMaker {
@@ -67,7 +69,7 @@ impl Bank {
             owner,
             keys: keys.clone(),
             rng: SystemRng::shared(),
-            calendar: Calendar::default(),
+            calendar: calendar(),
         };
         let (ledger, writer) = Ledger::start(parts, WriterOptions::default());
         Self { ledger, store, keys, ids, database, writer }
@@ -110,25 +112,14 @@ impl Bank {
         account_id
     }
 
-    /// A credit account with nothing owed, put in beside the writer.
+    /// A credit account with these limits and the usual terms.
     pub(crate) async fn credit_account(&self, limit_minor: i64, cash_limit_minor: i64) -> AccountId {
         let account_id = AccountId::from_uuid(self.ids.uuid().unwrap());
-        let order = OpeningOrder {
-            account_id,
-            new: NewAccount::Credit { limit_minor, cash_limit_minor },
-            currency: Currency::CNY,
-            holder: Line::parse("王小明").unwrap(),
-            payment_limit_minor: 0,
-            number: account_id.uuid().simple().to_string().into_boxed_str(),
-        };
-        let mut tx = self.store.begin().await.unwrap();
-        let (now, mut recent) = (tx.now(), Recent::default());
-        let today = Calendar::default().day(now);
-        let mut books = sql::load(&mut tx, Named::default(), &recent, today).await.unwrap();
-        let opened = rules::open_account(&books, &order, now).unwrap();
-        books.apply(opened.change);
-        sql::save(&mut tx, &books, &CardFiles::default(), &mut recent).await.unwrap();
-        tx.commit().await.unwrap();
+        let holder = Line::parse("王小明").unwrap();
+        let opening = Opening { account_id, currency: Currency::CNY, holder, payment_limit_minor: 0 };
+        let new = NewAccount::Credit { limit_minor, cash_limit_minor };
+        let agreement = Agreement { terms: Terms::usual(5), repay_from: None };
+        self.ledger.open_credit_account(opening, new, agreement, teller()).await.unwrap();
         account_id
     }
 

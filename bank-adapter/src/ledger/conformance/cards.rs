@@ -9,7 +9,7 @@ use domain::ledger::{
 use domain::text::Line;
 use domain::{AccountId, CardId, Currency, LegId, PaymentId, Reason};
 
-use super::bank::{Bank, cny, hold_order, refund_order};
+use super::bank::{Bank, calendar, cny, hold_order, refund_order};
 use crate::ledger::card_steps::CardFiles;
 use crate::ledger::recent::Recent;
 use crate::ledger::sql::{self, Named};
@@ -21,7 +21,7 @@ fn done<T>(books: &mut Books, decide: impl FnOnce(&Books) -> Result<Decided<T>, 
     decided.answer
 }
 
-/// A credit account of 1,000, 300 of it as cash, and a savings account.
+/// Opens an account.
 fn open(bank: &Bank, books: &mut Books, new: NewAccount) -> Account {
     let account_id = AccountId::from_uuid(bank.ids.uuid().unwrap());
     let holder = Line::parse("王小明").unwrap();
@@ -32,15 +32,16 @@ fn open(bank: &Bank, books: &mut Books, new: NewAccount) -> Account {
 
 pub(super) async fn c6_legs_of_cards_and_the_limits_of_credit_accounts_are_read_back_as_they_were(bank: Bank) {
     let debit = bank.account_with(500).await;
+    let credit = bank.credit_account(1_000, 300).await;
     let mut tx = bank.store.begin().await.unwrap();
     let (now, mut recent) = (tx.now(), Recent::default());
-    let named = Named { accounts: [debit].into(), ..Named::default() };
-    let mut books = sql::load(&mut tx, named, &recent, day()).await.unwrap();
-    let credit = open(&bank, &mut books, NewAccount::Credit { limit_minor: 1_000, cash_limit_minor: 300 }).id;
+    let named = Named { accounts: [debit, credit].into(), ..Named::default() };
+    let today = calendar().day_of(now);
+    let mut books = sql::load(&mut tx, named, &recent, today).await.unwrap();
     let savings = open(&bank, &mut books, NewAccount::Savings).id;
     let card_id = CardId::from_uuid(bank.ids.uuid().unwrap());
     let card = Card::issue(card_id, Expiry::parse_yymm("9912").unwrap(), Sides::Both { debit, credit }, "6228".into());
-    books.load_cards([card.activate(day()).unwrap()], day());
+    books.load_cards([card.activate(today).unwrap()], today);
 
     let LegOrder::Charge(Charge { merchant, .. }) = hold_order(bank.leg_id(), debit, 1).order else { unreachable!() };
     let ids = |id: LegId| (id, PaymentId::from_uuid(id.uuid()));
@@ -87,9 +88,4 @@ pub(super) async fn c6_legs_of_cards_and_the_limits_of_credit_accounts_are_read_
     assert_eq!((line.cash_owed_minor, line.cash_held_minor), (200, 0));
     assert_eq!(bank.available(savings).await, 100);
     bank.end().await;
-}
-
-/// A day of the bank's time zone.
-fn day() -> jiff::civil::Date {
-    jiff::civil::date(2026, 1, 1)
 }

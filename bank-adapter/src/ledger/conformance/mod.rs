@@ -4,6 +4,7 @@
 
 pub(crate) mod bank;
 mod cards;
+mod credit;
 mod filling;
 #[cfg(feature = "fault-points")]
 mod killed;
