@@ -218,6 +218,7 @@ impl Adapter {
         let routes = Routes::new(bank.into_server()).add_service(counter.into_server());
         if let Some(cards) = &self.cards {
             tokio::spawn(card::register_ranges(self.hub.clone(), cards.ranges(), draining.clone()));
+            tokio::spawn(cards.clone().reload_on_hangup(draining.clone()));
         }
         let server = GrpcServer::new(self.listener, self.server_tls, routes, draining);
         let server = server.with_limits(self.config.limits.clone()).with_refusals(proto::unread);

@@ -8,6 +8,7 @@ use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 use crate::doctor::command::DoctorArgs;
 use crate::effective::ConfigCommand;
+use crate::hsm::command::HsmArgs;
 use crate::init::command::InitArgs;
 use crate::operator::command::{
     AccountCommand, BankCommand, MerchantCommand, OperatorArgs, OverviewArgs, PaymentCommand, PersonCommand,
@@ -55,6 +56,8 @@ pub enum Command {
     Hub(ServeArgs),
     /// Run a bank's adapter, which owns the bank's ledger.
     Adapter(ServeArgs),
+    /// Work on the key store of a bank's cards: make, take in, rotate and retire keys.
+    Hsm(HsmArgs),
     /// Look at configurations.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -9,7 +9,7 @@ use crate::args::{Cli, Command};
 use crate::effective::{self, ConfigCommand};
 use crate::error::CliError;
 use crate::output::Output;
-use crate::{bench, demo, dev, doctor, init, operator, phone, serve, terminal};
+use crate::{bench, demo, dev, doctor, hsm, init, operator, phone, serve, terminal};
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -56,6 +56,7 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Dev(args) => dev::run(&args, out).await,
         Command::Bench(args) => bench::command::run(&args, out).await,
         Command::Init(args) => init::command::run(&args, out),
+        Command::Hsm(args) => hsm::command::run(&args, out),
         Command::Config(ConfigCommand::Check(args)) => effective::check(&args, out),
         Command::Doctor(args) => doctor::command::run(&args, out).await,
         Command::Terminal(args) => terminal::command::run(&args, out).await,

@@ -11,6 +11,7 @@ pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::sync::Arc;
 
 use domain::card::{BinRange, BinTable, Card, CvvKey, Pan, PinCheck};
@@ -19,7 +20,9 @@ use server_kit::clock::SharedClock;
 use server_kit::identity::Principal;
 use server_kit::keystore::{KeyError, KeyName, SharedKeyStore};
 use server_kit::rng::SharedRng;
+use server_kit::shutdown;
 use server_kit::store::StoreError;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::call::CallError;
@@ -135,6 +138,18 @@ impl Cards {
         let digits = zeroize::Zeroizing::new(digits.map_err(unusable)?);
         let text = std::str::from_utf8(&digits).map_err(|_| Reason::Fault)?;
         Ok(Pan::parse(text).map_err(|_| Reason::Fault)?)
+    }
+
+    /// Sees keys that somebody else has put into the store, whenever the process is told to by SIGHUP, until `stop`.
+    pub(crate) async fn reload_on_hangup(self, stop: CancellationToken) -> io::Result<()> {
+        let mut requests = shutdown::reload_requests()?;
+        while let Some(Some(())) = stop.run_until_cancelled(requests.recv()).await {
+            match self.ask(|hsm| hsm.reload()).await {
+                Ok(()) => tracing::info!("the key store for cards was read again"),
+                Err(error) => tracing::error!(?error, "the key store for cards could not be read again"),
+            }
+        }
+        Ok(())
     }
 
     /// Asks the key store from a thread that may wait for it.

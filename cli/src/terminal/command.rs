@@ -170,11 +170,11 @@ pub async fn run(args: &TerminalArgs, out: &Output) -> Result<(), CliError> {
 
 /// What is owed goes out before anything new; but nothing new waits for a hub that is away.
 async fn flush_first(terminal: &Terminal, out: &Output) -> Result<(), CliError> {
-    let owed: Vec<_> = terminal.open_payments().into_iter().filter(|(_, open)| open.reversal_owed).collect();
+    let owed: Vec<_> = terminal.open_payments().into_iter().filter(|(_, open)| open.is_owed()).collect();
     if owed.is_empty() {
         return Ok(());
     }
-    out.note(&format!("{} owed reversals are being sent first", owed.len()));
+    out.note(&format!("{} owed reversals and completions are being sent first", owed.len()));
     let flushed = terminal.flush().await?;
     if !flushed.left.is_empty() {
         out.note(&format!("{} are still owed; `bankhub terminal flush` sends them", flushed.left.len()));
