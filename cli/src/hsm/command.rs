@@ -1,13 +1,11 @@
 //! `bankhub hsm`.
 
-use std::io::{self, BufRead as _};
 use std::path::PathBuf;
 
 use bank_adapter::hsm::{Algorithm, ClearKey, Hsm, Kcv, KeyInfo, KeyName, KeyState, WrappedKey, WrappedPart};
 use clap::{Args, Subcommand};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use crate::error::CliError;
 use crate::output::Output;
@@ -88,18 +86,15 @@ pub fn run(args: &HsmArgs, out: &Output) -> Result<(), CliError> {
     Ok(())
 }
 
-fn line() -> Result<Zeroizing<String>, CliError> {
-    let mut line = Zeroizing::new(String::new());
-    let read = io::stdin().lock().read_line(&mut line);
-    read.map_err(|source| CliError::System { what: "standard input".to_owned(), source })?;
-    Ok(line)
+fn line() -> Result<SecretString, CliError> {
+    typed::secret_from_stdin().map_err(|source| CliError::System { what: "standard input".to_owned(), source })
 }
 
 fn components() -> Result<Vec<ClearKey>, CliError> {
     let mut components = Vec::new();
     loop {
         let typed = line()?;
-        let digits = typed.trim();
+        let digits = typed.expose_secret().trim();
         if digits.is_empty() {
             return Ok(components);
         }
@@ -112,7 +107,7 @@ fn import(hsm: &dyn Hsm, name: &KeyName, under: &KeyName) -> Result<KeyInfo, Cli
     const FORM: &str = "a wrapped key is ALGORITHM BYTES CHECK, and BYTES CHECK of its left half where that is used";
     let wrong = || CliError::Usage(FORM.to_owned());
     let typed = line()?;
-    let mut words = typed.split_whitespace();
+    let mut words = typed.expose_secret().split_whitespace();
     let algorithm = match words.next() {
         Some("3des") => Algorithm::TripleDes,
         Some("aes128") => Algorithm::Aes128,
