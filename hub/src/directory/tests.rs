@@ -1,5 +1,6 @@
 //! The directory as operators and the payment path see it, on both engines.
 
+mod bins;
 mod refusals;
 
 use std::sync::Arc;

@@ -40,8 +40,8 @@ impl TerminalApi {
         // In a task of its own, which a caller that hangs up does not end between the two.
         let task = tokio::spawn(async move { desk.pay_with_card(Box::new(new), card).await });
         let done = task.await.map_err(|_| status(Reason::Fault))?;
-        let payment = done.map_err(|error| store_status(&error))?.map_err(status)?;
-        if payment.refusal == Some(Reason::CardNotVerified) {
+        let (payment, asked) = done.map_err(|error| store_status(&error))?.map_err(status)?;
+        if asked && payment.refusal == Some(Reason::CardNotVerified) {
             self.tries.refused(&terminal.id, self.desk.clock().now());
         }
         Ok(payment)

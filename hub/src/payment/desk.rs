@@ -212,23 +212,23 @@ impl Desk {
     }
 
     /// Takes a payment with a card in, and carries it through its bank; so, too, when the terminal sends it again while its bank
-    /// has not answered.
+    /// has not answered. Says whether this call has asked the bank.
     pub(super) async fn pay_with_card(
         &self,
         new: Box<NewCardPayment>,
         card: Arc<PresentedCard>,
-    ) -> Result<Result<Payment, Reason>, StoreError> {
+    ) -> Result<Result<(Payment, bool), Reason>, StoreError> {
         let outcome = self.write(Step::CreateCard(new)).await?;
         let payment = match outcome.payment {
             Ok(payment) if outcome.to_hold => payment,
-            other => return Ok(other),
+            other => return Ok(other.map(|payment| (payment, false))),
         };
         let (id, desk) = (payment.id, self.clone());
         let held = async move {
             let _busy = Busy::take(&desk.inner, id)?;
             carried(desk.hold(payment, Some(card)).await)
         };
-        self.wait_for(id, held).await.map(Ok)
+        self.wait_for(id, held).await.map(|payment| Ok((payment, true)))
     }
 
     /// Charges what was really used of a pre-authorisation, and has its bank told. The answer does not wait for the bank.

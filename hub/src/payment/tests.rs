@@ -1,6 +1,7 @@
 //! The durable steps on both engines, without banks or the wire.
 
 mod cards;
+mod killed;
 mod shop;
 
 use std::sync::Arc;

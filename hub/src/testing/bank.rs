@@ -26,6 +26,8 @@ pub(crate) enum Play {
     Impossible(Reason),
     /// It does what it is asked, and its answer is lost.
     LoseAnswer,
+    /// It does what it is asked.
+    Well,
     /// The call never reaches it.
     LoseCall,
 }
@@ -61,6 +63,11 @@ impl PlayedBank {
     /// What it does with the next holds, posts, voids and completions, in turn.
     pub(crate) fn play(&self, plays: &[Play]) {
         self.vault().plays = plays.iter().copied().collect();
+    }
+
+    /// The next hold is well, and what was to be played comes after it.
+    pub(crate) fn play_next_hold_well(&self) {
+        self.vault().plays.push_front(Play::Well);
     }
 
     /// The holds that it was sent.
@@ -150,7 +157,7 @@ impl BankService for PlayedBank {
                 Some(Play::LoseCall) => return Err(lost()),
                 Some(Play::Impossible(reason)) => refusal = Some(proto::refusal(reason)),
                 Some(Play::Refuse(reason)) => leg = Some(vault.hold(&hold, pb::LegState::Refused, Some(reason))),
-                Some(Play::LoseAnswer) | None => leg = Some(vault.hold(&hold, pb::LegState::Held, None)),
+                Some(Play::LoseAnswer | Play::Well) | None => leg = Some(vault.hold(&hold, pb::LegState::Held, None)),
             }
             let leg_id = hold.leg_id.clone();
             vault.holds.push(hold);
@@ -248,7 +255,7 @@ impl BankService for PlayedBank {
         match vault.plays.pop_front() {
             Some(Play::Refuse(reason) | Play::Impossible(reason)) => Err(proto::status(reason)),
             Some(Play::LoseAnswer | Play::LoseCall) => Err(lost()),
-            None => Ok(Response::new(pb::InquireBalanceResponse {
+            Some(Play::Well) | None => Ok(Response::new(pb::InquireBalanceResponse {
                 debit_available: Some(proto::common::Money { currency_code: "CNY".to_owned(), minor_units: 5000 }),
                 ..pb::InquireBalanceResponse::default()
             })),

@@ -4,20 +4,23 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::feed::Event;
 use domain::payment::{Payment, Policy, State};
-use domain::{PaymentId, Reason, Timestamp};
+use domain::{PaymentId, PersonId, PhoneNumber, Reason};
+use futures_util::StreamExt as _;
 use proto::federation::federation_service_server::FederationService as _;
 use proto::operator::operator_service_server::OperatorService as _;
 use proto::terminal::terminal_service_server::TerminalService as _;
 use proto::{common, federation, operator, terminal as pb};
 use server_kit::audit;
 use server_kit::identity::Role;
-use server_kit::store::{Owner, WriterOptions};
+use server_kit::keystore::KeyName;
+use server_kit::store::{Owner, Row, WriterOptions};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::bank::{Banks, LinkOptions};
-use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
+use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sql, sweep};
 use crate::testing::bank::{CARD_ID, PlayedBank};
@@ -28,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) const PAN: &str = "6228480000000015";
 pub(super) const TRACK: &str = "6228480000000015=2703201100000179";
 pub(super) const CVV: &str = "017";
+const PASSWORD: &str = "246810";
 pub(super) const PIN_BLOCK: &[u8] = b"PINBLOCK";
 
 /// One replica of the hub, with everything in it that payments need.
@@ -38,6 +42,7 @@ pub(super) struct Shop {
     pub(super) terminal: TerminalApi,
     pub(super) federation: FederationApi,
     pub(super) operator: OperatorApi,
+    feed: Feed,
     draining: CancellationToken,
 }
 
@@ -67,11 +72,12 @@ impl Shop {
             replica: mark,
             draining: draining.clone(),
         };
+        let feed = Feed::new(parts, FeedOptions::default());
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
             banks: banks.clone(),
-            feed: Feed::new(parts, FeedOptions::default()),
+            feed: feed.clone(),
             keys: hub.keys.clone(),
             rng: hub.rng.clone(),
             ids: hub.ids.clone(),
@@ -97,6 +103,7 @@ impl Shop {
             federation: FederationApi::new(desk.clone()),
             operator: OperatorApi::new(directory, Arc::new(banks)),
             desk,
+            feed,
             draining,
         }
     }
@@ -158,17 +165,28 @@ impl Shop {
         answer.map(|answer| answer.into_inner().ranges)
     }
 
-    /// Somebody who holds the card.
+    /// Somebody who holds the card, which pays for the phone number, too.
     pub(super) async fn holder(&self) -> String {
+        let person_id = self.person("+8613800138000").await;
+        let masked = self.bind_card(&person_id, CARD_ID).await.unwrap();
+        assert_eq!(masked, "622848******0015");
+        person_id
+    }
+
+    pub(super) async fn person(&self, phone: &str) -> String {
         let person_id = self.hub.id().to_string();
         let request = operator::RegisterPersonRequest {
             person_id: person_id.clone(),
-            phone_number: "+8613800138000".to_owned(),
+            phone_number: phone.to_owned(),
             name: "王小明".to_owned(),
         };
         self.operator.register_person(from_member(Role::Operator, "anna", request)).await.unwrap();
-        let masked = self.bind_card(&person_id, CARD_ID).await.unwrap();
-        assert_eq!(masked, "622848******0015");
+        let person = PersonId::parse(&person_id).unwrap();
+        let mac = password_mac(self.hub.keys.as_ref(), &person, PASSWORD).unwrap();
+        let mut tx = self.hub.store.begin().await.unwrap();
+        let sql = "UPDATE persons SET password_mac = $1, version = version + 1 WHERE person_id = $2";
+        tx.execute(sql, vec![mac.to_vec().into(), person.uuid().into()]).await.unwrap();
+        tx.commit().await.unwrap();
         person_id
     }
 
@@ -210,6 +228,39 @@ impl Shop {
 
     pub(super) async fn pay(&self, nature: common::Nature, minor: i64) -> pb::Payment {
         self.ask(&self.request(nature, minor)).await.unwrap()
+    }
+
+    /// Pays by phone number, with the code that the payer's phone gets.
+    pub(super) async fn pay_by_phone(&self, phone: &PhoneNumber, minor: i64) -> pb::Payment {
+        let payment_id = self.hub.id().to_string();
+        let payer = pb::create_payment_request::Payer::PhoneNumber(phone.as_e164().to_owned());
+        let request = pb::CreatePaymentRequest {
+            payment_id: payment_id.clone(),
+            payer: Some(payer),
+            amount: Some(cny(minor)),
+            ..pb::CreatePaymentRequest::default()
+        };
+        self.terminal.create_payment(from_member(Role::Terminal, "till-1", request)).await.unwrap();
+        let sealed = self.hub.store.fetch_one("SELECT sealed_code FROM events", Vec::new()).await.unwrap().unwrap();
+        let bound = PaymentId::parse(&payment_id).unwrap().uuid();
+        let code = self.hub.keys.open(KeyName::SealedPayload, bound.as_bytes(), &sealed.bytes(0).unwrap()).unwrap();
+        let request = pb::AuthorizePaymentRequest {
+            payment_id,
+            attempt_id: self.hub.id().to_string(),
+            code: String::from_utf8(code).unwrap(),
+            transaction_password: PASSWORD.to_owned(),
+        };
+        let answer = self.terminal.authorize_payment(from_member(Role::Terminal, "till-1", request)).await;
+        answer.unwrap().into_inner().payment.unwrap()
+    }
+
+    pub(super) async fn inquire(
+        &self,
+        card: Option<common::PresentedCard>,
+    ) -> Result<pb::InquireBalanceResponse, Status> {
+        let request = pb::InquireBalanceRequest { card };
+        let answer = self.terminal.inquire_balance(from_member(Role::Terminal, "till-1", request)).await;
+        answer.map(tonic::Response::into_inner)
     }
 
     pub(super) async fn complete(&self, payment_id: &str, minor: i64) -> Result<pb::Payment, Status> {
@@ -263,17 +314,81 @@ impl Shop {
     pub(super) async fn told(&self, person_id: &str) -> Vec<String> {
         let sql = "SELECT sequence, kind FROM events WHERE person_id = $1 \
                    UNION ALL SELECT sequence, 'CHARGE' FROM purchases WHERE person_id = $1 ORDER BY sequence";
-        let person = domain::PersonId::parse(person_id).unwrap();
+        let person = PersonId::parse(person_id).unwrap();
         let rows = self.hub.store.fetch(sql, vec![person.uuid().into()]).await.unwrap();
         rows.iter().map(|row| row.text(1).unwrap()).collect()
+    }
+
+    /// The first events of a person's feed, as a phone reads them that comes late.
+    pub(super) async fn feed(&self, person_id: &str, events: usize) -> Vec<Arc<Event>> {
+        let mut watch = self.feed.watch(PersonId::parse(person_id).unwrap(), 0).unwrap();
+        let mut found = Vec::new();
+        while found.len() < events {
+            found.push(watch.next().await.unwrap().unwrap());
+        }
+        found
     }
 
     pub(super) async fn count(&self, sql: &'static str) -> i64 {
         self.hub.store.fetch_one(sql, Vec::new()).await.unwrap().unwrap().int(0).unwrap()
     }
 
-    pub(super) fn now(&self) -> Timestamp {
-        self.hub.clock().now()
+    /// Every text and every row of bytes that is stored, by table.
+    pub(super) async fn everything_stored(&self) -> Vec<(&'static str, Vec<String>)> {
+        let mut found = Vec::new();
+        for (table, columns, sql) in [
+            ("payments", 7, "SELECT terminal_id, merchant, items, reference, masked, state, kind FROM payments"),
+            ("events", 1, "SELECT kind FROM events"),
+            ("purchases", 3, "SELECT account_masked, merchant, items FROM purchases"),
+            ("audit_log", 1, "SELECT entries FROM audit_log"),
+            ("bindings", 2, "SELECT masked, instrument FROM bindings"),
+        ] {
+            let rows = self.hub.store.fetch(sql, Vec::new()).await.unwrap();
+            let texts = |row: &Row| (0..columns).map(|column| row.text(column).unwrap()).collect::<Vec<_>>();
+            found.push((table, rows.iter().flat_map(texts).collect()));
+        }
+        found
+    }
+
+    /// Lets the time pass in which a payment has to be decided or completed.
+    pub(super) async fn age(&self, id: &str) {
+        let mut tx = self.hub.store.begin().await.unwrap();
+        let sql = "UPDATE payments SET decide_before = created_at, due_at = created_at, version = version + 1 \
+                   WHERE payment_id = $1";
+        let id = PaymentId::parse(id).unwrap();
+        assert_eq!(tx.execute(sql, vec![id.uuid().into()]).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+    }
+
+    /// What the bank is told when it asks about the leg of a payment.
+    pub(super) async fn verdict(&self, id: &str) -> federation::LegVerdict {
+        let leg_id = self.stored(id).await.charge.unwrap().leg_id.unwrap().to_string();
+        let request = federation::ResolveLegRequest { leg_id, payment_id: id.to_owned() };
+        let answer = self.federation.resolve_leg(from_member(Role::Bank, "bank-a", request)).await;
+        answer.unwrap().into_inner().verdict()
+    }
+
+    pub(super) async fn oldest_unsettled_seconds(&self) -> i64 {
+        let request = from_member(Role::Operator, "anna", operator::GetOverviewRequest {});
+        self.operator.get_overview(request).await.unwrap().into_inner().oldest_unsettled_seconds
+    }
+
+    pub(super) async fn until_bank(&self, is: impl Fn(&PlayedBank) -> bool) {
+        self.in_the_end(async || is(&self.bank)).await;
+    }
+
+    pub(super) async fn until_told(&self, person_id: &str, kinds: &[&str]) {
+        self.in_the_end(async || self.told(person_id).await == kinds).await;
+    }
+
+    /// Looks again and again until it is so.
+    async fn in_the_end(&self, is: impl AsyncFn() -> bool) {
+        let looking = async {
+            while !is().await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, looking).await.unwrap();
     }
 
     /// Nothing may be wrong at the end of any test.
