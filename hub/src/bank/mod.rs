@@ -83,6 +83,20 @@ enum Road {
     Plain,
 }
 
+impl Road {
+    fn channel(&self, bank: &BankId, endpoint: &str) -> Result<Channel, LinkError> {
+        match self {
+            Self::Tls(tls) => {
+                let principal =
+                    Principal::bank(tls.federation(), bank.as_str()).map_err(|_| LinkError::Identity(bank.clone()))?;
+                Ok(tls.channel(endpoint, ServerIdentity::Spiffe(principal), &ChannelOptions::default())?)
+            }
+            #[cfg(test)]
+            Self::Plain => Ok(crate::testing::bank::road_to(endpoint)),
+        }
+    }
+}
+
 type Client = BankServiceClient<Channel>;
 
 impl Banks {
@@ -110,23 +124,12 @@ impl Links {
         let channel = match known {
             Some((_, channel)) => channel.clone(),
             None => {
-                let channel = self.connect(bank, &entry.endpoint)?;
+                let channel = self.road.channel(bank, &entry.endpoint)?;
                 channels.insert(bank.clone(), (entry.endpoint.clone(), channel.clone()));
                 channel
             }
         };
         Ok(BankServiceClient::new(channel).max_decoding_message_size(proto::MAX_MESSAGE_BYTES))
-    }
-
-    fn connect(&self, bank: &BankId, endpoint: &str) -> Result<Channel, LinkError> {
-        let tls = match &self.road {
-            Road::Tls(tls) => tls,
-            #[cfg(test)]
-            Road::Plain => return Ok(crate::testing::bank::road_to(endpoint)),
-        };
-        let principal =
-            Principal::bank(tls.federation(), bank.as_str()).map_err(|_| LinkError::Identity(bank.clone()))?;
-        Ok(tls.channel(endpoint, ServerIdentity::Spiffe(principal), &ChannelOptions::default())?)
     }
 
     /// One call with the deadline of this link, on the wire and here.
