@@ -69,7 +69,8 @@ impl Payment {
                 self.person_id = self.person_id.or(held.person_id);
                 if let Some(charge) = &mut self.charge {
                     charge.instrument = charge.instrument.or(held.card_id.map(Instrument::Card));
-                    charge.credit_minor = held.credit_minor;
+                    let by_card = matches!(charge.instrument, Some(Instrument::Card(_)));
+                    charge.credit_minor = held.credit_minor.filter(|_| by_card);
                 }
                 if self.kind.nature() == Some(Nature::PreAuthorisation) {
                     let until = now.plus(policy.authorised_for);

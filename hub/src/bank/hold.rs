@@ -246,6 +246,7 @@ mod tests {
         };
         let terminal_id = "t".repeat(64);
         with_card.payer = Some(pb::hold::Payer::Card(pb::CardAtTerminal { card: Some(card), terminal_id }));
+        assert!(with_card.encoded_len() <= 824, "{}", with_card.encoded_len());
         let request = pb::HoldLegsRequest { holds: vec![with_card; MOST_CARDS_TOGETHER] };
         assert!(request.encoded_len() <= proto::MAX_MESSAGE_BYTES, "{}", request.encoded_len());
     }

@@ -30,12 +30,13 @@ use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason
 struct AnyAccount {
     asked: AtomicUsize,
     refusal: Option<Reason>,
+    shown: Option<&'static str>,
 }
 
 impl BankInstruments for AnyAccount {
     fn masked(&self, _: &BankId, _: Instrument) -> BoxFuture<'_, Result<String, Reason>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        let answer = self.refusal.map_or_else(|| Ok("****4821".to_owned()), Err);
+        let answer = self.refusal.map_or_else(|| Ok(self.shown.unwrap_or("****4821").to_owned()), Err);
         async move { answer }.boxed()
     }
 }

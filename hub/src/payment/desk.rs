@@ -255,7 +255,8 @@ impl Desk {
                     (Kind::Card { .. }, Some(charge), Some(card)) => {
                         self.inner.directory.card_holder(&charge.bank_id, card).await?
                     }
-                    _ => payment.person_id,
+                    // By phone number it has been known from the beginning.
+                    _ => None,
                 };
                 let held = Held { card_id, person_id, credit_minor };
                 let outcome = self.write(Step::Held { payment: id, held }).await?;

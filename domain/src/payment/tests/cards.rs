@@ -75,6 +75,10 @@ fn r2_whose_card_it_is_is_known_when_the_bank_has_said_which_card_it_is() {
     assert_eq!((record.person_id, record.account_masked.as_str()), (person(), "622848******0015"));
     assert_eq!(payment.charge.unwrap().instrument, Some(Instrument::Card(CardId::from_uuid(id(40)))));
 
+    let mut by_phone = in_state(State::Holding).payment;
+    by_phone.commit(Held { card_id: None, ..held_for_somebody() }, None, at(1), &policy);
+    assert_eq!(by_phone.charge.unwrap().credit_minor, None, "an account by itself has no sides");
+
     let mut nobodys = with_card(Nature::Purchase);
     let held = Held { person_id: None, ..held_for_somebody() };
     assert_eq!(nobodys.commit(held, None, at(1), &policy), Settled::Moved);

@@ -154,3 +154,26 @@ async fn bad_input_about_people_and_payments_is_refused_by_reason_and_stores_not
     })
     .await;
 }
+
+#[tokio::test]
+async fn m8_what_a_bank_shows_too_much_of_is_not_bound() {
+    on_each_engine(async |hub| {
+        for (phone, shown, fine) in [
+            ("+8613800138001", "622848******0015", true),
+            ("+8613800138002", "622848*****00015", false),
+            ("+8613800138003", "6228480000000015", false),
+        ] {
+            let office = open(&hub, "hub-1", AnyAccount { shown: Some(shown), ..AnyAccount::default() });
+            let person = office.register_person(phone).await;
+            office.api.register_bank(by_operator(a_bank("bank-a"))).await.unwrap();
+            let answer = office.bind(&office.account(&person, false)).await;
+            match fine {
+                true => assert_eq!(answer.unwrap(), shown),
+                false => assert_eq!(reason(answer), Reason::Fault, "{shown}"),
+            }
+        }
+        let bound = hub.store.fetch("SELECT 1 FROM bindings", Vec::new()).await.unwrap();
+        assert_eq!(bound.len(), 1, "{}", hub.engine);
+    })
+    .await;
+}

@@ -14,7 +14,7 @@ use crate::bank::PresentedCard;
 use crate::payment::request::ReadCreateCard;
 use crate::payment::steps::Step;
 use crate::testing::bank::Play;
-use crate::testing::{on_each_engine, reason};
+use crate::testing::{on_each_engine, on_postgres, reason};
 
 /// Nothing is left of the time to decide as soon as the payment is taken in.
 fn no_time() -> Policy {
@@ -269,6 +269,34 @@ async fn the_same_card_payment_a_hundred_times_at_once_is_charged_once() {
         shop.until(&request.payment_id, State::Posted).await;
         assert_eq!((shop.bank.moved(), shop.told(&person).await.len()), (1250, 1), "{}", hub.engine);
         shop.all_is_well().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_same_card_payment_at_two_hubs_at_once_is_one_leg_and_charged_once() {
+    on_postgres(async |hub| {
+        let first = Shop::open(&hub, Policy::default()).await;
+        let person = first.holder().await;
+        let second = Shop::replica(&hub, &first.bank, "hub-2", Policy::default()).await;
+        for round in 1..=10 {
+            let request = first.request(Nature::Purchase, 100);
+            let answers = futures_util::future::join_all([&first, &second].map(|shop| shop.ask(&request))).await;
+            for answer in answers {
+                assert_eq!(answer.unwrap().state(), pb::PaymentState::Approved);
+            }
+            first.until_bank(|bank| bank.moved() == 100 * round).await;
+            assert_eq!(first.told(&person).await.len() as i64, round);
+        }
+        // The same for a completion, of which one may be told to the bank twice.
+        let reserved = first.pay(Nature::PreAuthorisation, 1250).await.payment_id;
+        let (one, other) = futures_util::join!(first.complete(&reserved, 900), second.complete(&reserved, 900));
+        assert_eq!(
+            (one.unwrap().state(), other.unwrap().state()),
+            (pb::PaymentState::Approved, pb::PaymentState::Approved)
+        );
+        first.until_bank(|bank| bank.moved() == 1900 && bank.held() == 0).await;
+        first.all_is_well().await;
     })
     .await;
 }
