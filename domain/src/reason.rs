@@ -139,6 +139,7 @@ catalogue! {
 
     // PINs and the keys of a bank.
     PinBlockMalformed "PIN_BLOCK_MALFORMED" Invalid "A PIN block has not the length or the format that its key is for." "PIN块的长度或格式与其密钥不符。";
+    PinRequired "PIN_REQUIRED" Invalid "This call needs the PIN." "此操作需要输入密码。";
     PinBlockUnreadable "PIN_BLOCK_UNREADABLE" Invalid "A PIN block does not open to a PIN of this card under this key; no try was counted." "PIN块无法以该密钥解出此卡的密码，未计入错误次数。";
     PinKeyUnknown "PIN_KEY_UNKNOWN" State "The bank does not hold this version of the key of the PIN block." "银行没有该版本的PIN密钥。";
     KeyRefused "KEY_REFUSED" Invalid "A key cannot be taken in: its seal, check value, length or purpose is not right." "密钥无法导入：封装、校验值、长度或用途不符。";
@@ -162,7 +163,6 @@ catalogue! {
     /// For the bank's own counter. A terminal is told `CARD_NOT_VERIFIED`, as for a card that exists.
     CardUnknown "CARD_UNKNOWN" NotFound "The bank has no such card." "银行无此卡。";
     CardProofMissing "CARD_PROOF_MISSING" Invalid "Money goes out of a card by its track 2 or its CVV2, not by its number alone." "仅凭卡号不能付款，须提供二磁道数据或CVV2。";
-    PinRequired "PIN_REQUIRED" Invalid "This takes the card's PIN." "此交易须输入卡密码。";
     CardNotVerified "CARD_NOT_VERIFIED" State "The card or its holder could not be verified." "卡片或持卡人验证未通过。";
     CardLocked "CARD_LOCKED" State "The card is locked after too many wrong PINs." "密码错误次数过多，卡片已锁定。";
     CardInactive "CARD_INACTIVE" State "The card is not activated." "卡片未激活。";
@@ -174,6 +174,9 @@ catalogue! {
     NatureUnsupported "NATURE_UNSUPPORTED" State "There is no account here for this kind of transaction." "没有可办理此类交易的账户。";
     CashAdvanceLimitExceeded "CASH_ADVANCE_LIMIT_EXCEEDED" State "The cash advance is above its limit." "超过预借现金额度。";
     NotPreAuthorised "NOT_PRE_AUTHORISED" State "Only a pre-authorisation can be completed with an amount." "只有预授权交易才能按金额完成。";
+    CompletionMismatch "COMPLETION_MISMATCH" State "The payment was completed with another amount." "该预授权已按其他金额完成。";
+    NotAuthorised "NOT_AUTHORISED" State "The payment is not authorised, or not any more." "该交易未获预授权或预授权已失效。";
+    AuthorisationLapsed "AUTHORISATION_LAPSED" State "The authorisation was not completed in time; nothing was charged." "预授权逾期未完成，未扣款。";
     CompletionTooLarge "COMPLETION_TOO_LARGE" State "The completion is more than was held." "预授权完成金额超过预授权金额。";
     LegNotPosted "LEG_NOT_POSTED" State "The leg is not posted." "该分录未入账。";
 
@@ -191,6 +194,7 @@ catalogue! {
     PhoneNumberTaken "PHONE_NUMBER_TAKEN" Exists "The number is bound to somebody else." "该号码已绑定其他用户。";
     NameTaken "NAME_TAKEN" Exists "The name is used with other content." "该名称已被占用。";
     AccountTaken "ACCOUNT_TAKEN" Exists "The account is bound to somebody else." "该账户已绑定其他用户。";
+    CardTaken "CARD_TAKEN" Exists "The card is bound to somebody else." "该卡片已绑定其他用户。";
 
     // The machinery.
     TooBusy "TOO_BUSY" Exhausted "More than can be done right now; try again." "系统繁忙，请稍后再试。";

@@ -6,10 +6,9 @@ use std::time::Duration;
 use bank_adapter::ledger::fill::PastLeg;
 use domain::card::Proof;
 use domain::ledger::{Charge, HoldOrder, LegOrder};
-use domain::payment::PayingAccount;
 use domain::purchase::{LineItem, Terminal};
 use domain::{AttemptId, Currency, LegId, Money, OneTimeCode, PaymentId, PersonId, PhoneNumber, Reason, Timestamp};
-use hub::payment::fill::PastPayment;
+use hub::payment::fill::{PastAccount, PastPayment};
 use server_kit::clock::ManualClock;
 use server_kit::rng::{Rng as _, RngError, SeededRng, digits, uuid_v7};
 
@@ -45,7 +44,7 @@ impl From<Reason> for PlanError {
 pub struct Holder {
     pub person_id: PersonId,
     pub phone: PhoneNumber,
-    pub account: PayingAccount,
+    pub account: PastAccount,
 }
 
 /// Payments still to be made up, in order of time.
@@ -157,11 +156,10 @@ mod tests {
         let holder = |n: u128| Holder {
             person_id: PersonId::from_uuid(Uuid::from_u128(n)),
             phone: PhoneNumber::parse("+8613800138000").unwrap(),
-            account: PayingAccount {
+            account: PastAccount {
                 bank_id: BankId::parse("bank-a").unwrap(),
                 account_id: AccountId::from_uuid(Uuid::from_u128(n)),
                 masked: "****4821".to_owned(),
-                usable: true,
             },
         };
         let till = |name: &str| Terminal {

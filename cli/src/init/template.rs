@@ -160,8 +160,12 @@ const PAYMENTS: &str = r#"[payments]
 # reads_per_terminal_per_second = 20
 # writes_per_terminal_per_second = 50
 # watches_per_terminal = 32
-# How long after the right code a hold may be committed.
+# Cards that one terminal may present in a minute although their bank does not verify them; then it has to wait.
+# refused_cards_per_terminal_per_minute = 30
+# How long after the right code, or after the card was read, a hold may be committed.
 # decide_within = "30s"
+# How long a pre-authorisation waits for its completion.
+# authorised_for = "720h"
 # How long the replica that took a step has before a sweeper looks at it.
 # head_start = "10s"
 # The longest pause between two tries of the sweeper, and how often it looks.
