@@ -12,6 +12,7 @@
 
 pub mod answers;
 pub mod callers;
+pub mod cards;
 pub mod databases;
 pub mod interposed;
 pub mod payer;

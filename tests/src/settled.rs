@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::ledger::Nature;
 use proto::terminal::PaymentState;
 use server_kit::audit;
 use server_kit::clock::SystemClock;
@@ -23,7 +24,10 @@ pub struct Payment {
     pub id: String,
     pub state: String,
     pub kind: String,
+    /// What is charged: of a pre-authorisation what a completion has made of it.
     pub amount_minor: i64,
+    /// Whether it pays in and not out.
+    pub comes_in: bool,
     pub bank: String,
     pub leg: Option<String>,
     pub reversal_leg: Option<String>,
@@ -35,6 +39,7 @@ impl Payment {
     fn seen(&self) -> PaymentState {
         match (self.state.as_str(), self.kind.as_str()) {
             ("CHALLENGED", _) => PaymentState::AwaitingCode,
+            ("AUTHORISED", _) => PaymentState::Authorised,
             ("HOLDING", _) | ("COMMITTED", "REFUND") => PaymentState::Pending,
             ("COMMITTED" | "POSTED", _) => PaymentState::Approved,
             ("DECLINED" | "EXPIRED" | "CANCELLED" | "ABORTING" | "ABORTED", _) => PaymentState::Declined,
@@ -201,8 +206,8 @@ impl World {
 }
 
 async fn payments(store: &Store) -> Vec<Payment> {
-    const SQL: &str = "SELECT payment_id, state, kind, amount_minor, bank_id, leg_id, reversal_leg_id, refusal \
-                       FROM payments ORDER BY payment_id";
+    const SQL: &str = "SELECT payment_id, state, kind, COALESCE(completed_minor, amount_minor), bank_id, leg_id, \
+                       reversal_leg_id, refusal, nature FROM payments ORDER BY payment_id";
     let rows = store.fetch(SQL, Vec::new()).await.unwrap();
     let read = rows.iter().map(|row| Payment {
         id: row.id(0).unwrap().to_string(),
@@ -213,12 +218,16 @@ async fn payments(store: &Store) -> Vec<Payment> {
         leg: row.maybe_id(5).unwrap().map(|id| id.to_string()),
         reversal_leg: row.maybe_id(6).unwrap().map(|id| id.to_string()),
         refusal: row.maybe_text(7).unwrap().unwrap_or_default(),
+        comes_in: row
+            .maybe_text(8)
+            .unwrap()
+            .is_some_and(|nature| Nature::parse(&nature).unwrap().flow() == domain::ledger::Flow::In),
     });
     read.collect()
 }
 
 async fn legs(store: &Store, bank: &str) -> Vec<Leg> {
-    const SQL: &str = "SELECT leg_id, payment_id, kind, state, amount_minor, refunded_minor FROM legs ORDER BY leg_id";
+    const SQL: &str = "SELECT leg_id, payment_id, kind, state, amount_minor - released_minor, refunded_minor FROM legs ORDER BY leg_id";
     let rows = store.fetch(SQL, Vec::new()).await.unwrap();
     let read = rows.iter().map(|row| Leg {
         bank: bank.to_owned(),
@@ -248,13 +257,14 @@ fn compare(ledgers: &Ledgers) {
                 (leg.state.as_str(), leg.kind.as_str(), leg.amount_minor) == ("POSTED", kind, payment.amount_minor)
             })
         };
+        let taken = if payment.comes_in { "RECEIPT" } else { "CHARGE" };
         match (payment.kind.as_str(), payment.state.as_str()) {
-            ("PURCHASE", "POSTED") => {
-                assert!(is_posted(leg, "CHARGE"), "an approved purchase without its debit: {payment:?}, {leg:?}");
+            ("PURCHASE" | "CARD", "POSTED") => {
+                assert!(is_posted(leg, taken), "an approved purchase without its debit: {payment:?}, {leg:?}");
                 assert!(payment.reversal_leg.is_none(), "{payment:?}");
             }
-            ("PURCHASE", "REVERSED") => {
-                assert!(is_posted(leg, "CHARGE"), "{payment:?}, {leg:?}");
+            ("PURCHASE" | "CARD", "REVERSED") => {
+                assert!(is_posted(leg, taken), "{payment:?}, {leg:?}");
                 assert!(is_posted(given_back, "GIVE_BACK"), "a reversal that gave nothing back: {payment:?}");
             }
             ("REFUND", "POSTED") => assert!(is_posted(leg, "GIVE_BACK"), "{payment:?}, {leg:?}"),

@@ -42,7 +42,7 @@ fn bounded<T>(message: T) -> Request<T> {
 }
 
 /// The answer of one call; a server that hangs is a server that is away.
-async fn within<T>(call: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T, Status> {
+pub(crate) async fn within<T>(call: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T, Status> {
     match tokio::time::timeout(CALL, call).await {
         Ok(answer) => answer.map(tonic::Response::into_inner),
         Err(_) => Err(Status::deadline_exceeded("no answer")),
@@ -70,7 +70,11 @@ impl Till {
         self.ids.uuid().unwrap().to_string()
     }
 
-    fn noted(&self, asked: Asked, payment: Option<Payment>) -> Payment {
+    pub(crate) fn asking(&self, id: &str) -> Asked {
+        self.answers.asking(id)
+    }
+
+    pub(crate) fn noted(&self, asked: Asked, payment: Option<Payment>) -> Payment {
         let payment = payment.unwrap();
         self.answers.note(asked, &payment);
         payment

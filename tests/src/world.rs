@@ -55,11 +55,13 @@ pub struct Setup {
     pub hub_settings: Vec<(&'static str, &'static str)>,
     /// Whether somebody sits on the wire between hub and banks.
     pub interposed: bool,
+    /// Whether the banks issue cards, and the tills have PIN pads.
+    pub cards: bool,
 }
 
 impl Setup {
     pub fn on(engine: Engine) -> Self {
-        Self { engine, hubs: 1, banks: vec!["bank-a"], hub_settings: Vec::new(), interposed: false }
+        Self { engine, hubs: 1, banks: vec!["bank-a"], hub_settings: Vec::new(), interposed: false, cards: false }
     }
 
     #[must_use]
@@ -81,6 +83,12 @@ impl Setup {
     #[must_use]
     pub fn interposed(self) -> Self {
         Self { interposed: true, ..self }
+    }
+
+    /// With banks that issue cards: those of the n-th with numbers that begin with 622848 and n.
+    #[must_use]
+    pub fn with_cards(self) -> Self {
+        Self { cards: true, ..self }
     }
 
     /// Starts it, and opens the shop of `till-1` and `till-2`.
@@ -126,6 +134,11 @@ fn options(name: &str, database: &Database, settings: &[(&str, &str)]) -> Server
     settings.iter().fold(options, |options, (key, value)| options.with(key, value))
 }
 
+/// The first digits of the cards of the n-th bank.
+pub fn bin_of(bank: usize) -> String {
+    format!("622848{bank:02}")
+}
+
 impl World {
     async fn start(setup: Setup) -> Self {
         let place = place().await;
@@ -144,9 +157,11 @@ impl World {
             databases.insert(name, shared.clone());
         }
         trial.banks.clear();
-        for bank in &setup.banks {
+        trial.pin_pads = ["till-1", "till-2"].map(str::to_owned).to_vec();
+        for (n, bank) in setup.banks.iter().enumerate() {
             let database = Database::create(setup.engine, bank).await;
-            trial.banks.push(options(bank, &database, &QUICK_BANK));
+            let options = options(bank, &database, &QUICK_BANK);
+            trial.banks.push(if setup.cards { options.issuing(&bin_of(n)) } else { options });
             databases.insert((*bank).to_owned(), database);
         }
         let federation = Federation::start(trial).await.unwrap_or_else(|error| panic!("{error}"));
@@ -209,7 +224,7 @@ impl World {
 
     /// A person with an account at `bank` that has `balance_minor`, and a phone.
     pub async fn payer(&self, bank: &str, balance_minor: i64) -> Payer {
-        let n = self.people.fetch_add(1, Ordering::Relaxed);
+        let n = self.next_person();
         let (phone, password) = (format!("+86138{:08}", 10_000_007 + n * 37), format!("{:06}", 271_828 + n));
         let new = NewPerson {
             name: "Wang Xiaoming",
@@ -220,6 +235,11 @@ impl World {
             password: &password,
         };
         Payer::new(self.federation.person(&new).await.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// A number that no other person here has got.
+    pub(crate) fn next_person(&self) -> u32 {
+        self.people.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A terminal at the first hub.

@@ -11,7 +11,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 /// never stored and never shown, and its memory is wiped when it is dropped (PCI DSS 4.0, requirement 3.3).
 pub(crate) struct PresentedCard {
     pan: Pan,
-    expiry: Expiry,
+    /// None when the number alone is named, by which money can come in.
+    expiry: Option<Expiry>,
     cvv2: Option<Cvv>,
     track2: Option<Track2>,
     pin_block: Option<PinBlock>,
@@ -34,7 +35,7 @@ impl fmt::Debug for PresentedCard {
 impl PresentedCard {
     /// Reads what a terminal sent, and wipes the message. `Err` with the reason of the number, the expiry, the CVV, the track or
     /// the PIN block; `TrackMismatch` when number or expiry are not those of the track; `FieldMissing` when there is neither a
-    /// number with its expiry nor a track.
+    /// number nor a track.
     pub(crate) fn read(mut message: common::PresentedCard, terminal: &TerminalId) -> Result<Self, Reason> {
         let read = Self::parse(&mut message, terminal);
         message.pan.zeroize();
@@ -55,9 +56,11 @@ impl PresentedCard {
         let (pan, expiry) = match &track2 {
             Some(track) => {
                 track.must_be_of(pan.as_ref().unwrap_or(&track.pan), expiry)?;
-                (track.pan.clone(), track.expiry)
+                (track.pan.clone(), Some(track.expiry))
             }
-            None => (pan.ok_or(Reason::FieldMissing)?, expiry.ok_or(Reason::FieldMissing)?),
+            // The number alone is enough for money that comes in; the three digits on the back prove nothing without the expiry.
+            None if cvv2.is_some() && expiry.is_none() => return Err(Reason::FieldMissing),
+            None => (pan.ok_or(Reason::FieldMissing)?, expiry),
         };
         let pin_block = message.pin_block.as_mut().map(PinBlock::read).transpose()?;
         Ok(Self { pan, expiry, cvv2, track2, pin_block, terminal: terminal.clone() })
@@ -67,7 +70,7 @@ impl PresentedCard {
         &self.pan
     }
 
-    pub(crate) fn expiry(&self) -> Expiry {
+    pub(crate) fn expiry(&self) -> Option<Expiry> {
         self.expiry
     }
 
@@ -79,7 +82,7 @@ impl PresentedCard {
     pub(super) fn at_terminal(&self) -> pb::CardAtTerminal {
         let card = common::PresentedCard {
             pan: self.pan.reveal().to_owned(),
-            expiry: self.expiry.yymm(),
+            expiry: self.expiry.map(Expiry::yymm).unwrap_or_default(),
             cvv2: self.cvv2.as_ref().map(|cvv| cvv.reveal().to_owned()).unwrap_or_default(),
             track2: self.track2.as_ref().map(Track2::reveal).unwrap_or_default(),
             pin_block: self.pin_block.as_ref().map(|pin| common::PinBlock {

@@ -1,5 +1,6 @@
 //! Between the terminal's messages and the domain: what cannot be read is refused by reason, before anything is stored.
 
+use domain::card::Expiry;
 use domain::ledger::Nature;
 use domain::payment::{NewCardPayment, Payment, Seen, State};
 use domain::purchase::LineItem;
@@ -102,7 +103,7 @@ impl ReadCreateCard {
             &[
                 b"create card",
                 &number,
-                &self.card.expiry().yymm_digits(),
+                &self.card.expiry().map_or([0; 4], Expiry::yymm_digits),
                 self.nature.as_str().as_bytes(),
                 self.amount.currency.code().as_bytes(),
                 &self.amount.minor.to_be_bytes(),

@@ -11,6 +11,7 @@
 
 mod any_moment;
 mod callers;
+mod cards;
 mod configuration;
 mod cut_links;
 mod draining;
