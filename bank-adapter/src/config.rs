@@ -56,6 +56,9 @@ pub struct Config {
     /// `[credit]`: the days of credit accounts.
     #[serde(default)]
     pub credit: CreditConfig,
+    /// `[trial]`: what only a trial may be told.
+    #[serde(default)]
+    pub trial: TrialConfig,
     /// `[limits]`: the bounds of the gRPC server.
     #[serde(default)]
     pub limits: ServeLimits,
@@ -90,6 +93,21 @@ pub struct KeysConfig {
     pub file: PathBuf,
     /// The master key that it is sealed under: 32 bytes in base64. Must be set.
     pub master: SecretRef,
+}
+
+/// `[trial]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrialConfig {
+    /// How far the bank's clock is ahead of the machine's, so that a due day can be seen without waiting for it. It is never set
+    /// back. With SQLite only: PostgreSQL tells the time itself. Default `0s`.
+    pub clock_ahead: HumanDuration,
+}
+
+impl Default for TrialConfig {
+    fn default() -> Self {
+        Self { clock_ahead: HumanDuration::from_secs(0) }
+    }
 }
 
 /// `[cards]`.

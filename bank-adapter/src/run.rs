@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::card::{BinRange, BinTable, Product};
 use domain::{BankId, Reason};
-use server_kit::clock::{SharedClock, SystemClock};
+use server_kit::clock::{ClockAhead, SharedClock, SystemClock};
 use server_kit::config::ConfigError;
 use server_kit::identity::{self, IdentityError, Principal};
 use server_kit::keystore::{KeyFileError, SealedFile};
@@ -54,6 +54,8 @@ pub enum RunError {
     Identity(#[from] IdentityError),
     #[error("`hsm`: the key store for cards cannot be used")]
     Hsm(#[from] HsmError),
+    #[error("`trial.clock_ahead` takes SQLite: PostgreSQL tells the time itself")]
+    ClockAhead,
     #[error("`cards`: {0}")]
     Cards(Reason),
     #[error("`cards` takes an `hsm`")]
@@ -126,7 +128,7 @@ impl Adapter {
         let client_tls = ClientTls::load(&client_files(&config), &principal.federation)?;
         let hub = hub_client(&config, &client_tls)?;
 
-        let (clock, rng) = (SystemClock::shared(), SystemRng::shared());
+        let (clock, rng) = (clock(&config)?, SystemRng::shared());
         let ids = IdMaker::new(clock.clone(), rng.clone());
         let master = config.keys.master.read()?;
         let keys = Arc::new(SealedFile::open_or_create(&config.keys.file, &master, &*rng)?);
@@ -260,6 +262,19 @@ fn announce(config: &Config, running: Running) -> Result<(), RunError> {
     tracing::info!(bank = config.bank_id, grpc = %grpc_addr, ops = %ops_addr, "the bank's node is ready");
     let Some(path) = &config.ports_file else { return Ok(()) };
     ops::write_ports(path, grpc_addr, ops_addr).map_err(|source| RunError::PortsFile { path: path.clone(), source })
+}
+
+/// The machine's clock, or one that is ahead of it for a trial.
+fn clock(config: &Config) -> Result<SharedClock, RunError> {
+    let ahead = config.trial.clock_ahead.get();
+    if ahead.is_zero() {
+        return Ok(SystemClock::shared());
+    }
+    if !config.database.url.starts_with("sqlite:") {
+        return Err(RunError::ClockAhead);
+    }
+    tracing::warn!(?ahead, "this is a trial: the bank's clock is ahead of the machine's");
+    Ok(Arc::new(ClockAhead(ahead)))
 }
 
 fn card_rules(config: &CardsConfig, bank_id: &BankId) -> Result<CardRules, RunError> {

@@ -39,6 +39,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// The machine's clock and so much more, for trials in which days are to pass at once.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockAhead(pub Duration);
+
+impl Clock for ClockAhead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0)
+    }
+}
+
 /// A clock that stands still until it is told to move, for tests and for the simulator.
 #[derive(Debug)]
 pub struct ManualClock {
@@ -100,6 +110,13 @@ mod tests {
         assert_eq!(clock.now(), Timestamp::from_micros(101_500_000));
         clock.set(Timestamp::from_secs(7));
         assert_eq!(clock.now(), Timestamp::from_secs(7));
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_goes_as_the_machines_does() {
+        let day = Duration::from_secs(86_400);
+        let ahead = ClockAhead(day).now().since(SystemClock.now());
+        assert!(ahead > day - Duration::from_secs(5) && ahead <= day);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `bankhub demo`: a day in a throw-away federation of real processes, and then the real checks of its books.
 
+mod cards;
 mod checks;
 mod play;
 mod scenes;
@@ -20,7 +21,8 @@ use play::Play;
 const ABOUT: &str = "\
 It starts a hub and two bank adapters as processes of their own, with SQLite in a temporary folder, a throw-away authority
 and mutual TLS, and plays a day: accounts and phones, payments with codes, a wrong code, an expired one, too little money, a
-frozen account, refund and reversal, and a bank that is killed with SIGKILL while it is being asked. Then it stops
+frozen account, refund and reversal, and a bank that is killed with SIGKILL while it is being asked; then a card of debit and
+credit: cash, a purchase over both sides, a freeze, and the due day, for which the bank's clock runs ahead. Then it stops
 everything and checks the books: every ledger sums to zero, one debit for each approved payment and none without one, and
 nobody has touched the logs. It takes less than a minute and leaves nothing behind, unless a check fails.";
 
@@ -66,7 +68,10 @@ fn kept(folder: TempDir, out: &Output) -> PathBuf {
 async fn played(folder: &Path, args: &DemoArgs, out: &Output) -> Result<(), CliError> {
     out.line(&out.paint(Tone::Strong, "A day in a federation of two banks"));
     let mut play = Play::begin(folder, &args.server_log, out).await?;
-    let outcome = scenes::all(&mut play).await;
+    let outcome = match scenes::all(&mut play).await {
+        Ok(()) => cards::all(&mut play).await,
+        Err(error) => Err(error),
+    };
     // Whatever happened, the bar is gone before anything else is printed.
     play.timeline.end();
     outcome?;

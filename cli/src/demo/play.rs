@@ -64,6 +64,8 @@ pub(super) struct Play {
     pub(super) operator: Operator,
     pub(super) noodles: Till,
     pub(super) books: Till,
+    /// Bank A's cash machine.
+    pub(super) machine: Till,
     pub(super) lin: Payer,
     pub(super) chen: Payer,
     /// Whether each scene came out as it should.
@@ -97,11 +99,12 @@ impl Play {
         }
         let noodles = open_shop(&federation, &timeline, &NOODLES, "Noodle House").await?;
         let books = open_shop(&federation, &timeline, &BOOKS, "Corner Bookshop").await?;
+        let machine = open_shop(&federation, &timeline, &MACHINE, "Cash Machine").await?;
         timeline.scene(2, "Accounts and phones");
         let lin = sign_up(&federation, &timeline, &LIN).await?;
         let chen = sign_up(&federation, &timeline, &CHEN).await?;
         let operator = federation.operator()?;
-        Ok(Self { timeline, federation, operator, noodles, books, lin, chen, checks: Vec::new() })
+        Ok(Self { timeline, federation, operator, noodles, books, machine, lin, chen, checks: Vec::new() })
     }
 
     pub(super) fn till(&self, who: Who) -> &Till {
@@ -263,6 +266,8 @@ fn options(folder: &Path, log_filter: &str) -> Result<TrialOptions, CliError> {
         .with("payments.sends_per_day", "60")
         .with("payments.head_start", "2s");
     options.hubs = vec![hub];
+    options.banks = vec![ServerOptions::named("bank-a").issuing(super::cards::BIN), ServerOptions::named("bank-b")];
+    options.pin_pads = [BOOKS.terminal, MACHINE.terminal].map(str::to_owned).to_vec();
     Ok(options)
 }
 
@@ -282,6 +287,15 @@ const BOOKS: Shop<'static> = Shop {
     terminal: "till-2",
     place: "3 Shaoxing Road",
     location: Some((31.2113, 121.4632)),
+};
+
+const MACHINE: Shop<'static> = Shop {
+    merchant: "bank-a-machines",
+    name: "Bank A Cash Machines",
+    category: "6011",
+    terminal: "machine-1",
+    place: "8 Fuxing Road",
+    location: Some((31.2168, 121.4371)),
 };
 
 const LIN: NewPerson<'static> = NewPerson {

@@ -212,6 +212,10 @@ const CREDIT: &str = r#"[credit]
 # time_zone = "Asia/Shanghai"
 # When the day before is closed: interest, late fees, repayments, statements.
 # close_at = "00:10"
+
+[trial]
+# How far the bank's clock is ahead of the machine's, to see a due day without waiting for it. Only for trials, and with SQLite.
+# clock_ahead = "0s"
 "#;
 
 fn counter(operators: &[String]) -> String {
