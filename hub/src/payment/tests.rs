@@ -4,6 +4,7 @@ mod card_steps;
 mod cards;
 mod killed;
 mod shop;
+mod storm;
 
 use std::sync::Arc;
 
