@@ -164,7 +164,7 @@ pub struct Payments {
     pub reads_per_terminal_per_second: NonZeroU32,
     /// Calls of one terminal that change something.
     pub writes_per_terminal_per_second: NonZeroU32,
-    /// Cards that one terminal may present although their bank does not verify them.
+    /// Cards that one terminal may present although their bank does not verify them; 0 is no limit.
     pub refused_cards_per_terminal_per_minute: usize,
     /// Payments that one terminal follows at once.
     pub watches_per_terminal: usize,

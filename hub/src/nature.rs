@@ -35,3 +35,18 @@ pub(crate) fn nature_to_pb(nature: Nature) -> common::Nature {
         Nature::Completion | Nature::Refund | Nature::BalanceInquiry => common::Nature::Unspecified,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c2_every_nature_of_the_contract_is_the_same_in_the_domain() {
+        for number in 1..=9 {
+            let nature = common::Nature::try_from(number).unwrap();
+            assert_eq!(nature_from_pb(nature).map(nature_to_pb), Ok(nature));
+        }
+        assert!(common::Nature::try_from(10).is_err(), "a new one is to be mapped here");
+        assert_eq!(nature_from_pb(common::Nature::Unspecified), Err(Reason::FieldUnknown));
+    }
+}

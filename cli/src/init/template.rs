@@ -160,7 +160,7 @@ const PAYMENTS: &str = r#"[payments]
 # reads_per_terminal_per_second = 20
 # writes_per_terminal_per_second = 50
 # watches_per_terminal = 32
-# Cards that one terminal may present in a minute although their bank does not verify them; then it has to wait.
+# Cards that one terminal may present in a minute although their bank does not verify them; 0 is no limit.
 # refused_cards_per_terminal_per_minute = 30
 # How long after the right code, or after the card was read, a hold may be committed.
 # decide_within = "30s"

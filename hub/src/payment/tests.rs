@@ -1,8 +1,10 @@
 //! The durable steps on both engines, without banks or the wire.
 
+mod card_steps;
 mod cards;
 mod killed;
 mod shop;
+mod storm;
 
 use std::sync::Arc;
 

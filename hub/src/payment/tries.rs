@@ -17,7 +17,7 @@ pub(super) struct RefusedTries {
 }
 
 impl RefusedTries {
-    /// So many in a minute.
+    /// So many in a minute; 0 is no limit.
     pub(super) fn new(most: usize) -> Self {
         Self { most, refused: Arc::default() }
     }
@@ -38,6 +38,9 @@ impl RefusedTries {
 
     /// Takes note of a card that was not verified.
     pub(super) fn refused(&self, terminal: &TerminalId, now: Timestamp) {
+        if self.most == 0 {
+            return;
+        }
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let tries = refused.entry(terminal.clone()).or_default();
         tries.push_back(now);
@@ -65,5 +68,8 @@ mod tests {
         tries.refused(&till, Timestamp::from_secs(60));
         assert!(!tries.may_try(&till, Timestamp::from_secs(69)));
         assert!(tries.may_try(&till, Timestamp::from_secs(3600)));
+        let unlimited = RefusedTries::new(0);
+        unlimited.refused(&till, Timestamp::from_secs(0));
+        assert!(unlimited.may_try(&till, Timestamp::from_secs(0)));
     }
 }

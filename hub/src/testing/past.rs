@@ -4,10 +4,13 @@
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind, OneTimeCode};
+use domain::ledger::Nature;
 use domain::payment::{Charge, Instrument, Kind, Payment, State};
 use domain::purchase::{CategoryCode, LineItem, Location, Merchant, Terminal};
 use domain::text::Line;
-use domain::{AccountId, BankId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp};
+use domain::{
+    AccountId, BankId, CardId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp,
+};
 use server_kit::keystore::KeyName;
 use server_kit::store::{Dialect, StoreError, Tx};
 
@@ -130,7 +133,11 @@ impl Past {
         let original = PaymentId::from_uuid(self.hub.id());
         let amount = Money::new(Currency::CNY, 100 * sequence);
         let sort = STORY[(sequence - 1) as usize % STORY.len()];
-        let kind = if let Sort::Refund = sort { Kind::Refund { original } } else { Kind::Purchase };
+        let kind = match sort {
+            Sort::Refund => Kind::Refund { original },
+            Sort::Charge => Kind::Card { nature: Nature::CashWithdrawal },
+            Sort::Code | Sort::Reversal => Kind::Purchase,
+        };
         let mut payment = payment(person_id, payment_id, kind, amount, at);
         let merchant = terminal().merchant;
         let mut sealed_code = None;
@@ -143,6 +150,10 @@ impl Past {
             }
             Sort::Charge => {
                 payment.charge_sequence = Some(sequence);
+                if let Some(charge) = &mut payment.charge {
+                    charge.instrument = Some(Instrument::Card(CardId::from_uuid(payment_id.uuid())));
+                    charge.credit_minor = Some(sequence);
+                }
                 EventKind::Charge(Arc::new(payment.purchase().unwrap()))
             }
             Sort::Refund => EventKind::GiveBack { payment_id: original, amount, reversal: false, merchant },

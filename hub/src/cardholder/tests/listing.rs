@@ -31,6 +31,10 @@ async fn r7_the_record_comes_in_pages_newest_first_with_nothing_left_out() {
                 })
                 .collect();
             assert!(keys.windows(2).all(|pair| pair[0] > pair[1]));
+            // Of each set of four events the second is a withdrawal, whose place is how much of it is an advance.
+            let advances: Vec<_> = purchases.iter().map(|p| (p.nature(), p.credit_minor)).collect();
+            let expected = (0..60).rev().map(|n| (proto::common::Nature::CashWithdrawal, Some(4 * n + 2)));
+            assert_eq!(advances, expected.collect::<Vec<_>>());
         }
     })
     .await;

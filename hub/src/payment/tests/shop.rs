@@ -360,6 +360,26 @@ impl Shop {
         tx.commit().await.unwrap();
     }
 
+    /// The same for whatever is not held yet.
+    pub(super) async fn age_all_holding(&self) {
+        let mut tx = self.hub.store.begin().await.unwrap();
+        let sql = "UPDATE payments SET decide_before = created_at, due_at = created_at, version = version + 1 \
+                   WHERE state = 'HOLDING'";
+        tx.execute(sql, Vec::new()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Waits until nothing but the terminals of what is authorised is waited for.
+    pub(super) async fn until_nothing_is_due(&self) {
+        let due = "SELECT count(*) FROM payments WHERE due_at IS NOT NULL AND state <> 'AUTHORISED'";
+        self.in_the_end(async || self.count(due).await == 0).await;
+    }
+
+    pub(super) async fn count_in(&self, state: &str) -> i64 {
+        let sql = "SELECT count(*) FROM payments WHERE state = $1";
+        self.hub.store.fetch_one(sql, vec![state.into()]).await.unwrap().unwrap().int(0).unwrap()
+    }
+
     /// What the bank is told when it asks about the leg of a payment.
     pub(super) async fn verdict(&self, id: &str) -> federation::LegVerdict {
         let leg_id = self.stored(id).await.charge.unwrap().leg_id.unwrap().to_string();
