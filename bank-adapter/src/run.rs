@@ -25,7 +25,7 @@ use tonic::service::Routes;
 
 use crate::config::Config;
 use crate::counter::CounterService;
-use crate::credit::{Calendar, DayCloser};
+use crate::credit::{Calendar, DayCloser, Schedule};
 use crate::ledger::{BankService, HubClient, Ledger, LedgerParts, ResolveOptions, Resolver};
 
 /// The full names of the services, for `grpc.health.v1`.
@@ -183,7 +183,8 @@ impl Adapter {
             "resolver",
             tokio::spawn(resolver(&self.config, &self.ledger, self.hub, self.clock).run(draining.clone())),
         );
-        vital.watch("closer", tokio::spawn(self.closer.clone().run(self.principal, draining.clone())));
+        let schedule = Schedule::new(self.closer.clone(), self.principal);
+        vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let counter = CounterService::new(self.ledger.clone(), self.closer, self.config.counter.operators.clone());
         let routes =
