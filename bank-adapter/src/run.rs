@@ -27,7 +27,7 @@ use tonic::service::Routes;
 use crate::card::{self, CardParts, CardRules, Cards};
 use crate::config::{CardProduct, CardsConfig, Config};
 use crate::counter::CounterService;
-use crate::credit::{Calendar, DayCloser};
+use crate::credit::{Calendar, DayCloser, Schedule};
 use crate::hsm::{self, HsmError};
 use crate::ledger::{BankService, HubClient, Ledger, LedgerParts, ResolveOptions, Resolver};
 
@@ -212,7 +212,8 @@ impl Adapter {
             "resolver",
             tokio::spawn(resolver(&self.config, &self.ledger, self.hub.clone(), self.clock).run(draining.clone())),
         );
-        vital.watch("closer", tokio::spawn(self.closer.clone().run(self.principal, draining.clone())));
+        let schedule = Schedule::new(self.closer.clone(), self.principal);
+        vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let operators = self.config.counter.operators.clone();
         let counter = CounterService::new(self.ledger.clone(), self.cards.clone(), self.closer, operators);

@@ -179,6 +179,14 @@ impl CreditBooks {
     }
 }
 
+/// What a credit account is opened with, for the log.
+pub(crate) fn in_words(account: &Account, agreement: &Agreement) -> String {
+    let line = account.credit.unwrap_or_default();
+    let (limit, cash) = (line.limit_minor, line.cash_limit_minor);
+    let repay_from = agreement.repay_from.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    format!("limit_minor={limit} cash_limit_minor={cash} repay_from={repay_from} {}", agreement.terms)
+}
+
 fn booking_entry(booking: &Booking) -> audit::Entry {
     let Booking { kind, on, account_id, amount, .. } = booking;
     let (minor, currency) = (amount.minor, amount.currency);

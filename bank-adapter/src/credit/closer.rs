@@ -53,25 +53,6 @@ impl DayCloser {
         self.calendar.yesterday(self.clock.now())
     }
 
-    /// Closes shortly after midnight what is over, and at once what is open from before, until `stop`. `by` is who stands in the
-    /// log.
-    pub async fn run(self, by: Principal, stop: CancellationToken) {
-        let (mut closed, mut pause) = (None, LOOK_EVERY);
-        loop {
-            let due = self.calendar.due_through(self.clock.now());
-            if closed.is_none_or(|closed| closed < due) {
-                let Some(result) = stop.run_until_cancelled(self.close(due, &by)).await else { return };
-                (closed, pause) = match told(&result) {
-                    true => (Some(due), LOOK_EVERY),
-                    false => (closed, pause.saturating_mul(2).min(PAUSE_AT_MOST)),
-                };
-            }
-            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                return;
-            }
-        }
-    }
-
     /// Closes all days up to and with this one that are open of any account. `Err(DayNotOver)` when it is not over.
     pub async fn close(&self, through: Date, by: &Principal) -> Result<DaysClosed, LedgerError> {
         if through > self.yesterday() {
@@ -119,11 +100,51 @@ impl DayCloser {
     }
 }
 
+/// Has what is over closed shortly after midnight, and at once what is open from before.
+#[derive(Debug)]
+pub struct Schedule {
+    closer: DayCloser,
+    /// Who stands in the log.
+    by: Principal,
+    /// The last day of which all accounts were closed; `None` before the first run.
+    closed: Option<Date>,
+    pause: Duration,
+}
+
+impl Schedule {
+    pub const fn new(closer: DayCloser, by: Principal) -> Self {
+        Self { closer, by, closed: None, pause: LOOK_EVERY }
+    }
+
+    /// Goes on until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while stop.run_until_cancelled(self.look()).await.is_some()
+            && stop.run_until_cancelled(tokio::time::sleep(self.pause)).await.is_some()
+        {}
+    }
+
+    /// Looks at the clock, and closes what is due. Gives what a run has closed, or nothing when none was due or it failed: then
+    /// the next one comes after a longer pause.
+    pub async fn look(&mut self) -> Option<DaysClosed> {
+        let due = self.closer.calendar.due_through(self.closer.clock.now());
+        if self.closed.is_some_and(|closed| closed >= due) {
+            return None;
+        }
+        let result = self.closer.close(due, &self.by).await;
+        if told(&result, due) {
+            (self.closed, self.pause) = (Some(due), LOOK_EVERY);
+        } else {
+            self.pause = self.pause.saturating_mul(2).min(PAUSE_AT_MOST);
+        }
+        result.ok()
+    }
+}
+
 /// Tells what came of a run, and whether all was closed.
-fn told(result: &Result<DaysClosed, LedgerError>) -> bool {
+fn told(result: &Result<DaysClosed, LedgerError>, due: Date) -> bool {
     match result {
-        Ok(closed) if closed.failed > 0 => {
-            tracing::error!(?closed, "days of some credit accounts cannot be closed");
+        Ok(closed) if closed.through < due => {
+            tracing::error!(?closed, "days of some credit accounts are not closed");
             false
         }
         Ok(closed) => {

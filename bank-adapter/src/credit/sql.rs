@@ -249,8 +249,9 @@ pub(super) async fn read_accounts(
     after: Uuid,
     limit: i64,
 ) -> Result<(Vec<(Uuid, Option<Kept>)>, Vec<String>), StoreError> {
+    // Not joined: PostgreSQL would walk the accounts from the first one for each page.
     const SQL: &str = select_accounts!(
-        ", a.cash_owed_minor FROM credit_accounts c JOIN accounts a ON a.account_id = c.account_id \
+        ", (SELECT a.cash_owed_minor FROM accounts a WHERE a.account_id = c.account_id) FROM credit_accounts c \
          WHERE c.account_id > $1 ORDER BY c.account_id LIMIT $2"
     );
     let (mut accounts, mut faults) = (Vec::new(), Vec::new());

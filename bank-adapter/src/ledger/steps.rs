@@ -264,7 +264,10 @@ fn decide(
         }
         Step::OpenCredit(order, agreement, by) => {
             let decided = credit.open(books, order, agreement, now);
-            Outcome::Account(account_step(books, decided, log, |it| opened_entry(it, by)))
+            Outcome::Account(account_step(books, decided, log, |it| {
+                let entry = opened_entry(it, by);
+                Entry { content: format!("{} {}", crate::credit::in_words(it, agreement), entry.content), ..entry }
+            }))
         }
         Step::CloseDays(order, by) => Outcome::Closed(credit.close(books, order, by, now, log)),
         Step::Deposit(order, by) => {

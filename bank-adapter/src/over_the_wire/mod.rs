@@ -1,5 +1,6 @@
 //! The bank's node as the hub and an operator meet it: over mutual TLS, configured from a file.
 
+mod credit;
 mod federation;
 
 use std::net::SocketAddr;

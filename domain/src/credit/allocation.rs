@@ -55,9 +55,10 @@ pub(super) enum Order {
     PrincipalFirst,
 }
 
-/// An amount that came to be owed on one day.
+/// What came to be owed of one portion in one cycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
+    /// The day of the first of it.
     pub(super) posted_on: Date,
     pub(super) portion: Portion,
     /// The number of the statement that bills it; `None` before the first close after it.

@@ -55,7 +55,7 @@ pub struct Position {
     pub(super) closed_through: Date,
     /// The first day of the cycle that is open.
     pub(super) from: Date,
-    /// In the order in which they were posted.
+    /// In the order in which the first of each was posted.
     pub(super) items: Vec<Item>,
     /// What the bank owes the customer, after more came in than was owed.
     pub(super) surplus_minor: i64,
@@ -155,9 +155,17 @@ impl Position {
         let paid = self.surplus_minor.min(amount_minor);
         self.surplus_minor = self.surplus_minor.saturating_sub(paid);
         let left_minor = amount_minor.saturating_sub(paid);
-        if left_minor > 0 {
-            let bears = portion == Portion::CashAdvance;
-            self.items.push(Item { posted_on, portion, billed: None, left_minor, minor_days: 0, bears });
+        if left_minor <= 0 {
+            return;
+        }
+        // What one statement will bill of one portion is paid and bears interest alike, and interest is a sum over days, so that
+        // it is one item from the first day on: an account with a thousand purchases is kept in as many words as one with two.
+        match self.items.iter_mut().find(|item| item.billed.is_none() && item.portion == portion) {
+            Some(item) => item.left_minor = item.left_minor.saturating_add(left_minor),
+            None => {
+                let bears = portion == Portion::CashAdvance;
+                self.items.push(Item { posted_on, portion, billed: None, left_minor, minor_days: 0, bears });
+            }
         }
     }
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use domain::ledger::{Deposit, DepositId, FreezeOrder, Leg, NewAccount, OpeningOrder};
+use domain::credit::Terms;
+use domain::ledger::{Agreement, Deposit, DepositId, FreezeOrder, Leg, NewAccount, OpeningOrder};
 use domain::text::Line;
 use domain::{AccountId, Currency};
 use server_kit::audit::Chain;
 use server_kit::store::{StepSet as _, StoreError};
 
 use super::bank::{Bank, calendar, cny, hold_order, refund_order, teller, void_order};
+use crate::credit::CloseOrder;
 use crate::ledger::steps::{LedgerSteps, Outcome, Step};
 
 /// A second set of steps under the same right, to run sets by hand as the writer does.
@@ -27,10 +29,22 @@ fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {
         payment_limit_minor: 0,
         number: opened.uuid().simple().to_string().into(),
     };
+    let credit = AccountId::from_uuid(bank.ids.uuid().unwrap());
+    let credit_opening = OpeningOrder {
+        account_id: credit,
+        new: NewAccount::Credit { limit_minor: 1_000, cash_limit_minor: 300 },
+        number: credit.uuid().simple().to_string().into(),
+        ..opening.clone()
+    };
+    let agreement = Agreement { terms: Terms::usual(5), repay_from: Some(opened) };
+    let repayment = Deposit { id: DepositId::from_uuid(bank.ids.uuid().unwrap()), account_id: credit, amount: cny(7) };
     let deposit = Deposit { id: DepositId::from_uuid(bank.ids.uuid().unwrap()), account_id: opened, amount: cny(50) };
     vec![
         Step::Open(opening, teller()),
         Step::Deposit(deposit, teller()),
+        Step::OpenCredit(credit_opening, agreement, teller()),
+        Step::Deposit(repayment, teller()),
+        Step::CloseDays(CloseOrder { accounts: vec![credit], through: jiff::civil::date(2026, 1, 1) }, teller()),
         Step::Hold(vec![hold_order(first, account, 300), hold_order(second, opened, 50)]),
         Step::Hold(vec![hold_order(poor, account, 701)]),
         Step::Void(void_order(gone)),

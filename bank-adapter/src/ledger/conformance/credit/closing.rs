@@ -13,7 +13,7 @@ use server_kit::store::testing::TestDatabase;
 
 use super::super::bank::{calendar, teller};
 use super::world::{World, at, terms};
-use crate::credit::{Calendar, DayCloser};
+use crate::credit::{Calendar, DayCloser, Schedule};
 use crate::ledger::LedgerError;
 
 pub(super) async fn c7_a_day_that_is_closed_twice_is_closed_once(db: TestDatabase) {
@@ -153,6 +153,31 @@ pub(super) async fn c7_the_schedule_and_the_counter_may_close_the_same_days_at_o
     let refused = closer.close(date(2026, 3, 6), &one).await;
     assert!(matches!(refused, Err(LedgerError::Refused(Reason::DayNotOver))), "{refused:?}");
     drop(closer);
+    world.end().await;
+}
+
+pub(super) async fn c7_the_schedule_closes_at_start_what_was_missed_and_then_each_day_after_its_end(db: TestDatabase) {
+    let mut world = World::open(db, date(2026, 1, 6), terms()).await;
+    world.pay(Nature::Purchase, 90_000).await;
+    let china = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    let clock = Arc::new(ManualClock::new(at(&china, date(2026, 1, 20).at(0, 9, 59, 0))));
+    let closer = DayCloser::new(world.bank.ledger.clone(), calendar(), clock.clone());
+    let mut schedule = Schedule::new(closer, teller());
+    let table = [
+        ("at start, before ten past midnight", date(2026, 1, 20).at(0, 9, 59, 0), Some((18, 13))),
+        ("nothing new", date(2026, 1, 20).at(0, 9, 59, 0), None),
+        ("ten past midnight", date(2026, 1, 20).at(0, 10, 0, 0), Some((19, 1))),
+        ("during the day", date(2026, 1, 20).at(23, 59, 59, 0), None),
+        ("the next night", date(2026, 1, 21).at(0, 10, 0, 0), Some((20, 1))),
+        ("the clock was put back", date(2026, 1, 15).at(12, 0, 0, 0), None),
+        ("nights later", date(2026, 1, 25).at(3, 0, 0, 0), Some((24, 4))),
+    ];
+    for (name, now, wanted) in table {
+        clock.set(at(&china, now));
+        let closed = schedule.look().await.map(|closed| (closed.through.day(), closed.days));
+        assert_eq!(closed, wanted, "{name}");
+    }
+    drop(schedule);
     world.end().await;
 }
 

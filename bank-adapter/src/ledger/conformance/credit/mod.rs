@@ -44,6 +44,7 @@ on_both_engines! {
     what_comes_while_the_clock_is_wrong_counts_to_a_day_that_is_open
     a_credit_account_is_opened_once_with_its_terms
     c7_the_schedule_and_the_counter_may_close_the_same_days_at_once
+    c7_the_schedule_closes_at_start_what_was_missed_and_then_each_day_after_its_end
     an_account_that_cannot_be_closed_does_not_keep_the_others_from_it
     the_check_of_the_books_runs_the_days_again
     what_days_have_made_cannot_be_changed
