@@ -9,6 +9,8 @@ use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
 use server_kit::tls::ServerTlsConfig;
 
+use crate::credit_system::CreditSystemConfig;
+
 /// Everything that a bank's node is told. Keys that are not listed here are refused.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,9 @@ pub struct Config {
     /// `[counter]`: who serves the bank's counter.
     #[serde(default)]
     pub counter: CounterConfig,
+    /// `[credit_system]`: the bank's existing credit system. Default: none, the ledger holds the credit accounts itself.
+    #[serde(default)]
+    pub credit_system: Option<CreditSystemConfig>,
     /// `[limits]`: the bounds of the gRPC server.
     #[serde(default)]
     pub limits: ServeLimits,

@@ -5,6 +5,7 @@
 mod call;
 pub mod config;
 mod counter;
+pub mod credit_system;
 pub mod hsm;
 pub mod ledger;
 #[cfg(test)]
