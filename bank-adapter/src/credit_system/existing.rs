@@ -99,10 +99,14 @@ impl ExistingCreditSystem {
         let CreditHold { amount, is_cash, .. } = hold;
         let request = Request::Hold { card, amount, is_cash, category, reference };
         match self.0.link.exchange(request, reserved).await {
-            Ok(answer) => HoldAnswer {
-                verdict: answer.verdict(reference, Some(amount.minor)),
-                approval_code: answer.approval_code,
-            },
+            Ok(answer) => {
+                let verdict = match answer.verdict(reference, Some(amount.minor)) {
+                    // Nothing is asked for twice, so nobody can say what the peer takes it for.
+                    Verdict::Refused(Reason::IdTaken) => Verdict::Unclear(Reason::Fault),
+                    verdict => verdict,
+                };
+                HoldAnswer { verdict, approval_code: answer.approval_code }
+            }
             Err(LinkError::NotSent(reason)) => refused(reason),
             Err(LinkError::NoAnswer) => HoldAnswer { verdict: Verdict::Unclear(Reason::BankAway), approval_code: None },
         }

@@ -1,6 +1,7 @@
 //! Store and forward: the workers that tell the credit system what has been decided and ask it for changes of PINs, until it
 //! has answered, across whatever breaks in between.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,18 +101,35 @@ impl Forwarder {
     }
 }
 
+/// What came of telling one advice.
+type Heard = (OrderKey, i64, Verdict);
+
 async fn advices(worker: Arc<Worker>, stop: CancellationToken) {
+    // Each is told by itself, so that one that gets no answer does not keep the others waiting.
+    let (mut telling, mut under_way) = (JoinSet::new(), BTreeSet::new());
     while !stop.is_cancelled() {
-        let Some(sent) = stop.run_until_cancelled(worker.tell_due()).await else { break };
-        match sent {
-            Ok(sent) if sent > 0 => continue,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "advices to the credit system wait for the storage"),
+        let round = worker.tell_due(&mut telling, &mut under_way);
+        match stop.run_until_cancelled(round).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::warn!(%error, "advices to the credit system wait for the storage"),
+            None => break,
         }
-        tokio::select! {
+        let first = tokio::select! {
             () = stop.cancelled() => break,
-            () = worker.system.woken() => {}
-            () = sleep(worker.options.every) => {}
+            Some(Ok(heard)) = telling.join_next() => Some(heard),
+            () = worker.system.woken() => None,
+            () = sleep(worker.options.every) => {
+                worker.measure().await;
+                None
+            }
+        };
+        let rest = std::iter::from_fn(|| telling.try_join_next()).flatten();
+        let heard: Vec<Heard> = first.into_iter().chain(rest).collect();
+        for (key, ..) in &heard {
+            under_way.remove(key);
+        }
+        if let Some(Err(error)) = stop.run_until_cancelled(worker.note(&heard)).await {
+            tracing::warn!(%error, "answers of the credit system could not be noted; it is told again");
         }
     }
 }
@@ -149,50 +167,65 @@ async fn approvals(worker: Arc<Worker>, mut late: mpsc::Receiver<LateApproval>, 
 }
 
 impl Worker {
-    /// Tells what is due. Says how many were acknowledged or refused: as long as some are, there may be more to tell.
-    async fn tell_due(&self) -> Result<usize, StoreError> {
-        let (waiting, stuck) = sql::depths(&self.store).await?;
-        metrics::gauge!("bankhub_credit_advices_waiting").set(waiting as f64);
-        metrics::gauge!("bankhub_credit_advices_stuck").set(stuck as f64);
-        if !self.system.link().is_up() {
-            return Ok(0);
+    /// Begins to tell what is due and not under way.
+    async fn tell_due(
+        &self,
+        telling: &mut JoinSet<Heard>,
+        under_way: &mut BTreeSet<OrderKey>,
+    ) -> Result<(), StoreError> {
+        let under_way_count = i64::try_from(under_way.len()).unwrap_or(i64::MAX);
+        if !self.system.link().is_up() || under_way_count >= self.options.at_once {
+            return Ok(());
         }
         let due = sql::due(&self.store, self.clock.now(), self.options.at_once).await?;
-        let sending: Vec<Sending> = due.iter().filter_map(|due| self.numbered(due)).collect();
+        let fresh = due.iter().filter(|due| !under_way.contains(&due.order.key));
+        let sending: Vec<Sending> = fresh.filter_map(|due| self.numbered(due)).collect();
         if sending.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
-        let Outcome::Sending(orders) = self.writer.write(Step::Sending(sending)).await? else { return Ok(0) };
-        let mut telling = JoinSet::new();
+        let Outcome::Sending(orders) = self.writer.write(Step::Sending(sending)).await? else { return Ok(()) };
         for order in orders {
             let Some(due) = due.iter().find(|due| due.order.key == order.key).cloned() else { continue };
             let system = self.system.clone();
+            under_way.insert(order.key);
             telling.spawn(async move {
                 let verdict = system.tell(&due, &order).await;
                 (order.key, order.tries, verdict)
             });
         }
-        let mut settled = Vec::new();
-        for (key, tries, verdict) in telling.join_all().await {
-            match told(key.kind, tries, verdict) {
-                Told::Again => tracing::debug!(?key, tries, ?verdict, "an advice is told again later"),
-                Told::Acknowledged => settled.push((key, Told::Acknowledged)),
+        Ok(())
+    }
+
+    /// Makes durable what the answers mean.
+    async fn note(&self, heard: &[Heard]) -> Result<(), StoreError> {
+        let mut over = Vec::new();
+        for (key, tries, verdict) in heard.iter().copied() {
+            let told = told(key.kind, tries, verdict);
+            let result = match told {
+                Told::Again => "again",
+                Told::Acknowledged => "acknowledged",
                 Told::Stuck(reason) => {
                     tracing::error!(?key, ?reason, "the credit system refuses an advice: somebody has to look");
-                    settled.push((key, Told::Stuck(reason)));
+                    "stuck"
                 }
-            }
-        }
-        let count = settled.len();
-        for (key, told) in &settled {
-            let result = if matches!(told, Told::Acknowledged) { "acknowledged" } else { "stuck" };
+            };
             metrics::counter!("bankhub_credit_advices_total", "kind" => key.kind.as_str(), "result" => result)
                 .increment(1);
+            if told != Told::Again {
+                over.push((key, told));
+            }
         }
-        if count > 0 {
-            self.writer.write(Step::Told(settled)).await?;
+        if !over.is_empty() {
+            self.writer.write(Step::Told(over)).await?;
         }
-        Ok(count)
+        Ok(())
+    }
+
+    async fn measure(&self) {
+        if let Ok((waiting, stuck)) = sql::depths(&self.store).await {
+            metrics::gauge!("bankhub_credit_advices_waiting").set(waiting as f64);
+            metrics::gauge!("bankhub_credit_advices_stuck").set(stuck as f64);
+        }
     }
 
     /// An advice with numbers for its message, and the time before which it is not told again.

@@ -126,6 +126,13 @@ pub(super) struct Line {
     pub(super) up: watch::Sender<bool>,
 }
 
+impl Line {
+    pub(super) fn set_up(&self, up: bool) {
+        self.up.send_replace(up);
+        metrics::gauge!("bankhub_credit_link_up").set(if up { 1.0 } else { 0.0 });
+    }
+}
+
 /// A stream to the peer, with or without TLS.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -235,7 +242,7 @@ async fn keep(line: Line, place: Place, rng: SharedRng, mut queue: mpsc::Receive
             Err(_) => Ended::Unreachable,
         };
         let was_up = *line.up.borrow();
-        line.up.send_replace(false);
+        line.set_up(false);
         refuse_all(&mut queue);
         metrics::counter!("bankhub_credit_link_ended_total", "why" => ended.as_str()).increment(1);
         if matches!(ended, Ended::Stopped) {

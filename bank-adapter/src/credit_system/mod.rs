@@ -22,7 +22,8 @@
 //! 4. In one transaction [`Orders::settle`] notes the answer and the ledger holds or refuses the leg. Without a clear answer
 //!    the same call queues the void.
 //!
-//! Legs that [`asking`] gives when the node starts are settled as unclear before anything else is done.
+//! Legs that [`asking`] gives when the node starts are settled as unclear before anything else is done; later it gives those
+//! whose caller went away between 2 and 4, which are settled in the same way once the time for an answer is long over.
 //!
 //! Invariant: no message goes out whose consequences are not durable before it.
 
@@ -41,6 +42,7 @@ mod response;
 mod seal;
 mod session;
 mod sql;
+mod start;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,7 @@ pub use pin::{ChangeId, NewPin, PinChange, PinChanges, PinState, change};
 pub use reference::Reference;
 pub use response::{Verdict, code, verdict};
 pub use sql::{asking, of_leg, stuck};
+pub use start::{Connector, Surroundings};
 pub use trace::Trace;
 
 use trace::Reserved;

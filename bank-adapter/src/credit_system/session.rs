@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, spli
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::answer::{Answer, trace_of};
 use super::link::{Job, LateApproval, Line, LinkError, Stream};
@@ -89,6 +89,7 @@ pub(super) struct Session {
     /// Times since the start of the line.
     heard_at: Duration,
     written_at: Duration,
+    echoed_at: Duration,
     /// Since when a message is waited for whose beginning has come.
     within_since: Option<Duration>,
     is_signed_on: bool,
@@ -114,10 +115,11 @@ impl Session {
             line,
             reader,
             writer,
-            unsent: Zeroizing::new(Vec::new()),
+            unsent: Zeroizing::new(Vec::with_capacity(2 * UNSENT_AT_MOST)),
             sent: 0,
             heard_at: now,
             written_at: now,
+            echoed_at: now,
             within_since: None,
             is_signed_on: false,
             is_leaving: false,
@@ -183,8 +185,12 @@ impl Session {
         let options = &self.line.options;
         let stalled = (self.sent < self.unsent.len()).then(|| self.written_at + STALLED_AT_MOST);
         let rest = self.within_since.map(|since| since + options.rest_within);
-        let echo = (self.heard_at.max(self.written_at)) + options.echo_every;
-        [self.window.next_deadline(), stalled, rest].into_iter().flatten().fold(echo, Duration::min)
+        [self.window.next_deadline(), stalled, rest].into_iter().flatten().fold(self.echo_at(), Duration::min)
+    }
+
+    /// What is sent does not put it off: a peer that is gone takes in what is sent for a long time.
+    fn echo_at(&self) -> Duration {
+        self.heard_at.max(self.echoed_at) + self.line.options.echo_every
     }
 
     async fn on_time(&mut self) -> Result<(), Ended> {
@@ -205,15 +211,18 @@ impl Session {
                 Waiter::Network(Network::SignOff) => return Err(Ended::Stopped),
             }
         }
-        if self.is_signed_on && !self.is_leaving && now >= self.heard_at.max(self.written_at) + options.echo_every {
-            return self.network(Network::Echo).await;
+        if now >= self.echo_at() {
+            self.echoed_at = now;
+            if self.is_signed_on && !self.is_leaving {
+                return self.network(Network::Echo).await;
+            }
         }
         Ok(())
     }
 
     async fn leave(&mut self) -> Result<(), Ended> {
         self.is_leaving = true;
-        self.line.up.send_replace(false);
+        self.line.set_up(false);
         if self.is_signed_on { self.network(Network::SignOff).await } else { Err(Ended::Stopped) }
     }
 
@@ -283,9 +292,12 @@ impl Session {
     async fn put(&mut self, drafts: Vec<Draft>) -> Result<(), crate::hsm::HsmError> {
         let messages = self.line.sealer.seal(drafts).await?;
         if self.sent == self.unsent.len() {
-            self.unsent.clear();
-            self.sent = 0;
             self.written_at = self.now();
+        }
+        // So that it never has to grow, which would leave a copy of messages behind in memory.
+        if self.sent > UNSENT_AT_MOST {
+            self.unsent.drain(..self.sent);
+            self.sent = 0;
         }
         for message in messages {
             // Longer than the length can tell is no message of any dialect here.
@@ -298,6 +310,7 @@ impl Session {
         self.sent = self.sent.saturating_add(length);
         self.written_at = self.now();
         if self.sent >= self.unsent.len() {
+            self.unsent.as_mut_slice().zeroize();
             self.unsent.clear();
             self.sent = 0;
         }
@@ -365,7 +378,7 @@ impl Session {
         match network {
             Network::SignOn if is_good => {
                 self.is_signed_on = true;
-                self.line.up.send_replace(true);
+                self.line.set_up(true);
                 tracing::info!("signed on at the credit system");
                 Ok(())
             }

@@ -70,10 +70,12 @@ impl Orders {
     }
 }
 
-/// The holds whose answer is not known, the oldest first: those that a crash has interrupted, when the node starts.
-pub async fn asking(store: &Store, limit: i64) -> Result<Vec<Order>, StoreError> {
-    const SQL: &str = select_orders!("WHERE o.state = 'ASKING' AND o.place = 0 ORDER BY o.queued_at LIMIT $1");
-    store.fetch(SQL, vec![limit.into()]).await?.iter().map(order_of).collect()
+/// The holds that were asked for before a point in time and whose answer is not known, the oldest first: when the node starts
+/// those that a crash has interrupted, and later those whose caller went away before it could settle them.
+pub async fn asking(store: &Store, before: Timestamp, limit: i64) -> Result<Vec<Order>, StoreError> {
+    const SQL: &str =
+        select_orders!("WHERE o.state = 'ASKING' AND o.queued_at <= $1 ORDER BY o.queued_at, o.leg_id LIMIT $2");
+    store.fetch(SQL, vec![before.into(), limit.into()]).await?.iter().map(order_of).collect()
 }
 
 /// What the credit system refuses to take note of, the oldest first, for an operator.
@@ -98,16 +100,14 @@ pub(super) struct Due {
 
 /// The advices whose time has come and that nothing of the same hold stands before.
 pub(super) async fn due(store: &Store, now: Timestamp, limit: i64) -> Result<Vec<Due>, StoreError> {
-    const SQL: &str = concat!(
-        "SELECT o.leg_id, o.place, o.version, o.state, o.reason, o.stan, o.sent_time, o.tries, o.next_try_at, \
-         o.approval_code, o.changed_at, o.hold_leg_id, o.card_id, o.is_cash, o.currency, o.amount_minor, \
-         o.reference, o.queued_at, h.stan, h.sent_time, p.stan, p.sent_time FROM credit_orders o \
-         LEFT JOIN credit_orders h ON h.leg_id = o.hold_leg_id AND h.place = 0 \
-         LEFT JOIN credit_orders p ON p.leg_id = o.hold_leg_id AND p.place = 1 \
-         WHERE o.state = 'WAITING' AND o.next_try_at <= $1 AND NOT EXISTS (\
-         SELECT 1 FROM credit_orders e WHERE e.hold_leg_id = o.hold_leg_id AND e.place < o.place \
-         AND e.state IN ('WAITING', 'STUCK')) ORDER BY o.next_try_at, o.queued_at, o.place LIMIT $2"
-    );
+    const SQL: &str = "SELECT o.leg_id, o.place, o.version, o.state, o.reason, o.stan, o.sent_time, o.tries, o.next_try_at, \
+                       o.approval_code, o.changed_at, o.hold_leg_id, o.card_id, o.is_cash, o.currency, o.amount_minor, \
+                       o.reference, o.queued_at, h.stan, h.sent_time, p.stan, p.sent_time FROM credit_orders o \
+                       LEFT JOIN credit_orders h ON h.leg_id = o.hold_leg_id AND h.place = 0 \
+                       LEFT JOIN credit_orders p ON p.leg_id = o.hold_leg_id AND p.place = 1 \
+                       WHERE o.state = 'WAITING' AND o.next_try_at <= $1 AND NOT EXISTS (\
+                       SELECT 1 FROM credit_orders e WHERE e.hold_leg_id = o.hold_leg_id AND e.place < o.place \
+                       AND e.state IN ('WAITING', 'STUCK')) ORDER BY o.next_try_at, o.queued_at, o.place LIMIT $2";
     store.fetch(SQL, vec![now.into(), limit.into()]).await?.iter().map(due_of).collect()
 }
 

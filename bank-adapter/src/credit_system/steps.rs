@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::{LegId, Reason, Timestamp};
+use server_kit::fault;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 
 use super::order::{Order, OrderKey, Told};
@@ -86,7 +87,26 @@ impl StepSet for CreditSteps {
         let outcomes = decided.map(|(step, leg)| decide(&mut orders, &mut pins, step, leg, now)).collect();
         orders.save(tx).await?;
         pins.save(tx).await?;
+        pass(steps, ["credit.sending.before", "credit.told.before", "credit.pin.before"]);
         Ok(outcomes)
+    }
+
+    fn committed(&self, steps: &[Step], _: &[Outcome]) {
+        pass(steps, ["credit.sending.after", "credit.told.after", "credit.pin.after"]);
+    }
+}
+
+/// Passes the fault points of what is in this set: that advices are about to be sent, that they were answered, that a change of
+/// a PIN is about to be asked for.
+fn pass(steps: &[Step], [sending, told, pin]: [&str; 3]) {
+    for (is_it, point) in [
+        (steps.iter().any(|step| matches!(step, Step::Sending(_))), sending),
+        (steps.iter().any(|step| matches!(step, Step::Told(_))), told),
+        (steps.iter().any(|step| matches!(step, Step::AskingPin(..))), pin),
+    ] {
+        if is_it {
+            fault::point(point);
+        }
     }
 }
 

@@ -86,6 +86,12 @@ impl Issuer {
         state["seen"][what].as_i64().or(state["types"][what].as_i64()).unwrap_or(0)
     }
 
+    /// Waits until it has seen so many.
+    pub async fn sees(&mut self, what: &str, count: i64) {
+        let seeing = async { while self.seen(what).await < count {} };
+        tokio::time::timeout(Duration::from_secs(30), seeing).await.unwrap_or_else(|_| panic!("never {count} {what}"));
+    }
+
     /// Waits until it has killed itself, as a fault told it to.
     pub async fn is_dead(&mut self) {
         tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await.expect("it dies").unwrap();

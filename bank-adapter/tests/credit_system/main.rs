@@ -10,5 +10,7 @@
 )]
 
 mod advices;
+mod connection;
 mod issuer;
+mod pins;
 mod world;

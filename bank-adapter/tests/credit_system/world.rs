@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bank_adapter::credit_system::{
-    self, Advice, Answered, CardNumbers, ChangeId, CreditHold, CreditSystem as _, CreditSystemConfig,
-    ExistingCreditSystem, ExistingParts, ForwardParts, Forwarder, HoldAnswer, Kind, Link, NewPin, Order, Orders,
-    PinBook, PinChange, PinChanges, State, Verdict,
+    self, Advice, Answered, CardNumbers, ChangeId, Connector, CreditHold, CreditSystem as _, CreditSystemConfig,
+    ExistingCreditSystem, Forwarder, HoldAnswer, Kind, Link, NewPin, Order, Orders, PinBook, PinChange, PinChanges,
+    State, Surroundings, Verdict,
 };
 use bank_adapter::hsm::{
     self, Algorithm, Check, ClearKey, Hsm, HsmConfig, PanDigits, PinBlockFormat, PinPad, PinVerificationValue,
@@ -18,10 +18,10 @@ use domain::card::{Bin, Pan};
 use domain::{CardId, Currency, LegId, Money, Reason, Timestamp};
 use secrecy::SecretString;
 use serde_json::Value;
-use server_kit::clock::SystemClock;
+use server_kit::clock::{Clock as _, SystemClock};
 use server_kit::config::SecretRef;
 use server_kit::keystore::{Keyring, SharedKeyStore};
-use server_kit::rng::{IdMaker, SeededRng, SystemRng};
+use server_kit::rng::{IdMaker, Rng, RngError, SeededRng, SystemRng};
 use server_kit::store::testing::TestDatabase;
 use server_kit::store::{Owner, Store, StoreError};
 use tempfile::TempDir;
@@ -66,6 +66,22 @@ impl PinBook for Cards {
     }
 }
 
+/// Has the numbers of messages begin at 999998, so that every test sees them wrap.
+#[derive(Debug)]
+struct NearTheWrap(SystemRng);
+
+impl Rng for NearTheWrap {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RngError> {
+        match bytes {
+            [_, _, _, _] => {
+                bytes.copy_from_slice(&999_997_u32.to_be_bytes());
+                Ok(())
+            }
+            _ => self.0.fill(bytes),
+        }
+    }
+}
+
 /// What of the front runs, and ends with the process.
 struct Process {
     system: ExistingCreditSystem,
@@ -93,7 +109,7 @@ pub struct World {
 pub type Change = fn(&mut CreditSystemConfig);
 
 impl World {
-    /// None without the issuer's Python.
+    /// With short times; `None` without the issuer's Python.
     pub async fn new() -> Option<Self> {
         Self::with("ascii", |_| {}).await
     }
@@ -158,16 +174,20 @@ impl World {
     }
 
     /// The front's process dies, and another one is started on the same database.
-    pub async fn crash(mut self) -> Self {
-        self.process.kill().await;
-        let store = self.database.open(&bank_adapter::migrations(), SystemClock::shared()).await.unwrap();
-        self.process =
-            Process::start(store, &self.config, self.card, &self.pan, &self.hsm, &self.keys, &self.ids).await;
+    pub async fn crash(self) -> Self {
+        let Self { issuer, hsm, card, pan, pad, keys, ids, process, database, config, _folder } = self;
+        process.kill().await;
+        let store = eventually("the database is free", || async {
+            database.open(&bank_adapter::migrations(), SystemClock::shared()).await.ok()
+        })
+        .await;
+        let process = Process::start(store, &config, card, &pan, &hsm, &keys, &ids).await;
+        let world = Self { issuer, hsm, card, pan, pad, keys, ids, process, database, config, _folder };
         // What a node does first.
-        for order in credit_system::asking(self.store(), 100).await.unwrap() {
-            self.settle(order.key.leg_id, &unanswered()).await;
+        for order in credit_system::asking(world.store(), SystemClock.now(), 100).await.unwrap() {
+            world.settle(order.key.leg_id, &unanswered()).await;
         }
-        self
+        world
     }
 
     /// The issuer dies, if it has not yet, and is started again.
@@ -254,6 +274,16 @@ impl World {
         self.reaches(leg_id, kind, State::Acknowledged).await
     }
 
+    /// Waits until nothing waits to be told.
+    pub async fn all_told(&self) {
+        const SQL: &str = "SELECT COUNT(*) FROM credit_orders WHERE state IN ('WAITING', 'ASKING')";
+        eventually("everything is told", || async {
+            let row = self.store().fetch_one(SQL, Vec::new()).await.unwrap().unwrap();
+            (row.int(0).unwrap() == 0).then_some(())
+        })
+        .await;
+    }
+
     pub async fn reaches(&self, leg_id: LegId, kind: Kind, state: State) -> Order {
         eventually(&format!("{kind:?} {state:?}"), || async {
             self.order(leg_id, kind).await.filter(|order| order.state == state)
@@ -304,7 +334,7 @@ impl World {
         (account["held"].as_i64().unwrap(), account["owed"].as_i64().unwrap())
     }
 
-    pub async fn end(mut self) {
+    pub async fn end(self) {
         self.process.kill().await;
     }
 
@@ -330,39 +360,31 @@ impl Process {
         keys: &SharedKeyStore,
         ids: &IdMaker,
     ) -> Self {
-        let (clock, rng) = (SystemClock::shared(), SystemRng::shared());
+        let (clock, rng) = (SystemClock::shared(), Arc::new(NearTheWrap(SystemRng::new())));
         let owner = Arc::new(Owner::take(&store, "bank-a/ledger", ids.uuid().unwrap()).await.unwrap());
         let stop = CancellationToken::new();
-        let parts = config.link("trial.example", hsm.clone(), clock.clone(), rng.clone()).unwrap();
-        let started = Link::start(parts, stop.clone());
         let numbers = HashMap::from([(card, pan.clone())]);
         let cards = Arc::new(Cards { numbers, store: store.clone() });
-        let system = ExistingCreditSystem::new(ExistingParts {
-            link: started.link,
-            cards: cards.clone(),
-            hsm: hsm.clone(),
-            zone: config.zone().unwrap(),
-            keys: keys.clone(),
-            ids: ids.clone(),
-        });
-        let parts = ForwardParts {
-            system: system.clone(),
+        let surroundings = Surroundings {
+            federation: "trial.example".to_owned(),
             store: store.clone(),
             owner,
+            hsm: hsm.clone(),
+            keys: keys.clone(),
             clock,
             rng,
+            ids: ids.clone(),
+            cards: cards.clone(),
             pins: cards,
-            late: started.late,
-            options: config.forward_options(),
         };
-        let (forwarder, tasks) = Forwarder::start(parts, stop.clone());
-        let tasks = tasks.into_iter().map(|(_, task)| task).chain([started.task]).collect();
+        let Connector { system, forwarder, tasks } = Connector::start(config, surroundings, &stop).unwrap();
+        let tasks = tasks.into_iter().map(|(_, task)| task).collect();
         Self { system, forwarder, stop, tasks, store }
     }
 
     /// Nothing is finished and nobody is told, as when the process is killed; but for the writer, whose transactions are
     /// whole or not there.
-    async fn kill(&mut self) {
+    async fn kill(mut self) {
         for task in &self.tasks {
             task.abort();
         }

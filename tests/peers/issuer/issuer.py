@@ -1,6 +1,7 @@
 """A bank's credit system, as bank-adapter/tests/credit_system talks to it: an issuer that speaks ISO 8583 over TCP.
 
     issuer.py --state FILE [--port PORT] [--dialect NAME] [--mac des:HEX|aes:HEX] [--zone-key HEX]
+              [--certificate FILE --key FILE]
 
 It prints its port, and then answers a line on its input with a line:
 
@@ -20,6 +21,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import sys
 import threading
 from collections import Counter, defaultdict, deque
@@ -192,7 +194,11 @@ def listen_to_input(loop, issuer: Issuer) -> None:
 
 async def run(arguments) -> None:
     issuer = Issuer(Ledger(arguments.state), Codec(arguments.dialect, arguments.mac, arguments.zone_key))
-    server = await asyncio.start_server(issuer.serve, "127.0.0.1", arguments.port)
+    tls = None
+    if arguments.certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(arguments.certificate, arguments.key)
+    server = await asyncio.start_server(issuer.serve, "127.0.0.1", arguments.port, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     thread = threading.Thread(target=listen_to_input, args=(asyncio.get_running_loop(), issuer), daemon=True)
     thread.start()
@@ -206,6 +212,8 @@ def main() -> None:
     parser.add_argument("--dialect", default="ascii")
     parser.add_argument("--mac", default="")
     parser.add_argument("--zone-key", default="")
+    parser.add_argument("--certificate", default="")
+    parser.add_argument("--key", default="")
     asyncio.run(run(parser.parse_args()))
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 class Ledger:
     def __init__(self, path: str):
         self.accounts, self.holds, self.answers = {}, {}, {}
-        self.effects = Counter()
+        self.effects, self.order = Counter(), []
         if os.path.exists(path):
             with open(path) as lines:
                 # A line that was cut off by a crash was told to nobody.
@@ -41,6 +41,7 @@ class Ledger:
         if event["code"] != "00" or kind == "void-unknown":
             return
         self.effects[kind] += 1
+        self.order.append(kind)
         account = self.accounts[event["pan"]]
         if kind == "hold":
             self.holds[reference] = {"state": "held", "amount": event["amount"], "pan": event["pan"]}
@@ -101,4 +102,4 @@ class Ledger:
         return "00"
 
     def described(self) -> dict:
-        return {"accounts": self.accounts, "holds": self.holds, "effects": self.effects}
+        return {"accounts": self.accounts, "holds": self.holds, "effects": self.effects, "order": self.order}
