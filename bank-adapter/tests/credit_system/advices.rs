@@ -4,7 +4,7 @@ use bank_adapter::credit_system::{self, Advice, CreditHold, Kind, OrderKey, Stat
 use domain::Reason;
 use server_kit::clock::{Clock as _, SystemClock};
 use server_kit::config::HumanDuration;
-use server_kit::store::testing::TestDatabase;
+use server_kit::store::testing::{TestDatabase, databases};
 
 use crate::world::{CASH, LIMIT, World, cny};
 
@@ -119,45 +119,51 @@ async fn c8_a_credit_system_that_breaks_in_the_middle_of_a_post_or_a_void_does_i
 #[tokio::test]
 async fn c8_a_hold_that_a_crash_of_the_front_interrupted_is_voided_after_it() {
     for how in ["pass", "park", "drop-before", "die-after"] {
-        let Some(mut world) = World::with("ascii", |config| config.answer_timeout = QUICK).await else { return };
-        world.up().await;
-        world.issuer.fault("hold", how).await;
-        let leg = world.leg();
-        world.ask_and_forget(leg, 300).await;
-        if how == "die-after" {
-            world = world.restart_issuer().await;
+        for database in databases().await {
+            let Some(mut world) = World::on(database, "ascii", |config| config.answer_timeout = QUICK).await else {
+                return;
+            };
+            world.up().await;
+            world.issuer.fault("hold", how).await;
+            let leg = world.leg();
+            world.ask_and_forget(leg, 300).await;
+            if how == "die-after" {
+                world = world.restart_issuer().await;
+            }
+            assert_eq!(credit_system::asking(world.store(), SystemClock.now(), 10).await.unwrap().len(), 1);
+            let mut world = world.crash().await;
+            assert!(credit_system::asking(world.store(), SystemClock.now(), 10).await.unwrap().is_empty());
+            world.acknowledged(leg, Kind::Void).await;
+            assert_eq!(world.books().await, (0, 0), "{how}");
+            world.end().await;
         }
-        assert_eq!(credit_system::asking(world.store(), SystemClock.now(), 10).await.unwrap().len(), 1);
-        let mut world = world.crash().await;
-        assert!(credit_system::asking(world.store(), SystemClock.now(), 10).await.unwrap().is_empty());
-        world.acknowledged(leg, Kind::Void).await;
-        assert_eq!(world.books().await, (0, 0), "{how}");
-        world.end().await;
     }
 }
 
 #[tokio::test]
 async fn c8_what_was_decided_while_the_credit_system_was_away_is_told_after_a_crash_of_the_front() {
-    let Some(mut world) = World::new().await else { return };
-    world.up().await;
-    let (posted, voided) = (world.leg(), world.leg());
-    assert_eq!(world.hold(posted, 300).await, Ok(State::Approved));
-    assert_eq!(world.hold(voided, 200).await, Ok(State::Approved));
-    for what in ["post", "void"] {
-        world.issuer.fault(what, "mute").await;
+    for database in databases().await {
+        let Some(mut world) = World::on(database, "ascii", |_| {}).await else { return };
+        world.up().await;
+        let (posted, voided) = (world.leg(), world.leg());
+        assert_eq!(world.hold(posted, 300).await, Ok(State::Approved));
+        assert_eq!(world.hold(voided, 200).await, Ok(State::Approved));
+        for what in ["post", "void"] {
+            world.issuer.fault(what, "mute").await;
+        }
+        world.post(posted, 300).await;
+        world.void(voided).await;
+        world.issuer.sees("post", 1).await;
+        world.issuer.sees("void", 1).await;
+        let mut world = world.crash().await;
+        let post = world.acknowledged(posted, Kind::Post).await;
+        world.acknowledged(voided, Kind::Void).await;
+        assert!(post.tries > 1);
+        assert_eq!(world.books().await, (0, 300));
+        // Told again under the same type and numbers, and marked as told before.
+        assert!(world.issuer.seen("0221").await > 0 && world.issuer.seen("0421").await > 0);
+        world.end().await;
     }
-    world.post(posted, 300).await;
-    world.void(voided).await;
-    world.issuer.sees("post", 1).await;
-    world.issuer.sees("void", 1).await;
-    let mut world = world.crash().await;
-    let post = world.acknowledged(posted, Kind::Post).await;
-    world.acknowledged(voided, Kind::Void).await;
-    assert!(post.tries > 1);
-    assert_eq!(world.books().await, (0, 300));
-    // Told again under the same type and numbers, and marked as told before.
-    assert!(world.issuer.seen("0221").await > 0 && world.issuer.seen("0421").await > 0);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -210,36 +216,38 @@ async fn c8_a_void_that_the_credit_system_cannot_place_is_told_three_times() {
 
 #[tokio::test]
 async fn c8_an_advice_that_is_refused_waits_for_an_operator_and_keeps_what_follows_it() {
-    let Some(mut world) = World::new().await else { return };
-    world.up().await;
-    let (leg, refund, voided) = (world.leg(), world.leg(), world.leg());
-    assert_eq!(world.hold(leg, 300).await, Ok(State::Approved));
-    assert_eq!(world.hold(voided, 100).await, Ok(State::Approved));
-    // As if it knew the hold with another amount.
-    world.issuer.fault("void", "refuse 64").await;
-    world.issuer.fault("post", "refuse 14").await;
-    world.void(voided).await;
-    world.post(leg, 300).await;
-    world.queue(Advice::Refund { leg_id: refund, original_leg_id: leg, amount: cny(300) }).await.unwrap();
-    world.reaches(leg, Kind::Post, State::Stuck(Reason::CardUnknown)).await;
-    world.reaches(voided, Kind::Void, State::Stuck(Reason::ReversalAmountMismatch)).await;
-    let stuck = credit_system::stuck(world.store(), 10).await.unwrap();
-    assert_eq!(stuck.len(), 2);
-    // Others go on meanwhile.
-    let other = world.leg();
-    assert_eq!(world.hold(other, 10).await, Ok(State::Approved));
-    world.post(other, 10).await;
-    world.acknowledged(other, Kind::Post).await;
-    assert_eq!(world.issuer.seen("refund").await, 0, "a refund is not told before its charge");
-    for order in stuck {
-        assert_eq!(world.forwarder().retry(order.key).await.unwrap(), Ok(()));
+    for database in databases().await {
+        let Some(mut world) = World::on(database, "ascii", |_| {}).await else { return };
+        world.up().await;
+        let (leg, refund, voided) = (world.leg(), world.leg(), world.leg());
+        assert_eq!(world.hold(leg, 300).await, Ok(State::Approved));
+        assert_eq!(world.hold(voided, 100).await, Ok(State::Approved));
+        // As if it knew the hold with another amount.
+        world.issuer.fault("void", "refuse 64").await;
+        world.issuer.fault("post", "refuse 14").await;
+        world.void(voided).await;
+        world.post(leg, 300).await;
+        world.queue(Advice::Refund { leg_id: refund, original_leg_id: leg, amount: cny(300) }).await.unwrap();
+        world.reaches(leg, Kind::Post, State::Stuck(Reason::CardUnknown)).await;
+        world.reaches(voided, Kind::Void, State::Stuck(Reason::ReversalAmountMismatch)).await;
+        let stuck = credit_system::stuck(world.store(), 10).await.unwrap();
+        assert_eq!(stuck.len(), 2);
+        // Others go on meanwhile.
+        let other = world.leg();
+        assert_eq!(world.hold(other, 10).await, Ok(State::Approved));
+        world.post(other, 10).await;
+        world.acknowledged(other, Kind::Post).await;
+        assert_eq!(world.issuer.seen("refund").await, 0, "a refund is not told before its charge");
+        for order in stuck {
+            assert_eq!(world.forwarder().retry(order.key).await.unwrap(), Ok(()));
+        }
+        world.acknowledged(refund, Kind::Refund).await;
+        world.acknowledged(voided, Kind::Void).await;
+        assert_eq!(world.books().await, (0, 10));
+        let nobody = OrderKey { leg_id: world.leg(), kind: Kind::Post };
+        assert_eq!(world.forwarder().retry(nobody).await.unwrap(), Err(Reason::LegUnknown));
+        world.end().await;
     }
-    world.acknowledged(refund, Kind::Refund).await;
-    world.acknowledged(voided, Kind::Void).await;
-    assert_eq!(world.books().await, (0, 10));
-    let nobody = OrderKey { leg_id: world.leg(), kind: Kind::Post };
-    assert_eq!(world.forwarder().retry(nobody).await.unwrap(), Err(Reason::LegUnknown));
-    world.end().await;
 }
 
 #[tokio::test]

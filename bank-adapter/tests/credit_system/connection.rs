@@ -205,3 +205,22 @@ async fn c8_without_the_key_of_its_codes_the_line_stays_down() {
     assert_eq!(left, Err(Reason::BankAway));
     world.end().await;
 }
+
+#[tokio::test]
+async fn c8_the_line_is_encrypted_to_a_credit_system_with_the_right_certificate() {
+    let Some(mut world) = World::over_tls(true).await else { return };
+    world.up().await;
+    let leg = world.leg();
+    assert_eq!(world.hold(leg, 300).await, Ok(State::Approved));
+    world.post(leg, 300).await;
+    world.acknowledged(leg, Kind::Post).await;
+    assert_eq!(world.books().await, (0, 300));
+    let mut issuer = world.shut_down().await;
+    assert_eq!(issuer.seen("sign-off").await, 1);
+
+    let Some(mut world) = World::over_tls(false).await else { return };
+    assert!(!world.link().wait_until_up(Duration::from_millis(300)).await);
+    assert_eq!(world.hold(world.leg(), 300).await, Ok(State::Refused(Reason::BankAway)));
+    assert_eq!(world.issuer.seen("sign-on").await, 0);
+    world.end().await;
+}

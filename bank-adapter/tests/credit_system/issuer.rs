@@ -18,6 +18,8 @@ pub struct Settings {
     pub mac: String,
     pub zone_key: String,
     pub state: PathBuf,
+    /// Certificate and key, for TLS.
+    pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// A running issuer. It ends when its input does, and is killed when it is dropped.
@@ -57,6 +59,9 @@ impl Issuer {
         command.arg(root().join("tests/peers/issuer/issuer.py")).env("PYTHONDONTWRITEBYTECODE", "1");
         command.arg("--state").arg(&settings.state).args(["--port", &port.to_string()]);
         command.args(["--dialect", settings.dialect, "--mac", &settings.mac, "--zone-key", &settings.zone_key]);
+        if let Some((certificate, key)) = &settings.certificate {
+            command.arg("--certificate").arg(certificate).arg("--key").arg(key);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let input = child.stdin.take().unwrap();

@@ -12,5 +12,6 @@
 mod advices;
 mod connection;
 mod issuer;
+mod keys;
 mod pins;
 mod world;

@@ -5,35 +5,28 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bank_adapter::credit_system::config::PeerTlsConfig;
 use bank_adapter::credit_system::{
     self, Advice, Answered, CardNumbers, ChangeId, Connector, CreditHold, CreditSystem as _, CreditSystemConfig,
     ExistingCreditSystem, Forwarder, HoldAnswer, Kind, Link, NewPin, Order, Orders, PinBook, PinChange, PinChanges,
     State, Surroundings, Verdict,
 };
-use bank_adapter::hsm::{
-    self, Algorithm, Check, ClearKey, Hsm, HsmConfig, PanDigits, PinBlockFormat, PinPad, PinVerificationValue,
-    SealedFileConfig,
-};
+use bank_adapter::hsm::{self, Check, Hsm, PanDigits, PinBlockFormat, PinPad, PinVerificationValue};
 use domain::card::{Bin, Pan};
 use domain::{CardId, Currency, LegId, Money, Reason, Timestamp};
-use secrecy::SecretString;
 use serde_json::Value;
 use server_kit::clock::{Clock as _, SystemClock};
-use server_kit::config::SecretRef;
 use server_kit::keystore::{Keyring, SharedKeyStore};
 use server_kit::rng::{IdMaker, Rng, RngError, SeededRng, SystemRng};
 use server_kit::store::testing::TestDatabase;
-use server_kit::store::{Owner, Store, StoreError};
+use server_kit::store::{Dialect, Owner, Store, StoreError};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::issuer::{Issuer, Settings};
+use crate::keys;
 
-const MAC: &str = "0123456789ABCDEFFEDCBA9876543210";
-const ZONE: &str = "404142434445464748494A4B4C4D4E4F";
-const TERMINAL: &str = "1C1C2D2D3E3E4F4F5A5A6B6B7C7C8D8D";
-const KEK: &str = "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F";
 pub const LIMIT: i64 = 1_000;
 pub const CASH: i64 = 200;
 
@@ -119,16 +112,33 @@ impl World {
     }
 
     pub async fn on(database: TestDatabase, dialect: &'static str, change: Change) -> Option<Self> {
+        Self::build(database, dialect, change, None).await
+    }
+
+    /// Over TLS, with an issuer whose certificate this authority has issued, to a front that trusts the one or another.
+    pub async fn over_tls(is_trusted: bool) -> Option<Self> {
+        Self::build(TestDatabase::sqlite(), "ascii", |_| {}, Some(is_trusted)).await
+    }
+
+    async fn build(database: TestDatabase, dialect: &'static str, change: Change, tls: Option<bool>) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let state = folder.path().join("issuer.journal");
-        let settings = Settings { dialect, mac: format!("des:{MAC}"), zone_key: ZONE.to_owned(), state };
+        let files = tls.map(|is_trusted| keys::tls_files(&folder, is_trusted));
+        let certificate = files.as_ref().map(|files| (files.certificate.clone(), files.key.clone()));
+        let (mac, zone_key) = (format!("des:{}", keys::MAC), keys::ZONE.to_owned());
+        let settings = Settings { dialect, mac, zone_key, state, certificate };
         let mut issuer = Issuer::start(settings).await?;
         let pan = Pan::issue(&Bin::parse("62284800").unwrap(), 7, 16).unwrap();
         issuer.tell(&format!("account {} {LIMIT} {CASH} 123456", pan.reveal())).await;
-        let hsm = key_store(&folder);
-        let pad_key = ClearKey::from_hex(Algorithm::TripleDes, &SecretString::from(TERMINAL)).unwrap();
-        let pad = PinPad::new("terminal-pin:t".parse().unwrap(), None, &pad_key).unwrap();
+        let hsm = keys::key_store(&folder);
+        let pad = keys::pad();
         let mut config = config(issuer.port, dialect);
+        config.tls = files.map(|files| PeerTlsConfig {
+            server_ca: files.authority,
+            server_name: None,
+            certificate: None,
+            key: None,
+        });
         change(&mut config);
         let keys: SharedKeyStore = Arc::new(Keyring::generate(Arc::new(SeededRng::new(5))).unwrap());
         let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
@@ -136,10 +146,9 @@ impl World {
         let store = database.open(&bank_adapter::migrations(), SystemClock::shared()).await.unwrap();
         let first = hsm.set_pin(&typed(&pad, &pan, "123456"), &PanDigits::from(&pan)).unwrap();
         let mut tx = store.begin().await.unwrap();
-        let bytes = if database.url().starts_with("sqlite") { ("BLOB", "BLOB") } else { ("UUID", "BYTEA") };
-        let create = match bytes {
-            ("BLOB", _) => "CREATE TABLE front_pins (card_id BLOB NOT NULL, value BLOB NOT NULL)",
-            _ => "CREATE TABLE front_pins (card_id UUID NOT NULL, value BYTEA NOT NULL)",
+        let create = match database.dialect() {
+            Dialect::Sqlite => "CREATE TABLE front_pins (card_id BLOB NOT NULL, value BLOB NOT NULL)",
+            Dialect::Postgres => "CREATE TABLE front_pins (card_id UUID NOT NULL, value BYTEA NOT NULL)",
         };
         tx.execute(create, Vec::new()).await.unwrap();
         let row = vec![card.uuid().into(), first.to_bytes().to_vec().into()];
@@ -429,25 +438,4 @@ fn config(port: u16, dialect: &str) -> CreditSystemConfig {
             "reconnect_pause": "20ms", "reconnect_pause_at_most": "100ms", "sweep_every": "50ms"}}"#
     );
     serde_json::from_str(&text).unwrap()
-}
-
-fn key_store(folder: &TempDir) -> Arc<dyn Hsm> {
-    let master = folder.path().join("master");
-    std::fs::write(&master, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
-    std::fs::set_permissions(&master, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let file = SealedFileConfig { file: folder.path().join("hsm.keys"), master: SecretRef::File(master) };
-    let config = HsmConfig { sealed_file: Some(file), pkcs11: None };
-    let hsm = hsm::open(&config, SystemClock::shared(), SystemRng::shared()).unwrap();
-    let clear = |algorithm, digits| ClearKey::from_hex(algorithm, &SecretString::from(digits)).unwrap();
-    let (kek, half) = (clear(Algorithm::Aes256, KEK), ClearKey::random(Algorithm::Aes256, &SystemRng::new()).unwrap());
-    let other_half = ClearKey::combine(&[kek.clone(), half.clone()]).unwrap();
-    let office = "key-transport:office".parse().unwrap();
-    hsm.load(&office, &[half, other_half]).unwrap();
-    for (name, digits) in [("mac:credit-system", MAC), ("zone-pin:credit-system", ZONE), ("terminal-pin:t", TERMINAL)] {
-        let name = name.parse().unwrap();
-        let wrapped = clear(Algorithm::TripleDes, digits).wrap(&name, &kek).unwrap();
-        hsm.import(&name, &office, &wrapped).unwrap();
-    }
-    hsm.generate(&"pin-verification".parse().unwrap()).unwrap();
-    hsm
 }
