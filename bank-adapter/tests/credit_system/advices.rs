@@ -6,7 +6,8 @@ use server_kit::clock::{Clock as _, SystemClock};
 use server_kit::config::HumanDuration;
 use server_kit::store::testing::{TestDatabase, databases};
 
-use crate::world::{CASH, LIMIT, World, cny};
+use crate::front::cny;
+use crate::world::{CASH, LIMIT, World};
 
 async fn holds_and_refunds(mut world: World) {
     world.up().await;
@@ -126,7 +127,7 @@ async fn c8_a_hold_that_a_crash_of_the_front_interrupted_is_voided_after_it() {
             world.up().await;
             world.issuer.fault("hold", how).await;
             let leg = world.leg();
-            world.ask_and_forget(leg, 300).await;
+            let _ = world.ask_and_forget(leg, 300).await;
             if how == "die-after" {
                 world = world.restart_issuer().await;
             }

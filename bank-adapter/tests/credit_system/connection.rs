@@ -6,7 +6,8 @@ use bank_adapter::credit_system::{Advice, CreditSystem as _, Kind, State};
 use domain::{Currency, Reason};
 use server_kit::config::HumanDuration;
 
-use crate::world::{CASH, LIMIT, World, cny, eventually};
+use crate::front::{cny, eventually};
+use crate::world::{CASH, LIMIT, World};
 
 const SHORT: HumanDuration = HumanDuration::from_millis(300);
 

@@ -1,6 +1,6 @@
 //! Keys and certificates of both sides.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bank_adapter::hsm::{self, Algorithm, ClearKey, Hsm, HsmConfig, PinPad, SealedFileConfig};
@@ -9,7 +9,6 @@ use server_kit::certificate::{CertificateShape, TrialAuthority};
 use server_kit::clock::SystemClock;
 use server_kit::config::SecretRef;
 use server_kit::rng::SystemRng;
-use tempfile::TempDir;
 
 pub const MAC: &str = "0123456789ABCDEFFEDCBA9876543210";
 pub const ZONE: &str = "404142434445464748494A4B4C4D4E4F";
@@ -25,14 +24,17 @@ pub fn pad() -> PinPad {
     PinPad::new("terminal-pin:t".parse().unwrap(), None, &clear(Algorithm::TripleDes, TERMINAL)).unwrap()
 }
 
-/// A key store with what the front shares with the issuer and with a terminal.
-pub fn key_store(folder: &TempDir) -> Arc<dyn Hsm> {
-    let master = folder.path().join("master");
+/// The key store in the folder, with what the front shares with the issuer and with a terminal.
+pub fn key_store(folder: &Path) -> Arc<dyn Hsm> {
+    let master = folder.join("master");
     std::fs::write(&master, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
     std::fs::set_permissions(&master, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let file = SealedFileConfig { file: folder.path().join("hsm.keys"), master: SecretRef::File(master) };
+    let file = SealedFileConfig { file: folder.join("hsm.keys"), master: SecretRef::File(master) };
     let config = HsmConfig { sealed_file: Some(file), pkcs11: None };
     let hsm = hsm::open(&config, SystemClock::shared(), SystemRng::shared()).unwrap();
+    if !hsm.keys().unwrap().is_empty() {
+        return hsm;
+    }
     let (kek, half) = (clear(Algorithm::Aes256, KEK), ClearKey::random(Algorithm::Aes256, &SystemRng::new()).unwrap());
     let other_half = ClearKey::combine(&[kek.clone(), half.clone()]).unwrap();
     let office = "key-transport:office".parse().unwrap();
@@ -53,8 +55,8 @@ pub struct TlsFiles {
     pub authority: PathBuf,
 }
 
-pub fn tls_files(folder: &TempDir, is_trusted: bool) -> TlsFiles {
-    let of = |name: &str| folder.path().join(name);
+pub fn tls_files(folder: &Path, is_trusted: bool) -> TlsFiles {
+    let of = |name: &str| folder.join(name);
     let files = TlsFiles { certificate: of("issuer.pem"), key: of("issuer.key"), authority: of("authority.pem") };
     let [authority, stranger] = ["issuer", "stranger"].map(|name| TrialAuthority::create(name, &SystemClock).unwrap());
     let shape = CertificateShape::bare(&SystemClock).reachable_as(&["127.0.0.1"]);

@@ -11,7 +11,10 @@
 
 mod advices;
 mod connection;
+mod front;
 mod issuer;
 mod keys;
+#[cfg(feature = "fault-points")]
+mod killed;
 mod pins;
 mod world;
