@@ -321,3 +321,54 @@ const fn default_repeat_at_most() -> HumanDuration {
 const fn default_sweep() -> HumanDuration {
     HumanDuration::from_secs(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(more: &str) -> Result<CreditSystemConfig, serde_json::Error> {
+        serde_json::from_str(&format!(r#"{{"address": "host:1", "institution": "66280000"{more}}}"#))
+    }
+
+    #[test]
+    fn what_is_not_set_has_its_default() {
+        let config = config("").unwrap();
+        let options = config.link_options().unwrap();
+        assert_eq!((options.window, options.framing, options.rest_within.as_secs()), (32, LengthHeader::Binary2, 5));
+        assert_eq!(config.manner().unwrap().dialect.name, "ISO 8583:1987 ASCII");
+        assert_eq!((config.zone().unwrap(), config.forward_options().at_once), (None, 16));
+        let set = super::tests::config(
+            r#", "dialect": "union-pay", "header": "6000030000602200000000", "framing": "ascii-4""#,
+        );
+        assert_eq!(set.unwrap().manner().unwrap().header.unwrap()[..3], [0x60, 0, 3]);
+    }
+
+    #[test]
+    fn what_no_line_can_have_is_refused_with_its_key() {
+        for (more, key) in [
+            (r#", "institution": """#, "duplicate field"),
+            (r#", "forwarder": "66280000000x""#, "forwarder"),
+            (r#", "terminal": "TOO LONG!""#, "terminal"),
+            (r#", "terminal": "\u00e9""#, "terminal"),
+            (r#", "header": "60""#, "header"),
+            (r#", "dialect": "union-pay", "header": "600003000060220000000g""#, "header"),
+            (r#", "window": 0"#, "window"),
+            (r#", "queue": 100001"#, "queue"),
+            (r#", "answer_timeout": "0s""#, "answer_timeout"),
+            (r#", "echo_every": "0s""#, "echo_every"),
+            (r#", "mac_key": "A B""#, "mac_key"),
+            (r#", "dialect": "iso-2003""#, "unknown variant"),
+            (r#", "windows": 3"#, "unknown field"),
+        ] {
+            let error = match config(more) {
+                Err(error) => error.to_string(),
+                Ok(config) => {
+                    let key = config.key("mac_key", config.mac_key.as_deref());
+                    let checked = config.manner().and(config.link_options().map(drop)).and(key.map(drop));
+                    checked.unwrap_err().to_string()
+                }
+            };
+            assert!(error.contains(key), "{more}: {error}");
+        }
+    }
+}

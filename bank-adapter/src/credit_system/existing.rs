@@ -48,6 +48,7 @@ struct Inner {
     keys: SharedKeyStore,
     ids: IdMaker,
     wake: Notify,
+    wake_pins: Notify,
 }
 
 /// What an existing credit system is reached with.
@@ -64,7 +65,7 @@ pub struct ExistingParts {
 impl ExistingCreditSystem {
     pub fn new(parts: ExistingParts) -> Self {
         let ExistingParts { link, cards, hsm, zone, keys, ids } = parts;
-        Self(Arc::new(Inner { link, cards, hsm, zone, keys, ids, wake: Notify::new() }))
+        Self(Arc::new(Inner { link, cards, hsm, zone, keys, ids, wake: Notify::new(), wake_pins: Notify::new() }))
     }
 
     pub fn link(&self) -> &Link {
@@ -73,6 +74,10 @@ impl ExistingCreditSystem {
 
     pub(super) async fn woken(&self) {
         self.0.wake.notified().await;
+    }
+
+    pub(super) async fn woken_for_pins(&self) {
+        self.0.wake_pins.notified().await;
     }
 
     /// What the credit line of a card has left. `Err` when it cannot be known now, or with the credit system's refusal.
@@ -202,6 +207,7 @@ impl CreditSystem for ExistingCreditSystem {
 
     fn wake(&self) {
         self.0.wake.notify_one();
+        self.0.wake_pins.notify_one();
     }
 }
 

@@ -140,7 +140,11 @@ async fn changes(worker: Arc<Worker>, stop: CancellationToken) {
         if let Err(error) = asked {
             tracing::warn!(%error, "changes of PINs wait for the storage");
         }
-        let _ = stop.run_until_cancelled(sleep(worker.options.every)).await;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = worker.system.woken_for_pins() => {}
+            () = sleep(worker.options.every) => {}
+        }
     }
 }
 

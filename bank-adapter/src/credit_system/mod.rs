@@ -97,7 +97,7 @@ pub trait CreditSystem: Send + Sync + fmt::Debug {
     /// Asks for the credit part of a leg. An unclear verdict says that the hold may stand or not.
     fn hold(&self, hold: CreditHold, category: Option<CategoryCode>, asked: Option<Asked>) -> Answered<'_, HoldAnswer>;
 
-    /// Says that advices were queued and committed, so that nobody waits until they are looked for.
+    /// Says that advices or changes of PINs were queued and committed, so that nobody waits until they are looked for.
     fn wake(&self);
 }
 

@@ -121,7 +121,8 @@ pub struct CreditHold {
 /// What the front has decided and the credit system is told. It is a row in the transaction that decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// The hold of the leg is charged, with the part of `amount` that the credit account bears.
+    /// The hold of the leg is charged, with as much of it as the credit account bears in the end; the rest is released. With
+    /// nothing it is a void.
     Post { leg_id: LegId, amount: Money },
     /// The hold of the leg is released.
     Void { leg_id: LegId },

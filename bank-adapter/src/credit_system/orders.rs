@@ -81,6 +81,7 @@ impl Orders {
     /// the credit system. An error says that it contradicts what was told before, and nothing is queued.
     pub fn queue(&mut self, advice: &Advice, now: Timestamp) -> Result<bool, Reason> {
         match *advice {
+            Advice::Post { leg_id, amount } if amount.minor <= 0 => self.queue_void(leg_id, now),
             Advice::Post { leg_id, amount } => self.queue_post(leg_id, amount, now),
             Advice::Void { leg_id } => self.queue_void(leg_id, now),
             Advice::Refund { leg_id, original_leg_id, amount } => {

@@ -87,6 +87,7 @@ fn what_is_told_of_a_leg_never_contradicts_itself() {
         (Verdict::Approved, Verdict::Refused(Reason::InsufficientFunds), Verdict::Unclear(Reason::BankAway));
     let more = Advice::Post { leg_id: leg(1), amount: cny(301) };
     let less = Advice::Post { leg_id: leg(1), amount: cny(100) };
+    let nothing = Advice::Post { leg_id: leg(1), amount: cny(0) };
     let nobodys = Advice::Post { leg_id: leg(9), amount: cny(1) };
     for (verdict, advices) in [
         (
@@ -97,6 +98,7 @@ fn what_is_told_of_a_leg_never_contradicts_itself() {
         (yes, &[(VOID, Ok(true)), (VOID, Ok(false)), (POST, Err(Reason::LegVoided))]),
         (yes, &[(more, Err(Reason::CompletionTooLarge)), (refund(2, 50), Err(Reason::LegNotPosted))]),
         (yes, &[(nobodys, Ok(false))]),
+        (yes, &[(nothing, Ok(true)), (VOID, Ok(false)), (POST, Err(Reason::LegVoided))]),
         (no, &[(POST, Err(Reason::LegRefused)), (VOID, Ok(false))]),
         (unclear, &[(POST, Err(Reason::LegVoided)), (VOID, Ok(false))]),
     ] {

@@ -223,8 +223,8 @@ async fn c8_an_advice_that_is_refused_waits_for_an_operator_and_keeps_what_follo
         let (leg, refund, voided) = (world.leg(), world.leg(), world.leg());
         assert_eq!(world.hold(leg, 300).await, Ok(State::Approved));
         assert_eq!(world.hold(voided, 100).await, Ok(State::Approved));
-        // As if it knew the hold with another amount.
-        world.issuer.fault("void", "refuse 64").await;
+        // A reversal with another amount than the hold's is none.
+        world.set_amount(voided, 99).await;
         world.issuer.fault("post", "refuse 14").await;
         world.void(voided).await;
         world.post(leg, 300).await;
@@ -239,6 +239,8 @@ async fn c8_an_advice_that_is_refused_waits_for_an_operator_and_keeps_what_follo
         world.post(other, 10).await;
         world.acknowledged(other, Kind::Post).await;
         assert_eq!(world.issuer.seen("refund").await, 0, "a refund is not told before its charge");
+        assert_eq!(world.books().await, (400, 10), "nothing has changed of what was refused");
+        world.set_amount(voided, 100).await;
         for order in stuck {
             assert_eq!(world.forwarder().retry(order.key).await.unwrap(), Ok(()));
         }

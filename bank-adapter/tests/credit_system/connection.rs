@@ -5,8 +5,13 @@ use std::time::Duration;
 use bank_adapter::credit_system::{Advice, CreditSystem as _, Kind, State};
 use domain::{Currency, Reason};
 use server_kit::config::HumanDuration;
+use server_kit::rng::{Rng as _, SeededRng};
+use server_kit::store::testing::TestDatabase;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
-use crate::front::{cny, eventually};
+use crate::front::{self, Front, cny, eventually};
 use crate::world::{CASH, LIMIT, World};
 
 const SHORT: HumanDuration = HumanDuration::from_millis(300);
@@ -224,4 +229,37 @@ async fn c8_the_line_is_encrypted_to_a_credit_system_with_the_right_certificate(
     assert_eq!(world.hold(world.leg(), 300).await, Ok(State::Refused(Reason::BankAway)));
     assert_eq!(world.issuer.seen("sign-on").await, 0);
     world.end().await;
+}
+
+#[tokio::test]
+async fn c8_no_octets_of_a_peer_end_the_line_for_good() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let config = front::config(listener.local_addr().unwrap().port(), "ascii");
+    let front = Front::open(TestDatabase::sqlite(), config, folder.path()).await;
+    let rng = SeededRng::new(7);
+    for round in 0..60 {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        // Its sign-on, which the peer answers with noise, with some of it again, or with nothing.
+        let mut noise = vec![0; 600];
+        let length = socket.read(&mut noise).await.unwrap();
+        match round % 3 {
+            0 => {
+                rng.fill(&mut noise).unwrap();
+                noise[0] &= 0x03;
+            }
+            1 => {
+                noise.truncate(length);
+                let mut place = [0; 2];
+                rng.fill(&mut place).unwrap();
+                noise[usize::from(place[0]) % length] ^= 1 << (place[1] % 8);
+            }
+            _ => noise.clear(),
+        }
+        let _ = socket.write_all(&noise).await;
+        let _ = socket.shutdown().await;
+    }
+    assert!(!front.link().is_up());
+    assert_eq!(front.system().left(front.card, Currency::CNY).await, Err(Reason::BankAway));
+    front.shut_down().await;
 }
