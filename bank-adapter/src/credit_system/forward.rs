@@ -12,7 +12,7 @@ use server_kit::rng::SharedRng;
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::CreditSystem as _;
@@ -107,6 +107,8 @@ type Heard = (OrderKey, i64, Verdict);
 async fn advices(worker: Arc<Worker>, stop: CancellationToken) {
     // Each is told by itself, so that one that gets no answer does not keep the others waiting.
     let (mut telling, mut under_way) = (JoinSet::new(), BTreeSet::new());
+    let mut ticks = interval(worker.options.every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !stop.is_cancelled() {
         let round = worker.tell_due(&mut telling, &mut under_way);
         match stop.run_until_cancelled(round).await {
@@ -118,7 +120,7 @@ async fn advices(worker: Arc<Worker>, stop: CancellationToken) {
             () = stop.cancelled() => break,
             Some(Ok(heard)) = telling.join_next() => Some(heard),
             () = worker.system.woken() => None,
-            () = sleep(worker.options.every) => {
+            _ = ticks.tick() => {
                 worker.measure().await;
                 None
             }

@@ -86,6 +86,8 @@ pub(super) struct Session {
     /// What is to be written, and how much of it has been.
     unsent: Zeroizing<Vec<u8>>,
     sent: usize,
+    /// Nothing of what was written waits for TLS to pass it on.
+    is_flushed: bool,
     /// Times since the start of the line.
     heard_at: Duration,
     written_at: Duration,
@@ -100,9 +102,20 @@ pub(super) struct Session {
 enum Event {
     Stop,
     Read(std::io::Result<usize>),
-    Written(std::io::Result<usize>),
+    Pushed(std::io::Result<usize>),
     Job(Option<Job>),
     Time,
+}
+
+/// Writes of what is left as much as the socket takes, or when nothing is left has TLS pass on what it keeps. Says how much.
+async fn push(writer: &mut WriteHalf<Box<dyn Stream>>, rest: &[u8]) -> std::io::Result<usize> {
+    if rest.is_empty() {
+        return writer.flush().await.map(|()| 0);
+    }
+    match writer.write(rest).await? {
+        0 => Err(std::io::ErrorKind::WriteZero.into()),
+        length => Ok(length),
+    }
 }
 
 impl Session {
@@ -117,6 +130,7 @@ impl Session {
             writer,
             unsent: Zeroizing::new(Vec::with_capacity(2 * UNSENT_AT_MOST)),
             sent: 0,
+            is_flushed: true,
             heard_at: now,
             written_at: now,
             echoed_at: now,
@@ -145,23 +159,27 @@ impl Session {
         loop {
             let (now, wake) = (self.now(), self.wake());
             let takes_jobs = self.is_signed_on && !self.is_leaving && self.window.room() > 0 && self.has_room();
+            let rest = self.unsent.get(self.sent..).unwrap_or_default();
+            let pushes = !rest.is_empty() || !self.is_flushed;
             let event = tokio::select! {
+                // In this order nobody waits for ever: what is due is not put off by a peer that never stops sending, and
+                // the window lets only so many jobs go before what is to be read.
                 biased;
+                () = std::future::ready(()), if now >= wake => Event::Time,
                 () = stop.cancelled(), if !self.is_leaving => Event::Stop,
-                written = self.writer.write(self.unsent.get(self.sent..).unwrap_or_default()),
-                    if self.sent < self.unsent.len() => Event::Written(written),
-                read = self.reader.read(&mut piece) => Event::Read(read),
+                pushed = push(&mut self.writer, rest), if pushes => Event::Pushed(pushed),
                 job = queue.recv(), if takes_jobs => Event::Job(job),
+                read = self.reader.read(&mut piece) => Event::Read(read),
                 () = sleep(wake.saturating_sub(now)) => Event::Time,
             };
             let done = match event {
                 Event::Stop => self.leave().await,
                 Event::Read(Ok(length)) if length > 0 => self.take_in(piece.get(..length).unwrap_or_default()).await,
-                Event::Written(Ok(length)) if length > 0 => {
-                    self.written(length);
+                Event::Pushed(Ok(length)) => {
+                    self.pushed(length);
                     Ok(())
                 }
-                Event::Read(_) | Event::Written(_) => Err(Ended::Closed),
+                Event::Read(_) | Event::Pushed(Err(_)) => Err(Ended::Closed),
                 Event::Job(Some(job)) => self.send(job, queue).await,
                 Event::Job(None) => Err(Ended::Stopped),
                 Event::Time => self.on_time().await,
@@ -306,8 +324,9 @@ impl Session {
         Ok(())
     }
 
-    fn written(&mut self, length: usize) {
+    fn pushed(&mut self, length: usize) {
         self.sent = self.sent.saturating_add(length);
+        self.is_flushed = length == 0;
         self.written_at = self.now();
         if self.sent >= self.unsent.len() {
             self.unsent.as_mut_slice().zeroize();

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bank_adapter::credit_system::{Advice, CreditSystem as _, Kind, State};
 use domain::{Currency, Reason};
+use iso8583::frame::LengthHeader;
+use iso8583::{Message, MessageBuilder, dialect};
 use server_kit::config::HumanDuration;
 use server_kit::rng::{Rng as _, SeededRng};
 use server_kit::store::testing::TestDatabase;
@@ -262,4 +264,32 @@ async fn c8_no_octets_of_a_peer_end_the_line_for_good() {
     assert!(!front.link().is_up());
     assert_eq!(front.system().left(front.card, Currency::CNY).await, Err(Reason::BankAway));
     front.shut_down().await;
+}
+
+#[tokio::test]
+async fn c8_a_peer_that_never_stops_sending_puts_no_deadline_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let mut config = front::config(listener.local_addr().unwrap().port(), "ascii");
+    (config.mac_key, config.answer_timeout) = (None, SHORT);
+    let front = Front::open(TestDatabase::sqlite(), config, folder.path()).await;
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut sign_on = vec![0; 600];
+    let length = socket.read(&mut sign_on).await.unwrap();
+    let asked = Message::read(&dialect::ISO_1987_ASCII, &sign_on[2..length]).unwrap();
+    let mut builder = MessageBuilder::copy_of(&asked, &dialect::ISO_1987_ASCII).unwrap();
+    builder.text(39, "00").unwrap();
+    let mut message = Vec::new();
+    builder.write(&mut message).unwrap();
+    // 0800 becomes 0810.
+    message[2] = b'1';
+    let mut frame = Vec::new();
+    LengthHeader::Binary2.write(&message, &mut frame).unwrap();
+    let flood = frame.repeat(200);
+    let flooding = tokio::spawn(async move { while socket.write_all(&flood).await.is_ok() {} });
+    front.up().await;
+    assert_eq!(front.system().left(front.card, Currency::CNY).await, Err(Reason::BankAway));
+    assert!(front.link().is_up(), "duplicates are ignored, and the request was given up in its time");
+    front.shut_down().await;
+    flooding.await.unwrap();
 }
