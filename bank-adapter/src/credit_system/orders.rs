@@ -182,12 +182,16 @@ impl Orders {
     }
 
     /// An approval has come that nobody waited for. A void of it that was acknowledged is told again, since the credit system
-    /// has held after it. Says whether there is anything to tell.
+    /// has held after it; so is a void of what it had refused before. Says whether there is anything to tell that was not.
     pub fn approved_late(&mut self, leg_id: LegId, now: Timestamp) -> bool {
-        let Some(void) = self.get(leg_id, Kind::Void).filter(|void| void.state == State::Acknowledged) else {
-            return false;
+        let void = self.get(leg_id, Kind::Void);
+        let again = match (self.get(leg_id, Kind::Hold), void) {
+            (_, Some(void)) if void.state == State::Acknowledged => {
+                Order { state: State::Waiting, next_try_at: now, changed_at: now, ..void.clone() }
+            }
+            (Some(hold), None) if matches!(hold.state, State::Refused(_)) => about(hold, Kind::Void, hold.amount, now),
+            _ => return false,
         };
-        let again = Order { state: State::Waiting, next_try_at: now, changed_at: now, ..void.clone() };
         self.put(again);
         true
     }

@@ -152,6 +152,10 @@ fn a_late_approval_is_voided_once_more_and_that_of_a_good_hold_is_not() {
     assert!(late.approved_late(leg(1), NOW));
     assert_eq!(late.get(leg(1), Kind::Void).unwrap().state, State::Waiting);
     assert!(!late.approved_late(leg(5), NOW), "nobody's");
+    let mut refused = settled(Verdict::Refused(Reason::InsufficientFunds));
+    assert!(refused.approved_late(leg(1), NOW), "it held all the same");
+    assert_eq!(refused.get(leg(1), Kind::Void).unwrap().state, State::Waiting);
+    assert_eq!(refused.queue(&POST, NOW), Err(Reason::LegVoided));
 }
 
 fn manner(dialect: &'static iso8583::Dialect) -> Manner {
@@ -279,7 +283,7 @@ proptest! {
             if let Some(hold) = at(Kind::Hold) {
                 prop_assert!(hold.state != State::Unanswered || is_voided, "what is not known to be held is voided");
                 prop_assert!(hold.state != State::Asking || (!is_voided && at(Kind::Post).is_none()));
-                prop_assert!(!matches!(hold.state, State::Refused(_)) || (!is_voided && at(Kind::Post).is_none()));
+                prop_assert!(!matches!(hold.state, State::Refused(_)) || at(Kind::Post).is_none());
             }
             prop_assert!(orders.get(leg(2), Kind::Refund).is_none() || at(Kind::Post).is_some());
             let amount = at(Kind::Post).map(|post| post.amount);
