@@ -3,12 +3,14 @@
 use std::future::Future;
 
 use domain::Reason;
+use domain::reason::Class;
 use server_kit::clock::Stopwatch;
 use server_kit::identity::{Principal, Role};
 use server_kit::store::StoreError;
 use server_kit::tls::caller;
 use tonic::{Request, Response, Status};
 
+use crate::hsm::HsmError;
 use crate::ledger::LedgerError;
 
 /// Why a call fails.
@@ -16,6 +18,19 @@ use crate::ledger::LedgerError;
 pub(crate) enum CallError {
     Reason(Reason),
     Store(StoreError),
+    Hsm(HsmError),
+}
+
+impl From<StoreError> for CallError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<HsmError> for CallError {
+    fn from(error: HsmError) -> Self {
+        Self::Hsm(error)
+    }
 }
 
 impl From<Reason> for CallError {
@@ -35,9 +50,16 @@ impl From<LedgerError> for CallError {
 
 impl CallError {
     /// What the caller is told. The particulars of a storage that fails are for the log only.
-    fn reason(&self, call: &'static str) -> Reason {
+    pub(crate) fn reason(&self, call: &'static str) -> Reason {
         let error = match self {
             Self::Reason(reason) => return *reason,
+            Self::Hsm(error) => {
+                let reason = error.reason();
+                if matches!(reason.class(), Class::Fault | Class::Away) {
+                    tracing::error!(call, %error, "the key store for cards failed a call");
+                }
+                return reason;
+            }
             Self::Store(error) => error,
         };
         let reason = error.reason();

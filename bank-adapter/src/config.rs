@@ -9,7 +9,9 @@ use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
 use server_kit::tls::ServerTlsConfig;
 
+use crate::credit::{TimeOfDay, ZoneName};
 use crate::credit_system::CreditSystemConfig;
+use crate::hsm::HsmConfig;
 
 /// Everything that a bank's node is told. Keys that are not listed here are refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +34,12 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// `[keys]`: the sealed key store. Must be set.
     pub keys: KeysConfig,
+    /// `[hsm]`: the key store for cards. Must be set for a bank that has `[cards]`. Default: none.
+    #[serde(default)]
+    pub hsm: Option<HsmConfig>,
+    /// `[cards]`: the cards that the bank issues. Default: none.
+    #[serde(default)]
+    pub cards: Option<CardsConfig>,
     /// `[hub]`: the hub that is asked about legs that are held for long. Must be set.
     pub hub: HubConfig,
     /// `[ops]`: the listener for those who operate the node.
@@ -46,6 +54,9 @@ pub struct Config {
     /// `[counter]`: who serves the bank's counter.
     #[serde(default)]
     pub counter: CounterConfig,
+    /// `[credit]`: the days of credit accounts.
+    #[serde(default)]
+    pub credit: CreditConfig,
     /// `[credit_system]`: the bank's existing credit system. Default: none, the ledger holds the credit accounts itself.
     #[serde(default)]
     pub credit_system: Option<CreditSystemConfig>,
@@ -83,6 +94,47 @@ pub struct KeysConfig {
     pub file: PathBuf,
     /// The master key that it is sealed under: 32 bytes in base64. Must be set.
     pub master: SecretRef,
+}
+
+/// `[cards]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CardsConfig {
+    /// `[[cards.ranges]]`: the numbers that the bank issues; the hub is told of them. Default: none.
+    #[serde(default)]
+    pub ranges: Vec<CardRangeConfig>,
+    /// Years for which a card is valid. Default 5.
+    #[serde(default = "default_valid_years")]
+    pub valid_years: u8,
+    /// The largest purchase by a card that is read but whose PIN is not typed, in minor units. Default 0: none.
+    #[serde(default)]
+    pub purchase_without_pin_minor: i64,
+}
+
+/// `[[cards.ranges]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CardRangeConfig {
+    /// The first digits of the first number: 6 to 12 (ISO/IEC 7812-1). Must be set.
+    pub first: String,
+    /// As many digits of the last number. Default: those of the first.
+    #[serde(default)]
+    pub last: Option<String>,
+    /// Digits of a whole number, 13 to 19. Default 16.
+    #[serde(default = "default_card_digits")]
+    pub digits: u8,
+    /// What these cards are. Must be set.
+    pub product: CardProduct,
+}
+
+/// What cards of a range are.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum CardProduct {
+    /// Debit and credit under one number.
+    Combined,
+    CreditOnly,
+    DebitOnly,
 }
 
 /// `[hub]`.
@@ -172,12 +224,37 @@ pub struct CounterConfig {
     pub operators: Vec<String>,
 }
 
+/// `[credit]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreditConfig {
+    /// The bank's time zone, by its name in the IANA database: by it days begin and end. Entries that are there keep the day to
+    /// which they count when it is changed. Default `Asia/Shanghai`.
+    pub time_zone: ZoneName,
+    /// When the day before is closed, `HH:MM` in the bank's time zone. Default `00:10`.
+    pub close_at: TimeOfDay,
+}
+
+impl Default for CreditConfig {
+    fn default() -> Self {
+        Self { time_zone: ZoneName::shanghai(), close_at: TimeOfDay::new(jiff::civil::time(0, 10, 0, 0)) }
+    }
+}
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
 
 const fn default_listen() -> SocketAddr {
     loopback(7443)
+}
+
+const fn default_valid_years() -> u8 {
+    5
+}
+
+const fn default_card_digits() -> u8 {
+    16
 }
 
 const fn default_connections() -> u32 {

@@ -3,8 +3,10 @@
 //! Invariant: what a payment is, only the hub knows; here there are accounts, transfers and legs.
 
 mod call;
+mod card;
 pub mod config;
 mod counter;
+pub mod credit;
 pub mod credit_system;
 pub mod hsm;
 pub mod ledger;

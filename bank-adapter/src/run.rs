@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::card::{BinRange, BinTable, Product};
 use domain::{BankId, Reason};
 use server_kit::clock::{SharedClock, SystemClock};
 use server_kit::config::ConfigError;
@@ -23,8 +24,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::config::Config;
+use crate::card::{self, CardParts, CardRules, Cards};
+use crate::config::{CardProduct, CardsConfig, Config};
 use crate::counter::CounterService;
+use crate::credit::{Calendar, DayCloser};
+use crate::hsm::{self, HsmError};
 use crate::ledger::{BankService, HubClient, Ledger, LedgerParts, ResolveOptions, Resolver};
 
 /// The full names of the services, for `grpc.health.v1`.
@@ -48,6 +52,12 @@ pub enum RunError {
     Operator(String),
     #[error("`federation` and `bank_id` make no name")]
     Identity(#[from] IdentityError),
+    #[error("`hsm`: the key store for cards cannot be used")]
+    Hsm(#[from] HsmError),
+    #[error("`cards`: {0}")]
+    Cards(Reason),
+    #[error("`cards` takes an `hsm`")]
+    CardsWithoutHsm,
     #[error("the key store cannot be opened")]
     Keys(#[from] KeyFileError),
     #[error("the database cannot be used")]
@@ -91,6 +101,10 @@ pub struct Adapter {
     clock: SharedClock,
     store: Store,
     ledger: Ledger,
+    cards: Option<Cards>,
+    closer: DayCloser,
+    /// Who this bank is: what it does by itself stands under its name in the log.
+    principal: Principal,
     vital: VitalTasks,
     server_tls: ServerTls,
     client_tls: ClientTls,
@@ -120,7 +134,27 @@ impl Adapter {
         let owner = Ledger::take_ownership(&store, &bank_id, &ids).await?;
         let options =
             WriterOptions { queue: config.ledger.queue, batch: config.ledger.batch, ..WriterOptions::default() };
-        let (ledger, writer) = Ledger::start(LedgerParts { bank_id, store: store.clone(), owner, keys, rng }, options);
+        let calendar = Calendar::new(config.credit.time_zone.clone(), config.credit.close_at);
+        let rules = config.cards.as_ref().map(|cards| card_rules(cards, &bank_id)).transpose()?;
+        let hsm = config.hsm.as_ref().map(|hsm| hsm::open(hsm, clock.clone(), rng.clone())).transpose()?;
+        let parts = LedgerParts {
+            bank_id,
+            store: store.clone(),
+            owner,
+            keys: keys.clone(),
+            rng: rng.clone(),
+            calendar: calendar.clone(),
+        };
+        let (ledger, writer) = Ledger::start(parts, options);
+        let cards = match (rules, hsm) {
+            (None, _) => None,
+            (Some(_), None) => return Err(RunError::CardsWithoutHsm),
+            (Some(rules), Some(hsm)) => {
+                let (ledger, clock, calendar) = (ledger.clone(), clock.clone(), calendar.clone());
+                Some(Cards::new(CardParts { ledger, hsm, keys, rng, clock, calendar, rules }))
+            }
+        };
+        let closer = DayCloser::new(ledger.clone(), calendar, clock.clone());
         let mut vital = VitalTasks::default();
         vital.watch("ledger", writer);
 
@@ -133,7 +167,23 @@ impl Adapter {
             grpc_addr: listener.local_addr().map_err(listen(config.listen))?,
             ops_addr: ops.local_addr().map_err(listen(config.ops.listen))?,
         };
-        Ok(Self { config, running, clock, store, ledger, vital, server_tls, client_tls, hub, listener, ops, readiness })
+        Ok(Self {
+            config,
+            running,
+            clock,
+            store,
+            ledger,
+            cards,
+            closer,
+            principal,
+            vital,
+            server_tls,
+            client_tls,
+            hub,
+            listener,
+            ops,
+            readiness,
+        })
     }
 
     /// Where the node is reached.
@@ -158,12 +208,18 @@ impl Adapter {
         let mut vital = self.vital;
         vital.watch(
             "resolver",
-            tokio::spawn(resolver(&self.config, &self.ledger, self.hub, self.clock).run(draining.clone())),
+            tokio::spawn(resolver(&self.config, &self.ledger, self.hub.clone(), self.clock).run(draining.clone())),
         );
+        vital.watch("closer", tokio::spawn(self.closer.clone().run(self.principal, draining.clone())));
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
-        let counter = CounterService::new(self.ledger.clone(), self.config.counter.operators.clone());
-        let routes =
-            Routes::new(BankService::new(self.ledger.clone()).into_server()).add_service(counter.into_server());
+        let operators = self.config.counter.operators.clone();
+        let counter = CounterService::new(self.ledger.clone(), self.cards.clone(), self.closer, operators);
+        let bank = BankService::new(self.ledger.clone(), self.cards.clone());
+        let routes = Routes::new(bank.into_server()).add_service(counter.into_server());
+        if let Some(cards) = &self.cards {
+            tokio::spawn(card::register_ranges(self.hub.clone(), cards.ranges(), draining.clone()));
+            tokio::spawn(cards.clone().reload_on_hangup(draining.clone()));
+        }
         let server = GrpcServer::new(self.listener, self.server_tls, routes, draining);
         let server = server.with_limits(self.config.limits.clone()).with_refusals(proto::unread);
         let (server, health) = server.with_health();
@@ -185,7 +241,7 @@ impl Adapter {
         let ended = lifecycle::serve_until(server.run(), failure, &shutdown).await;
         shutdown.drain();
         stop.cancel();
-        drop(self.ledger);
+        drop((self.ledger, self.cards));
         // The last step that was queued is durable before the store is closed; unless somebody is in a hurry, or a call that was
         // cut keeps its door to the writer open.
         let finish = async {
@@ -204,6 +260,22 @@ fn announce(config: &Config, running: Running) -> Result<(), RunError> {
     tracing::info!(bank = config.bank_id, grpc = %grpc_addr, ops = %ops_addr, "the bank's node is ready");
     let Some(path) = &config.ports_file else { return Ok(()) };
     ops::write_ports(path, grpc_addr, ops_addr).map_err(|source| RunError::PortsFile { path: path.clone(), source })
+}
+
+fn card_rules(config: &CardsConfig, bank_id: &BankId) -> Result<CardRules, RunError> {
+    let mut ranges = BinTable::default();
+    for range in &config.ranges {
+        let product = match range.product {
+            CardProduct::Combined => Product::Combined,
+            CardProduct::CreditOnly => Product::CreditOnly,
+            CardProduct::DebitOnly => Product::DebitOnly,
+        };
+        let last = range.last.as_ref().unwrap_or(&range.first);
+        let range = BinRange::new(&range.first, last, range.digits, product, bank_id.clone());
+        ranges.register(range.map_err(RunError::Cards)?).map_err(RunError::Cards)?;
+    }
+    let (valid_years, without_pin_minor) = (config.valid_years, config.purchase_without_pin_minor);
+    Ok(CardRules { ranges, valid_years, without_pin_minor })
 }
 
 fn store_options(config: &Config) -> Result<StoreOptions, RunError> {

@@ -8,14 +8,16 @@ use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 use crate::doctor::command::DoctorArgs;
 use crate::effective::ConfigCommand;
+use crate::hsm::command::HsmArgs;
 use crate::init::command::InitArgs;
+use crate::operator::cards::CardCommand;
 use crate::operator::command::{
     AccountCommand, BankCommand, MerchantCommand, OperatorArgs, OverviewArgs, PaymentCommand, PersonCommand,
     TillCommand,
 };
 use crate::output::{Color, Format};
 use crate::phone::command::PhoneArgs;
-use crate::serve::ServeArgs;
+use crate::serve::{AdapterArgs, ServeArgs};
 use crate::terminal::command::TerminalArgs;
 
 const EXAMPLES: &str = "\
@@ -53,8 +55,10 @@ pub enum Command {
     Init(InitArgs),
     /// Run a hub.
     Hub(ServeArgs),
-    /// Run a bank's adapter, which owns the bank's ledger.
-    Adapter(ServeArgs),
+    /// Run a bank's adapter, which owns the bank's ledger; or ask a running one to explain a leg or to close days.
+    Adapter(AdapterArgs),
+    /// Work on the key store of a bank's cards: make, take in, rotate and retire keys.
+    Hsm(HsmArgs),
     /// Look at configurations.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -77,6 +81,8 @@ pub enum Command {
     Person(OperatorArgs<PersonCommand>),
     /// Accounts at a bank's own counter, for operators.
     Account(OperatorArgs<AccountCommand>),
+    /// Cards at a bank's own counter, for operators.
+    Card(OperatorArgs<CardCommand>),
     /// Any payment with its steps, for operators.
     Payment(OperatorArgs<PaymentCommand>),
     /// How many payments there are in which state, for operators.
@@ -125,6 +131,9 @@ mod tests {
             "init bank",
             "bank add Bank https://x:1",
             "--output xml demo",
+            "adapter",
+            "adapter explain bank-a 7",
+            "card show bank-a 7",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -178,6 +178,7 @@ mod tests {
             database_url: format!("sqlite:{}", folder.join("hub").join("books.db").display()),
             database_password: None,
             ports_file: None,
+            cards: Vec::new(),
             counter: Vec::new(),
         };
         member.write("hub.toml", &hub_toml(&member, "hub-1", &settings)).unwrap()

@@ -36,6 +36,8 @@ pub enum CliError {
     #[error(transparent)]
     Doctor(#[from] DoctorError),
     #[error(transparent)]
+    Hsm(#[from] bank_adapter::hsm::HsmError),
+    #[error(transparent)]
     Hub(#[from] hub::RunError),
     #[error(transparent)]
     Adapter(#[from] bank_adapter::RunError),

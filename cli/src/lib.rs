@@ -11,6 +11,7 @@ pub mod dev;
 pub mod doctor;
 pub mod effective;
 pub mod error;
+pub mod hsm;
 pub mod init;
 pub mod operator;
 pub mod output;

@@ -4,15 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bank_adapter::hsm::HsmError;
 use domain::{BankId, Reason, TerminalId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use server_kit::config::{ConfigError, HumanDuration};
+use server_kit::config::{ConfigError, HumanDuration, SecretRef};
 use server_kit::identity::{IdentityError, Principal};
 use server_kit::tls::{ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, TlsError};
 use tonic::transport::Channel;
 
-use crate::terminal::{Terminal, TerminalError, TerminalOptions};
+use crate::terminal::{Pad, Terminal, TerminalError, TerminalOptions};
 
 /// The prefix of the variables that change a terminal's profile.
 pub const TERMINAL_PREFIX: &str = "BANKHUB_TERMINAL_";
@@ -30,6 +31,8 @@ pub enum ProfileError {
     Identity(#[from] IdentityError),
     #[error("{0:?} cannot be used as a name: {1}")]
     Name(String, Reason),
+    #[error("the key of the PIN pad: {0}")]
+    Pad(#[from] HsmError),
     #[error(transparent)]
     Terminal(#[from] TerminalError),
 }
@@ -47,6 +50,9 @@ pub struct TerminalProfile {
     pub tls: ClientTlsConfig,
     /// The journal, written before every send.
     pub journal: PathBuf,
+    /// The key of a PIN pad in software: an AES key of 16 bytes in hexadecimal digits. For trials.
+    #[serde(default)]
+    pub pin_key: Option<SecretRef>,
     #[serde(default = "default_call_timeout")]
     pub call_timeout: HumanDuration,
     /// How long to ask before giving up.
@@ -65,6 +71,12 @@ const fn default_patience() -> HumanDuration {
 impl TerminalProfile {
     pub fn load(file: &Path, overrides: &[(String, String)]) -> Result<Self, ProfileError> {
         load(file, TERMINAL_PREFIX, overrides)
+    }
+
+    /// The terminal's PIN pad; none when it has no key.
+    pub fn pad(&self) -> Result<Option<Pad>, ProfileError> {
+        let key = self.pin_key.as_ref().map(SecretRef::read).transpose()?;
+        Ok(key.map(|key| Pad::new(&self.id, &key)).transpose()?)
     }
 
     /// The terminal, with its journal open. The connection is made by the first call.

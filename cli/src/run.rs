@@ -9,7 +9,8 @@ use crate::args::{Cli, Command};
 use crate::effective::{self, ConfigCommand};
 use crate::error::CliError;
 use crate::output::Output;
-use crate::{bench, demo, dev, doctor, init, operator, phone, serve, terminal};
+use crate::serve::AdapterArgs;
+use crate::{bench, demo, dev, doctor, hsm, init, operator, phone, serve, terminal};
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -37,7 +38,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command, out: &Output) -> Result<(), CliError> {
     match command {
         Command::Hub(args) => return serve::hub(&args).await,
-        Command::Adapter(args) => return serve::adapter(&args).await,
+        Command::Adapter(AdapterArgs { serve, ask: None }) => return serve::adapter(&serve).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "bankhub", &mut script);
@@ -56,6 +57,7 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Dev(args) => dev::run(&args, out).await,
         Command::Bench(args) => bench::command::run(&args, out).await,
         Command::Init(args) => init::command::run(&args, out),
+        Command::Hsm(args) => hsm::command::run(&args, out),
         Command::Config(ConfigCommand::Check(args)) => effective::check(&args, out),
         Command::Doctor(args) => doctor::command::run(&args, out).await,
         Command::Terminal(args) => terminal::command::run(&args, out).await,
@@ -65,6 +67,8 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Till(args) => operator::command::till(&args, out).await,
         Command::Person(args) => operator::command::person(&args, out).await,
         Command::Account(args) => operator::command::account(&args, out).await,
+        Command::Card(args) => operator::cards::card(&args, out).await,
+        Command::Adapter(AdapterArgs { ask: Some(ask), .. }) => operator::cards::node(&ask, out).await,
         Command::Payment(args) => operator::command::payment(&args, out).await,
         Command::Overview(args) => operator::command::overview(&args, out).await,
         Command::Hub(_) | Command::Adapter(_) | Command::Completions { .. } => Ok(()),

@@ -9,6 +9,7 @@ use server_kit::shutdown::Shutdown;
 use server_kit::telemetry::{self, TelemetryError};
 
 use crate::error::CliError;
+use crate::operator::cards::NodeCommand;
 use crate::typed;
 
 /// The prefix of the variables that change a hub's configuration.
@@ -28,6 +29,16 @@ pub struct ServeArgs {
     /// Drain when standard input ends, so that the server never outlives whoever started it.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
+}
+
+/// `bankhub adapter`: run one, or ask one that runs.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct AdapterArgs {
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    #[command(subcommand)]
+    pub ask: Option<NodeCommand>,
 }
 
 /// The hub's configuration from its three layers.

@@ -3,7 +3,10 @@
 use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, Read as _, Write as _};
 
-use domain::{AccountId, BankId, Currency, MerchantId, Money, PaymentId, PersonId, PhoneNumber, TerminalId};
+use domain::ledger::{Flow, Nature};
+use domain::{
+    AccountId, BankId, CardId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, PhoneNumber, TerminalId,
+};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -21,12 +24,21 @@ macro_rules! parsers {
 parsers! {
     account_id: AccountId;
     bank_id: BankId;
+    card_id: CardId;
     currency: Currency;
+    leg_id: LegId;
     merchant_id: MerchantId;
     payment_id: PaymentId;
     person_id: PersonId;
     phone_number: PhoneNumber;
     terminal_id: TerminalId;
+}
+
+/// What is done with a card, as `cash-withdrawal`.
+pub(crate) fn nature(text: &str) -> Result<Nature, String> {
+    let word = text.to_ascii_uppercase().replace('-', "_");
+    let known = Nature::parse(&word).ok().filter(|nature| matches!(nature.flow(), Flow::Out | Flow::In));
+    known.ok_or_else(|| "this cannot be done with a card at a terminal".to_owned())
 }
 
 /// `12.50` yuan, or `12.50 EUR` for another currency.
@@ -106,7 +118,7 @@ pub(crate) fn hidden(prompt: &str) -> io::Result<SecretString> {
     Ok(SecretString::from(typed.trim_end_matches(['\r', '\n'])))
 }
 
-/// The first line of standard input, as a secret.
+/// The next line of standard input, as a secret; empty when there is none.
 pub(crate) fn secret_from_stdin() -> io::Result<SecretString> {
     let mut typed = Zeroizing::new(String::new());
     io::stdin().lock().take(1024).read_line(&mut typed)?;

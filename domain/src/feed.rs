@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::ledger::Nature;
 use crate::purchase::{Merchant, Purchase};
-use crate::{Money, PaymentId, PersonId, Timestamp};
+use crate::{BankId, Money, PaymentId, PersonId, Timestamp};
 
 pub use crate::secret::OneTimeCode;
 
@@ -25,6 +26,22 @@ pub enum EventKind {
     Charge(Arc<Purchase>),
     /// Money came back: the whole payment by a reversal, or a part by a refund.
     GiveBack { payment_id: PaymentId, amount: Money, reversal: bool, merchant: Merchant },
+    /// Money came in through a terminal; or, by a reversal, was taken out again.
+    PaidIn(PaidIn),
+}
+
+/// Money that came in, which is no purchase and stands in no record of any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaidIn {
+    pub payment_id: PaymentId,
+    pub nature: Nature,
+    pub amount: Money,
+    pub bank_id: BankId,
+    /// The card as others may see it.
+    pub masked: String,
+    pub merchant: Merchant,
+    /// Whether it was taken out again.
+    pub taken_back: bool,
 }
 
 impl EventKind {
@@ -35,6 +52,8 @@ impl EventKind {
             Self::Charge(_) => "CHARGE",
             Self::GiveBack { reversal: true, .. } => "REVERSAL",
             Self::GiveBack { reversal: false, .. } => "REFUND",
+            Self::PaidIn(PaidIn { taken_back: false, .. }) => "PAID_IN",
+            Self::PaidIn(PaidIn { taken_back: true, .. }) => "TAKEN_BACK",
         }
     }
 }

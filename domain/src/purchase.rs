@@ -1,5 +1,6 @@
 //! What was bought, where and from whom: the record that a person keeps of a charge (R3).
 
+use crate::ledger::Nature;
 use crate::text::Line;
 use crate::{BankId, MerchantId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
 
@@ -75,7 +76,11 @@ impl LineItem {
 pub struct Purchase {
     pub payment_id: PaymentId,
     pub person_id: PersonId,
+    /// What sort of transaction it is, of those by which money goes out.
+    pub nature: Nature,
     pub amount: Money,
+    /// How much of it the card's credit side bears, in minor units; none where that is not known.
+    pub credit_minor: Option<i64>,
     pub occurred_at: Timestamp,
     pub bank_id: BankId,
     /// The account as others may see it, such as `****4821`.

@@ -139,6 +139,7 @@ catalogue! {
 
     // PINs and the keys of a bank.
     PinBlockMalformed "PIN_BLOCK_MALFORMED" Invalid "A PIN block has not the length or the format that its key is for." "PIN块的长度或格式与其密钥不符。";
+    PinRequired "PIN_REQUIRED" Invalid "This call needs the PIN." "此操作需要输入密码。";
     PinBlockUnreadable "PIN_BLOCK_UNREADABLE" Invalid "A PIN block does not open to a PIN of this card under this key; no try was counted." "PIN块无法以该密钥解出此卡的密码，未计入错误次数。";
     PinKeyUnknown "PIN_KEY_UNKNOWN" State "The bank does not hold this version of the key of the PIN block." "银行没有该版本的PIN密钥。";
     KeyRefused "KEY_REFUSED" Invalid "A key cannot be taken in: its seal, check value, length or purpose is not right." "密钥无法导入：封装、校验值、长度或用途不符。";
@@ -148,6 +149,9 @@ catalogue! {
     CardNumberLength "CARD_NUMBER_LENGTH" Invalid "A card number has 13 to 19 digits." "卡号须为13至19位数字。";
     CardNumberMalformed "CARD_NUMBER_MALFORMED" Invalid "A card number has nothing but the digits 0 to 9." "卡号只能含半角数字0至9。";
     CardNumberInvalid "CARD_NUMBER_INVALID" Invalid "The check digit of the card number is not right." "卡号校验位错误。";
+    CardNumberTaken "CARD_NUMBER_TAKEN" Exists "The card number is in use, or does not begin with the BIN that was named." "该卡号已被使用，或与所报卡BIN不符。";
+    CardSidesMismatch "CARD_SIDES_MISMATCH" Invalid "The accounts do not fit what cards of this BIN are." "账户与该卡BIN的卡种不符。";
+    CardsNotServed "CARDS_NOT_SERVED" State "This bank has no cards: its node has no key store for them." "该行未开通卡业务：节点未配置加密机。";
     CardNumbersExhausted "CARD_NUMBERS_EXHAUSTED" State "There is no number left under this BIN." "该发卡行标识代码下的卡号已用尽。";
     ExpiryMalformed "EXPIRY_MALFORMED" Invalid "An expiry is a month of two digits and a year of two digits." "有效期须为两位月份和两位年份。";
     TrackMalformed "TRACK_MALFORMED" Invalid "The track 2 data cannot be read." "二磁道数据无法解析。";
@@ -158,6 +162,7 @@ catalogue! {
     BinUnknown "BIN_UNKNOWN" NotFound "No bank of the federation has registered this kind of card number." "联盟内没有银行登记该卡BIN。";
     /// For the bank's own counter. A terminal is told `CARD_NOT_VERIFIED`, as for a card that exists.
     CardUnknown "CARD_UNKNOWN" NotFound "The bank has no such card." "银行无此卡。";
+    CardProofMissing "CARD_PROOF_MISSING" Invalid "Money goes out of a card by its track 2 or its CVV2, not by its number alone." "仅凭卡号不能付款，须提供二磁道数据或CVV2。";
     PinChangePending "PIN_CHANGE_PENDING" State "Another change of this card's PIN is not over." "该卡上一次密码变更尚未完成。";
     CardNotVerified "CARD_NOT_VERIFIED" State "The card or its holder could not be verified." "卡片或持卡人验证未通过。";
     CardLocked "CARD_LOCKED" State "The card is locked after too many wrong PINs." "密码错误次数过多，卡片已锁定。";
@@ -170,12 +175,17 @@ catalogue! {
     NatureUnsupported "NATURE_UNSUPPORTED" State "There is no account here for this kind of transaction." "没有可办理此类交易的账户。";
     CashAdvanceLimitExceeded "CASH_ADVANCE_LIMIT_EXCEEDED" State "The cash advance is above its limit." "超过预借现金额度。";
     NotPreAuthorised "NOT_PRE_AUTHORISED" State "Only a pre-authorisation can be completed with an amount." "只有预授权交易才能按金额完成。";
+    CompletionMismatch "COMPLETION_MISMATCH" State "The payment was completed with another amount." "该预授权已按其他金额完成。";
+    NotAuthorised "NOT_AUTHORISED" State "The payment is not authorised, or not any more." "该交易未获预授权或预授权已失效。";
+    AuthorisationLapsed "AUTHORISATION_LAPSED" State "The authorisation was not completed in time; nothing was charged." "预授权逾期未完成，未扣款。";
     CompletionTooLarge "COMPLETION_TOO_LARGE" State "The completion is more than was held." "预授权完成金额超过预授权金额。";
     LegNotPosted "LEG_NOT_POSTED" State "The leg is not posted." "该分录未入账。";
 
     // Credit accounts.
     TermsMalformed "TERMS_MALFORMED" Invalid "The terms of a credit account are out of range." "贷记账户条款超出范围。";
     DayOutOfOrder "DAY_OUT_OF_ORDER" State "The days of a credit account are closed one after the other." "贷记账户须逐日结账。";
+    DayNotOver "DAY_NOT_OVER" State "The day is not over in the bank's time zone." "按银行所在时区，该日尚未结束。";
+    DayMalformed "DAY_MALFORMED" Invalid "A day is not of the form YYYY-MM-DD." "日期格式必须为YYYY-MM-DD。";
 
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";
@@ -185,6 +195,7 @@ catalogue! {
     PhoneNumberTaken "PHONE_NUMBER_TAKEN" Exists "The number is bound to somebody else." "该号码已绑定其他用户。";
     NameTaken "NAME_TAKEN" Exists "The name is used with other content." "该名称已被占用。";
     AccountTaken "ACCOUNT_TAKEN" Exists "The account is bound to somebody else." "该账户已绑定其他用户。";
+    CardTaken "CARD_TAKEN" Exists "The card is bound to somebody else." "该卡片已绑定其他用户。";
 
     // The machinery.
     TooBusy "TOO_BUSY" Exhausted "More than can be done right now; try again." "系统繁忙，请稍后再试。";

@@ -33,13 +33,15 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 7] = [
+const CHECKS: [(&str, &str); 8] = [
     (
         "committed payments have no purchase",
-        "SELECT count(*) FROM payments p WHERE p.kind = 'PURCHASE' \
+        "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
+         AND p.nature NOT IN ('DEPOSIT', 'TOP_UP', 'TRANSFER_IN', 'REPAYMENT')) \
          AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED') AND NOT EXISTS \
          (SELECT 1 FROM purchases r WHERE r.person_id = p.person_id AND r.sequence = p.charge_sequence \
-          AND r.occurred_at = p.decided_at AND r.payment_id = p.payment_id AND r.amount_minor = p.amount_minor)",
+          AND r.occurred_at = p.decided_at AND r.payment_id = p.payment_id \
+          AND r.amount_minor = COALESCE(p.completed_minor, p.amount_minor))",
     ),
     (
         "purchases have no committed payment",
@@ -47,16 +49,24 @@ const CHECKS: [(&str, &str); 7] = [
          WHERE p.payment_id = r.payment_id AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED'))",
     ),
     (
+        "persons were not told of money that came in",
+        "SELECT count(*) FROM payments p WHERE p.kind = 'CARD' AND p.person_id IS NOT NULL \
+         AND p.nature IN ('DEPOSIT', 'TOP_UP', 'TRANSFER_IN', 'REPAYMENT') \
+         AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED') AND NOT EXISTS (SELECT 1 FROM events e \
+         WHERE e.person_id = p.person_id AND e.payment_id = p.payment_id AND e.kind = 'PAID_IN')",
+    ),
+    (
         "payments have refunds that do not add up",
         // Both sides are summed by payment in one pass and not joined: a refund is not found by its payment.
         "SELECT count(*) FROM (SELECT payment_id FROM (SELECT payment_id, refunded_minor, 0 AS found FROM payments \
-         WHERE kind = 'PURCHASE' AND refunded_minor <> 0 UNION ALL SELECT original_id, 0, amount_minor FROM payments \
+         WHERE kind IN ('PURCHASE', 'CARD') AND refunded_minor <> 0 UNION ALL SELECT original_id, 0, amount_minor FROM payments \
          WHERE kind = 'REFUND' AND state IN ('COMMITTED', 'POSTED')) sides \
          GROUP BY payment_id HAVING sum(refunded_minor) <> sum(found)) wrong",
     ),
     (
         "payments gave back more than was paid",
-        "SELECT count(*) FROM payments WHERE refunded_minor < 0 OR refunded_minor > amount_minor",
+        "SELECT count(*) FROM payments WHERE refunded_minor < 0 \
+         OR refunded_minor > COALESCE(completed_minor, amount_minor) OR completed_minor > amount_minor",
     ),
     (
         "feeds have gaps",

@@ -164,10 +164,14 @@ pub struct Payments {
     pub reads_per_terminal_per_second: NonZeroU32,
     /// Calls of one terminal that change something.
     pub writes_per_terminal_per_second: NonZeroU32,
+    /// Cards that one terminal may present although their bank does not verify them.
+    pub refused_cards_per_terminal_per_minute: usize,
     /// Payments that one terminal follows at once.
     pub watches_per_terminal: usize,
     /// How long after the right code a hold may be committed.
     pub decide_within: HumanDuration,
+    /// How long a pre-authorisation waits for its completion.
+    pub authorised_for: HumanDuration,
     /// How long the replica that took a step has before a sweeper looks at it.
     pub head_start: HumanDuration,
     /// The longest pause between two tries of the sweeper.
@@ -191,8 +195,10 @@ impl Default for Payments {
             codes_per_terminal_per_minute: NonZeroU32::MIN.saturating_add(29),
             reads_per_terminal_per_second: NonZeroU32::MIN.saturating_add(19),
             writes_per_terminal_per_second: NonZeroU32::MIN.saturating_add(49),
+            refused_cards_per_terminal_per_minute: 30,
             watches_per_terminal: 32,
             decide_within: HumanDuration(policy.decide_within),
+            authorised_for: HumanDuration(policy.authorised_for),
             head_start: HumanDuration(policy.head_start),
             most_backoff: HumanDuration(policy.most_backoff),
             sweep_every: HumanDuration::from_secs(1),
@@ -218,6 +224,7 @@ impl Payments {
             .filter(|limit| limit.most > 0)
             .collect(),
             decide_within: self.decide_within.get(),
+            authorised_for: self.authorised_for.get(),
             head_start: self.head_start.get(),
             most_backoff: self.most_backoff.get(),
         }

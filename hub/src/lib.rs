@@ -10,6 +10,7 @@ mod check;
 mod config;
 pub mod directory;
 pub mod feed;
+mod nature;
 pub mod payment;
 mod run;
 mod store_status;

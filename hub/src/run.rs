@@ -208,6 +208,7 @@ impl Hub {
             codes_per_minute: config.payments.codes_per_terminal_per_minute,
             reads_per_second: config.payments.reads_per_terminal_per_second,
             writes_per_second: config.payments.writes_per_terminal_per_second,
+            refused_cards_per_minute: config.payments.refused_cards_per_terminal_per_minute,
             watches: config.payments.watches_per_terminal,
             watch_every: (self.store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
         };

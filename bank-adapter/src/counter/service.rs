@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
-use domain::{AccountId, Reason};
+use domain::ledger::Account;
+use domain::{AccountId, CardId, LegId, Reason, Timestamp};
 use proto::counter;
 use server_kit::identity::{Principal, Role};
 use tonic::{Request, Response, Status};
 
 use super::wire;
 use crate::call::{CallError, Calls};
+use crate::card::Cards;
+use crate::credit::{self, DayCloser};
 use crate::ledger::Ledger;
+use crate::ledger::card_steps::CardChange;
 
 const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
 
@@ -19,19 +23,58 @@ const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
 #[derive(Clone, Debug)]
 pub struct CounterService {
     ledger: Ledger,
+    /// A bank may have none.
+    cards: Option<Cards>,
+    closer: DayCloser,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
 
 impl CounterService {
-    pub fn new(ledger: Ledger, operators: impl IntoIterator<Item = String>) -> Self {
-        Self { ledger, operators: Arc::new(operators.into_iter().collect()) }
+    pub(crate) fn new(
+        ledger: Ledger,
+        cards: Option<Cards>,
+        closer: DayCloser,
+        operators: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self { ledger, cards, closer, operators: Arc::new(operators.into_iter().collect()) }
+    }
+
+    fn cards(&self) -> Result<&Cards, Reason> {
+        self.cards.as_ref().ok_or(Reason::CardsNotServed)
+    }
+
+    /// The card afterwards, for an answer.
+    async fn card(&self, id: CardId) -> Result<counter::Card, CallError> {
+        let (card, has_pin) = self.cards()?.card(id).await?;
+        Ok(wire::to_card(&card, has_pin))
+    }
+
+    /// Takes a card through one of its transitions; gives the card afterwards, and when that was stored.
+    async fn change(
+        &self,
+        card_id: &str,
+        change: CardChange,
+        by: Principal,
+    ) -> Result<(counter::Card, Timestamp), CallError> {
+        let id = CardId::parse(card_id)?;
+        let (_, at) = self.cards()?.change(id, change, by).await?;
+        Ok((self.card(id).await?, at))
     }
 
     /// The service as the server takes it, with its limit on the size of messages.
     pub fn into_server(self) -> counter::counter_service_server::CounterServiceServer<Self> {
         counter::counter_service_server::CounterServiceServer::new(self)
             .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
+    }
+
+    /// The account, and of a credit account what was agreed on.
+    async fn told(&self, account: &Account) -> Result<counter::Account, CallError> {
+        let credit_line = match account.credit {
+            Some(line) => Some(credit::to_credit_line(line, &self.ledger.agreement(account.id).await?)),
+            None => None,
+        };
+        Ok(counter::Account { credit_line, ..wire::to_account(account) })
     }
 
     async fn answer<T, R, F>(
@@ -58,8 +101,17 @@ impl counter::counter_service_server::CounterService for CounterService {
         request: Request<counter::OpenAccountRequest>,
     ) -> Result<Response<counter::OpenAccountResponse>, Status> {
         self.answer("OpenAccount", request, async |request, caller| {
-            let account = self.ledger.open_account(wire::opening(&request)?, caller).await?;
-            Ok(counter::OpenAccountResponse { account: Some(wire::to_account(&account)) })
+            let opening = wire::opening(&request)?;
+            let account = match request.kind() {
+                counter::AccountKind::Deposit => self.ledger.open_account(opening, caller).await?,
+                counter::AccountKind::Savings => self.ledger.open_savings_account(opening, caller).await?,
+                counter::AccountKind::Credit => {
+                    let (new, agreement) = credit::agreement(request.credit_line.as_ref())?;
+                    self.ledger.open_credit_account(opening, new, agreement, caller).await?
+                }
+                counter::AccountKind::Unspecified => return Err(Reason::FieldUnknown.into()),
+            };
+            Ok(counter::OpenAccountResponse { account: Some(self.told(&account).await?) })
         })
         .await
     }
@@ -70,7 +122,7 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::GetAccountResponse>, Status> {
         self.answer("GetAccount", request, async |request, _| {
             let account = self.ledger.account(AccountId::parse(&request.account_id)?).await?;
-            Ok(counter::GetAccountResponse { account: Some(wire::to_account(&account)) })
+            Ok(counter::GetAccountResponse { account: Some(self.told(&account).await?) })
         })
         .await
     }
@@ -81,7 +133,7 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::DepositCashResponse>, Status> {
         self.answer("DepositCash", request, async |request, caller| {
             let account = self.ledger.deposit_cash(wire::deposit(&request)?, caller).await?;
-            Ok(counter::DepositCashResponse { account: Some(wire::to_account(&account)) })
+            Ok(counter::DepositCashResponse { account: Some(self.told(&account).await?) })
         })
         .await
     }
@@ -92,82 +144,133 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::SetAccountFrozenResponse>, Status> {
         self.answer("SetAccountFrozen", request, async |request, caller| {
             let account = self.ledger.set_frozen(wire::freeze_order(&request)?, caller).await?;
-            Ok(counter::SetAccountFrozenResponse { account: Some(wire::to_account(&account)) })
+            Ok(counter::SetAccountFrozenResponse { account: Some(self.told(&account).await?) })
         })
         .await
     }
 
     async fn issue_card(
         &self,
-        _: Request<counter::IssueCardRequest>,
+        request: Request<counter::IssueCardRequest>,
     ) -> Result<Response<counter::IssueCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("IssueCard", request, async |request, caller| {
+            let (card, face) = self.cards()?.issue(wire::issuing(&request)?, caller).await?;
+            let card = self.card(card.id).await?;
+            Ok(counter::IssueCardResponse { card: Some(card), face: Some(wire::to_face(&face)) })
+        })
+        .await
     }
 
     async fn get_card(
         &self,
-        _: Request<counter::GetCardRequest>,
+        request: Request<counter::GetCardRequest>,
     ) -> Result<Response<counter::GetCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("GetCard", request, async |request, _| {
+            Ok(counter::GetCardResponse { card: Some(self.card(CardId::parse(&request.card_id)?).await?) })
+        })
+        .await
     }
 
     async fn activate_card(
         &self,
-        _: Request<counter::ActivateCardRequest>,
+        request: Request<counter::ActivateCardRequest>,
     ) -> Result<Response<counter::ActivateCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ActivateCard", request, async |request, caller| {
+            let (card, _) = self.change(&request.card_id, CardChange::Activate, caller).await?;
+            Ok(counter::ActivateCardResponse { card: Some(card) })
+        })
+        .await
     }
 
     async fn set_card_frozen(
         &self,
-        _: Request<counter::SetCardFrozenRequest>,
+        request: Request<counter::SetCardFrozenRequest>,
     ) -> Result<Response<counter::SetCardFrozenResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("SetCardFrozen", request, async |request, caller| {
+            let (card, at) = self.change(&request.card_id, CardChange::Freeze(request.frozen), caller).await?;
+            let effective_at = Some(proto::to_timestamp(at));
+            Ok(counter::SetCardFrozenResponse { card: Some(card), effective_at })
+        })
+        .await
     }
 
     async fn report_card_lost(
         &self,
-        _: Request<counter::ReportCardLostRequest>,
+        request: Request<counter::ReportCardLostRequest>,
     ) -> Result<Response<counter::ReportCardLostResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ReportCardLost", request, async |request, caller| {
+            let (card, _) = self.change(&request.card_id, CardChange::ReportLost, caller).await?;
+            Ok(counter::ReportCardLostResponse { card: Some(card) })
+        })
+        .await
     }
 
     async fn replace_card(
         &self,
-        _: Request<counter::ReplaceCardRequest>,
+        request: Request<counter::ReplaceCardRequest>,
     ) -> Result<Response<counter::ReplaceCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ReplaceCard", request, async |request, caller| {
+            let (old, new) = (CardId::parse(&request.card_id)?, CardId::parse(&request.new_card_id)?);
+            let (card, face) = self.cards()?.replace(old, new, caller).await?;
+            let card = self.card(card.id).await?;
+            Ok(counter::ReplaceCardResponse { card: Some(card), face: Some(wire::to_face(&face)) })
+        })
+        .await
     }
 
     async fn close_card(
         &self,
-        _: Request<counter::CloseCardRequest>,
+        request: Request<counter::CloseCardRequest>,
     ) -> Result<Response<counter::CloseCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("CloseCard", request, async |request, caller| {
+            let (card, _) = self.change(&request.card_id, CardChange::Close, caller).await?;
+            Ok(counter::CloseCardResponse { card: Some(card) })
+        })
+        .await
     }
 
-    async fn set_pin(&self, _: Request<counter::SetPinRequest>) -> Result<Response<counter::SetPinResponse>, Status> {
-        Err(Status::unimplemented(""))
+    async fn set_pin(
+        &self,
+        request: Request<counter::SetPinRequest>,
+    ) -> Result<Response<counter::SetPinResponse>, Status> {
+        self.answer("SetPin", request, async |request, caller| {
+            let wire::PinSetting { ids, new, current } = wire::pin_setting(&request)?;
+            let card = self.cards()?.set_pin(ids, new, current, caller).await?;
+            let card = self.card(card.id).await?;
+            Ok(counter::SetPinResponse { change: counter::PinChange::Done.into(), card: Some(card) })
+        })
+        .await
     }
 
     async fn close_days(
         &self,
-        _: Request<counter::CloseDaysRequest>,
+        request: Request<counter::CloseDaysRequest>,
     ) -> Result<Response<counter::CloseDaysResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("CloseDays", request, async |request, caller| {
+            let through = credit::read_day(&request.through)?.unwrap_or_else(|| self.closer.yesterday());
+            Ok(credit::to_closed(&self.closer.close(through, &caller).await?))
+        })
+        .await
     }
 
     async fn list_statements(
         &self,
-        _: Request<counter::ListStatementsRequest>,
+        request: Request<counter::ListStatementsRequest>,
     ) -> Result<Response<counter::ListStatementsResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ListStatements", request, async |request, _| {
+            let statements = self.ledger.statements(credit::list_request(&request)?).await?;
+            Ok(counter::ListStatementsResponse { statements: statements.iter().map(credit::to_statement).collect() })
+        })
+        .await
     }
 
     async fn explain_leg(
         &self,
-        _: Request<counter::ExplainLegRequest>,
+        request: Request<counter::ExplainLegRequest>,
     ) -> Result<Response<counter::ExplainLegResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.answer("ExplainLeg", request, async |request, _| {
+            Ok(wire::explanation(&self.ledger.leg(LegId::parse(&request.leg_id)?).await?))
+        })
+        .await
     }
 }

@@ -1,14 +1,20 @@
 //! Between the messages of the counter and the domain. What cannot be read is a reason.
 
-use domain::ledger::{Account, AccountKind, Deposit, DepositId, FreezeOrder};
+use domain::card::{Bin, Card, CardState, Pan};
+use domain::ledger::{
+    Account, AccountKind, Deposit, DepositId, FreezeOrder, Leg, LegState, Split, decide_again, write_splits,
+};
 use domain::text::Line;
-use domain::{AccountId, Currency, Money, Reason};
+use domain::{AccountId, AttemptId, CardId, Currency, Money, Reason};
 use proto::counter;
+use uuid::Uuid;
 
+use crate::card::{Face, Issuing, pin_block};
+use crate::hsm::PinBlock;
 use crate::ledger::Opening;
 
 pub(super) fn opening(request: &counter::OpenAccountRequest) -> Result<Opening, Reason> {
-    if request.kind() != counter::AccountKind::Deposit {
+    if request.credit_line.is_some() && request.kind() != counter::AccountKind::Credit {
         return Err(Reason::FieldUnknown);
     }
     Ok(Opening {
@@ -54,4 +60,83 @@ pub(super) fn to_account(account: &Account) -> counter::Account {
         kind: to_kind(account.kind).into(),
         credit_line: None,
     }
+}
+
+pub(super) fn issuing(request: &counter::IssueCardRequest) -> Result<Issuing, Reason> {
+    let account = |id: &str| (!id.is_empty()).then(|| AccountId::parse(id)).transpose();
+    Ok(Issuing {
+        card_id: CardId::parse(&request.card_id)?,
+        bin: Bin::parse(&request.bin)?,
+        debit: account(&request.debit_account_id)?,
+        credit: account(&request.credit_account_id)?,
+        pan: (!request.pan.is_empty()).then(|| Pan::parse(&request.pan)).transpose()?,
+    })
+}
+
+/// A PIN to set, and the one before it.
+#[derive(Debug)]
+pub(super) struct PinSetting {
+    pub(super) ids: (CardId, Uuid),
+    pub(super) new: PinBlock,
+    pub(super) current: Option<PinBlock>,
+}
+
+pub(super) fn pin_setting(request: &counter::SetPinRequest) -> Result<PinSetting, Reason> {
+    // One rule for the form of all ids.
+    let change_id = AttemptId::parse(&request.change_id)?.uuid();
+    let pad = &request.pin_pad_id;
+    Ok(PinSetting {
+        ids: (CardId::parse(&request.card_id)?, change_id),
+        new: pin_block(request.new_pin.as_ref().ok_or(Reason::FieldMissing)?, pad)?,
+        current: request.current_pin.as_ref().map(|block| pin_block(block, pad)).transpose()?,
+    })
+}
+
+const fn to_state(state: CardState) -> counter::CardState {
+    match state {
+        CardState::Issued => counter::CardState::Issued,
+        CardState::Active => counter::CardState::Active,
+        CardState::Lost => counter::CardState::Lost,
+        CardState::Replaced => counter::CardState::Replaced,
+        CardState::Closed => counter::CardState::Closed,
+    }
+}
+
+pub(super) fn to_card(card: &Card, has_pin: bool) -> counter::Card {
+    let account = |id: Option<AccountId>| id.map(|id| id.to_string()).unwrap_or_default();
+    counter::Card {
+        card_id: card.id.to_string(),
+        card_masked: card.masked.clone(),
+        state: to_state(card.state).into(),
+        frozen: card.frozen,
+        locked: card.tries.is_locked(),
+        expiry: card.expiry.yymm(),
+        debit_account_id: account(card.sides.debit()),
+        credit_account_id: account(card.sides.credit()),
+        replaced_by_card_id: card.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
+        has_pin,
+    }
+}
+
+pub(super) fn to_face(face: &Face) -> counter::CardFace {
+    counter::CardFace {
+        pan: face.pan.reveal().to_owned(),
+        expiry: face.expiry.yymm(),
+        cvv2: face.cvv2.reveal().to_owned(),
+        track2: face.track.reveal(),
+    }
+}
+
+/// Why a leg is as it is: what was known, what was decided, and what the same facts give now.
+pub(super) fn explanation(leg: &Leg) -> counter::ExplainLegResponse {
+    let told = |decided: Result<Vec<Split>, Reason>| match decided {
+        Ok(splits) => write_splits(&splits),
+        Err(reason) => reason.code().to_owned(),
+    };
+    let decided = match leg.state {
+        LegState::Refused(reason) => Err(reason),
+        LegState::Held | LegState::Posted | LegState::Voided => Ok(leg.splits.clone()),
+    };
+    let decided_again = decide_again(&leg.decision).map(told).unwrap_or_default();
+    counter::ExplainLegResponse { facts: leg.decision.clone(), decided: told(decided), decided_again }
 }

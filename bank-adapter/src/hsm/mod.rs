@@ -93,8 +93,8 @@ pub struct PinTarget {
 ///
 /// Every error fails closed, and is no answer: see [`HsmError::reason`].
 pub trait Hsm: Send + Sync + fmt::Debug {
-    /// The CVV of a card under the current card verification key of its side.
-    fn make_cvv(&self, side: Side, card: &CardFace<'_>) -> Result<Made<Cvv>, HsmError>;
+    /// The CVV of a card under a version of the card verification key of its side; none is the current one.
+    fn make_cvv(&self, side: Side, card: &CardFace<'_>, version: Option<u32>) -> Result<Made<Cvv>, HsmError>;
 
     /// Whether the card's CVV under this version of its side's key is the one that is claimed; in constant time.
     fn verify_cvv(&self, side: Side, card: &CardFace<'_>, claimed: &Made<Cvv>) -> Result<Check, HsmError>;

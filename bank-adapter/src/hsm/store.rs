@@ -98,9 +98,9 @@ fn compare<S: Session, const N: usize>(
 }
 
 impl<D: Device> Hsm for Store<D> {
-    fn make_cvv(&self, side: Side, card: &CardFace<'_>) -> Result<Made<Cvv>, HsmError> {
+    fn make_cvv(&self, side: Side, card: &CardFace<'_>, version: Option<u32>) -> Result<Made<Cvv>, HsmError> {
         let session = self.device.session()?;
-        let key = session.directory().current(&KeyName::CardVerification(side))?;
+        let key = session.directory().chosen(&KeyName::CardVerification(side), version)?;
         Ok(Made { value: algorithms::cvv(&session, &key.key, card)?, version: key.version })
     }
 

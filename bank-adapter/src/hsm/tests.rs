@@ -167,7 +167,7 @@ impl Card {
         let stored = store.set_pin(&blocks[0], &pan).unwrap();
         let pvv = store.make_pvv(&blocks[0], &pan, index()).unwrap();
         let face = CardFace { pan: &pan, expiry: ExpiryDigits::parse("3012").unwrap(), kind: CvvKind::Printed };
-        let cvv = store.make_cvv(Side::Credit, &face).unwrap();
+        let cvv = store.make_cvv(Side::Credit, &face, None).unwrap();
         Self { _folder: folder, path, pan, blocks, stored, pvv, cvv }
     }
 

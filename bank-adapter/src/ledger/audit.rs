@@ -79,13 +79,14 @@ const LEGS: &str = "\
             OR SUM(given_back) <> SUM(refunds)) \
     ORDER BY leg_id LIMIT $1";
 
-/// Transfers that nothing accounts for: no leg and no deposit has caused them, or they name an account that is not there.
+/// Transfers that nothing accounts for: no leg, no deposit and no booking has caused them, or they name an account that is not there.
 const STRAYS: &str = "\
     SELECT t.source_id, t.seq FROM transfers t \
     WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.account_id = t.debit_account_id AND a.currency = t.currency) \
        OR NOT EXISTS (SELECT 1 FROM accounts a WHERE a.account_id = t.credit_account_id AND a.currency = t.currency) \
        OR NOT (EXISTS (SELECT 1 FROM legs l WHERE l.leg_id = t.source_id) \
-               OR EXISTS (SELECT 1 FROM deposits d WHERE d.deposit_id = t.source_id)) \
+               OR EXISTS (SELECT 1 FROM deposits d WHERE d.deposit_id = t.source_id) \
+               OR EXISTS (SELECT 1 FROM bookings b WHERE b.booking_id = t.source_id)) \
     ORDER BY t.source_id, t.seq LIMIT $1";
 
 const COUNTS: &str = "\
@@ -120,6 +121,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
     for row in store.fetch_at_leisure(STRAYS, vec![MOST_FAULTS.into()]).await? {
         report.faults.push(format!("transfer {}/{} belongs to nothing", row.id(0)?, row.int(1)?));
     }
+    crate::credit::check(store, &mut report.faults).await?;
     if let Some(row) = store.fetch_at_leisure(COUNTS, Vec::new()).await?.first() {
         (report.legs, report.transfers, report.held_legs) = (row.int(0)?, row.int(1)?, row.int(2)?);
     }

@@ -4,7 +4,7 @@
 //! Each leg goes through the rules of [`domain::ledger`] at its own points in time, and its rows are written as those of any
 //! set of steps.
 
-use domain::ledger::{self as rules, AccountKind, Books, HoldOrder, LegState, Party};
+use domain::ledger::{self as rules, Books, HoldOrder, LegState};
 use domain::{BankId, Timestamp};
 use server_kit::audit::{Chain, Entry};
 use server_kit::keystore::SharedKeyStore;
@@ -12,6 +12,7 @@ use server_kit::rng::IdMaker;
 use server_kit::store::{Owner, Store, StoreError, Tx};
 
 use super::Ledger;
+use super::card_steps::CardFiles;
 use super::recent::Recent;
 use super::sql::{self, Named};
 use super::steps::leg_step;
@@ -65,12 +66,13 @@ impl Past {
     async fn write(&mut self, tx: &mut Tx, legs: &[PastLeg]) -> Result<(), StoreError> {
         self.owner.fence(tx);
         let mut recent = Recent::default();
-        let mut books = sql::load(tx, named(legs), &recent).await?;
+        // Nothing of the past is decided by the day: there are no cards in it.
+        let mut books = sql::load(tx, named(legs), &recent, jiff::civil::Date::ZERO).await?;
         let mut log = Vec::with_capacity(legs.len().saturating_mul(2));
         for past in legs {
             live(&mut books, past, &mut log)?;
         }
-        sql::save(tx, &books, &mut recent).await?;
+        sql::save(tx, &books, &CardFiles::default(), &mut recent).await?;
         self.chain.append(tx, log).await
     }
 }
@@ -92,10 +94,7 @@ fn named(legs: &[PastLeg]) -> Named {
     let mut named = Named::default();
     for PastLeg { order, .. } in legs {
         named.legs.insert(order.leg_id);
-        if let Party::Account(account) = order.charge.payer {
-            named.accounts.insert(account);
-        }
-        named.accounts.insert(AccountKind::HubSettlement.house_id(order.charge.amount.currency));
+        named.order(&order.order);
     }
     named
 }

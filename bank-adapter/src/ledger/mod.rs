@@ -4,8 +4,9 @@
 //! by [`domain::ledger`] and stored by `sql`. `service` speaks gRPC; `resolve` asks the hub about legs that were held for long.
 
 mod audit;
+pub(crate) mod card_steps;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod fill;
 mod page;
 mod recent;
@@ -17,9 +18,15 @@ mod wire;
 
 use std::sync::Arc;
 
-use domain::ledger::{Account, Deposit, FreezeOrder, HoldOrder, Leg, NewAccount, OpeningOrder, RefundOrder, VoidOrder};
+use domain::card::{Card, Proof};
+use domain::credit::Statement;
+use domain::ledger::{
+    Account, Agreement, Available, CompletionOrder, Deposit, FreezeOrder, HoldOrder, Leg, NewAccount, OpeningOrder,
+    RefundOrder, VoidOrder,
+};
 use domain::text::Line;
-use domain::{AccountId, BankId, Currency, LegId, Reason, Timestamp};
+use domain::{AccountId, BankId, CardId, Currency, LegId, Reason, Timestamp};
+use jiff::civil::Date;
 use server_kit::audit::Chain;
 use server_kit::identity::Principal;
 use server_kit::keystore::SharedKeyStore;
@@ -27,12 +34,16 @@ use server_kit::rng::{self, IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
+use crate::credit::{self, Calendar, CloseOrder, Closed, OpenDay};
+
 pub use audit::{BooksReport, check_books};
 pub use resolve::{HubClient, ResolveOptions, Resolver, Round, Verdict, Verdicts};
 pub use service::BankService;
 pub use sql::Place;
+pub(crate) use sql::read_legs_of_entries;
 pub use steps::PostResult;
 
+use card_steps::{CardChange, IssueOrder, PinOrder};
 use steps::{LedgerSteps, Outcome, Step};
 
 /// Digits of an account number. The last four are shown.
@@ -58,6 +69,8 @@ pub struct LedgerParts {
     pub owner: Owner,
     pub keys: SharedKeyStore,
     pub rng: SharedRng,
+    /// The days of the bank's time zone.
+    pub calendar: Calendar,
 }
 
 /// An account to open.
@@ -91,10 +104,10 @@ impl Ledger {
 
     /// Starts the writer.
     pub fn start(parts: LedgerParts, options: WriterOptions) -> (Self, JoinHandle<()>) {
-        let LedgerParts { bank_id, store, owner, keys, rng } = parts;
+        let LedgerParts { bank_id, store, owner, keys, rng, calendar } = parts;
         let chain = Chain::new(&format!("{bank_id}/ledger"), keys.clone());
         let owner = Arc::new(owner);
-        let steps = Arc::new(LedgerSteps::new(owner.clone(), chain));
+        let steps = Arc::new(LedgerSteps::new(owner.clone(), chain, calendar));
         let (writer, task) = GroupWriter::start(store.clone(), steps, options);
         (Self { store, keys, rng, owner, writer }, task)
     }
@@ -130,14 +143,66 @@ impl Ledger {
         self.leg_step(Step::Refund(order)).await
     }
 
+    /// Ends a pre-authorisation with what was really used.
+    pub async fn complete(&self, order: CompletionOrder) -> Result<Leg, LedgerError> {
+        self.leg_step(Step::Complete(order)).await
+    }
+
+    /// What a card may spend, and its number as a receipt may show it.
+    pub(crate) async fn inquire(&self, card: CardId, proof: Proof) -> Result<(Available, String), LedgerError> {
+        match self.writer.write(Step::Inquire(card, proof)).await? {
+            Outcome::Balance(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    pub(crate) async fn issue(&self, order: IssueOrder, by: Principal) -> Result<(Card, Timestamp), LedgerError> {
+        self.card_step(Step::Issue(Box::new(order), by)).await
+    }
+
+    pub(crate) async fn change_card(
+        &self,
+        card: CardId,
+        change: CardChange,
+        by: Principal,
+    ) -> Result<(Card, Timestamp), LedgerError> {
+        self.card_step(Step::Change(card, change, by)).await
+    }
+
+    pub(crate) async fn set_pin(&self, order: PinOrder, by: Principal) -> Result<(Card, Timestamp), LedgerError> {
+        self.card_step(Step::SetPin(order, by)).await
+    }
+
+    /// Where the ledger is kept, for reading.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Opens a deposit account and gives it a number. The log says by whom, as it does of all that is done at the counter.
     pub async fn open_account(&self, opening: Opening, by: Principal) -> Result<Account, LedgerError> {
+        self.account_step(Step::Open(self.opening_order(opening, NewAccount::Deposit)?, by)).await
+    }
+
+    /// Opens a savings account.
+    pub async fn open_savings_account(&self, opening: Opening, by: Principal) -> Result<Account, LedgerError> {
+        self.account_step(Step::Open(self.opening_order(opening, NewAccount::Savings)?, by)).await
+    }
+
+    /// Opens a credit account with what was agreed on; `new` has its limits.
+    pub async fn open_credit_account(
+        &self,
+        opening: Opening,
+        new: NewAccount,
+        agreement: Agreement,
+        by: Principal,
+    ) -> Result<Account, LedgerError> {
+        self.account_step(Step::OpenCredit(self.opening_order(opening, new)?, agreement, by)).await
+    }
+
+    fn opening_order(&self, opening: Opening, new: NewAccount) -> Result<OpeningOrder, LedgerError> {
         let number = rng::digits(&*self.rng, NUMBER_DIGITS).map_err(|error| StoreError::Refused(error.to_string()))?;
         let Opening { account_id, currency, holder, payment_limit_minor } = opening;
-        let number = number.into_boxed_str();
-        let new = NewAccount::Deposit;
-        let order = OpeningOrder { account_id, new, currency, holder, payment_limit_minor, number };
-        self.account_step(Step::Open(order, by)).await
+        Ok(OpeningOrder { account_id, new, currency, holder, payment_limit_minor, number: number.into_boxed_str() })
     }
 
     /// Pays cash in.
@@ -148,6 +213,36 @@ impl Ledger {
     /// Freezes or unfreezes an account.
     pub async fn set_frozen(&self, order: FreezeOrder, by: Principal) -> Result<Account, LedgerError> {
         self.account_step(Step::Freeze(order, by)).await
+    }
+
+    /// Closes days of credit accounts in one transaction: as many of each as one step may.
+    pub(crate) async fn close_days(&self, order: CloseOrder, by: Principal) -> Result<Closed, LedgerError> {
+        match self.writer.write(Step::CloseDays(order, by)).await? {
+            Outcome::Closed(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    /// Credit accounts after a place of which this day is not closed, the longest open first; at most `limit`.
+    pub(crate) async fn open_days(
+        &self,
+        after: Option<OpenDay>,
+        through: Date,
+        limit: i64,
+    ) -> Result<Vec<OpenDay>, LedgerError> {
+        Ok(credit::read_open(&self.store, after, through, limit).await?)
+    }
+
+    /// What a credit account was opened with.
+    pub(crate) async fn agreement(&self, id: AccountId) -> Result<Agreement, LedgerError> {
+        let agreement = credit::read_agreement(&self.store, id).await?;
+        agreement.ok_or(LedgerError::Refused(Reason::AccountUnknown))
+    }
+
+    /// Statements of a credit account, each with what was missed of its minimum if that is known yet.
+    pub(crate) async fn statements(&self, page: credit::Page) -> Result<Vec<(Statement, Option<i64>)>, LedgerError> {
+        self.agreement(page.account_id).await?;
+        Ok(credit::read_statements(&self.store, page).await?)
     }
 
     /// The leg as it stands.
@@ -173,6 +268,14 @@ impl Ledger {
     async fn leg_step(&self, step: Step) -> Result<Leg, LedgerError> {
         match self.writer.write(step).await? {
             Outcome::Leg(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    /// The card afterwards, and when that was stored.
+    async fn card_step(&self, step: Step) -> Result<(Card, Timestamp), LedgerError> {
+        match self.writer.write(step).await? {
+            Outcome::Card(result, at) => result.map(|card| (card, at)).map_err(LedgerError::Refused),
             other => Err(mixed_up(&other)),
         }
     }

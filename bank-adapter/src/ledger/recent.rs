@@ -1,10 +1,11 @@
-//! What the last sets have left: accounts that move, and legs that are held.
+//! What the last sets have left: accounts that move, cards, and legs that are held.
 //!
 //! The ledger has one owner, which each transaction proves (`Owner::fence`), so that nobody else can have written since. A
 //! leg is posted within a second of its hold, and an account that pays once will often pay again: neither is read back.
 
+use domain::card::Card;
 use domain::ledger::{Account, Leg, LegState};
-use domain::{AccountId, LegId};
+use domain::{AccountId, CardId, LegId};
 use server_kit::recent::Recent as Latest;
 
 /// Rows of each sort that are remembered at most.
@@ -15,8 +16,9 @@ const MOST: usize = 8192;
 pub(super) struct Recent {
     accounts: Latest<AccountId, Account, MOST>,
     legs: Latest<LegId, Leg, MOST>,
+    cards: Latest<CardId, Card, MOST>,
     /// What the set that is not committed yet has written.
-    written: (Vec<Account>, Vec<Leg>),
+    written: (Vec<Account>, Vec<Leg>, Vec<Card>),
 }
 
 impl Recent {
@@ -28,14 +30,21 @@ impl Recent {
         self.legs.get(&id)
     }
 
+    pub(super) fn card(&self, id: CardId) -> Option<&Card> {
+        self.cards.get(&id)
+    }
+
     /// What a set has written, to be remembered if it is committed.
-    pub(super) fn wrote(&mut self, accounts: Vec<Account>, legs: Vec<Leg>) {
-        self.written = (accounts, legs);
+    pub(super) fn wrote(&mut self, accounts: Vec<Account>, legs: Vec<Leg>, cards: Vec<Card>) {
+        self.written = (accounts, legs, cards);
     }
 
     /// The set is committed.
     pub(super) fn confirm(&mut self) {
-        let (accounts, legs) = std::mem::take(&mut self.written);
+        let (accounts, legs, cards) = std::mem::take(&mut self.written);
+        for card in cards {
+            self.cards.put(card.id, card);
+        }
         for account in accounts {
             self.accounts.put(account.id, account);
         }

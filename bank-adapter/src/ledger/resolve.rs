@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::ledger::{Leg, VoidOrder};
 use domain::{LegId, PaymentId, Reason};
 use proto::federation::federation_service_client::FederationServiceClient;
-use proto::federation::{LegVerdict, ResolveLegRequest};
+use proto::federation::{LegVerdict, RegisterBinRangesRequest, ResolveLegRequest};
 use server_kit::clock::SharedClock;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -43,6 +43,15 @@ impl HubClient {
     pub fn new(channel: Channel, timeout: Duration) -> Self {
         let client = FederationServiceClient::new(channel).max_decoding_message_size(proto::MAX_MESSAGE_BYTES);
         Self { client, timeout }
+    }
+
+    /// Tells the hub which card numbers the bank issues.
+    pub(crate) async fn register_bin_ranges(&self, message: RegisterBinRangesRequest) -> Result<(), Status> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(self.timeout, client.register_bin_ranges(request)).await;
+        answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))?.map(|_| ())
     }
 }
 

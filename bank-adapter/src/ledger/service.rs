@@ -1,6 +1,9 @@
 //! The gRPC service that the hub calls.
 
-use domain::{AccountId, LegId, Reason};
+use domain::card::Proof;
+use domain::ledger::{HoldOrder, Party};
+use domain::{AccountId, CardId, LegId, Reason};
+use futures_util::future::join_all;
 use proto::bank;
 use server_kit::identity::Role;
 use tonic::{Request, Response, Status};
@@ -8,6 +11,7 @@ use tonic::{Request, Response, Status};
 use super::page::{self, Span};
 use super::{Ledger, Place, wire};
 use crate::call::{CallError, Calls};
+use crate::card::Cards;
 
 /// The most legs on one page. A leg is some 160 bytes, and a message has at most 64 KiB.
 const MOST_LEGS: i32 = 200;
@@ -16,11 +20,29 @@ const MOST_LEGS: i32 = 200;
 #[derive(Clone, Debug)]
 pub struct BankService {
     ledger: Ledger,
+    /// A bank may have none.
+    cards: Option<Cards>,
 }
 
 impl BankService {
-    pub const fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+    pub(crate) const fn new(ledger: Ledger, cards: Option<Cards>) -> Self {
+        Self { ledger, cards }
+    }
+
+    /// The order of a hold, with what was proved of the card in it.
+    async fn order(&self, hold: &bank::Hold) -> Result<HoldOrder, Reason> {
+        let reading = wire::hold(hold)?;
+        let (party, proof) = match reading.payer {
+            wire::Payer::Named(party) => (party, Proof::Given),
+            wire::Payer::Presented(card) => match &self.cards {
+                None => (Party::UnknownCard, Proof::Given),
+                Some(cards) => {
+                    let proved = cards.prove(*card, reading.nature, reading.amount).await;
+                    proved.map_err(|error| error.reason("HoldLegs"))?
+                }
+            },
+        };
+        Ok(reading.rest.order(party, proof))
     }
 
     /// The service as the server takes it, with its limit on the size of messages.
@@ -76,7 +98,8 @@ impl bank::bank_service_server::BankService for BankService {
                 request,
                 |_| Ok(()),
                 async |request, _| {
-                    let orders = wire::hold_orders(&request)?;
+                    wire::may_hold(&request)?;
+                    let orders = join_all(request.holds.iter().map(|hold| self.order(hold))).await;
                     let readable = orders.iter().filter_map(|order| order.as_ref().ok()).cloned().collect();
                     let mut held = self.ledger.hold_all(readable).await?.into_iter();
                     let results =
@@ -181,19 +204,55 @@ impl bank::bank_service_server::BankService for BankService {
 
     async fn complete_leg(
         &self,
-        _: Request<bank::CompleteLegRequest>,
+        request: Request<bank::CompleteLegRequest>,
     ) -> Result<Response<bank::CompleteLegResponse>, Status> {
-        Err(Status::unimplemented(""))
+        CALLS
+            .answer(
+                "CompleteLeg",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let leg = self.ledger.complete(wire::completion(&request)?).await?;
+                    Ok(bank::CompleteLegResponse { leg: Some(wire::to_leg(&leg)) })
+                },
+            )
+            .await
     }
 
     async fn inquire_balance(
         &self,
-        _: Request<bank::InquireBalanceRequest>,
+        request: Request<bank::InquireBalanceRequest>,
     ) -> Result<Response<bank::InquireBalanceResponse>, Status> {
-        Err(Status::unimplemented(""))
+        CALLS
+            .answer(
+                "InquireBalance",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let card = wire::presented(request.card.as_ref())?;
+                    let cards = self.cards.as_ref().ok_or(Reason::CardNotVerified)?;
+                    let (available, masked) = cards.balance(card).await?;
+                    Ok(wire::to_balance(available, masked))
+                },
+            )
+            .await
     }
 
-    async fn get_card(&self, _: Request<bank::GetCardRequest>) -> Result<Response<bank::GetCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+    async fn get_card(
+        &self,
+        request: Request<bank::GetCardRequest>,
+    ) -> Result<Response<bank::GetCardResponse>, Status> {
+        CALLS
+            .answer(
+                "GetCard",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let id = CardId::parse(&request.card_id)?;
+                    let (card, _) = self.cards.as_ref().ok_or(Reason::CardUnknown)?.card(id).await?;
+                    Ok(bank::GetCardResponse { card_id: card.id.to_string(), card_masked: card.masked })
+                },
+            )
+            .await
     }
 }

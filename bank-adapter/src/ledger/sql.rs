@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::card::Card;
 use domain::ledger::{
     Account, AccountKind, AccountStatus, Balances, Books, Charge, CreditLine, Deposit, DepositId, GiveBack, Leg,
     LegOrder, LegState, Nature, Party, Receipt, Transfer, read_splits, write_splits,
@@ -9,10 +10,13 @@ use domain::ledger::{
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
 use domain::{AccountId, CardId, Currency, LegId, MerchantId, Money, PaymentId, Reason, Timestamp};
+use jiff::civil::Date;
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
 use uuid::Uuid;
 
+use super::card_steps::CardFiles;
 use super::recent::Recent;
+use crate::card::sql as card;
 
 const ACCOUNTS: Table = Table {
     name: "accounts",
@@ -28,6 +32,7 @@ const ACCOUNTS: Table = Table {
         "frozen",
         "cash_owed_minor",
         "cash_held_minor",
+        "card_id",
         // From here on nothing changes after the account was opened: see ACCOUNT_SUMS.
         "kind",
         "currency",
@@ -40,8 +45,8 @@ const ACCOUNTS: Table = Table {
     ],
 };
 
-/// What changes of an account after it was opened, up to `cash_held_minor`.
-const ACCOUNT_SUMS: Table = ACCOUNTS.changing(10);
+/// What changes of an account after it was opened, up to `card_id`.
+const ACCOUNT_SUMS: Table = ACCOUNTS.changing(11);
 
 const LEGS: Table = Table {
     name: "legs",
@@ -104,8 +109,8 @@ macro_rules! select_accounts {
         concat!(
             "SELECT account_id, version, kind, currency, debits_posted_minor, credits_posted_minor, \
              debits_pending_minor, credits_pending_minor, status, frozen, payment_limit_minor, holder_name, \
-             account_number, opened_at, credit_limit_minor, cash_limit_minor, cash_owed_minor, cash_held_minor \
-             FROM accounts ",
+             account_number, opened_at, credit_limit_minor, cash_limit_minor, cash_owed_minor, cash_held_minor, \
+             card_id FROM accounts ",
             $tail
         )
     };
@@ -137,11 +142,34 @@ pub(super) struct Named {
     pub(super) legs: BTreeSet<LegId>,
     pub(super) accounts: BTreeSet<AccountId>,
     pub(super) deposits: BTreeSet<DepositId>,
+    pub(super) cards: BTreeSet<CardId>,
 }
 
-/// What is named: as it is remembered, and the rest with one query per table.
-pub(super) async fn load(tx: &mut Tx, named: Named, recent: &Recent) -> Result<Books, StoreError> {
-    let Named { legs, mut accounts, deposits } = named;
+impl Named {
+    /// What an order names.
+    pub(super) fn order(&mut self, order: &LegOrder) {
+        let (party, amount, savings) = match order {
+            LegOrder::Charge(charge) => (charge.payer, charge.amount, charge.savings),
+            LegOrder::Receipt(receipt) => (receipt.payee, receipt.amount, receipt.savings),
+            LegOrder::GiveBack(_) | LegOrder::Unseen => return,
+        };
+        match party {
+            Party::Account(account) => {
+                self.accounts.insert(account);
+            }
+            Party::Card(card) => {
+                self.cards.insert(card);
+            }
+            Party::UnknownCard => {}
+        }
+        self.accounts.extend(savings);
+        self.accounts.insert(AccountKind::HubSettlement.house_id(amount.currency));
+    }
+}
+
+/// What is named: as it is remembered, and the rest with one query per table. `today` is the day in the bank's time zone.
+pub(super) async fn load(tx: &mut Tx, named: Named, recent: &Recent, today: Date) -> Result<Books, StoreError> {
+    let Named { legs, mut accounts, deposits, cards } = named;
     let (unknown, mut legs) = split(legs, |id| recent.leg(id));
     let rows = tx.load(LOAD_LEGS, Keys::Ids(unknown.into_iter().map(LegId::uuid).collect())).await?;
     for row in &rows {
@@ -152,15 +180,23 @@ pub(super) async fn load(tx: &mut Tx, named: Named, recent: &Recent) -> Result<B
         accounts.extend(leg.amount().map(|amount| AccountKind::HubSettlement.house_id(amount.currency)));
         accounts.extend(leg.savings());
     }
+    let (unknown, mut cards) = split(cards, |id| recent.card(id));
+    cards.extend(card::load_cards(tx, unknown.into_iter().collect()).await?);
+    accounts.extend(cards.iter().flat_map(|card| card.sides.accounts()));
     let (unknown, mut accounts) = split(accounts, |id| recent.account(id));
     let rows = tx.load(LOAD_ACCOUNTS, Keys::Ids(unknown.into_iter().map(AccountId::uuid).collect())).await?;
     for row in &rows {
         accounts.push(account_of(row)?);
     }
+    let leading = accounts.iter().filter_map(|account| account.card).filter(|id| cards.iter().all(|it| it.id != *id));
+    let (unknown, known) = split(leading.collect(), |id| recent.card(id));
+    cards.extend(known);
+    cards.extend(card::load_cards(tx, unknown.into_iter().collect()).await?);
     let rows = tx.load(LOAD_DEPOSITS, Keys::Ids(deposits.into_iter().map(DepositId::uuid).collect())).await?;
     let deposits = rows.iter().map(deposit_of).collect::<Result<Vec<_>, _>>()?;
     let mut books = Books::default();
     books.load(accounts, legs, deposits);
+    books.load_cards(cards, today);
     Ok(books)
 }
 
@@ -177,7 +213,7 @@ fn split<'r, I: Copy, T: Clone + 'r>(ids: BTreeSet<I>, known: impl Fn(I) -> Opti
 }
 
 /// Writes what changed, each table once. What was written is remembered if it is committed.
-pub(super) async fn save(tx: &mut Tx, books: &Books, recent: &mut Recent) -> Result<(), StoreError> {
+pub(super) async fn save(tx: &mut Tx, books: &Books, files: &CardFiles, recent: &mut Recent) -> Result<(), StoreError> {
     let now = tx.now();
     let (opened, moved): (Vec<_>, Vec<_>) = books.changed_accounts().partition(|account| account.version == 0);
     tx.insert(&ACCOUNTS, opened.iter().copied().map(account_row).collect()).await?;
@@ -187,11 +223,16 @@ pub(super) async fn save(tx: &mut Tx, books: &Books, recent: &mut Recent) -> Res
     tx.update(&LEG_STATES, changed.iter().copied().map(leg_state).collect()).await?;
     tx.insert(&TRANSFERS, books.new_transfers().iter().map(transfer_row).collect()).await?;
     tx.insert(&DEPOSITS, books.new_deposits().map(|deposit| deposit_row(deposit, now)).collect()).await?;
+    card::save_cards(tx, books, &files.new).await?;
+    card::save_pins(tx, &files.new_pins).await?;
+    crate::credit::save_posted(tx, books).await?;
     let accounts = opened.into_iter().chain(moved);
     let legs = made.into_iter().chain(changed);
+    let cards = books.changed_cards();
     recent.wrote(
         accounts.map(|account| Account { version: account.version.saturating_add(1), ..account.clone() }).collect(),
         legs.map(|leg| Leg { version: leg.version.saturating_add(1), ..leg.clone() }).collect(),
+        cards.map(|card| Card { version: card.version.saturating_add(1), ..card.clone() }).collect(),
     );
     Ok(())
 }
@@ -199,6 +240,14 @@ pub(super) async fn save(tx: &mut Tx, books: &Books, recent: &mut Recent) -> Res
 pub(super) async fn read_leg(store: &Store, id: LegId) -> Result<Option<Leg>, StoreError> {
     let row = store.fetch_one(select_legs!("WHERE leg_id = $1"), vec![id.uuid().into()]).await?;
     row.as_ref().map(leg_of).transpose()
+}
+
+/// The legs that have caused entries of credit accounts after one id, up to and with another. For a check at leisure.
+pub(crate) async fn read_legs_of_entries(store: &Store, after: Uuid, last: Uuid) -> Result<Vec<Leg>, StoreError> {
+    const SQL: &str = select_legs!(
+        "WHERE leg_id IN (SELECT source_id FROM credit_entries WHERE account_id > $1 AND account_id <= $2)"
+    );
+    store.fetch_at_leisure(SQL, vec![after.into(), last.into()]).await?.iter().map(leg_of).collect()
 }
 
 pub(super) async fn read_account(store: &Store, id: AccountId) -> Result<Option<Account>, StoreError> {
@@ -268,6 +317,7 @@ fn account_of(row: &Row) -> Result<Account, StoreError> {
         frozen: row.flag(9)?,
         payment_limit_minor: row.int(10)?,
         credit: credit_of(row)?,
+        card: row.maybe_id(18)?.map(CardId::from_uuid),
         holder: maybe(row, 11, Line::parse)?,
         number: row.maybe_text(12)?.map(String::into_boxed_str),
         opened_at: row.time(13)?,
@@ -307,6 +357,7 @@ fn account_sums(account: &Account) -> Vec<Value> {
         account.frozen.into(),
         account.credit.map(|line| line.cash_owed_minor).into(),
         account.credit.map(|line| line.cash_held_minor).into(),
+        account.card.map(CardId::uuid).into(),
     ]
 }
 
@@ -357,10 +408,11 @@ fn order_of(row: &Row) -> Result<LegOrder, StoreError> {
 }
 
 fn party_of(row: &Row) -> Result<Party, StoreError> {
-    match row.maybe_id(20)? {
-        Some(card) => Ok(Party::Card(CardId::from_uuid(card))),
-        None => Ok(Party::Account(AccountId::from_uuid(row.id(6)?))),
-    }
+    Ok(match (row.maybe_id(20)?, row.maybe_id(6)?) {
+        (Some(card), _) => Party::Card(CardId::from_uuid(card)),
+        (None, Some(account)) => Party::Account(AccountId::from_uuid(account)),
+        (None, None) => Party::UnknownCard,
+    })
 }
 
 fn merchant_of(row: &Row) -> Result<Merchant, StoreError> {
@@ -380,7 +432,7 @@ fn leg_row(leg: &Leg) -> Vec<Value> {
     };
     let card = match leg.party() {
         Some(Party::Card(card)) => Some(card.uuid()),
-        Some(Party::Account(_)) | None => None,
+        Some(Party::Account(_) | Party::UnknownCard) | None => None,
     };
     let mut row = leg_state(leg);
     row.extend([

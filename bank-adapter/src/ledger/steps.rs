@@ -1,21 +1,26 @@
 //! The ledger's durable steps, run in sets: load what they name, let the domain decide one after the other, write each table
 //! once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use domain::card::{Card, Proof};
 use domain::ledger::{
-    self as rules, Account, AccountKind, Books, Change, Deposit, FreezeOrder, HoldOrder, Leg, LegState, OpeningOrder,
-    Party, RefundOrder, VoidOrder,
+    self as rules, Account, AccountKind, Agreement, Available, Books, Change, CompletionOrder, Deposit, FreezeOrder,
+    HoldOrder, Leg, LegState, OpeningOrder, RefundOrder, VoidOrder,
 };
-use domain::{AccountId, LegId, Reason, Timestamp};
+use domain::{AccountId, CardId, LegId, Reason, Timestamp};
 use server_kit::audit::{Chain, Entry};
 use server_kit::fault;
 use server_kit::identity::Principal;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 
+use super::card_steps::{self, CardChange, CardFiles, IssueOrder, PinOrder};
 use super::recent::Recent;
 use super::sql::{self, Named};
+use crate::card::sql as card;
+use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
@@ -24,10 +29,19 @@ pub(super) enum Step {
     Post(Vec<LegId>),
     Void(VoidOrder),
     Refund(RefundOrder),
+    Complete(CompletionOrder),
+    /// What a card may spend, for whoever has proved it.
+    Inquire(CardId, Proof),
     /// What is done at the counter, and who does it.
     Open(OpeningOrder, Principal),
+    OpenCredit(OpeningOrder, Agreement, Principal),
     Deposit(Deposit, Principal),
     Freeze(FreezeOrder, Principal),
+    Issue(Box<IssueOrder>, Principal),
+    Change(CardId, CardChange, Principal),
+    SetPin(PinOrder, Principal),
+    /// The end of days of credit accounts, and who has it done.
+    CloseDays(CloseOrder, Principal),
 }
 
 /// What came of posting one leg.
@@ -47,20 +61,27 @@ pub(super) enum Outcome {
     Leg(Result<Leg, Reason>),
     Posted(Vec<PostResult>),
     Account(Result<Account, Reason>),
+    /// With when it was stored.
+    Card(Result<Card, Reason>, Timestamp),
+    /// With the card's number as a receipt may show it.
+    Balance(Result<(Available, String), Reason>),
+    Closed(Result<Closed, Reason>),
 }
 
 /// The steps of one bank's ledger, run by its only owner.
 #[derive(Debug)]
 pub(super) struct LedgerSteps {
     owner: Arc<Owner>,
-    /// Only the writer's thread uses these two, so that nobody ever waits for their locks.
+    /// Only the writer's thread uses these, so that nobody ever waits for their locks.
     chain: Mutex<Chain>,
     recent: Mutex<Recent>,
+    today: Mutex<Today>,
 }
 
 impl LedgerSteps {
-    pub(super) fn new(owner: Arc<Owner>, chain: Chain) -> Self {
-        Self { owner, chain: Mutex::new(chain), recent: Mutex::default() }
+    pub(super) fn new(owner: Arc<Owner>, chain: Chain, calendar: Calendar) -> Self {
+        let today = Mutex::new(Today::new(calendar));
+        Self { owner, chain: Mutex::new(chain), recent: Mutex::default(), today }
     }
 }
 
@@ -73,20 +94,27 @@ impl StepSet for LedgerSteps {
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.fence(tx);
         let mut recent = self.recent.lock().await;
-        let mut books = sql::load(tx, named(steps), &recent).await?;
+        let mut named = named(steps);
+        let (mut credit, positions) = CreditBooks::load(tx, credit_accounts(steps), &mut named.accounts).await?;
+        let today = self.today.lock().await.of(tx).await?;
+        let mut books = sql::load(tx, named, &recent, today).await?;
+        books.load_credit(positions, []);
+        let mut files = CardFiles { pins: card::load_pins(tx, pins_of(steps)).await?, ..CardFiles::default() };
         let now = tx.now();
         let mut log = Vec::new();
-        let outcomes = steps.iter().map(|step| decide(&mut books, step, now, &mut log)).collect();
+        let decide = |step| decide(&mut books, &mut files, &mut credit, step, now, &mut log);
+        let outcomes = steps.iter().map(decide).collect();
         if !log.is_empty() {
-            sql::save(tx, &books, &mut recent).await?;
+            sql::save(tx, &books, &files, &mut recent).await?;
+            credit.save(tx, &books).await?;
             self.chain.lock().await.append(tx, log).await?;
         }
-        pass(steps, ["D3.before", "D5.before"]);
+        pass(steps, ["D3.before", "D5.before", "day.before"]);
         Ok(outcomes)
     }
 
     fn committed(&self, steps: &[Step], outcomes: &[Outcome]) {
-        pass(steps, ["D3.after", "D5.after"]);
+        pass(steps, ["D3.after", "D5.after", "day.after"]);
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
         }
@@ -122,14 +150,31 @@ impl StepSet for LedgerSteps {
     }
 }
 
-/// Passes the fault points of the durable points that are in this set (DESIGN §2): D3 for holds, D5 for posts.
-fn pass(steps: &[Step], [hold, post]: [&str; 2]) {
+/// Passes the fault points of the durable points that are in this set (DESIGN §2): D3 for holds, D5 for posts, and one for
+/// days that are closed.
+fn pass(steps: &[Step], [hold, post, day]: [&str; 3]) {
     if steps.iter().any(|step| matches!(step, Step::Hold(_))) {
         fault::point(hold);
     }
     if steps.iter().any(|step| matches!(step, Step::Post(_))) {
         fault::point(post);
     }
+    if steps.iter().any(|step| matches!(step, Step::CloseDays(..))) {
+        fault::point(day);
+    }
+}
+
+/// The credit accounts that are opened, or of which days are closed.
+fn credit_accounts(steps: &[Step]) -> BTreeSet<AccountId> {
+    let mut ids = BTreeSet::new();
+    for step in steps {
+        match step {
+            Step::OpenCredit(order, ..) => ids.extend([order.account_id]),
+            Step::CloseDays(order, _) => ids.extend(order.accounts.iter().copied()),
+            _ => {}
+        }
+    }
+    ids
 }
 
 fn named(steps: &[Step]) -> Named {
@@ -139,11 +184,21 @@ fn named(steps: &[Step]) -> Named {
             Step::Hold(orders) => {
                 for order in orders {
                     named.legs.insert(order.leg_id);
-                    if let Party::Account(account) = order.charge.payer {
-                        named.accounts.insert(account);
-                    }
-                    named.accounts.insert(AccountKind::HubSettlement.house_id(order.charge.amount.currency));
+                    named.order(&order.order);
                 }
+            }
+            Step::Complete(order) => {
+                named.legs.insert(order.leg_id);
+            }
+            Step::Inquire(card, _) | Step::Change(card, ..) => {
+                named.cards.insert(*card);
+            }
+            Step::SetPin(order, _) => {
+                named.cards.insert(order.card_id);
+            }
+            Step::Issue(order, _) => {
+                named.cards.extend(order.replaces.into_iter().chain([order.card.id]));
+                named.accounts.extend(order.card.sides.accounts());
             }
             Step::Post(legs) => named.legs.extend(legs),
             Step::Void(order) => {
@@ -153,6 +208,12 @@ fn named(steps: &[Step]) -> Named {
             Step::Open(order, _) => {
                 named.accounts.insert(order.account_id);
             }
+            Step::OpenCredit(order, agreement, _) => {
+                named.accounts.insert(order.account_id);
+                named.accounts.extend(agreement.repay_from);
+            }
+            // Its accounts are known when the agreements are loaded.
+            Step::CloseDays(..) => {}
             Step::Deposit(order, _) => {
                 named.deposits.insert(order.id);
                 named.accounts.insert(order.account_id);
@@ -166,8 +227,24 @@ fn named(steps: &[Step]) -> Named {
     named
 }
 
+/// The cards whose PINs are set.
+fn pins_of(steps: &[Step]) -> BTreeSet<CardId> {
+    let card = |step: &Step| match step {
+        Step::SetPin(order, _) => Some(order.card_id),
+        _ => None,
+    };
+    steps.iter().filter_map(card).collect()
+}
+
 /// Decides one step, makes it part of the books, and adds what happened to the log.
-fn decide(books: &mut Books, step: &Step, now: Timestamp, log: &mut Vec<Entry>) -> Outcome {
+fn decide(
+    books: &mut Books,
+    files: &mut CardFiles,
+    credit: &mut CreditBooks,
+    step: &Step,
+    now: Timestamp,
+    log: &mut Vec<Entry>,
+) -> Outcome {
     match step {
         Step::Hold(orders) => {
             Outcome::Held(orders.iter().map(|order| leg_step(books, rules::hold(books, order, now), log)).collect())
@@ -175,12 +252,21 @@ fn decide(books: &mut Books, step: &Step, now: Timestamp, log: &mut Vec<Entry>) 
         Step::Post(legs) => Outcome::Posted(legs.iter().map(|id| post_one(books, *id, now, log)).collect()),
         Step::Void(order) => Outcome::Leg(leg_step(books, rules::void(books, *order, now), log)),
         Step::Refund(order) => Outcome::Leg(leg_step(books, rules::refund(books, order, now), log)),
+        Step::Complete(order) => Outcome::Leg(leg_step(books, rules::complete(books, *order, now), log)),
+        Step::Inquire(card, proof) => Outcome::Balance(card_steps::inquire(books, *card, *proof, log)),
+        Step::Issue(order, by) => Outcome::Card(card_steps::issue(books, files, order, by, log), now),
+        Step::Change(card, change, by) => Outcome::Card(card_steps::change(books, *card, *change, by, log), now),
+        Step::SetPin(order, by) => Outcome::Card(card_steps::set_pin(books, files, order, by, log), now),
         Step::Open(order, by) => {
             Outcome::Account(account_step(books, rules::open_account(books, order, now), log, |it| {
-                let what = format!("account={} currency={}", it.masked(), it.currency);
-                counter_entry("account.opened", it.id, &what, by)
+                opened_entry(it, by)
             }))
         }
+        Step::OpenCredit(order, agreement, by) => {
+            let decided = credit.open(books, order, agreement, now);
+            Outcome::Account(account_step(books, decided, log, |it| opened_entry(it, by)))
+        }
+        Step::CloseDays(order, by) => Outcome::Closed(credit.close(books, order, by, now, log)),
         Step::Deposit(order, by) => {
             Outcome::Account(account_step(books, rules::deposit_cash(books, *order, now), log, |it| {
                 let (minor, currency) = (order.amount.minor, order.amount.currency);
@@ -202,6 +288,7 @@ pub(super) fn leg_step(
 ) -> Result<Leg, Reason> {
     let decided = decided?;
     log.extend(decided.change.legs.iter().map(leg_entry));
+    log.extend(decided.change.cards.iter().map(card_steps::tried));
     books.apply(decided.change);
     Ok(decided.answer)
 }
@@ -250,8 +337,18 @@ fn leg_entry(leg: &Leg) -> Entry {
     Entry { kind, subject: leg.id.uuid(), content }
 }
 
+fn opened_entry(account: &Account, by: &Principal) -> Entry {
+    let what = format!("account={} currency={}", account.masked(), account.currency);
+    counter_entry("account.opened", account.id, &what, by)
+}
+
 fn counter_entry(kind: &'static str, account: AccountId, what: &str, by: &Principal) -> Entry {
-    Entry { kind, subject: account.uuid(), content: format!("{what} by={}/{}", by.role, by.id) }
+    Entry { kind, subject: account.uuid(), content: signed(what, by) }
+}
+
+/// What happened, and who did it.
+pub(super) fn signed(what: &str, by: &Principal) -> String {
+    format!("{what} by={}/{}", by.role, by.id)
 }
 
 fn count(step: &Step, outcome: &Outcome) {
@@ -260,9 +357,15 @@ fn count(step: &Step, outcome: &Outcome) {
         Step::Post(_) => "post",
         Step::Void(_) => "void",
         Step::Refund(_) => "refund",
-        Step::Open(..) => "open",
+        Step::Open(..) | Step::OpenCredit(..) => "open",
+        Step::CloseDays(..) => "close_days",
         Step::Deposit(..) => "deposit",
         Step::Freeze(..) => "freeze",
+        Step::Complete(_) => "complete",
+        Step::Inquire(..) => "inquire",
+        Step::Issue(..) => "issue",
+        Step::Change(..) => "change_card",
+        Step::SetPin(..) => "set_pin",
     };
     match outcome {
         Outcome::Held(legs) => legs.iter().for_each(|leg| counted(name, leg_result(leg))),
@@ -272,8 +375,10 @@ fn count(step: &Step, outcome: &Outcome) {
                 counted(name, result.refusal.map_or("POSTED", Reason::code));
             }
         }
-        Outcome::Account(Ok(_)) => counted(name, "OK"),
-        Outcome::Account(Err(reason)) => counted(name, reason.code()),
+        Outcome::Account(Ok(_)) | Outcome::Closed(Ok(_)) => counted(name, "OK"),
+        Outcome::Account(Err(reason)) | Outcome::Closed(Err(reason)) => counted(name, reason.code()),
+        Outcome::Card(card, _) => counted(name, card.as_ref().err().map_or("OK", |reason| reason.code())),
+        Outcome::Balance(balance) => counted(name, balance.as_ref().err().map_or("OK", |reason| reason.code())),
     }
 }
 

@@ -1,43 +1,146 @@
 //! Between the messages of the bank's service and the ledger's own types. What cannot be read is a reason.
 
-use domain::ledger::{Account, Charge, GiveBack, HoldOrder, Leg, LegState, RefundOrder, VoidOrder, digest_line};
+use domain::card::Proof;
+use domain::ledger::{
+    Account, Available, Charge, CompletionOrder, Flow, GiveBack, HoldOrder, Leg, LegOrder, LegState, Nature, Part,
+    Party, Receipt, RefundOrder, Split, VoidOrder, digest_line,
+};
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
-use domain::{AccountId, LegId, MerchantId, Money, PaymentId, Reason};
+use domain::{AccountId, CardId, LegId, MerchantId, Money, PaymentId, Reason};
 use proto::{bank, common};
 use ring::digest::{Context, SHA256};
 
 use super::PostResult;
+use crate::card::Presented;
 
 /// Holds of one call; a message with fewer may be too long already.
 const MOST_HOLDS: usize = 128;
 /// Legs that one call may post.
 const MOST_POSTS: usize = 512;
 
-/// What can be read of the holds, each in its place.
-pub(super) fn hold_orders(request: &bank::HoldLegsRequest) -> Result<Vec<Result<HoldOrder, Reason>>, Reason> {
-    if request.holds.len() > MOST_HOLDS {
-        return Err(Reason::TooManyItems);
-    }
-    Ok(request.holds.iter().map(hold_order).collect())
+/// Whether a call has no more holds than it may have.
+pub(super) fn may_hold(request: &bank::HoldLegsRequest) -> Result<(), Reason> {
+    if request.holds.len() > MOST_HOLDS { Err(Reason::TooManyItems) } else { Ok(()) }
 }
 
-fn hold_order(request: &bank::Hold) -> Result<HoldOrder, Reason> {
-    Ok(HoldOrder {
-        leg_id: LegId::parse(&request.leg_id)?,
-        payment_id: PaymentId::parse(&request.payment_id)?,
-        charge: Charge::purchase(
-            payer(request)?,
-            proto::to_payable(request.amount.as_ref())?,
-            merchant(request.merchant.as_ref())?,
-        ),
+/// Who pays or gets, as it was named.
+#[derive(Debug)]
+pub(super) enum Payer {
+    /// Somebody whom the hub has authenticated.
+    Named(Party),
+    Presented(Box<Presented>),
+}
+
+/// A hold as far as the message says it.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) payer: Payer,
+    pub(super) nature: Nature,
+    pub(super) amount: Money,
+    pub(super) rest: Rest,
+}
+
+/// What a hold says besides who pays.
+#[derive(Debug)]
+pub(super) struct Rest {
+    leg_id: LegId,
+    payment_id: PaymentId,
+    nature: Nature,
+    amount: Money,
+    merchant: Merchant,
+    savings: Option<AccountId>,
+}
+
+impl Rest {
+    pub(super) fn order(self, party: Party, proof: Proof) -> HoldOrder {
+        let Self { leg_id, payment_id, nature, amount, merchant, savings } = self;
+        let order = match nature.flow() {
+            Flow::In => LegOrder::Receipt(Receipt { payee: party, nature, amount, merchant, savings }),
+            Flow::Out | Flow::Look | Flow::Follows => {
+                LegOrder::Charge(Charge { payer: party, nature, amount, merchant, savings })
+            }
+        };
+        HoldOrder { leg_id, payment_id, order, proof }
+    }
+}
+
+pub(super) fn hold(hold: &bank::Hold) -> Result<Reading, Reason> {
+    let (leg_id, payment_id) = (LegId::parse(&hold.leg_id)?, PaymentId::parse(&hold.payment_id)?);
+    let payer = match hold.payer.as_ref().ok_or(Reason::FieldMissing)? {
+        bank::hold::Payer::AccountId(id) => Payer::Named(Party::Account(AccountId::parse(id)?)),
+        bank::hold::Payer::CardId(id) => Payer::Named(Party::Card(CardId::parse(id)?)),
+        bank::hold::Payer::Card(card) => Payer::Presented(Box::new(presented(Some(card))?)),
+    };
+    let nature = nature(hold.nature())?;
+    let amount = proto::to_payable(hold.amount.as_ref())?;
+    let savings = match hold.savings_account_id.as_str() {
+        "" => None,
+        id => Some(AccountId::parse(id)?),
+    };
+    let merchant = merchant(hold.merchant.as_ref())?;
+    Ok(Reading { payer, nature, amount, rest: Rest { leg_id, payment_id, nature, amount, merchant, savings } })
+}
+
+pub(super) fn presented(card: Option<&bank::CardAtTerminal>) -> Result<Presented, Reason> {
+    let at = card.ok_or(Reason::FieldMissing)?;
+    Presented::read(at.card.as_ref().ok_or(Reason::FieldMissing)?, &at.terminal_id)
+}
+
+const fn nature(nature: common::Nature) -> Result<Nature, Reason> {
+    Ok(match nature {
+        common::Nature::Unspecified => return Err(Reason::FieldUnknown),
+        common::Nature::Purchase => Nature::Purchase,
+        common::Nature::CashWithdrawal => Nature::CashWithdrawal,
+        common::Nature::Savings => Nature::Savings,
+        common::Nature::TransferOut => Nature::TransferOut,
+        common::Nature::PreAuthorisation => Nature::PreAuthorisation,
+        common::Nature::Deposit => Nature::Deposit,
+        common::Nature::TopUp => Nature::TopUp,
+        common::Nature::TransferIn => Nature::TransferIn,
+        common::Nature::Repayment => Nature::Repayment,
     })
 }
 
-fn payer(request: &bank::Hold) -> Result<AccountId, Reason> {
-    match &request.payer {
-        Some(bank::hold::Payer::AccountId(id)) => AccountId::parse(id),
-        _ => Err(Reason::FieldMissing),
+const fn to_nature(nature: Nature) -> common::Nature {
+    match nature {
+        Nature::Purchase => common::Nature::Purchase,
+        Nature::CashWithdrawal => common::Nature::CashWithdrawal,
+        Nature::Savings => common::Nature::Savings,
+        Nature::TransferOut => common::Nature::TransferOut,
+        Nature::PreAuthorisation => common::Nature::PreAuthorisation,
+        Nature::Deposit => common::Nature::Deposit,
+        Nature::TopUp => common::Nature::TopUp,
+        Nature::TransferIn => common::Nature::TransferIn,
+        Nature::Repayment => common::Nature::Repayment,
+        // No leg is one of these.
+        Nature::Completion | Nature::Refund | Nature::BalanceInquiry => common::Nature::Unspecified,
+    }
+}
+
+fn to_part(split: &Split) -> bank::LegPart {
+    let part = match split.part {
+        Part::Debit => bank::Part::Debit,
+        Part::Credit => bank::Part::Credit,
+        Part::CashAdvance => bank::Part::CashAdvance,
+    };
+    bank::LegPart { part: part.into(), amount_minor: split.amount_minor }
+}
+
+pub(super) fn completion(request: &bank::CompleteLegRequest) -> Result<CompletionOrder, Reason> {
+    Ok(CompletionOrder {
+        leg_id: LegId::parse(&request.leg_id)?,
+        payment_id: PaymentId::parse(&request.payment_id)?,
+        amount: proto::to_payable(request.amount.as_ref())?,
+    })
+}
+
+pub(super) fn to_balance(available: Available, card_masked: String) -> bank::InquireBalanceResponse {
+    bank::InquireBalanceResponse {
+        debit_available: available.debit.map(proto::to_money),
+        credit_available: available.credit.map(proto::to_money),
+        cash_advance_available: available.cash_advance.map(proto::to_money),
+        card_masked,
     }
 }
 
@@ -93,9 +196,12 @@ pub(super) fn to_leg(leg: &Leg) -> bank::Leg {
         original_leg_id: leg.original_leg_id().map(|id| id.to_string()).unwrap_or_default(),
         account_masked: leg.account_masked.clone(),
         changed_at: Some(proto::to_timestamp(leg.changed_at)),
-        card_id: String::new(),
-        nature: 0,
-        parts: Vec::new(),
+        card_id: match leg.party() {
+            Some(Party::Card(id)) => id.to_string(),
+            Some(Party::Account(_) | Party::UnknownCard) | None => String::new(),
+        },
+        nature: leg.nature().map_or(common::Nature::Unspecified, to_nature).into(),
+        parts: leg.kept_splits().iter().map(to_part).collect(),
         released_minor: leg.released_minor,
     }
 }

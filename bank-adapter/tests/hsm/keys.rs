@@ -16,7 +16,7 @@ pub fn c5_each_side_has_a_key_of_its_own(world: &World) {
     for _ in 0..8 {
         let number = pan(&random_digits(16));
         let card = face(&number, "3012", "201");
-        let made = SIDES.map(|side| world.hsm.make_cvv(side, &card).unwrap());
+        let made = SIDES.map(|side| world.hsm.make_cvv(side, &card, None).unwrap());
         for (side, made) in SIDES.into_iter().zip(&made) {
             assert_eq!(world.hsm.verify_cvv(side, &card, made).unwrap(), Check::Matches);
         }
@@ -29,10 +29,10 @@ pub fn rotation(world: &World) {
     world.generate_own_keys();
     let number = pan("6222020000000008");
     let card = face(&number, "3012", "201");
-    let before = world.hsm.make_cvv(Side::Credit, &card).unwrap();
+    let before = world.hsm.make_cvv(Side::Credit, &card, None).unwrap();
     for expected in 2..=12 {
         assert_eq!(world.hsm.generate(&name("cvk-credit")).unwrap().version, expected);
-        assert_eq!(world.hsm.make_cvv(Side::Credit, &card).unwrap().version, expected);
+        assert_eq!(world.hsm.make_cvv(Side::Credit, &card, None).unwrap().version, expected);
     }
     assert_eq!(world.hsm.verify_cvv(Side::Credit, &card, &before).unwrap(), Check::Matches);
     let unknown = Made { version: 13, ..before };
@@ -56,10 +56,10 @@ pub fn retirement(world: &World) {
     world.generate_own_keys();
     let number = pan("6222020000000008");
     let card = face(&number, "3012", "201");
-    let first = world.hsm.make_cvv(Side::Debit, &card).unwrap();
+    let first = world.hsm.make_cvv(Side::Debit, &card, None).unwrap();
     world.hsm.generate(&name("cvk-debit")).unwrap();
     world.hsm.retire(&name("cvk-debit"), 2).unwrap();
-    assert!(matches!(world.hsm.make_cvv(Side::Debit, &card), Err(HsmError::NoCurrentKey { .. })));
+    assert!(matches!(world.hsm.make_cvv(Side::Debit, &card, None), Err(HsmError::NoCurrentKey { .. })));
     assert_eq!(world.hsm.verify_cvv(Side::Debit, &card, &first).unwrap(), Check::Matches);
     world.hsm.retire(&name("cvk-debit"), 1).unwrap();
     let refused = world.hsm.verify_cvv(Side::Debit, &card, &first).unwrap_err();

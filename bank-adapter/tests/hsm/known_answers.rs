@@ -21,7 +21,7 @@ pub fn c5_cvvs_are_those_that_are_published(world: &World) {
         let version = world.import_des("cvk-credit", key).version;
         let number = pan(number);
         let card = face(&number, expiry, service_code);
-        let made = world.hsm.make_cvv(Side::Credit, &card).unwrap();
+        let made = world.hsm.make_cvv(Side::Credit, &card, None).unwrap();
         assert_eq!((made.value.reveal(), made.version), (expected, version));
         assert_eq!(world.hsm.verify_cvv(Side::Credit, &card, &made).unwrap(), Check::Matches);
         let other = Made { value: Cvv::parse("000").unwrap(), version };
@@ -31,8 +31,8 @@ pub fn c5_cvvs_are_those_that_are_published(world: &World) {
     let (number, expiry) = (pan("6222020000000008"), "3012");
     for (kind, service_code) in [(CvvKind::Printed, "000"), (CvvKind::Chip, "999")] {
         let card = CardFace { pan: &number, expiry: ExpiryDigits::parse(expiry).unwrap(), kind };
-        let made = world.hsm.make_cvv(Side::Credit, &card).unwrap();
-        assert_eq!(made, world.hsm.make_cvv(Side::Credit, &face(&number, expiry, service_code)).unwrap());
+        let made = world.hsm.make_cvv(Side::Credit, &card, None).unwrap();
+        assert_eq!(made, world.hsm.make_cvv(Side::Credit, &face(&number, expiry, service_code), None).unwrap());
     }
 }
 

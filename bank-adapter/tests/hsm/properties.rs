@@ -112,7 +112,7 @@ fn with_keys(one: &World, two: &World, rng: &SeededRng) -> Result<(), TestCaseEr
         for kind in [CvvKind::Track(service_code), CvvKind::Printed, CvvKind::Chip] {
             let card = CardFace { pan: &number, expiry: ExpiryDigits::parse(&expiry).unwrap(), kind };
             for side in SIDES {
-                let made = hsms.map(|hsm| hsm.make_cvv(side, &card).unwrap());
+                let made = hsms.map(|hsm| hsm.make_cvv(side, &card, None).unwrap());
                 prop_assert_eq!(&made[0], &made[1]);
                 prop_assert_eq!(hsms.map(|hsm| hsm.verify_cvv(side, &card, &made[0]).unwrap()), [Check::Matches; 2]);
             }

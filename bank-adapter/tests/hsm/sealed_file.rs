@@ -23,7 +23,7 @@ fn c5_the_keys_are_there_again_when_the_file_is_opened_again() {
     world.hsm.retire(&name("pvv"), 1).unwrap();
     let number = pan("6222020000000008");
     let card = face(&number, "3012", "201");
-    let made = world.hsm.make_cvv(Side::Credit, &card).unwrap();
+    let made = world.hsm.make_cvv(Side::Credit, &card, None).unwrap();
     let again = open(&world.config).unwrap();
     assert_eq!(again.keys().unwrap(), world.hsm.keys().unwrap());
     assert_eq!(again.verify_cvv(Side::Credit, &card, &made).unwrap(), Check::Matches);
@@ -108,7 +108,7 @@ fn nothing_secret_shows_in_debug_output() {
     let number = pan("6222020000000008");
     let block = crate::world::typed(&pad, bank_adapter::hsm::PinBlockFormat::Iso0, &number, "975310");
     let stored = world.hsm.set_pin(&block, &number).unwrap();
-    let made = world.hsm.make_cvv(Side::Debit, &face(&number, "3012", "201")).unwrap();
+    let made = world.hsm.make_cvv(Side::Debit, &face(&number, "3012", "201"), None).unwrap();
     let text = format!("{:?} {pad:?} {number:?} {block:?} {stored:?} {made:?}", world.hsm);
     for secret in ["975310", "0000000008", made.value.reveal(), "BwcH"] {
         assert!(!text.contains(secret), "{text}");

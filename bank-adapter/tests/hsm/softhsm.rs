@@ -230,13 +230,13 @@ fn token_the_keys_are_there_again_for_another_process() {
         world.generate_own_keys();
         let number = pan("6222020000000008");
         let card = face(&number, "3012", "201");
-        let made = world.hsm.make_cvv(Side::Credit, &card).unwrap();
+        let made = world.hsm.make_cvv(Side::Credit, &card, None).unwrap();
         let again = hsm::open(&world.config, SystemClock::shared(), SystemRng::shared()).unwrap();
         assert_eq!(again.keys().unwrap(), world.hsm.keys().unwrap());
         assert_eq!(again.verify_cvv(Side::Credit, &card, &made).unwrap(), Check::Matches);
         again.generate(&name("cvk-credit")).unwrap();
         world.hsm.reload().unwrap();
-        assert_eq!(world.hsm.make_cvv(Side::Credit, &card).unwrap().version, 2);
+        assert_eq!(world.hsm.make_cvv(Side::Credit, &card, None).unwrap().version, 2);
     });
 }
 
@@ -265,7 +265,7 @@ fn token_many_callers_share_a_few_sessions() {
                 scope.spawn(|| {
                     for _ in 0..20 {
                         let card = face(&number, "3012", "201");
-                        let made = world.hsm.make_cvv(Side::Debit, &card).unwrap();
+                        let made = world.hsm.make_cvv(Side::Debit, &card, None).unwrap();
                         assert_eq!(world.hsm.verify_cvv(Side::Debit, &card, &made).unwrap(), Check::Matches);
                     }
                 });
@@ -288,7 +288,7 @@ fn token_a_caller_for_whom_there_is_no_session_is_told_so() {
             for _ in 0..16 {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        match hsm.make_cvv(Side::Debit, &face(&number, "3012", "201")) {
+                        match hsm.make_cvv(Side::Debit, &face(&number, "3012", "201"), None) {
                             Ok(_) => {}
                             Err(busy) => assert_eq!(busy.reason(), Reason::TooBusy, "{busy}"),
                         }
@@ -297,7 +297,7 @@ fn token_a_caller_for_whom_there_is_no_session_is_told_so() {
             }
         });
         // Every session was given back.
-        hsm.make_cvv(Side::Debit, &face(&number, "3012", "201")).unwrap();
+        hsm.make_cvv(Side::Debit, &face(&number, "3012", "201"), None).unwrap();
     });
 }
 

@@ -11,7 +11,7 @@ fn measure(store: &str, world: &World) {
     world.generate_own_keys();
     let number = pan("6222020000000008");
     let card = face(&number, "3012", "201");
-    let cvv = world.hsm.make_cvv(Side::Credit, &card).unwrap();
+    let cvv = world.hsm.make_cvv(Side::Credit, &card, None).unwrap();
     let pads = [
         (PinBlockFormat::Iso0, world.terminal("terminal-pin:t0", Algorithm::TripleDes)),
         (PinBlockFormat::Iso4, world.terminal("terminal-pin:t4", Algorithm::Aes128)),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bank_adapter::ledger::fill::PastLeg;
-use domain::ledger::{Charge, HoldOrder};
-use domain::payment::PayingAccount;
+use domain::card::Proof;
+use domain::ledger::{Charge, HoldOrder, LegOrder};
 use domain::purchase::{LineItem, Terminal};
 use domain::{AttemptId, Currency, LegId, Money, OneTimeCode, PaymentId, PersonId, PhoneNumber, Reason, Timestamp};
-use hub::payment::fill::PastPayment;
+use hub::payment::fill::{PastAccount, PastPayment};
 use server_kit::clock::ManualClock;
 use server_kit::rng::{Rng as _, RngError, SeededRng, digits, uuid_v7};
 
@@ -44,7 +44,7 @@ impl From<Reason> for PlanError {
 pub struct Holder {
     pub person_id: PersonId,
     pub phone: PhoneNumber,
-    pub account: PayingAccount,
+    pub account: PastAccount,
 }
 
 /// Payments still to be made up, in order of time.
@@ -133,8 +133,9 @@ impl Plan {
 /// The leg of a payment at its bank, which held the money before the hub decided.
 pub fn leg_of(past: &PastPayment) -> PastLeg {
     let charge = Charge::purchase(past.account.account_id, past.amount, past.terminal.merchant.clone());
+    let (order, proof) = (LegOrder::Charge(charge), Proof::Given);
     PastLeg {
-        order: HoldOrder { leg_id: past.leg_id, payment_id: past.id, charge },
+        order: HoldOrder { leg_id: past.leg_id, payment_id: past.id, order, proof },
         held_at: past.authorized_at.plus(Duration::from_millis(10)),
         posted_at: past.posted_at,
     }
@@ -155,11 +156,10 @@ mod tests {
         let holder = |n: u128| Holder {
             person_id: PersonId::from_uuid(Uuid::from_u128(n)),
             phone: PhoneNumber::parse("+8613800138000").unwrap(),
-            account: PayingAccount {
+            account: PastAccount {
                 bank_id: BankId::parse("bank-a").unwrap(),
                 account_id: AccountId::from_uuid(Uuid::from_u128(n)),
                 masked: "****4821".to_owned(),
-                usable: true,
             },
         };
         let till = |name: &str| Terminal {
@@ -210,7 +210,14 @@ mod tests {
             assert_eq!(i64::try_from(seconds).unwrap(), past.asked_at.micros() / 1_000_000);
             let leg = leg_of(past);
             assert_eq!((leg.order.leg_id, leg.order.payment_id), (past.leg_id, past.id));
-            assert_eq!(leg.order.charge.amount, past.amount);
+            assert_eq!(
+                leg.order.order,
+                LegOrder::Charge(Charge::purchase(
+                    past.account.account_id,
+                    past.amount,
+                    past.terminal.merchant.clone()
+                ))
+            );
             let times = [past.asked_at, past.authorized_at, leg.held_at, past.decided_at, past.posted_at];
             assert!(times.is_sorted() && past.amount.minor >= LEAST_PAID);
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Currency;
-use domain::payment::PayingAccount;
 use domain::purchase::Terminal;
+use hub::payment::fill::PastAccount;
 use server_kit::clock::{Stopwatch, SystemClock};
 use server_kit::rng::{IdMaker, SystemRng};
 use tonic::transport::Channel;
@@ -109,12 +109,8 @@ impl Scene {
 }
 
 fn payer(person: Person, terminal: &Channel) -> Result<Payer, TrialError> {
-    let account = PayingAccount {
-        bank_id: bank_id(&person.bank)?,
-        account_id: person.account,
-        masked: person.account_masked,
-        usable: true,
-    };
+    let account =
+        PastAccount { bank_id: bank_id(&person.bank)?, account_id: person.account, masked: person.account_masked };
     Ok(Payer {
         terminal: terminal.clone(),
         phone: person.device,

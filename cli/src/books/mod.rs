@@ -12,10 +12,11 @@ pub use read::{ReadError, legs_of, payments_of};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentRow {
     pub id: Uuid,
-    /// `PURCHASE`, `REFUND` or `TOMBSTONE`.
+    /// `PURCHASE` by phone number, `CARD`, `REFUND` or `TOMBSTONE`.
     pub kind: String,
     pub state: String,
     pub currency: String,
+    /// What is charged: of a pre-authorisation what a completion has made of it.
     pub amount_minor: i64,
     /// For a refund, the payment that it gives back from.
     pub original: Option<Uuid>,
@@ -33,6 +34,7 @@ pub struct LegRow {
     /// `HELD`, `POSTED`, `VOIDED` or `REFUSED`.
     pub state: String,
     pub currency: String,
+    /// Less what a completion has released.
     pub amount_minor: i64,
     /// For money given back, the leg that it comes from.
     pub original: Option<Uuid>,
@@ -45,13 +47,16 @@ pub struct Reconciliation {
     pub debits: usize,
     /// Refunds and reversals, each with its one credit.
     pub credits: usize,
+    /// Pre-authorisations that wait for their completion, each with its one hold.
+    pub reserved: usize,
     /// Payments that moved nothing.
     pub without_money: usize,
     /// What is wrong; empty when all is well.
     pub faults: Vec<String>,
 }
 
-/// Compares the two sides once everything has settled: nothing may be on its way any more.
+/// Compares the two sides once everything has settled: nothing may be on its way any more, but for what is reserved by
+/// pre-authorisations.
 pub fn reconcile(payments: &[PaymentRow], legs: &[LegRow]) -> Reconciliation {
     let mut check = Check {
         payments: payments.iter().map(|payment| (payment.id, payment)).collect(),
@@ -71,7 +76,7 @@ pub fn reconcile(payments: &[PaymentRow], legs: &[LegRow]) -> Reconciliation {
 struct Check<'r> {
     payments: BTreeMap<Uuid, &'r PaymentRow>,
     legs: BTreeMap<(&'r str, Uuid), &'r LegRow>,
-    /// Legs that moved money and have a payment that says why.
+    /// Legs that moved or hold money and have a payment that says why.
     explained: BTreeSet<Uuid>,
     found: Reconciliation,
 }
@@ -83,12 +88,17 @@ impl Check<'_> {
 
     fn payment(&mut self, payment: &PaymentRow) {
         match (payment.kind.as_str(), payment.state.as_str()) {
-            ("PURCHASE", "POSTED") => {
+            ("PURCHASE" | "CARD", "POSTED") => {
                 if self.moved(payment, payment.leg, None) {
                     self.found.debits += 1;
                 }
             }
-            ("PURCHASE", "REVERSED") => {
+            ("CARD", "AUTHORISED") => {
+                if self.stands(payment, payment.leg, None, "HELD") {
+                    self.found.reserved += 1;
+                }
+            }
+            ("PURCHASE" | "CARD", "REVERSED") => {
                 let debited = self.moved(payment, payment.leg, None);
                 let returned = self.moved(payment, payment.reversal_leg, payment.leg);
                 self.found.debits += usize::from(debited);
@@ -114,6 +124,10 @@ impl Check<'_> {
 
     /// Whether the bank has this leg posted, with the amount, as one that gives back from `original` or as a debit.
     fn moved(&mut self, payment: &PaymentRow, leg: Option<Uuid>, original: Option<Uuid>) -> bool {
+        self.stands(payment, leg, original, "POSTED")
+    }
+
+    fn stands(&mut self, payment: &PaymentRow, leg: Option<Uuid>, original: Option<Uuid>, state: &str) -> bool {
         let (id, bank) = (payment.id, payment.bank.as_deref().unwrap_or_default());
         let Some(leg_id) = leg else {
             self.fault(format!("payment {id} is {} and names no leg", payment.state));
@@ -124,7 +138,7 @@ impl Check<'_> {
             return false;
         };
         let fits = leg.payment == id
-            && leg.state == "POSTED"
+            && leg.state == state
             && leg.amount_minor == payment.amount_minor
             && leg.currency == payment.currency
             && leg.original == original;
@@ -137,13 +151,15 @@ impl Check<'_> {
         fits
     }
 
-    /// A leg that moved money must have been explained by a payment, and none may still be held.
+    /// A leg that moved or holds money must have been explained by a payment.
     fn leg(&mut self, leg: &LegRow) {
         match leg.state.as_str() {
             "POSTED" if !self.explained.contains(&leg.id) => {
                 self.fault(format!("{} has moved money for leg {}, and no payment says why", leg.bank, leg.id));
             }
-            "HELD" => self.fault(format!("{} still holds money for leg {}", leg.bank, leg.id)),
+            "HELD" if !self.explained.contains(&leg.id) => {
+                self.fault(format!("{} still holds money for leg {}", leg.bank, leg.id))
+            }
             _ => {}
         }
     }
@@ -192,7 +208,11 @@ mod tests {
             ..payment(2, "POSTED", Some(12))
         };
         let reversed = PaymentRow { reversal_leg: Some(id(14)), ..payment(3, "REVERSED", Some(13)) };
-        let payments = [payment(1, "POSTED", Some(11)), refund, reversed, payment(4, "DECLINED", Some(15))];
+        let card = |n, state, leg| PaymentRow { kind: "CARD".to_owned(), ..payment(n, state, leg) };
+        let completed = PaymentRow { amount_minor: 60, ..card(6, "POSTED", Some(17)) };
+        let reserved = card(7, "AUTHORISED", Some(18));
+        let declined = payment(4, "DECLINED", Some(15));
+        let payments = [payment(1, "POSTED", Some(11)), refund, reversed, declined, completed, reserved];
         let legs = [
             leg(11, 1, "POSTED"),
             LegRow { amount_minor: 40, original: Some(id(11)), ..leg(12, 2, "POSTED") },
@@ -200,8 +220,10 @@ mod tests {
             LegRow { original: Some(id(13)), ..leg(14, 3, "POSTED") },
             leg(15, 4, "REFUSED"),
             leg(16, 5, "VOIDED"),
+            LegRow { amount_minor: 60, ..leg(17, 6, "POSTED") },
+            leg(18, 7, "HELD"),
         ];
-        let expected = Reconciliation { debits: 2, credits: 2, without_money: 1, faults: Vec::new() };
+        let expected = Reconciliation { debits: 3, credits: 2, reserved: 1, without_money: 1, faults: Vec::new() };
         assert_eq!(reconcile(&payments, &legs), expected);
     }
 

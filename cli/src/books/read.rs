@@ -29,7 +29,7 @@ pub enum ReadError {
 
 /// Every payment of the hub.
 pub async fn payments_of(hub: &Store) -> Result<Vec<PaymentRow>, StoreError> {
-    let sql = "SELECT payment_id, kind, state, currency, amount_minor, original_id, bank_id, leg_id, reversal_leg_id \
+    let sql = "SELECT payment_id, kind, state, currency, COALESCE(completed_minor, amount_minor), original_id, bank_id, leg_id, reversal_leg_id \
                FROM payments ORDER BY payment_id";
     let rows = hub.fetch(sql, Vec::new()).await?;
     let read = |row: &server_kit::store::Row| {
@@ -92,7 +92,8 @@ fn read_leg(bank: &str, leg: &pb::Leg) -> Result<LegRow, ReadError> {
         payment: id(&leg.payment_id)?,
         state: state(leg)?.to_owned(),
         currency: leg.amount.as_ref().map(|amount| amount.currency_code.clone()).unwrap_or_default(),
-        amount_minor: leg.amount.as_ref().map_or(0, |amount| amount.minor_units),
+        // A completion has released the rest.
+        amount_minor: leg.amount.as_ref().map_or(0, |amount| amount.minor_units).saturating_sub(leg.released_minor),
         original,
     })
 }

@@ -7,7 +7,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use server_kit::identity::Role;
 
-use super::{Authority, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
+use super::{
+    Authority, CardRange, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml,
+};
 use crate::error::CliError;
 use crate::output::{Output, Tone};
 
@@ -50,6 +52,10 @@ pub enum What {
         /// An operator who serves the bank's counter. May be given several times.
         #[arg(long = "counter", value_name = "OPERATOR")]
         counter: Vec<String>,
+        /// The first digits of cards that the bank issues, as 62284800 for debit and credit under one number, or
+        /// 62284801=debit-only, 62284802=credit-only. Their keys are made too. May be given several times.
+        #[arg(long = "cards", value_name = "BIN", value_parser = CardRange::parse)]
+        cards: Vec<CardRange>,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -94,6 +100,7 @@ impl ServerArgs {
             database_password: self.database_password.clone(),
             ports_file: None,
             counter,
+            cards: Vec::new(),
         }
     }
 
@@ -107,7 +114,7 @@ pub fn run(args: &InitArgs, out: &Output) -> Result<(), CliError> {
     let authority = Authority::open_or_create(&args.dir.join("authority"), args.federation.as_deref())?;
     let (member, config, next) = match &args.what {
         What::Hub(server) => hub(args, &authority, server)?,
-        What::Bank { id, counter, server } => bank(args, &authority, (id, counter), server)?,
+        What::Bank { id, counter, cards, server } => bank(args, &authority, (id, counter, cards), server)?,
         What::Terminal { id } => {
             let member = member(args, &authority, (Role::Terminal, id), "terminal.toml", &[])?;
             let config = member.write("terminal.toml", &terminal_toml(&member, &args.hub))?;
@@ -186,12 +193,16 @@ fn hub(args: &InitArgs, authority: &Authority, server: &ServerArgs) -> Result<Ma
 fn bank(
     args: &InitArgs,
     authority: &Authority,
-    (id, counter): (&str, &[String]),
+    (id, counter, cards): (&str, &[String], &[CardRange]),
     server: &ServerArgs,
 ) -> Result<Made, InitError> {
     let member = member(args, authority, (Role::Bank, id), "adapter.toml", &server.hosts())?;
     member.make_keys()?;
     let settings = server.settings(&member, (7443, 7490), counter.to_vec());
+    let settings = ServerSettings { cards: cards.to_vec(), ..settings };
+    if !cards.is_empty() {
+        member.make_card_keys()?;
+    }
     let config = member.write("adapter.toml", &adapter_toml(&member, &args.hub, &settings))?;
     let host = server.hosts.first().map_or("localhost", String::as_str);
     let next = vec![
@@ -232,12 +243,21 @@ mod tests {
     fn a_federation_is_made_step_by_step_and_nothing_is_overwritten_unasked() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
-        for line in ["hub --federation pay.example", "bank bank-a --counter ann", "operator ann", "terminal till-1"] {
+        for line in [
+            "hub --federation pay.example",
+            "bank bank-a --counter ann --cards 62284800",
+            "operator ann",
+            "terminal till-1",
+        ] {
             init(line, dir).unwrap();
         }
-        for file in
-            ["hub/hub.toml", "bank-bank-a/adapter.toml", "operator-ann/operator.toml", "terminal-till-1/key.pem"]
-        {
+        for file in [
+            "hub/hub.toml",
+            "bank-bank-a/adapter.toml",
+            "operator-ann/operator.toml",
+            "terminal-till-1/key.pem",
+            "bank-bank-a/cards.sealed",
+        ] {
             assert!(dir.join(file).exists(), "{file}");
         }
         assert!(matches!(init("hub", dir), Err(CliError::Init(InitError::Exists(_)))));

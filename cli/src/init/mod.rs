@@ -7,7 +7,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use bank_adapter::hsm::{Hsm, HsmConfig, HsmError, SealedFileConfig};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::SecretString;
@@ -19,7 +21,7 @@ use server_kit::keystore::{KeyFileError, SealedFile};
 use server_kit::rng::{Rng as _, RngError, SystemRng};
 use zeroize::Zeroizing;
 
-pub use template::{ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
+pub use template::{CardRange, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
 
 /// Why something could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,8 @@ pub enum InitError {
     Exists(PathBuf),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    #[error("the key store for cards: {0}")]
+    Hsm(#[from] HsmError),
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(transparent)]
@@ -147,6 +151,37 @@ impl Member {
         Ok(true)
     }
 
+    pub fn sealed_card_keys(&self) -> PathBuf {
+        self.folder.join("cards.sealed")
+    }
+
+    pub fn card_master(&self) -> PathBuf {
+        self.folder.join("cards-master.key")
+    }
+
+    /// The bank's key store for cards as the configuration names it.
+    pub fn card_store(&self) -> HsmConfig {
+        let file = SealedFileConfig { file: self.sealed_card_keys(), master: SecretRef::File(self.card_master()) };
+        HsmConfig { sealed_file: Some(file), pkcs11: None }
+    }
+
+    /// Makes the key store for cards with the bank's own keys. Keys that are there are kept: without them no card can be verified.
+    pub fn make_card_keys(&self) -> Result<Arc<dyn Hsm>, InitError> {
+        if !self.card_master().exists() {
+            let mut bytes = Zeroizing::new([0_u8; 32]);
+            SystemRng::new().fill(bytes.as_mut())?;
+            write_private(&self.card_master(), Zeroizing::new(BASE64_STANDARD.encode(*bytes)).as_bytes())?;
+        }
+        let hsm = crate::hsm::open(&self.card_store())?;
+        crate::hsm::make_own_keys(&*hsm)?;
+        Ok(hsm)
+    }
+
+    /// The key of a terminal's software PIN pad.
+    pub fn pin_key(&self) -> PathBuf {
+        self.folder.join("pin.key")
+    }
+
     /// Writes a configuration beside the certificate.
     pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, InitError> {
         let path = self.folder.join(name);
@@ -160,7 +195,7 @@ fn make_folder(folder: &Path) -> Result<(), InitError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), InitError> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), InitError> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = file.and_then(|mut file| {
         // The mode above is for a new file only.

@@ -20,6 +20,29 @@ pub struct ServerSettings {
     pub ports_file: Option<PathBuf>,
     /// For a bank, the operators who serve its counter.
     pub counter: Vec<String>,
+    /// For a bank, the numbers of the cards that it issues; none for a bank without cards.
+    pub cards: Vec<CardRange>,
+}
+
+/// Numbers of cards that a bank issues.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardRange {
+    /// The first digits.
+    pub bin: String,
+    /// `combined`, `credit-only` or `debit-only`.
+    pub product: String,
+}
+
+impl CardRange {
+    /// Reads `62284800` for cards of debit and credit, or `62284801=debit-only`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (bin, product) = text.split_once('=').unwrap_or((text, "combined"));
+        domain::card::Bin::parse(bin).map_err(|reason| reason.english().to_owned())?;
+        if !matches!(product, "combined" | "credit-only" | "debit-only") {
+            return Err("cards are combined, credit-only or debit-only".to_owned());
+        }
+        Ok(Self { bin: bin.to_owned(), product: product.to_owned() })
+    }
 }
 
 /// TOML's basic strings are quoted as JSON's are.
@@ -137,8 +160,12 @@ const PAYMENTS: &str = r#"[payments]
 # reads_per_terminal_per_second = 20
 # writes_per_terminal_per_second = 50
 # watches_per_terminal = 32
-# How long after the right code a hold may be committed.
+# Cards that one terminal may present in a minute although their bank does not verify them; then it has to wait.
+# refused_cards_per_terminal_per_minute = 30
+# How long after the right code, or after the card was read, a hold may be committed.
 # decide_within = "30s"
+# How long a pre-authorisation waits for its completion.
+# authorised_for = "720h"
 # How long the replica that took a step has before a sweeper looks at it.
 # head_start = "10s"
 # The longest pause between two tries of the sweeper, and how often it looks.
@@ -180,6 +207,13 @@ const LEDGER: &str = r#"[ledger]
 # batch = 256
 "#;
 
+const CREDIT: &str = r#"[credit]
+# The time zone of the bank's days, by its name in the IANA database.
+# time_zone = "Asia/Shanghai"
+# When the day before is closed: interest, late fees, repayments, statements.
+# close_at = "00:10"
+"#;
+
 fn counter(operators: &[String]) -> String {
     // A list of names is written in TOML as in JSON.
     let line = match operators {
@@ -192,6 +226,43 @@ fn counter(operators: &[String]) -> String {
 {line}
 "#
     )
+}
+
+/// The key store for cards, and the cards; without cards as comments that show what a bank with cards has.
+fn cards(member: &Member, ranges: &[CardRange]) -> String {
+    let (file, master) = (path(&member.sealed_card_keys()), secret_file(&member.card_master()));
+    let example = [CardRange { bin: "62284800".to_owned(), product: "combined".to_owned() }];
+    let (mark, ranges) = if ranges.is_empty() { ("# ", example.as_slice()) } else { ("", ranges) };
+    let head = format!(
+        r#"{mark}[hsm.sealed_file]
+# The key store for cards: a sealed file that `bankhub hsm` works on, or a module behind PKCS#11 as [hsm.pkcs11] with `library`,
+# `token`, `pin`, `sessions` and `wait`.
+{mark}file = {file}
+# What opens it: 32 bytes in base64.
+{mark}master = {master}
+
+{mark}[cards]
+# Years for which a card is valid.
+# valid_years = 5
+# The largest purchase by a card whose PIN is not typed, in minor units.
+# purchase_without_pin_minor = 0
+"#
+    );
+    let range = |range: &CardRange| {
+        let (first, product) = (quoted(&range.bin), quoted(&range.product));
+        format!(
+            r#"
+{mark}[[cards.ranges]]
+# The first digits of the first and of the last number, and the digits of a whole one.
+{mark}first = {first}
+{mark}last = {first}
+# digits = 16
+# combined (debit and credit under one number), credit-only or debit-only.
+{mark}product = {product}
+"#
+        )
+    };
+    std::iter::once(head).chain(ranges.iter().map(range)).collect()
 }
 
 /// The hub's configuration.
@@ -227,7 +298,7 @@ pub fn adapter_toml(member: &Member, hub_endpoint: &str, settings: &ServerSettin
     let (listen, hub) = (quoted(&settings.listen.to_string()), quoted(hub_endpoint));
     let (ports, files) = (operations(settings), files(member));
     let (storage, watching) = (storage(member, settings, READERS_AND_WRITERS), watching(settings));
-    let counter = counter(&settings.counter);
+    let (counter, cards) = (counter(&settings.counter), cards(member, &settings.cards));
     format!(
         r#"# A bank's adapter: it owns this bank's ledger. Every key can also be set by an environment variable
 # (BANKHUB_ADAPTER_TLS__KEY sets tls.key) and by `bankhub adapter --config FILE --set key=value`; the later wins.
@@ -254,7 +325,9 @@ endpoint = {hub}
 {watching}
 {counter}
 {LIMITS}
-{LEDGER}"#
+{LEDGER}
+{CREDIT}
+{cards}"#
     )
 }
 
@@ -275,6 +348,9 @@ key = {key}
 pub fn terminal_toml(member: &Member, hub_endpoint: &str) -> String {
     let (federation, id, hub) = (quoted(&member.federation), quoted(&member.id), quoted(hub_endpoint));
     let (journal, files) = (path(&member.folder.join("journal")), client_files(member));
+    let pin_key = secret_file(&member.pin_key());
+    let pin_key =
+        if member.pin_key().exists() { format!("pin_key = {pin_key}") } else { format!("# pin_key = {pin_key}") };
     format!(
         r#"# A payment terminal. Environment variables: BANKHUB_TERMINAL_HUB and so on.
 federation = {federation}
@@ -285,6 +361,8 @@ hub = {hub}
 # The journal: what the terminal is about to do, on disk before it does it. Never delete it while `flush` reports
 # something that is left.
 journal = {journal}
+# The key of a PIN pad in software, for trials: `bankhub hsm pair` shares it with a bank.
+{pin_key}
 # How long one call may take.
 # call_timeout = "15s"
 # How long to ask before giving up and reversing. Longer than the hub needs to decide.
@@ -334,6 +412,7 @@ mod tests {
             database_password: None,
             ports_file: None,
             counter: Vec::new(),
+            cards: Vec::new(),
         }
     }
 
@@ -342,7 +421,7 @@ mod tests {
         let is_default = |line: &str| {
             line.strip_prefix("# ").and_then(|line| line.split_once(" = ")).is_some_and(|(key, _)| {
                 let is_key = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-                is_key && !matches!(key, "revocation" | "password" | "ports_file" | "server_ca")
+                is_key && !matches!(key, "revocation" | "password" | "ports_file" | "server_ca" | "pin_key")
             })
         };
         text.lines().map(|line| if is_default(line) { &line[2..] } else { line }).collect::<Vec<_>>().join("\n")
@@ -361,7 +440,10 @@ mod tests {
             let stands = text
                 .lines()
                 .any(|line| line.trim_start_matches("# ").split_once(" = ").is_some_and(|(found, _)| found == last));
-            assert!(stands, "the template does not say {key}");
+            // A table that may be left out is told of by its header.
+            let heads =
+                text.lines().any(|line| line.trim_start_matches('[').starts_with(last) && line.starts_with('['));
+            assert!(stands || heads, "the template does not say {key}");
         }
     }
 
@@ -379,11 +461,29 @@ mod tests {
     #[test]
     fn the_adapters_template_says_every_default_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let text = adapter_toml(&member(folder.path(), Role::Bank, "bank-a"), "https://127.0.0.1:7400", &settings());
+        let cards = vec![CardRange::parse("62284800").unwrap(), CardRange::parse("62284801=debit-only").unwrap()];
+        let settings = ServerSettings { cards, ..settings() };
+        let text = adapter_toml(&member(folder.path(), Role::Bank, "bank-a"), "https://127.0.0.1:7400", &settings);
         let plain: bank_adapter::Config = loaded(folder.path(), &text).unwrap();
         let full: bank_adapter::Config = loaded(folder.path(), &uncommented(&text)).unwrap();
         assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
         says_every_key(&full, &text);
+        let text = adapter_toml(
+            &member(folder.path(), Role::Bank, "bank-b"),
+            "https://127.0.0.1:7400",
+            &ServerSettings { cards: Vec::new(), ..settings },
+        );
+        let without: bank_adapter::Config = loaded(folder.path(), &text).unwrap();
+        assert!(without.cards.is_none() && without.hsm.is_none(), "a bank without cards has no key store for them");
+    }
+
+    #[test]
+    fn a_range_of_cards_is_read_or_refused() {
+        let range = CardRange::parse("62284801=debit-only").unwrap();
+        assert_eq!((range.bin.as_str(), range.product.as_str()), ("62284801", "debit-only"));
+        for bad in ["", "6228", "6228480x", "62284800=gold", "62284800=", "=combined"] {
+            assert!(CardRange::parse(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

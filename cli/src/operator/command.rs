@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches, Subcommand};
-use domain::{AccountId, BankId, Currency, MerchantId, Money, PaymentId, PersonId, PhoneNumber, TerminalId};
+use domain::{AccountId, BankId, CardId, Currency, MerchantId, Money, PaymentId, PersonId, PhoneNumber, TerminalId};
 use proto::counter as counter_pb;
 use proto::operator as pb;
 use serde_json::{Value, json};
 
-use super::{NewMerchant, NewTerminal, Operator};
+use super::{NewCreditAccount, NewMerchant, NewTerminal, Operator};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::profile::OperatorProfile;
@@ -25,7 +25,7 @@ pub struct OperatorArgs<C: Subcommand + FromArgMatches + Clone + std::fmt::Debug
 }
 
 impl<C: Subcommand + FromArgMatches + Clone + std::fmt::Debug> OperatorArgs<C> {
-    fn connect(&self) -> Result<Operator, CliError> {
+    pub(super) fn connect(&self) -> Result<Operator, CliError> {
         Ok(Operator::connect(&OperatorProfile::load(&self.profile, &[])?)?)
     }
 }
@@ -107,6 +107,18 @@ pub enum PersonCommand {
         #[arg(long)]
         default: bool,
     },
+    /// Bind a card to a person, who then hears of what is done with it.
+    BindCard {
+        #[arg(value_parser = typed::person_id)]
+        person: PersonId,
+        #[arg(value_parser = typed::bank_id)]
+        bank: BankId,
+        #[arg(value_parser = typed::card_id)]
+        card: CardId,
+        /// Pay with this card by phone number from now on.
+        #[arg(long)]
+        default: bool,
+    },
     /// Make a new enrolment code, to hand to the person; it is shown this once.
     Code {
         #[arg(value_parser = typed::person_id)]
@@ -127,6 +139,25 @@ pub enum AccountCommand {
         /// The most that one payment may take, in major units; none when it is not given.
         #[arg(long, value_name = "AMOUNT")]
         limit: Option<String>,
+    },
+    /// Open a credit account at a bank, by the usual terms: 20 days to pay and 3 of grace, 0.05 % interest a day.
+    OpenCredit {
+        #[arg(value_parser = typed::bank_id)]
+        bank: BankId,
+        /// The holder's name.
+        holder: String,
+        /// The most that may be owed.
+        #[arg(value_parser = typed::amount)]
+        limit: Money,
+        /// How much of it as cash, in major units; nothing when it is not given.
+        #[arg(long, value_name = "AMOUNT", value_parser = typed::amount)]
+        cash: Option<Money>,
+        /// The day of the month on which statements are closed.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=31))]
+        close_day: u8,
+        /// The deposit account that repays it on the due day.
+        #[arg(long, value_parser = typed::account_id)]
+        repay_from: Option<AccountId>,
     },
     /// Pay cash in at the counter.
     Deposit {
@@ -266,6 +297,12 @@ pub async fn person(args: &OperatorArgs<PersonCommand>, out: &Output) -> Result<
             let value = json!({ "person_id": person_id, "bank_id": bank_id, "account_masked": masked });
             out.record(&fields, &value);
         }
+        PersonCommand::BindCard { person, bank, card, default } => {
+            let masked = operator.bind_card(*person, bank, *card, *default).await?;
+            let fields = [("person", person.to_string()), ("card", format!("{bank} {masked}"))];
+            let (person_id, bank_id) = (person.to_string(), bank.as_str());
+            out.record(&fields, &json!({ "person_id": person_id, "bank_id": bank_id, "card_masked": masked }));
+        }
         PersonCommand::Code { person } => {
             let issued = operator.enrolment_code(*person).await?;
             let seconds = issued.expires_at.as_ref().map_or(0, |at| at.seconds);
@@ -288,6 +325,17 @@ pub async fn account(args: &OperatorArgs<AccountCommand>, out: &Output) -> Resul
             let limit = limit.map_err(|reason| CliError::Usage(reason.english().to_owned()))?;
             let limit_minor = limit.map_or(0, |limit| limit.minor);
             (bank, operator.counter(bank).await?.open_account(holder, *currency, limit_minor).await?)
+        }
+        AccountCommand::OpenCredit { bank, holder, limit, cash, close_day, repay_from } => {
+            let new = NewCreditAccount {
+                holder: holder.clone(),
+                currency: limit.currency,
+                limit_minor: limit.minor,
+                cash_limit_minor: cash.map_or(0, |cash| cash.minor),
+                close_day: *close_day,
+                repay_from: *repay_from,
+            };
+            (bank, operator.counter(bank).await?.open_credit_account(&new).await?)
         }
         AccountCommand::Deposit { bank, account, amount } => {
             (bank, operator.counter(bank).await?.deposit(*account, *amount).await?)

@@ -1,13 +1,13 @@
 //! An operator: sets a federation up at the hub, and opens accounts at the banks' own adapters.
 
+pub mod cards;
 pub mod command;
+mod counter;
 
 use std::time::Duration;
 
-use domain::{AccountId, BankId, Currency, MerchantId, Money, PaymentId, PersonId, PhoneNumber, Reason, TerminalId};
+use domain::{AccountId, BankId, CardId, MerchantId, PaymentId, PersonId, PhoneNumber, Reason, TerminalId};
 use proto::common;
-use proto::counter as counter_pb;
-use proto::counter::counter_service_client::CounterServiceClient;
 use proto::operator as pb;
 use proto::operator::operator_service_client::OperatorServiceClient;
 use server_kit::clock::SystemClock;
@@ -16,6 +16,8 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::profile::{Link, OperatorProfile, ProfileError};
+
+pub use counter::{Counter, NewCreditAccount, PinTyped};
 
 /// How long one call of an operator may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -196,65 +198,27 @@ impl Operator {
         answer(self.hub.clone().get_overview(bounded(pb::GetOverviewRequest {}))).await
     }
 
+    /// Binds a card to a person; gives its number as others may see it.
+    pub async fn bind_card(
+        &self,
+        person: PersonId,
+        bank: &BankId,
+        card: CardId,
+        make_default: bool,
+    ) -> Result<String, OperatorError> {
+        let request = pb::BindCardRequest {
+            person_id: person.to_string(),
+            bank_id: bank.to_string(),
+            card_id: card.to_string(),
+            make_default,
+        };
+        Ok(answer(self.hub.clone().bind_card(bounded(request))).await?.card_masked)
+    }
+
     /// The counter of a bank, found where the hub has it registered.
     pub async fn counter(&self, bank: &BankId) -> Result<Counter, OperatorError> {
         let found = self.banks().await?.into_iter().find(|known| known.bank_id == bank.as_str());
         let endpoint = found.ok_or_else(|| OperatorError::NoSuchBank(bank.clone()))?.endpoint;
         Ok(Counter::over(self.link.bank(bank, &endpoint)?))
-    }
-}
-
-/// A bank's counter: what an operator does at the bank's own adapter.
-#[derive(Clone, Debug)]
-pub struct Counter {
-    counter: CounterServiceClient<Channel>,
-    ids: IdMaker,
-}
-
-impl Counter {
-    pub fn over(bank: Channel) -> Self {
-        let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
-        Self { counter: CounterServiceClient::new(bank), ids }
-    }
-
-    /// Opens a deposit account under a new id. A limit of 0 is none.
-    pub async fn open_account(
-        &self,
-        holder: &str,
-        currency: Currency,
-        payment_limit_minor: i64,
-    ) -> Result<counter_pb::Account, OperatorError> {
-        let request = bounded(counter_pb::OpenAccountRequest {
-            account_id: self.ids.uuid()?.to_string(),
-            currency_code: currency.code().to_owned(),
-            holder_name: holder.to_owned(),
-            payment_limit_minor,
-            kind: counter_pb::AccountKind::Deposit.into(),
-            credit_line: None,
-        });
-        let answer = answer(self.counter.clone().open_account(request)).await?;
-        answer.account.ok_or(OperatorError::Incomplete("the account"))
-    }
-
-    pub async fn deposit(&self, account: AccountId, amount: Money) -> Result<counter_pb::Account, OperatorError> {
-        let request = bounded(counter_pb::DepositCashRequest {
-            deposit_id: self.ids.uuid()?.to_string(),
-            account_id: account.to_string(),
-            amount: Some(proto::to_money(amount)),
-        });
-        let answer = answer(self.counter.clone().deposit_cash(request)).await?;
-        answer.account.ok_or(OperatorError::Incomplete("the account"))
-    }
-
-    pub async fn account(&self, account: AccountId) -> Result<counter_pb::Account, OperatorError> {
-        let request = bounded(counter_pb::GetAccountRequest { account_id: account.to_string() });
-        let answer = answer(self.counter.clone().get_account(request)).await?;
-        answer.account.ok_or(OperatorError::Incomplete("the account"))
-    }
-
-    pub async fn freeze(&self, account: AccountId, frozen: bool) -> Result<counter_pb::Account, OperatorError> {
-        let request = bounded(counter_pb::SetAccountFrozenRequest { account_id: account.to_string(), frozen });
-        let answer = answer(self.counter.clone().set_account_frozen(request)).await?;
-        answer.account.ok_or(OperatorError::Incomplete("the account"))
     }
 }

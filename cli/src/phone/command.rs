@@ -217,6 +217,14 @@ fn sentence(event: &pb::Event, out: &Output) -> String {
             name(back.merchant.as_ref()),
             if back.reversal { "the payment was reversed" } else { "a refund" }
         ),
+        Some(Kind::PaidIn(paid_in)) => format!(
+            "{} {} {} {} at {}",
+            out.paint(if paid_in.taken_back { Tone::Bad } else { Tone::Good }, &money(paid_in.amount.as_ref())),
+            if paid_in.taken_back { "was taken out again of" } else { "came in to" },
+            paid_in.bank_id,
+            paid_in.card_masked,
+            name(paid_in.merchant.as_ref())
+        ),
         None => "something that this program does not know; a newer one does".to_owned(),
     };
     format!("{at} {:>4}  {what}", event.sequence)
@@ -240,6 +248,17 @@ fn value(event: &pb::Event) -> Value {
                 "amount": money_value(back.amount.as_ref()),
                 "reversal": back.reversal,
                 "merchant": name(back.merchant.as_ref()),
+            }
+        }),
+        Some(Kind::PaidIn(paid_in)) => json!({
+            "paid_in": {
+                "payment_id": paid_in.payment_id,
+                "nature": paid_in.nature().as_str_name(),
+                "amount": money_value(paid_in.amount.as_ref()),
+                "bank_id": paid_in.bank_id,
+                "card_masked": paid_in.card_masked,
+                "merchant": name(paid_in.merchant.as_ref()),
+                "taken_back": paid_in.taken_back,
             }
         }),
         None => Value::Null,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::reason::Class;
 use domain::{PaymentId, Reason};
+use proto::common;
 use proto::terminal as pb;
 use proto::terminal::terminal_service_client::TerminalServiceClient;
 use tonic::transport::Channel;
@@ -108,7 +109,7 @@ fn causes(status: &Status) -> String {
     text
 }
 
-/// What a terminal asks for, ready to be sent as often as it takes. It holds codes and passwords, so it is not shown.
+/// What a terminal asks for, ready to be sent as often as it takes. It holds codes, passwords and cards, so it is not shown.
 pub(super) enum Request {
     Create(pb::CreatePaymentRequest),
     Authorize(pb::AuthorizePaymentRequest),
@@ -116,6 +117,8 @@ pub(super) enum Request {
     Cancel(pb::CancelPaymentRequest),
     Reverse(pb::ReversePaymentRequest),
     Refund(pb::RefundPaymentRequest),
+    Card(pb::CreateCardPaymentRequest),
+    Complete(pb::CompletePaymentRequest),
 }
 
 /// The hub's terminal service with a deadline on every call.
@@ -147,6 +150,12 @@ impl Call {
             Request::Refund(request) => {
                 self.answer(client.refund_payment(self.bounded(request.clone())), |r| r.refund).await
             }
+            Request::Card(request) => {
+                self.answer(client.create_card_payment(self.bounded(request.clone())), |r| r.payment).await
+            }
+            Request::Complete(request) => {
+                self.answer(client.complete_payment(self.bounded(request.clone())), |r| r.payment).await
+            }
         }
     }
 
@@ -154,6 +163,16 @@ impl Call {
         let request = pb::GetPaymentRequest { payment_id: id.to_string() };
         let mut client = self.client.clone();
         self.answer(client.get_payment(self.bounded(request)), |r| r.payment).await
+    }
+
+    pub(super) async fn balance(&self, card: common::PresentedCard) -> Result<pb::InquireBalanceResponse, Failure> {
+        let mut client = self.client.clone();
+        let call = client.inquire_balance(self.bounded(pb::InquireBalanceRequest { card: Some(card) }));
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(Failure::of(&status)),
+            Err(_) => Err(Failure::Unknown(format!("no answer within {} s", self.timeout.as_secs()))),
+        }
     }
 
     /// The hub learns the deadline too, and stops working for nobody.

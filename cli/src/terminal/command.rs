@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use domain::{Money, PaymentId, PhoneNumber};
-use secrecy::SecretString;
+use domain::card::{Pan, Track2};
+use domain::ledger::Nature;
+use domain::{Currency, Money, PaymentId, PhoneNumber, Reason};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::{Order, Payment, PaymentState, Proof, Terminal, TerminalError};
+use super::{Balance, Card, CardOrder, Order, Payment, PaymentState, Proof, Terminal, TerminalError};
 use crate::error::CliError;
 use crate::output::{Output, Tone};
 use crate::profile::TerminalProfile;
@@ -21,6 +23,8 @@ Examples:
   bankhub terminal resume 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f --code 123456 --password-stdin < password
   bankhub terminal refund 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f 8.80
   bankhub terminal reverse 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f
+  bankhub terminal card purchase 36.80 < card-and-pin
+  bankhub terminal complete 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f 30.00
   bankhub terminal flush
 
 Every id is written to the journal and flushed to disk before it is sent. When no answer comes the terminal asks; when it
@@ -86,6 +90,26 @@ pub enum TerminalCommand {
         #[arg(value_parser = typed::amount)]
         amount: Money,
     },
+    /// Do something with a card. The card is read from standard input: on the first line its track 2, or its number, expiry (YYMM)
+    /// and CVV2 with spaces between, or its number alone for money that comes in; on the second line the PIN, or nothing.
+    Card {
+        /// purchase, cash-withdrawal, transfer-out, pre-authorisation, deposit, top-up, transfer-in or repayment.
+        #[arg(value_parser = typed::nature)]
+        nature: Nature,
+        /// How much, in major units.
+        #[arg(value_parser = typed::amount)]
+        amount: Money,
+    },
+    /// End a pre-authorisation with what was really used.
+    Complete {
+        #[arg(value_parser = typed::payment_id)]
+        payment: PaymentId,
+        /// How much, in major units; at most what is reserved.
+        #[arg(value_parser = typed::amount)]
+        amount: Money,
+    },
+    /// Show what a card may spend; the card is read as by `card`.
+    Balance,
     /// Send what is owed, and ask about what was never answered.
     Flush,
 }
@@ -129,7 +153,8 @@ impl std::fmt::Debug for ProofArgs {
 }
 
 pub async fn run(args: &TerminalArgs, out: &Output) -> Result<(), CliError> {
-    let terminal = TerminalProfile::load(&args.config, &args.settings)?.open()?;
+    let profile = TerminalProfile::load(&args.config, &args.settings)?;
+    let terminal = profile.open()?;
     if !matches!(args.command, TerminalCommand::Flush) {
         flush_first(&terminal, out).await?;
     }
@@ -164,17 +189,84 @@ pub async fn run(args: &TerminalArgs, out: &Output) -> Result<(), CliError> {
             Ok(())
         }
         TerminalCommand::Refund { payment, amount } => verdict(&terminal.refund(*payment, *amount).await?, out),
+        TerminalCommand::Card { nature, amount } => {
+            let order = CardOrder::new(read_card(&profile)?, *nature, *amount);
+            verdict(&terminal.card_payment(&order).await?, out)
+        }
+        TerminalCommand::Complete { payment, amount } => verdict(&terminal.complete(*payment, *amount).await?, out),
+        TerminalCommand::Balance => {
+            print_balance(&terminal.balance(&read_card(&profile)?).await?, out);
+            Ok(())
+        }
         TerminalCommand::Flush => flush(&terminal, out).await,
     }
 }
 
+/// A card and its PIN from standard input.
+fn read_card(profile: &TerminalProfile) -> Result<Card, CliError> {
+    const FORM: &str = "a card is its track 2, its NUMBER YYMM CVV2, or its NUMBER";
+    let line =
+        || typed::secret_from_stdin().map_err(|source| CliError::System { what: "standard input".to_owned(), source });
+    let (read, pin) = (line()?, line()?);
+    let usage = |reason: Reason| CliError::Usage(reason.english().to_owned());
+    let text = read.expose_secret().trim();
+    let (pan, card) = if text.contains(['=', 'D']) {
+        let track = Track2::parse(text).map_err(usage)?;
+        (track.pan.clone(), Card::by_track(&SecretString::from(text)))
+    } else {
+        let words: Vec<_> = text.split_whitespace().collect();
+        match words.as_slice() {
+            [number] => {
+                let pan = Pan::parse(number).map_err(usage)?;
+                let card = Card::by_number(&pan);
+                (pan, card)
+            }
+            [number, expiry, cvv2] => {
+                let pan = Pan::parse(number).map_err(usage)?;
+                let card = Card::by_cvv2(&pan, expiry, &SecretString::from(*cvv2));
+                (pan, card)
+            }
+            _ => return Err(CliError::Usage(FORM.to_owned())),
+        }
+    };
+    if pin.expose_secret().is_empty() {
+        return Ok(card);
+    }
+    let pad = profile.pad()?.ok_or_else(|| CliError::Usage("this terminal has no PIN pad: set pin_key".to_owned()))?;
+    Ok(card.with_pin(pad.block(&pan, &pin)?))
+}
+
+fn print_balance(balance: &Balance, out: &Output) {
+    let money = |amount: &Option<proto::common::Money>| {
+        let amount = amount.as_ref();
+        let read = amount.and_then(|it| Some(Money::new(Currency::parse(&it.currency_code).ok()?, it.minor_units)));
+        read.map(|amount| amount.to_string()).unwrap_or_default()
+    };
+    let minor = |amount: &Option<proto::common::Money>| amount.as_ref().map(|amount| amount.minor_units);
+    out.record(
+        &[
+            ("card", format!("{} {}", balance.bank_id, balance.card_masked)),
+            ("debit", money(&balance.debit)),
+            ("credit", money(&balance.credit)),
+            ("of it as cash", money(&balance.cash_advance)),
+        ],
+        &json!({
+            "bank_id": balance.bank_id,
+            "card_masked": balance.card_masked,
+            "debit_available_minor": minor(&balance.debit),
+            "credit_available_minor": minor(&balance.credit),
+            "cash_advance_available_minor": minor(&balance.cash_advance),
+        }),
+    );
+}
+
 /// What is owed goes out before anything new; but nothing new waits for a hub that is away.
 async fn flush_first(terminal: &Terminal, out: &Output) -> Result<(), CliError> {
-    let owed: Vec<_> = terminal.open_payments().into_iter().filter(|(_, open)| open.reversal_owed).collect();
+    let owed: Vec<_> = terminal.open_payments().into_iter().filter(|(_, open)| open.is_owed()).collect();
     if owed.is_empty() {
         return Ok(());
     }
-    out.note(&format!("{} owed reversals are being sent first", owed.len()));
+    out.note(&format!("{} owed reversals and completions are being sent first", owed.len()));
     let flushed = terminal.flush().await?;
     if !flushed.left.is_empty() {
         out.note(&format!("{} are still owed; `bankhub terminal flush` sends them", flushed.left.len()));

@@ -2,6 +2,7 @@
 //! must give up it stores a reversal and forwards it until the hub has acknowledged it (DESIGN §2, rule 7).
 
 mod call;
+mod card;
 pub mod command;
 mod journal;
 mod payment;
@@ -23,6 +24,7 @@ use server_kit::rng::{IdMaker, RngError, SystemRng};
 use tonic::transport::Channel;
 
 pub use call::Refused;
+pub use card::{Balance, Card, CardOrder, Pad};
 pub use journal::{Journal, JournalError};
 pub use payment::{Item, Payment, PaymentState, UnreadablePayment};
 pub use record::{OpenPayment, Record};
@@ -303,7 +305,7 @@ impl Terminal {
         let mut flushed = Flushed::default();
         for (id, open) in self.open_payments() {
             match self.settle_one(id, &open).await {
-                Ok(payment) if payment.state.is_final() || open.reversal_owed => flushed.settled.push(id),
+                Ok(payment) if payment.state.is_final() || open.is_owed() => flushed.settled.push(id),
                 // The payer may still type the code, or the bank still be asked: it is not lost, and nothing is owed.
                 Ok(_) => {}
                 Err(TerminalError::Refused(refused)) => flushed.refused.push((id, refused.to_string())),
@@ -320,6 +322,9 @@ impl Terminal {
     async fn settle_one(&self, id: PaymentId, open: &OpenPayment) -> Result<Payment, TerminalError> {
         if open.reversal_owed {
             return self.send_reversal(id, open.amount, Duration::ZERO).await;
+        }
+        if let Some(amount) = open.completion_owed {
+            return self.send_completion(id, amount, Duration::ZERO).await;
         }
         if let Some(original) = open.refund_of {
             return self.send_refund(id, original, open.amount).await;

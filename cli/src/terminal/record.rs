@@ -39,6 +39,13 @@ pub enum Record {
         currency: String,
         amount_minor: i64,
     },
+    /// What a pre-authorisation came to: the completion is sent until it is acknowledged.
+    CompletionOwed {
+        #[serde(with = "as_text")]
+        payment_id: PaymentId,
+        currency: String,
+        amount_minor: i64,
+    },
     /// Nothing is left to do: a final state was seen, or the reversal was acknowledged.
     Settled {
         #[serde(with = "as_text")]
@@ -56,6 +63,11 @@ impl Record {
         Self::ReversalOwed { payment_id, currency: amount.currency.code().to_owned(), amount_minor: amount.minor }
     }
 
+    pub(super) fn completion_owed(payment_id: PaymentId, amount: Money) -> Self {
+        let currency = amount.currency.code().to_owned();
+        Self::CompletionOwed { payment_id, currency, amount_minor: amount.minor }
+    }
+
     pub(super) fn settled(payment_id: PaymentId, outcome: &str) -> Self {
         Self::Settled { payment_id, outcome: outcome.to_owned() }
     }
@@ -63,7 +75,10 @@ impl Record {
     /// Whether the record must be on disk before anything else happens. What is only bookkeeping may be lost: the
     /// terminal then asks once more.
     pub(super) const fn is_promise(&self) -> bool {
-        matches!(self, Self::Begun { .. } | Self::Attempt { .. } | Self::ReversalOwed { .. })
+        matches!(
+            self,
+            Self::Begun { .. } | Self::Attempt { .. } | Self::ReversalOwed { .. } | Self::CompletionOwed { .. }
+        )
     }
 
     /// The record before which a terminal may die without having sent anything.
@@ -80,6 +95,15 @@ pub struct OpenPayment {
     /// The try that was sent and not answered.
     pub attempt: Option<AttemptId>,
     pub reversal_owed: bool,
+    /// What it is to be completed with, as long as the hub has not acknowledged it.
+    pub completion_owed: Option<Money>,
+}
+
+impl OpenPayment {
+    /// Whether something about it is to be sent until it is acknowledged.
+    pub const fn is_owed(&self) -> bool {
+        self.reversal_owed || self.completion_owed.is_some()
+    }
 }
 
 /// Everything that is not settled. It is made by applying the records in their order.
@@ -110,6 +134,12 @@ impl Book {
                     open.reversal_owed = true;
                 }
             }
+            Record::CompletionOwed { payment_id, currency, amount_minor } => {
+                self.enter(*payment_id, currency, *amount_minor, None);
+                if let (Some(open), Ok(currency)) = (self.open.get_mut(payment_id), Currency::parse(currency)) {
+                    open.completion_owed = Some(Money::new(currency, *amount_minor));
+                }
+            }
             Record::Settled { payment_id, .. } => {
                 self.open.remove(payment_id);
             }
@@ -120,7 +150,8 @@ impl Book {
         // The currency was checked before it was written, and the checksum vouches for the record.
         if let Ok(currency) = Currency::parse(currency) {
             let amount = Money::new(currency, minor);
-            self.open.entry(id).or_insert(OpenPayment { amount, refund_of, attempt: None, reversal_owed: false });
+            let new = OpenPayment { amount, refund_of, attempt: None, reversal_owed: false, completion_owed: None };
+            self.open.entry(id).or_insert(new);
         }
     }
 
@@ -223,6 +254,16 @@ mod tests {
         let again = book(&[begun, settled, owed]);
         let open = again.get(payment()).unwrap();
         assert!(open.reversal_owed && open.amount == yuan(1250));
+    }
+
+    #[test]
+    fn a_completion_is_owed_until_it_is_settled() {
+        let begun = Record::begun(payment(), yuan(1250), None);
+        let owed = Record::completion_owed(payment(), yuan(900));
+        let open = book(&[begun.clone(), owed.clone()]);
+        assert_eq!(open.get(payment()).unwrap().completion_owed, Some(yuan(900)));
+        assert_eq!(open.get(payment()).unwrap().amount, yuan(1250));
+        assert!(book(&[begun, owed, Record::settled(payment(), "APPROVED")]).all().is_empty());
     }
 
     #[test]

@@ -53,6 +53,9 @@ impl Request {
             (Self::Create(_) | Self::Authorize(_) | Self::Refund(_), PaymentState::Pending) => Next::Ask,
             // Whether the hub has seen the request cannot be told from the state: the same request again tells it, and
             // counts once.
+            // The hub keeps nothing of a card: one that was started anew can go on only when it is told the card again.
+            (Self::Card(_), PaymentState::Pending) if source == Source::Asked => Next::Send,
+            (Self::Card(_), PaymentState::Pending) => Next::Ask,
             (Self::Authorize(_) | Self::Resend(_) | Self::Cancel(_), PaymentState::AwaitingCode)
                 if source == Source::Asked =>
             {
@@ -145,7 +148,27 @@ impl Terminal {
         patience: Duration,
     ) -> Result<Payment, TerminalError> {
         let amount = Some(proto::to_money(amount));
-        let request = Request::Reverse(pb::ReversePaymentRequest { payment_id: id.to_string(), amount });
+        self.send_owed(id, Request::Reverse(pb::ReversePaymentRequest { payment_id: id.to_string(), amount }), patience)
+            .await
+    }
+
+    /// Forwards a completion that is stored, for as long as `patience`; at least once.
+    pub(super) async fn send_completion(
+        &self,
+        id: PaymentId,
+        amount: Money,
+        patience: Duration,
+    ) -> Result<Payment, TerminalError> {
+        let amount = Some(proto::to_money(amount));
+        self.send_owed(
+            id,
+            Request::Complete(pb::CompletePaymentRequest { payment_id: id.to_string(), amount }),
+            patience,
+        )
+        .await
+    }
+
+    async fn send_owed(&self, id: PaymentId, request: Request, patience: Duration) -> Result<Payment, TerminalError> {
         let (watch, mut pauses) = (Stopwatch::start(), Pauses::new());
         loop {
             match self.call().send(&request).await {
@@ -154,14 +177,14 @@ impl Terminal {
                     return Ok(payment);
                 }
                 Err(Failure::Refused(refused)) => {
-                    // The hub will never take it back; to send it for ever would change nothing.
+                    // The hub will never do it; to send it for ever would change nothing.
                     let outcome = refused.reason.map_or("REFUSED", Reason::code);
                     self.write(Record::settled(id, outcome)).await?;
                     return Err(refused.into());
                 }
                 Err(Failure::Unreadable(unreadable)) => return Err(unreadable.into()),
                 Err(Failure::Unreached(why) | Failure::Unknown(why)) => {
-                    tracing::warn!(payment = %id, why, "the reversal is not acknowledged; sending it again");
+                    tracing::warn!(payment = %id, why, "what is owed is not acknowledged; sending it again");
                 }
             }
             if watch.elapsed() >= patience {

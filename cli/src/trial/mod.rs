@@ -35,11 +35,14 @@ use server_kit::identity::Role;
 use server_kit::tls::ClientTlsConfig;
 use tonic::transport::Channel;
 
-use crate::init::{Authority, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
+use crate::hsm;
+use crate::init::{
+    Authority, CardRange, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml,
+};
 use crate::operator::{Operator, OperatorError};
 use crate::phone::PhoneError;
 use crate::profile::{Link, ProfileError};
-use crate::terminal::{Terminal, TerminalError, TerminalOptions};
+use crate::terminal::{Pad, Terminal, TerminalError, TerminalOptions};
 
 pub use people::{NewPerson, Person, Shop};
 pub use server::{Kind, Server};
@@ -95,11 +98,20 @@ pub struct ServerOptions {
     pub settings: Vec<(String, String)>,
     /// Variables for the process, such as `BANKHUB_FAULT`.
     pub environment: Vec<(String, String)>,
+    /// For a bank, the numbers of the cards that it issues.
+    pub cards: Vec<CardRange>,
 }
 
 impl ServerOptions {
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// A bank that issues cards of debit and credit with numbers that begin so.
+    #[must_use]
+    pub fn issuing(mut self, bin: &str) -> Self {
+        self.cards.push(CardRange { bin: bin.to_owned(), product: "combined".to_owned() });
+        self
     }
 
     /// With this configuration.
@@ -135,6 +147,8 @@ pub struct TrialOptions {
     /// Replicas of the hub. Several need one PostgreSQL database.
     pub hubs: Vec<ServerOptions>,
     pub banks: Vec<ServerOptions>,
+    /// Terminals with a PIN pad, whose keys the banks with cards get.
+    pub pin_pads: Vec<String>,
     /// Whether the banks are registered at the hub once they listen.
     pub register_banks: bool,
     /// What servers write to their log, such as `info`.
@@ -158,6 +172,7 @@ impl TrialOptions {
             federation: "trial.bankhub".to_owned(),
             hubs: vec![ServerOptions::named("hub-1")],
             banks: vec![ServerOptions::named("bank-a"), ServerOptions::named("bank-b")],
+            pin_pads: Vec::new(),
             register_banks: true,
             log_filter: "info".to_owned(),
             keep_ports: false,
@@ -229,6 +244,13 @@ impl Federation {
         let folder = self.options.folder.join(&options.name);
         let member = self.authority.member(Role::Bank, &options.name, &folder, &["localhost", "127.0.0.1"])?;
         member.make_keys()?;
+        if !options.cards.is_empty() {
+            let hsm = member.make_card_keys()?;
+            for pad in &self.options.pin_pads {
+                let key = hsm::pad_key(&self.member(Role::Terminal, pad)?.pin_key())?;
+                hsm::pair(&*hsm, pad, &key).map_err(InitError::from)?;
+            }
+        }
         let settings = self.settings(&member, options);
         let config = member.write("adapter.toml", &adapter_toml(&member, &self.hub_endpoint()?, &settings))?;
         self.start_server(Kind::Adapter, member, config, options).await
@@ -244,6 +266,7 @@ impl Federation {
             database_password: options.database_password.clone(),
             ports_file: Some(member.folder.join(server::PORTS_FILE)),
             counter: vec![OPERATOR.to_owned()],
+            cards: options.cards.clone(),
         }
     }
 
@@ -363,6 +386,12 @@ impl Federation {
         let terminal_id = TerminalId::parse(id).map_err(|reason| TrialError::Name { name: id.to_owned(), reason })?;
         let options = change(TerminalOptions::new(terminal_id, member.folder.join("journal")));
         Ok(Terminal::open(options, self.terminal_channel(id, &endpoint)?)?)
+    }
+
+    /// The PIN pad of a terminal that was named in `pin_pads`.
+    pub fn pad(&self, id: &str) -> Result<Pad, TrialError> {
+        let key = hsm::pad_key(&self.member(Role::Terminal, id)?.pin_key())?;
+        Ok(Pad::new(id, &key).map_err(InitError::from)?)
     }
 
     /// A channel as phones have it: server TLS, no certificate.

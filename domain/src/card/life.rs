@@ -210,7 +210,7 @@ impl Card {
         let told = match check {
             PinCheck::Right => Ok(()),
             PinCheck::Wrong => Err(Reason::CardNotVerified),
-            PinCheck::NotChecked => Err(Reason::BankAway),
+            PinCheck::NotChecked => Err(Reason::HsmAway),
         };
         (Self { tries: self.tries.after(check), ..self }, told)
     }
@@ -223,6 +223,11 @@ impl Card {
             return Err(Reason::CardLost);
         }
         Ok(Self { tries: PinTries::default(), ..self })
+    }
+
+    /// Whether nothing can be paid with it ever again, so that another card may lead to its accounts.
+    pub const fn has_ended(&self) -> bool {
+        matches!(self.state, CardState::Lost | CardState::Replaced | CardState::Closed)
     }
 
     fn must_not_have_ended(&self) -> Result<(), Reason> {
@@ -331,7 +336,7 @@ mod tests {
         let mut card = card(CardState::Active);
         let table = [
             (PinCheck::Wrong, Err(Reason::CardNotVerified)),
-            (PinCheck::NotChecked, Err(Reason::BankAway)),
+            (PinCheck::NotChecked, Err(Reason::HsmAway)),
             (PinCheck::Wrong, Err(Reason::CardNotVerified)),
             (PinCheck::Wrong, Err(Reason::CardNotVerified)),
             (PinCheck::Right, Err(Reason::CardLocked)),

@@ -10,6 +10,7 @@ mod expiry;
 mod life;
 mod pan;
 mod pin;
+mod proof;
 mod track;
 
 pub use bin::{Bin, BinRange, BinTable, CvvKey, Product};
@@ -18,4 +19,5 @@ pub use expiry::Expiry;
 pub use life::{Card, CardState, Sides, Standing};
 pub use pan::Pan;
 pub use pin::{PinCheck, PinTries};
+pub use proof::{CardCheck, Proof, Shown, must_show};
 pub use track::{ServiceCode, Track2};

@@ -57,6 +57,31 @@ pub enum EntryKind {
     Booked(PostingKind),
 }
 
+impl EntryKind {
+    const OTHERS: [Self; 6] =
+        [Self::Purchase, Self::CashAdvance, Self::Fee, Self::Repayment, Self::Refund, Self::CashReturned];
+
+    /// The word that is stored. What was booked has the word of its posting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Purchase => "PURCHASE",
+            Self::CashAdvance => "CASH_ADVANCE",
+            Self::Fee => "FEE",
+            Self::Repayment => "REPAYMENT",
+            Self::Refund => "REFUND",
+            Self::CashReturned => "CASH_RETURNED",
+            Self::Booked(kind) => kind.as_str(),
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        match Self::OTHERS.into_iter().find(|kind| kind.as_str() == text) {
+            Some(kind) => Ok(kind),
+            None => PostingKind::parse(text).map(Self::Booked),
+        }
+    }
+}
+
 /// A movement on the account that the ledger has posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {

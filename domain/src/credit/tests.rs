@@ -325,13 +325,37 @@ fn terms_out_of_range_are_refused() {
         Terms { daily_rate: Decimal::new(2, 2), ..usual },
         Terms { minimum: Minimum { purchase_share: Decimal::new(101, 2), ..usual.minimum }, ..usual },
         Terms { minimum: Minimum { floor_minor: -1, ..usual.minimum }, ..usual },
+        Terms { minimum: Minimum { floor_minor: i64::MAX, ..usual.minimum }, ..usual },
         Terms { late_fee: LateFee { floor_minor: 60_000, ..usual.late_fee }, ..usual },
+        Terms { late_fee: LateFee { cap_minor: i64::MAX, ..usual.late_fee }, ..usual },
+        Terms { daily_rate: Decimal::new(1, 11), ..usual },
     ];
     let position = Position::opened(account_id(), date(2026, 1, 6));
     let day = Day { on: date(2026, 1, 6), entries: Vec::new(), debit_available_minor: 0 };
     for terms in bad {
         assert_eq!(end_of_day(&position, &terms, &day), Err(Reason::TermsMalformed), "{terms:?}");
     }
+}
+
+#[test]
+fn kinds_of_entries_are_read_back_as_they_are_stored() {
+    use EntryKind::Booked;
+    let table = [
+        (Purchase, "PURCHASE"),
+        (CashAdvance, "CASH_ADVANCE"),
+        (Fee, "FEE"),
+        (Repayment, "REPAYMENT"),
+        (Refund, "REFUND"),
+        (CashReturned, "CASH_RETURNED"),
+        (Booked(PostingKind::AutoRepayment), "AUTO_REPAYMENT"),
+        (Booked(PostingKind::LateFee), "LATE_FEE"),
+        (Booked(PostingKind::InterestOnCash), "INTEREST_ON_CASH"),
+        (Booked(PostingKind::InterestOnPurchases), "INTEREST_ON_PURCHASES"),
+    ];
+    for (kind, word) in table {
+        assert_eq!((kind.as_str(), EntryKind::parse(word)), (word, Ok(kind)));
+    }
+    assert_eq!(EntryKind::parse("purchase"), Err(Reason::FieldUnknown));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use uuid::Builder;
 
 use super::{Balances, TransferKind};
 use crate::text::Line;
-use crate::{AccountId, Currency, Reason, Timestamp};
+use crate::{AccountId, CardId, Currency, Reason, Timestamp};
 
 /// What an account is for. Customer accounts belong to people; the bank has one of each other kind per currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,6 +172,8 @@ pub struct Account {
     pub payment_limit_minor: i64,
     /// The limits of a credit account; `None` for other kinds.
     pub credit: Option<CreditLine>,
+    /// The card that leads to it. Frozen, that card lets no money out of the account by any other way either (F4, C9).
+    pub card: Option<CardId>,
     /// Whose it is; `None` for the bank's own.
     pub holder: Option<Line>,
     /// The digits of the account number; `None` for the bank's own. Never logged whole: see [`Account::masked`].
@@ -196,6 +198,7 @@ impl Account {
             frozen: false,
             payment_limit_minor: 0,
             credit: None,
+            card: None,
             holder: None,
             number: None,
             opened_at: now,

@@ -18,7 +18,7 @@ pub struct Change {
     pub accounts: Vec<Account>,
     pub transfers: Vec<Transfer>,
     pub deposit: Option<Deposit>,
-    pub card: Option<Card>,
+    pub cards: Vec<Card>,
     pub bookings: Vec<Booking>,
     /// The position of a credit account that was opened, or whose day was closed.
     pub position: Option<Position>,
@@ -95,6 +95,12 @@ impl Books {
 
     pub fn card(&self, id: CardId) -> Option<&Card> {
         self.cards.get(&id)
+    }
+
+    /// Whether money may not go out of an account because of the card that leads to it. `Err(Fault)` when that card was not
+    /// put in.
+    pub(super) fn is_frozen_by_card(&self, account: &Account) -> Result<bool, Reason> {
+        account.card.map_or(Ok(false), |id| self.card(id).map(|card| card.frozen).ok_or(Reason::Fault))
     }
 
     pub fn booking(&self, id: BookingId) -> Option<&Booking> {
@@ -178,7 +184,7 @@ impl Books {
             self.new_deposits.insert(deposit.id);
             self.deposits.insert(deposit.id, deposit);
         }
-        if let Some(card) = change.card {
+        for card in change.cards {
             self.changed_cards.insert(card.id);
             self.cards.insert(card.id, card);
         }

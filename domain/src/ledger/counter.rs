@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Account, AccountKind, AccountStatus, Balances, Books, Change, CreditLine, Decided, Transfer, TransferKind,
 };
-use crate::card::Card;
+use crate::card::{Card, PinCheck};
 use crate::credit::Position;
 use crate::text::Line;
 use crate::{AccountId, CardId, Currency, LegId, Money, Reason, Timestamp};
@@ -138,6 +138,7 @@ pub fn open_account(books: &Books, order: &OpeningOrder, now: Timestamp) -> Resu
         frozen: false,
         payment_limit_minor: order.payment_limit_minor,
         credit: order.new.credit(),
+        card: None,
         holder: Some(order.holder.clone()),
         number: Some(order.number.clone()),
         opened_at: now,
@@ -203,8 +204,8 @@ pub fn set_frozen(books: &Books, order: FreezeOrder) -> Result<Decided<Account>,
     Ok(with_account(Account { frozen: order.frozen, ..account.clone() }))
 }
 
-/// Gives out a new card (C3). The same one again gives the card as it stands. `Err` with `IdTaken`, `AccountUnknown` or
-/// `AccountClosed`.
+/// Gives out a new card over accounts that no other card leads to (C3). The same one again gives the card as it stands. `Err`
+/// with `IdTaken`, `AccountUnknown`, `AccountClosed` or `AccountTaken`.
 pub fn issue_card(books: &Books, card: Card) -> Result<Decided<Card>, Reason> {
     if let Some(known) = books.card(card.id) {
         let same = known.sides == card.sides && known.expiry == card.expiry && known.masked == card.masked;
@@ -212,13 +213,37 @@ pub fn issue_card(books: &Books, card: Card) -> Result<Decided<Card>, Reason> {
     }
     let debit = card.sides.debit().map(|id| (id, AccountKind::CustomerDeposit));
     let credit = card.sides.credit().map(|id| (id, AccountKind::CustomerCredit));
+    let mut accounts = Vec::new();
     for (id, kind) in debit.into_iter().chain(credit) {
         let account = books.account(id).filter(|account| account.kind == kind).ok_or(Reason::AccountUnknown)?;
         if account.status == AccountStatus::Closed {
             return Err(Reason::AccountClosed);
         }
+        if let Some(other) = account.card
+            && !books.card(other).ok_or(Reason::Fault)?.has_ended()
+        {
+            return Err(Reason::AccountTaken);
+        }
+        accounts.push(Account { card: Some(card.id), ..account.clone() });
     }
-    Ok(with_card(card))
+    let change = Change { accounts, cards: vec![card.clone()], ..Change::default() };
+    Ok(Decided { answer: card, change })
+}
+
+/// Gives out a card that takes over the accounts of another one. The same one again gives the new card as it stands. `Err` with
+/// `CardUnknown`, `IdTaken`, or as [`Card::replace`].
+pub fn replace_card(books: &Books, id: CardId, new: Card) -> Result<Decided<Card>, Reason> {
+    let old = books.card(id).ok_or(Reason::CardUnknown)?;
+    if let Some(known) = books.card(new.id) {
+        let same = old.replaced_by == Some(known.id);
+        return if same { Ok(Decided::unchanged(known.clone())) } else { Err(Reason::IdTaken) };
+    }
+    let old = old.clone().replace(new.id)?;
+    let account = |id| books.account(id).ok_or(Reason::Fault);
+    let accounts = old.sides.accounts().map(|id| Ok(Account { card: Some(new.id), ..account(id)?.clone() }));
+    let accounts = accounts.collect::<Result<_, Reason>>()?;
+    let change = Change { accounts, cards: vec![old, new.clone()], ..Change::default() };
+    Ok(Decided { answer: new, change })
 }
 
 /// Takes a card through one of its transitions, such as [`Card::set_frozen`]. So already is fine. `Err` with `CardUnknown`,
@@ -233,8 +258,33 @@ pub fn change_card(
     Ok(if changed == *card { Decided::unchanged(changed) } else { with_card(changed) })
 }
 
+/// Makes room for a new PIN: changed by its holder with the PIN before it, of which `current` says what the HSM found, or set by
+/// the bank after it has identified the holder. What was found is stored either way. `Err` inside with `CardNotVerified` or
+/// `CardLocked`; `Err` with `CardUnknown`, `HsmAway`, or as [`Card::pin_set`].
+pub fn change_pin(
+    books: &Books,
+    id: CardId,
+    current: Option<PinCheck>,
+) -> Result<Decided<Result<Card, Reason>>, Reason> {
+    let card = books.card(id).ok_or(Reason::CardUnknown)?;
+    let (after, told) = match current {
+        None => (card.clone(), Ok(())),
+        Some(check) => card.clone().pin_checked(check),
+    };
+    let (after, answer) = match told {
+        Err(Reason::HsmAway) => return Err(Reason::HsmAway),
+        Err(reason) => (after, Err(reason)),
+        Ok(()) => {
+            let set = after.pin_set()?;
+            (set.clone(), Ok(set))
+        }
+    };
+    let cards = if after == *card { Vec::new() } else { vec![after] };
+    Ok(Decided { answer, change: Change { cards, ..Change::default() } })
+}
+
 fn with_card(card: Card) -> Decided<Card> {
-    let change = Change { card: Some(card.clone()), ..Change::default() };
+    let change = Change { cards: vec![card.clone()], ..Change::default() };
     Decided { answer: card, change }
 }
 

@@ -7,12 +7,13 @@
 //!
 //! Which account of a card bears how much is decided by the front ([`route`]) and stored with the leg.
 //!
-//! Every decision ([`hold`], [`post`], [`complete`], [`void`], [`receive`], [`refund`], [`open_account`], [`deposit_cash`],
-//! [`set_frozen`], [`issue_card`], [`change_card`], [`close_day`]) looks at [`Books`], changes nothing, and gives what is to
+//! Every decision ([`hold`], [`post`], [`complete`], [`void`], [`refund`], [`inquire`], [`open_account`], [`deposit_cash`],
+//! [`set_frozen`], [`issue_card`], [`replace_card`], [`change_card`], [`close_day`]) looks at [`Books`], changes nothing, and gives what is to
 //! be stored. `Err` is an error of the call that stores nothing; a hold that is refused is stored, since the same hold has
 //! to get the same answer for ever.
 
 mod account;
+mod agreement;
 mod booking;
 mod books;
 mod counter;
@@ -24,11 +25,12 @@ mod properties;
 mod transfer;
 
 pub use account::{Account, AccountKind, AccountStatus, CreditLine, Totals, is_balanced, trial_balance};
+pub use agreement::{Agreement, open_credit_account};
 pub use booking::{Booking, BookingId, Cause, DayOrder, close_day, credit_entry};
 pub use books::{Books, Change, Decided};
 pub use counter::{
-    Deposit, DepositId, FreezeOrder, NewAccount, OpeningOrder, change_card, deposit_cash, issue_card, open_account,
-    set_frozen,
+    Deposit, DepositId, FreezeOrder, NewAccount, OpeningOrder, change_card, change_pin, deposit_cash, issue_card,
+    open_account, replace_card, set_frozen,
 };
 pub use front::{
     AccountFacts, Available, CardFacts, CreditFacts, DebitFacts, Facts, Flow, Nature, Part, Party, PartyFacts,
@@ -36,7 +38,6 @@ pub use front::{
 };
 pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, Receipt, digest_line};
 pub use movement::{
-    CompletionOrder, HoldOrder, ReceiveOrder, RefundOrder, VoidOrder, card_facts, complete, hold, post, receive,
-    refund, void,
+    CompletionOrder, HoldOrder, RefundOrder, VoidOrder, card_facts, complete, hold, inquire, post, refund, void,
 };
 pub use transfer::{Balances, Transfer, TransferKind, replay};

@@ -1,10 +1,11 @@
-//! What the hub may ask of a leg: hold, post, complete, void, pay in, and give back.
+//! What the hub may ask of a leg: hold, post, complete, void, and give back; and what a card may spend.
 
 use super::{
-    Account, AccountFacts, AccountKind, AccountStatus, Books, CardFacts, Change, Charge, CreditFacts, DebitFacts,
-    Decided, Facts, Flow, GiveBack, Leg, LegOrder, LegState, Nature, Party, PartyFacts, Receipt, ReturnFacts, Transfer,
-    TransferKind, route,
+    Account, AccountFacts, AccountKind, AccountStatus, Available, Books, CardFacts, Change, CreditFacts, DebitFacts,
+    Decided, Facts, Flow, GiveBack, Leg, LegOrder, LegState, Nature, Party, PartyFacts, ReturnFacts, Transfer,
+    TransferKind, available, route,
 };
+use crate::card::Proof;
 use crate::{AccountId, CardId, LegId, Money, PaymentId, Reason, Timestamp};
 
 /// Reserve the money of a leg.
@@ -12,15 +13,10 @@ use crate::{AccountId, CardId, LegId, Money, PaymentId, Reason, Timestamp};
 pub struct HoldOrder {
     pub leg_id: LegId,
     pub payment_id: PaymentId,
-    pub charge: Charge,
-}
-
-/// Pay money in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReceiveOrder {
-    pub leg_id: LegId,
-    pub payment_id: PaymentId,
-    pub receipt: Receipt,
+    /// A charge or a receipt.
+    pub order: LegOrder,
+    /// What is known of the card that was named, and of its holder.
+    pub proof: Proof,
 }
 
 /// End a pre-authorisation with what was really used.
@@ -49,25 +45,85 @@ pub struct RefundOrder {
     pub give_back: GiveBack,
 }
 
-/// Reserves the money of a leg, or refuses; of a card all parts or none. The answer is a leg that is held or refused; voided
-/// when it was voided before it came; as it stands when the same was asked before. `Err(LegIdTaken)` for another order under
-/// the same id, `Err(Fault)` for a mistake of this program.
+/// Reserves the money of a leg, or refuses; of a card all parts or none. Money that comes in is reserved on the other side and can
+/// be spent when it is posted; frozen, an account takes it all the same. What was found of the card is stored either way. The
+/// answer is a leg that is held or refused; voided when it was voided before it came; as it stands when the same was asked before.
+/// `Err(LegIdTaken)` for another order under the same id, `Err(HsmAway)` when the PIN could not be checked, `Err(Fault)` for a
+/// mistake of this program.
 pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
-    let leg_order = LegOrder::Charge(order.charge.clone());
     if let Some(leg) = books.leg(order.leg_id) {
-        return as_before(leg, order.payment_id, &leg_order);
+        return as_before(leg, order.payment_id, &order.order);
     }
-    let Charge { payer, nature, amount, savings, .. } = order.charge;
-    let leg = Leg::new(order.leg_id, order.payment_id, leg_order, LegState::Held, now);
-    if nature.flow() != Flow::Out || savings.is_some() != (nature == Nature::Savings) {
+    let leg = Leg::new(order.leg_id, order.payment_id, order.order.clone(), LegState::Held, now);
+    let (Some(party), Some(nature), Some(amount)) = (leg.party(), leg.nature(), leg.amount()) else {
+        return Err(Reason::Fault);
+    };
+    let (card, proved) = match party {
+        Party::UnknownCard => (None, Err(Reason::CardNotVerified)),
+        Party::Account(_) => (None, Ok(())),
+        Party::Card(id) => match books.card(id).cloned() {
+            None => (None, Ok(())),
+            Some(card) => {
+                let (after, proved) = card.clone().proved(order.proof);
+                ((after != card).then_some(after), proved)
+            }
+        },
+    };
+    if proved == Err(Reason::HsmAway) {
+        return Err(Reason::HsmAway);
+    }
+    let mut decided = match proved {
+        Ok(()) => reserve(books, leg, (party, nature, amount), now)?,
+        Err(reason) => refused(shown(books, leg, party), reason),
+    };
+    decided.change.cards.extend(card);
+    Ok(decided)
+}
+
+/// The leg with the number as a receipt may show it, and the account that was named.
+fn shown(books: &Books, mut leg: Leg, party: Party) -> Leg {
+    match party {
+        Party::Account(id) => {
+            leg.account_id = Some(id);
+            leg.account_masked = books.account(id).map(Account::masked).unwrap_or_default();
+        }
+        Party::Card(id) => leg.account_masked = books.card(id).map(|card| card.masked.clone()).unwrap_or_default(),
+        Party::UnknownCard => {}
+    }
+    leg
+}
+
+fn reserve(
+    books: &Books,
+    leg: Leg,
+    (party, nature, amount): (Party, Nature, Money),
+    now: Timestamp,
+) -> Result<Decided<Leg>, Reason> {
+    let savings = leg.savings();
+    let fits = match &leg.order {
+        LegOrder::Charge(_) => nature.flow() == Flow::Out && savings.is_some() == (nature == Nature::Savings),
+        LegOrder::Receipt(_) => nature.flow() == Flow::In && (savings.is_none() || nature == Nature::TransferIn),
+        LegOrder::GiveBack(_) | LegOrder::Unseen => return Err(Reason::Fault),
+    };
+    let leg = shown(books, leg, party);
+    if !fits {
         return Ok(refused(leg, Reason::NatureUnsupported));
     }
-    let (leg, routed) = routed(books, leg, payer, nature, amount)?;
-    if let Err(reason) = routed.and_then(|()| savings.map_or(Ok(()), |id| may_save(books, &leg, id))) {
+    let (leg, routed) = routed(books, leg, party, nature, amount)?;
+    let from_savings = matches!(leg.order, LegOrder::Receipt(_)).then_some(savings).flatten();
+    let allowed = routed.and_then(|()| match (savings, from_savings) {
+        (_, Some(id)) => may_take_savings(books, &leg, id),
+        (Some(id), None) => may_save(books, &leg, id),
+        (None, None) => Ok(()),
+    });
+    if let Err(reason) = allowed {
         return Ok(refused(leg, reason));
     }
     let transfers = leg.transfers(&leg.order, TransferKind::Pending, now);
     match books.moved(&transfers, now) {
+        Ok(accounts) if from_savings.is_some() && is_short(&accounts, &transfers) => {
+            Ok(refused(leg, Reason::InsufficientFunds))
+        }
         Ok(accounts) => Ok(stored(leg.clone(), vec![leg], accounts, transfers)),
         // A mistake of this program says nothing about the account: it is not stored, and the same hold may pass later.
         Err(Reason::Fault) => Err(Reason::Fault),
@@ -75,29 +131,20 @@ pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<
     }
 }
 
-/// Pays money in, posted at once, frozen or not. The answer is a leg that is posted or refused; voided when it was voided
-/// before it came. `Err(LegIdTaken)` for another order under the same id, `Err(Fault)` for a mistake of this program.
-pub fn receive(books: &Books, order: &ReceiveOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
-    let leg_order = LegOrder::Receipt(order.receipt.clone());
-    if let Some(leg) = books.leg(order.leg_id) {
-        return as_before(leg, order.payment_id, &leg_order);
+/// What a card may spend, for a holder who has proved it; what was found of the card is stored. `Err` inside with
+/// `CardNotVerified`, `CardLocked`, or as [`route`]; `Err(HsmAway)` when the PIN could not be checked.
+pub fn inquire(books: &Books, id: CardId, proof: Proof) -> Result<Decided<Result<Available, Reason>>, Reason> {
+    let Some(card) = books.card(id) else {
+        return Ok(Decided::unchanged(Err(Reason::CardNotVerified)));
+    };
+    let (after, proved) = card.clone().proved(proof);
+    if proved == Err(Reason::HsmAway) {
+        return Err(Reason::HsmAway);
     }
-    let Receipt { payee, nature, amount, savings, .. } = order.receipt;
-    let leg = Leg::new(order.leg_id, order.payment_id, leg_order, LegState::Posted, now);
-    if nature.flow() != Flow::In || (savings.is_some() && nature != Nature::TransferIn) {
-        return Ok(refused(leg, Reason::NatureUnsupported));
-    }
-    let (leg, routed) = routed(books, leg, payee, nature, amount)?;
-    if let Err(reason) = routed.and_then(|()| savings.map_or(Ok(()), |id| may_take_savings(books, &leg, id))) {
-        return Ok(refused(leg, reason));
-    }
-    let transfers = leg.transfers(&leg.order, TransferKind::Posted, now);
-    match books.moved(&transfers, now) {
-        Ok(accounts) if is_short(&accounts, &transfers) => Ok(refused(leg, Reason::InsufficientFunds)),
-        Ok(accounts) => Ok(stored(leg.clone(), vec![leg], accounts, transfers)),
-        Err(Reason::Fault) => Err(Reason::Fault),
-        Err(reason) => Ok(refused(leg, reason)),
-    }
+    let facts = card_facts(books, id)?.ok_or(Reason::Fault)?;
+    let answer = proved.and_then(|()| facts.standing.allows(Nature::BalanceInquiry)).map(|()| available(&facts));
+    let cards = if after == *card { Vec::new() } else { vec![after] };
+    Ok(Decided { answer, change: Change { cards, ..Change::default() } })
 }
 
 /// The leg with the front's decision and what it was decided from. `Err(Fault)` when the books do not have what they should.
@@ -110,15 +157,14 @@ fn routed(
 ) -> Result<(Leg, Result<(), Reason>), Reason> {
     let party = match party {
         Party::Account(id) => {
-            let account = books.account(id);
-            leg.account_id = Some(id);
-            leg.account_masked = account.map(Account::masked).unwrap_or_default();
-            PartyFacts::Account(id, account.map(AccountFacts::from))
+            let facts = |account: &Account| -> Result<_, Reason> {
+                let frozen = account.frozen || books.is_frozen_by_card(account)?;
+                Ok(AccountFacts { frozen, ..AccountFacts::from(account) })
+            };
+            PartyFacts::Account(id, books.account(id).map(facts).transpose()?)
         }
-        Party::Card(id) => {
-            leg.account_masked = books.card(id).map(|card| card.masked.clone()).unwrap_or_default();
-            PartyFacts::Card(id, card_facts(books, id)?)
-        }
+        Party::Card(id) => PartyFacts::Card(id, card_facts(books, id)?),
+        Party::UnknownCard => return Err(Reason::Fault),
     };
     let facts = Facts { nature, amount, party };
     leg.decision = facts.to_string();
@@ -315,11 +361,10 @@ fn original_of<'b>(books: &'b Books, order: &RefundOrder) -> Result<(&'b Leg, Mo
     }
 }
 
-/// Whether a customer's account that these transfers debit at once would have less than nothing left.
+/// Whether a customer's account that these transfers take from would have less than nothing left.
 pub(super) fn is_short(moved: &[Account], transfers: &[Transfer]) -> bool {
-    let debited = |id: AccountId| {
-        transfers.iter().any(|transfer| transfer.kind == TransferKind::Posted && transfer.debit_account == id)
-    };
+    let takes = |kind| matches!(kind, TransferKind::Posted | TransferKind::Pending);
+    let debited = |id: AccountId| transfers.iter().any(|transfer| takes(transfer.kind) && transfer.debit_account == id);
     moved.iter().any(|account| !account.kind.is_house() && account.available_minor() < 0 && debited(account.id))
 }
 

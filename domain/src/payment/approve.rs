@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Challenge, Charge, Kind, PayerGuard, Payment, Policy, State};
+use super::{Challenge, Charge, Instrument, Kind, PayerGuard, Payment, Policy, State};
 use crate::purchase::{LineItem, Terminal};
 use crate::text::Line;
-use crate::{AccountId, AttemptId, BankId, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
+use crate::{AttemptId, BankId, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
 
 /// Tries and resends that one payment remembers; wrong tries end it long before.
 const MOST_ATTEMPTS: usize = 32;
@@ -31,14 +31,14 @@ pub struct Payer {
     pub person_id: PersonId,
     /// Whether a transaction password is set; without one nobody pays.
     pub has_password: bool,
-    pub account: Option<PayingAccount>,
+    pub instrument: Option<PayingInstrument>,
 }
 
-/// The account that a number pays with.
+/// What a number pays with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayingAccount {
+pub struct PayingInstrument {
     pub bank_id: BankId,
-    pub account_id: AccountId,
+    pub instrument: Instrument,
     pub masked: String,
     /// Whether the binding is active and the bank takes part.
     pub usable: bool,
@@ -80,6 +80,7 @@ impl Payment {
             fingerprint: new.fingerprint,
             person_id: new.payer.as_ref().map(|payer| payer.person_id),
             amount: new.amount,
+            completed_minor: None,
             refunded_minor: 0,
             seller: Some(new.terminal),
             items: new.items,
@@ -95,8 +96,8 @@ impl Payment {
             due_at: None,
             tries: 0,
         };
-        let usable = new.payer.filter(|payer| payer.has_password).and_then(|payer| payer.account).filter(|a| a.usable);
-        let (Some(account), Some(guard)) = (usable, guard) else {
+        let paying = new.payer.filter(|payer| payer.has_password).and_then(|payer| payer.instrument);
+        let (Some(paying), Some(guard)) = (paying.filter(|paying| paying.usable), guard) else {
             payment.decline(State::Declined, Reason::PayerUnavailable, now);
             return payment;
         };
@@ -111,9 +112,10 @@ impl Payment {
         }
         let expires_at = now.plus(policy.code_ttl);
         payment.charge = Some(Charge {
-            bank_id: account.bank_id,
-            account_id: account.account_id,
-            account_masked: account.masked,
+            bank_id: paying.bank_id,
+            instrument: Some(paying.instrument),
+            masked: paying.masked,
+            credit_minor: None,
             leg_id: None,
             reversal_leg_id: None,
         });

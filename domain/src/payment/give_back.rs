@@ -1,6 +1,7 @@
 //! Money back: refunds in part, and the reversal of a whole payment.
 
 use super::{Charge, Kind, Payment, State};
+use crate::ledger::Nature;
 use crate::{LegId, Money, PaymentId, Reason, TerminalId, Timestamp};
 
 /// A request to give a part back.
@@ -24,11 +25,15 @@ pub struct Reversal {
 }
 
 impl Payment {
-    /// Takes a refund in: it is set aside on the payment at once, so that all refunds together are at most the payment. The
+    /// Takes a refund in: it is set aside on the payment at once, so that all refunds together are at most what was charged. The
     /// hub's decision is the commit point; the bank carries it out.
+    ///
+    /// Only what was bought is refunded. Notes that were paid out, money that was passed on and money that came in are not
+    /// taken back in parts: they are reversed whole, or a transaction of its own goes the other way.
     pub fn refund(&mut self, new: NewRefund, now: Timestamp) -> Result<Self, Reason> {
         self.owned_by(&new.terminal_id)?;
-        let Some(charge) = self.charge.clone().filter(|_| self.kind == Kind::Purchase) else {
+        let bought = matches!(self.kind.nature(), Some(Nature::Purchase | Nature::PreAuthorisation));
+        let Some(charge) = self.charge.clone().filter(|_| bought) else {
             return Err(Reason::NotRefundable);
         };
         if !matches!(self.state, State::Committed | State::Posted) {
@@ -38,7 +43,7 @@ impl Payment {
             return Err(Reason::CurrencyMismatch);
         }
         let refunded = self.refunded_minor.checked_add(new.amount.minor).ok_or(Reason::RefundTooLarge)?;
-        if refunded > self.amount.minor {
+        if refunded > self.charged().minor {
             return Err(Reason::RefundTooLarge);
         }
         self.refunded_minor = refunded;
@@ -50,6 +55,7 @@ impl Payment {
             fingerprint: new.fingerprint,
             person_id: self.person_id,
             amount: new.amount,
+            completed_minor: None,
             refunded_minor: 0,
             seller: self.seller.clone(),
             items: Vec::new(),
@@ -59,7 +65,7 @@ impl Payment {
             challenge: None,
             attempts: Vec::new(),
             refusal: None,
-            charge: Some(Charge { leg_id: Some(new.leg_id), reversal_leg_id: None, ..charge }),
+            charge: Some(Charge { leg_id: Some(new.leg_id), reversal_leg_id: None, credit_minor: None, ..charge }),
             charge_sequence: None,
             decide_before: None,
             due_at: Some(now),
@@ -80,12 +86,15 @@ impl Payment {
     }
 
     /// Takes a payment back whole, whatever state it is in. After `Ok` the hub sees it through.
+    ///
+    /// It names the amount of the payment also where less was completed: a terminal that has heard nothing of its completion can
+    /// take the payment back all the same.
     pub fn reverse(&mut self, reversal: &Reversal, now: Timestamp) -> Result<(), Reason> {
         self.owned_by(&reversal.terminal_id)?;
         match self.kind {
             Kind::Tombstone => return Ok(()),
             Kind::Refund { .. } => return Err(Reason::NotReversible),
-            Kind::Purchase => {}
+            Kind::Purchase | Kind::Card { .. } => {}
         }
         if reversal.amount != self.amount {
             return Err(Reason::ReversalAmountMismatch);
@@ -95,6 +104,7 @@ impl Payment {
             State::Holding => {
                 self.abort(Reason::ReversedBeforeApproval, now);
             }
+            State::Authorised => self.give_up(Reason::ReversedBeforeApproval, now),
             State::Committed | State::Posted => {
                 if self.refunded_minor > 0 {
                     return Err(Reason::NotReversible);
@@ -120,6 +130,7 @@ impl Payment {
             fingerprint: [0; 32],
             person_id: None,
             amount: reversal.amount,
+            completed_minor: None,
             refunded_minor: 0,
             seller: None,
             items: Vec::new(),

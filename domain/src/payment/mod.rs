@@ -5,8 +5,13 @@
 //!      │           ├──→ DECLINED                   the bank refused
 //!      │           └──→ ABORTING → ABORTED         no answer in time, or reversed before approval
 //!      └──→ DECLINED | EXPIRED | CANCELLED         no code, a wrong code too often, given up
+//! HOLDING → AUTHORISED → COMMITTED                 a pre-authorisation: reserved, then completed with as much or less
+//!                └──→ ABORTING → ABORTED           never completed, or reversed before it was
 //! COMMITTED | POSTED → REVERSING → REVERSED        taken back whole
 //! ```
+//!
+//! A payment with a card begins at HOLDING: there is no code, the bank verifies the card. What was read from the card is never
+//! stored, so nobody but the terminal can bring such a hold to the bank (again); what is not held in time is aborted.
 //!
 //! A refund is a payment of its own that points at the first: the hub's decision is its commit point, so it begins COMMITTED and
 //! becomes POSTED when the bank has given the money back, or DECLINED if the bank refuses for good.
@@ -15,28 +20,34 @@
 //! came of it. The shell loads, calls, and writes with a compare-and-swap on the version; it decides nothing.
 
 mod approve;
+mod card;
 mod challenge;
+mod complete;
 mod give_back;
 mod policy;
 mod settle;
 
 use std::sync::Arc;
 
+use crate::ledger::{Flow, Nature};
 use crate::purchase::{LineItem, Purchase, Terminal};
 use crate::text::Line;
-use crate::{AccountId, AttemptId, BankId, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
+use crate::{AccountId, AttemptId, BankId, CardId, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
 
-pub use approve::{Attempt, NewPayment, Payer, PayingAccount, Proof, Resend};
+pub use approve::{Attempt, NewPayment, Payer, PayingInstrument, Proof, Resend};
+pub use card::NewCardPayment;
 pub use challenge::{PayerGuard, SendLimit};
+pub use complete::Completion;
 pub use give_back::{NewRefund, Reversal};
 pub use policy::Policy;
-pub use settle::{Settled, Work};
+pub use settle::{Held, Settled, Work, ends_hold};
 
 /// Where a payment stands at the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     Challenged,
     Holding,
+    Authorised,
     Committed,
     Posted,
     Declined,
@@ -49,9 +60,10 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Challenged,
         Self::Holding,
+        Self::Authorised,
         Self::Committed,
         Self::Posted,
         Self::Declined,
@@ -68,6 +80,7 @@ impl State {
         match self {
             Self::Challenged => "CHALLENGED",
             Self::Holding => "HOLDING",
+            Self::Authorised => "AUTHORISED",
             Self::Committed => "COMMITTED",
             Self::Posted => "POSTED",
             Self::Declined => "DECLINED",
@@ -90,6 +103,8 @@ impl State {
 pub enum Seen {
     AwaitingCode,
     Pending,
+    /// Reserved, and to be completed or given up.
+    Authorised,
     Approved,
     Declined,
     Reversed,
@@ -104,13 +119,39 @@ impl Seen {
 /// What a payment is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A purchase by phone number, which the payer approves with a code.
     Purchase,
+    /// A payment with a card at a terminal, which the bank verifies; or money that comes in through it.
+    Card { nature: Nature },
     /// Money back from a purchase.
-    Refund {
-        original: PaymentId,
-    },
+    Refund { original: PaymentId },
     /// A reversal that came before its payment: the payment is refused when it comes.
     Tombstone,
+}
+
+impl Kind {
+    /// What sort of transaction it is; none for a refund and a tombstone.
+    pub const fn nature(self) -> Option<Nature> {
+        match self {
+            Self::Purchase => Some(Nature::Purchase),
+            Self::Card { nature } => Some(nature),
+            Self::Refund { .. } | Self::Tombstone => None,
+        }
+    }
+
+    /// Whether what was charged stands in the payer's record. Money that comes in is no purchase.
+    pub fn is_recorded(self) -> bool {
+        self.nature().is_some_and(|nature| nature.flow() == Flow::Out)
+    }
+}
+
+/// What a person pays with, by its bank's id for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Instrument {
+    /// A deposit account by itself.
+    Account(AccountId),
+    /// A card, whichever of its sides bears it.
+    Card(CardId),
 }
 
 /// The code that is awaited.
@@ -123,12 +164,16 @@ pub struct Challenge {
     pub attempts_left: u8,
 }
 
-/// The account that pays, and the legs at its bank.
+/// What pays, and the legs at its bank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
     pub bank_id: BankId,
-    pub account_id: AccountId,
-    pub account_masked: String,
+    /// For a card that a terminal read, none before its bank has said which card it is.
+    pub instrument: Option<Instrument>,
+    /// The account's or the card's number as a receipt may show it.
+    pub masked: String,
+    /// How much of it the card's credit side bears, in minor units; none where that is not known.
+    pub credit_minor: Option<i64>,
     /// The movement that takes (or, for a refund, gives back) the money; set when the bank is first asked.
     pub leg_id: Option<LegId>,
     /// The movement that gives it back whole.
@@ -147,6 +192,8 @@ pub struct Payment {
     /// Nobody for an unknown number and for a tombstone.
     pub person_id: Option<PersonId>,
     pub amount: Money,
+    /// What a completion has charged, in minor units; none for whatever is not completed.
+    pub completed_minor: Option<i64>,
     /// Given back in refunds that are posted or on their way.
     pub refunded_minor: i64,
     /// The terminal as it was when the payment came; none for a tombstone.
@@ -163,7 +210,7 @@ pub struct Payment {
     pub charge: Option<Charge>,
     /// The place of the charge in the payer's feed, by which its record is found; given when it is committed.
     pub charge_sequence: Option<i64>,
-    /// Until when a hold may still be committed.
+    /// Until when a hold may still be committed, or what is authorised completed.
     pub decide_before: Option<Timestamp>,
     /// When the sweeper looks at it next; nothing when there is nothing left to do.
     pub due_at: Option<Timestamp>,
@@ -177,6 +224,7 @@ impl Payment {
         match (self.state, self.kind) {
             (State::Challenged, _) => Seen::AwaitingCode,
             (State::Holding, _) => Seen::Pending,
+            (State::Authorised, _) => Seen::Authorised,
             (State::Committed, Kind::Refund { .. }) => Seen::Pending,
             (State::Committed | State::Posted, _) => Seen::Approved,
             // From ABORTING and REVERSING it only goes forward: the answer is durable though the bank has yet to hear of it.
@@ -192,19 +240,27 @@ impl Payment {
         if self.terminal_id == *terminal { Ok(self) } else { Err(Reason::PaymentUnknown) }
     }
 
+    /// What is charged: the amount, or what a completion has made of it.
+    pub fn charged(&self) -> Money {
+        Money::new(self.amount.currency, self.completed_minor.unwrap_or(self.amount.minor))
+    }
+
     /// The record of the charge, once it is committed (R3).
     pub fn purchase(&self) -> Option<Purchase> {
         if !matches!(self.seen(), Seen::Approved | Seen::Reversed) {
             return None;
         }
+        let nature = self.kind.nature().filter(|_| self.kind.is_recorded())?;
         let (charge, seller) = (self.charge.as_ref()?, self.seller.as_ref()?);
         Some(Purchase {
             payment_id: self.id,
             person_id: self.person_id?,
-            amount: self.amount,
+            nature,
+            amount: self.charged(),
+            credit_minor: charge.credit_minor,
             occurred_at: self.decided_at?,
             bank_id: charge.bank_id.clone(),
-            account_masked: charge.account_masked.clone(),
+            account_masked: charge.masked.clone(),
             merchant: seller.merchant.clone(),
             terminal_id: self.terminal_id.clone(),
             place: seller.place.clone(),

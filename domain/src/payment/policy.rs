@@ -19,6 +19,8 @@ pub struct Policy {
     pub sends: Vec<SendLimit>,
     /// How long after HOLDING a hold may be committed.
     pub decide_within: Duration,
+    /// How long a pre-authorisation waits for its completion.
+    pub authorised_for: Duration,
     /// How long the replica that took a step has before a sweeper looks at it.
     pub head_start: Duration,
     /// The longest pause between two tries of the sweeper.
@@ -39,6 +41,7 @@ impl Default for Policy {
                 SendLimit { most: 10, within: minutes(24 * 60) },
             ],
             decide_within: Duration::from_secs(30),
+            authorised_for: minutes(30 * 24 * 60),
             head_start: Duration::from_secs(10),
             most_backoff: Duration::from_secs(15),
         }

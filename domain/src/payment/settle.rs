@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Kind, PayerGuard, Payment, Policy, State};
-use crate::{Reason, Timestamp};
+use super::{Instrument, Kind, PayerGuard, Payment, Policy, State};
+use crate::ledger::Nature;
+use crate::reason::Class;
+use crate::{CardId, PersonId, Reason, Timestamp};
 
 /// What came of telling a payment about its bank's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,23 @@ pub enum Settled {
     Already,
     /// It had gone the other way: the hold is to be released.
     TooLate,
+}
+
+/// What the bank says of the money that it has reserved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The card, if it is one that pays.
+    pub card_id: Option<CardId>,
+    /// Whose card it is, if it is bound to anybody.
+    pub person_id: Option<PersonId>,
+    /// How much its credit side bears, in minor units.
+    pub credit_minor: Option<i64>,
+}
+
+/// Whether a bank that has refused a hold and stored nothing will never take it. Otherwise the next try may find it well again,
+/// or the leg may be there after all: the outcome is not known.
+pub const fn ends_hold(refusal: Reason) -> bool {
+    !matches!(refusal.class(), Class::Away | Class::Exhausted | Class::Fault | Class::Exists)
 }
 
 /// What a payment needs done, when it is due.
@@ -27,8 +46,12 @@ pub enum Work {
     Hold,
     /// The decision deadline has passed: abort.
     Abort,
+    /// What was authorised was not completed in time: give it up.
+    Lapse,
     /// Tell the bank to post.
     Post,
+    /// Tell the bank with how much the leg is completed.
+    Complete,
     /// Tell the bank to release the hold.
     Void,
     /// Tell the bank to give money back: a refund.
@@ -38,12 +61,27 @@ pub enum Work {
 }
 
 impl Payment {
-    /// The bank has reserved the money: the commit point, if it is not too late. APPROVED is said only after this is durable.
-    pub fn commit(&mut self, payer: Option<&mut PayerGuard>, now: Timestamp, policy: &Policy) -> Settled {
+    /// The bank has reserved the money: the commit point, if it is not too late. APPROVED is said only after this is durable. A
+    /// pre-authorisation is authorised by it, and committed by its completion.
+    pub fn commit(&mut self, held: Held, payer: Option<&mut PayerGuard>, now: Timestamp, policy: &Policy) -> Settled {
         match self.state {
-            State::Holding if self.decide_before.is_some_and(|until| now < until) => {
+            State::Holding if self.may_be_decided(now) => {
+                self.person_id = self.person_id.or(held.person_id);
+                if let Some(charge) = &mut self.charge {
+                    charge.instrument = charge.instrument.or(held.card_id.map(Instrument::Card));
+                    let by_card = matches!(charge.instrument, Some(Instrument::Card(_)));
+                    charge.credit_minor = held.credit_minor.filter(|_| by_card);
+                }
+                if self.kind.nature() == Some(Nature::PreAuthorisation) {
+                    let until = now.plus(policy.authorised_for);
+                    self.decide_before = Some(until);
+                    self.proceed(State::Authorised, until);
+                    return Settled::Moved;
+                }
                 self.decided_at = Some(now);
-                self.charge_sequence = payer.map(PayerGuard::next_sequence);
+                if self.kind.is_recorded() {
+                    self.charge_sequence = payer.map(PayerGuard::next_sequence);
+                }
                 // The replica that took the last step is taking the next one. While it still has half of its start, the time
                 // stays as it is, which spares the database an index entry for each payment.
                 let due_at = self.due_at.filter(|due| *due >= now.plus(policy.head_start / 2));
@@ -54,7 +92,9 @@ impl Payment {
                 self.abort(Reason::DecisionTimedOut, now);
                 Settled::TooLate
             }
-            State::Committed | State::Posted | State::Reversing | State::Reversed => Settled::Already,
+            State::Authorised | State::Committed | State::Posted | State::Reversing | State::Reversed => {
+                Settled::Already
+            }
             _ => Settled::TooLate,
         }
     }
@@ -77,14 +117,19 @@ impl Payment {
     pub fn abort(&mut self, reason: Reason, now: Timestamp) -> Settled {
         match self.state {
             State::Holding => {
-                self.refusal = Some(reason);
-                self.decided_at = Some(now);
-                self.proceed(State::Aborting, now);
+                self.give_up(reason, now);
                 Settled::Moved
             }
             State::Aborting | State::Aborted => Settled::Already,
             _ => Settled::TooLate,
         }
+    }
+
+    /// From here on the hold is only released.
+    pub(super) fn give_up(&mut self, reason: Reason, now: Timestamp) {
+        self.refusal = Some(reason);
+        self.decided_at = Some(now);
+        self.proceed(State::Aborting, now);
     }
 
     /// The bank has released the hold, or never had it.
@@ -116,6 +161,10 @@ impl Payment {
         }
     }
 
+    pub(super) fn may_be_decided(&self, now: Timestamp) -> bool {
+        self.decide_before.is_some_and(|until| now < until)
+    }
+
     /// What the payment needs done at this moment.
     pub fn work(&self, now: Timestamp) -> Work {
         if self.due_at.is_none_or(|due| now < due) { Work::Nothing } else { self.outstanding(now) }
@@ -125,9 +174,14 @@ impl Payment {
     pub fn outstanding(&self, now: Timestamp) -> Work {
         match (self.state, self.kind) {
             (State::Challenged, _) => Work::Expire,
-            (State::Holding, _) if self.decide_before.is_some_and(|until| now < until) => Work::Hold,
+            // What was read from a card is nowhere but at the terminal.
+            (State::Holding, Kind::Card { .. }) if self.may_be_decided(now) => Work::Nothing,
+            (State::Holding, _) if self.may_be_decided(now) => Work::Hold,
             (State::Holding, _) => Work::Abort,
+            (State::Authorised, _) if self.may_be_decided(now) => Work::Nothing,
+            (State::Authorised, _) => Work::Lapse,
             (State::Committed, Kind::Refund { .. }) => Work::Refund,
+            (State::Committed, _) if self.completed_minor.is_some() => Work::Complete,
             (State::Committed, _) => Work::Post,
             (State::Aborting, _) => Work::Void,
             (State::Reversing, _) => Work::Reverse,

@@ -1,5 +1,7 @@
 //! Tables over the payment's rules. Times are in seconds from the moment that the payment comes.
 
+mod cards;
+
 use super::*;
 use crate::purchase::{CategoryCode, Merchant};
 use crate::{Currency, MerchantId};
@@ -39,13 +41,13 @@ fn cny(minor: i64) -> Money {
 }
 
 fn payer() -> Payer {
-    let account = PayingAccount {
+    let account = PayingInstrument {
         bank_id: BankId::parse("bank-a").unwrap(),
-        account_id: AccountId::from_uuid(id(2)),
+        instrument: Instrument::Account(AccountId::from_uuid(id(2))),
         masked: "****4821".to_owned(),
         usable: true,
     };
-    Payer { person_id: person(), has_password: true, account: Some(account) }
+    Payer { person_id: person(), has_password: true, instrument: Some(account) }
 }
 
 fn request(payer: Option<Payer>) -> NewPayment {
@@ -100,6 +102,9 @@ struct Case {
 fn in_state(state: State) -> Case {
     let policy = Policy::default();
     let mut guard = PayerGuard::new(person());
+    if state == State::Authorised {
+        return Case { payment: cards::authorised(), guard, policy };
+    }
     let mut payment = Payment::create(request(Some(payer())), Some(&mut guard), at(0), &policy);
     let good = attempt(1, true, true);
     let held = |payment: &mut Payment, guard: &mut PayerGuard| {
@@ -110,11 +115,11 @@ fn in_state(state: State) -> Case {
         states(&mut payment);
     };
     match state {
-        State::Challenged => {}
+        State::Challenged | State::Authorised => {}
         State::Holding => to(&mut |_| {}),
-        State::Committed => to(&mut |p| assert_eq!(p.commit(None, at(0), &policy), Settled::Moved)),
+        State::Committed => to(&mut |p| assert_eq!(p.commit(Held::default(), None, at(0), &policy), Settled::Moved)),
         State::Posted => to(&mut |p| {
-            p.commit(None, at(0), &policy);
+            p.commit(Held::default(), None, at(0), &policy);
             assert_eq!(p.posted(at(0)), Settled::Moved);
         }),
         State::Declined => to(&mut |p| assert_eq!(p.refuse(Reason::InsufficientFunds, at(0)), Settled::Moved)),
@@ -124,7 +129,7 @@ fn in_state(state: State) -> Case {
             assert_eq!(p.aborted(), Settled::Moved);
         }),
         State::Reversing | State::Reversed => to(&mut |p| {
-            p.commit(None, at(0), &policy);
+            p.commit(Held::default(), None, at(0), &policy);
             p.reverse(&reversal(1250), at(0)).unwrap();
             if state == State::Reversed {
                 assert!(p.reversed());
@@ -149,9 +154,9 @@ fn m4_a_number_that_cannot_pay_is_refused_in_the_same_words_whatever_the_cause()
     blocked.blocked_until = Some(at(10));
     for (payer, mut guard) in [
         (None, None),
-        (unusable(|p| p.account = None), Some(PayerGuard::new(person()))),
+        (unusable(|p| p.instrument = None), Some(PayerGuard::new(person()))),
         (unusable(|p| p.has_password = false), Some(PayerGuard::new(person()))),
-        (unusable(|p| p.account.as_mut().unwrap().usable = false), Some(PayerGuard::new(person()))),
+        (unusable(|p| p.instrument.as_mut().unwrap().usable = false), Some(PayerGuard::new(person()))),
         (Some(payer()), None),
         (Some(payer()), Some(blocked)),
     ] {
@@ -236,6 +241,7 @@ fn m6_commit_and_abort_are_both_ways_out_of_holding_and_one_wins() {
     for (state, commit, abort, refuse) in [
         (State::Challenged, TooLate, TooLate, Already),
         (State::Holding, Moved, Moved, Moved),
+        (State::Authorised, Already, TooLate, Already),
         (State::Committed, Already, TooLate, Already),
         (State::Posted, Already, TooLate, Already),
         (State::Declined, TooLate, TooLate, Already),
@@ -247,7 +253,7 @@ fn m6_commit_and_abort_are_both_ways_out_of_holding_and_one_wins() {
         (State::Reversed, Already, TooLate, Already),
     ] {
         let Case { payment, policy, .. } = in_state(state);
-        assert_eq!(payment.clone().commit(None, at(1), &policy), commit, "commit in {state:?}");
+        assert_eq!(payment.clone().commit(Held::default(), None, at(1), &policy), commit, "commit in {state:?}");
         assert_eq!(payment.clone().abort(Reason::DecisionTimedOut, at(1)), abort, "abort in {state:?}");
         assert_eq!(payment.clone().refuse(Reason::AccountFrozen, at(1)), refuse, "refuse in {state:?}");
     }
@@ -256,7 +262,7 @@ fn m6_commit_and_abort_are_both_ways_out_of_holding_and_one_wins() {
 #[test]
 fn m6_a_hold_that_answers_after_the_deadline_is_released() {
     let Case { mut payment, policy, .. } = in_state(State::Holding);
-    assert_eq!(payment.commit(None, at(30), &policy), Settled::TooLate);
+    assert_eq!(payment.commit(Held::default(), None, at(30), &policy), Settled::TooLate);
     assert_eq!((payment.state, payment.seen()), (State::Aborting, Seen::Declined));
     assert_eq!(payment.work(at(30)), Work::Void);
     assert_eq!(payment.aborted(), Settled::Moved);
@@ -272,7 +278,7 @@ fn an_answer_that_was_final_never_flips_except_into_reversed() {
         }
         let policy = Policy::default();
         let mut guard = PayerGuard::new(person());
-        let changes: [&mut dyn FnMut(&mut Payment); 9] = [
+        let changes: [&mut dyn FnMut(&mut Payment); 11] = [
             &mut |p| {
                 let _ = p.authorize(&attempt(9, true, true), &mut guard, at(9), &policy);
             },
@@ -283,7 +289,7 @@ fn an_answer_that_was_final_never_flips_except_into_reversed() {
                 let _ = p.expire(at(999));
             },
             &mut |p| {
-                let _ = p.commit(None, at(9), &policy);
+                let _ = p.commit(Held::default(), None, at(9), &policy);
             },
             &mut |p| {
                 let _ = p.refuse(Reason::AccountClosed, at(9));
@@ -299,6 +305,12 @@ fn an_answer_that_was_final_never_flips_except_into_reversed() {
             },
             &mut |p| {
                 let _ = p.reversed();
+            },
+            &mut |p| {
+                let _ = p.complete(&cards::completion(1), None, at(9), &policy);
+            },
+            &mut |p| {
+                let _ = p.lapse(at(999));
             },
         ];
         for change in changes {
@@ -319,6 +331,7 @@ fn a_reversal_is_seen_through_from_every_state() {
     for (state, becomes) in [
         (State::Challenged, State::Cancelled),
         (State::Holding, State::Aborting),
+        (State::Authorised, State::Aborting),
         (State::Committed, State::Reversing),
         (State::Posted, State::Reversing),
         (State::Declined, State::Declined),
@@ -386,6 +399,8 @@ fn what_is_due_is_what_the_state_still_needs() {
         (State::Holding, 9, Work::Nothing),
         (State::Holding, 10, Work::Hold),
         (State::Holding, 30, Work::Abort),
+        (State::Authorised, 30 * 86_400 - 1, Work::Nothing),
+        (State::Authorised, 30 * 86_400, Work::Lapse),
         (State::Committed, 9, Work::Nothing),
         (State::Committed, 10, Work::Post),
         (State::Aborting, 0, Work::Void),

@@ -1,29 +1,39 @@
-//! Holds in sets: payments whose codes were good at the same time ask their bank together.
+//! Holds in sets: payments whose codes were good, or whose cards were read, at the same time ask their bank together.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::payment::Payment;
-use domain::{BankId, Reason};
+use domain::payment::{Instrument, Payment, ends_hold};
+use domain::{BankId, CardId, Reason};
 use proto::bank as pb;
 use server_kit::clock::Stopwatch;
 use tokio::sync::oneshot;
 use tonic::Status;
 
+use super::card::PresentedCard;
 use super::queue::{SetCall, SetQueue};
 use super::{Links, refusal_of};
+use crate::nature::nature_to_pb;
 
 /// Holds of one call. The bank takes 128; the largest hold, with a merchant's name of 100 characters of 4 bytes, has 609 bytes,
 /// and a message has at most 64 KiB.
 const MOST_TOGETHER: usize = 100;
+/// The same of holds with cards that terminals have read, the largest of which has 824 bytes.
+const MOST_CARDS_TOGETHER: usize = 64;
 /// The pause between two tries of a hold.
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// What a bank says to a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HoldAnswer {
-    Held,
+    /// The card, if it is one that pays, and how much its credit side bears.
+    Held {
+        card_id: Option<CardId>,
+        credit_minor: Option<i64>,
+    },
     Refused(Reason),
+    /// Nothing is stored there, and nothing will be.
+    Impossible(Reason),
     /// No answer, or none that settles it: the leg is void only when the bank has said so.
     Unknown,
 }
@@ -32,6 +42,8 @@ pub(crate) enum HoldAnswer {
 #[derive(Debug)]
 pub(super) struct HoldQueue {
     together: SetQueue<Holding>,
+    /// Of cards that the bank has yet to verify, by a key store that may be slow: no other hold waits for that.
+    cards: SetQueue<Holding>,
     /// For holds whose call got no answer: if one of its holds was to blame, the others get theirs now.
     alone: SetQueue<Holding>,
     timeout: Duration,
@@ -42,6 +54,7 @@ pub(super) struct HoldQueue {
 #[derive(Debug)]
 struct Item {
     hold: pb::Hold,
+    card: Option<Arc<PresentedCard>>,
     answer: oneshot::Sender<HoldAnswer>,
     waiting: Stopwatch,
 }
@@ -56,20 +69,24 @@ impl HoldQueue {
     pub(super) fn new(links: Arc<Links>) -> Self {
         let (timeout, tries) = (links.options.timeout, links.options.tries);
         let queue = |most| SetQueue::new(Holding { links: links.clone(), most });
-        Self { together: queue(MOST_TOGETHER), alone: queue(1), timeout, tries }
+        Self { together: queue(MOST_TOGETHER), cards: queue(MOST_CARDS_TOGETHER), alone: queue(1), timeout, tries }
     }
 
     /// Asks for a hold a few times, always for the same leg, until the bank answers.
-    pub(super) async fn hold(&self, payment: &Payment) -> HoldAnswer {
-        let Some((bank, hold)) = hold_of(payment) else { return HoldAnswer::Unknown };
+    pub(super) async fn hold(&self, payment: &Payment, card: Option<Arc<PresentedCard>>) -> HoldAnswer {
+        let Some((bank, hold)) = hold_of(payment, card.is_some()) else { return HoldAnswer::Unknown };
         for tried in 0..self.tries {
             if tried > 0 {
                 // A bank that is just coming up refuses connections for a moment.
                 tokio::time::sleep(PAUSE).await;
             }
             let (answer, heard) = oneshot::channel();
-            let queue = if tried == 0 { &self.together } else { &self.alone };
-            queue.push(&bank, Item { hold: hold.clone(), answer, waiting: Stopwatch::start() });
+            let queue = match (tried, &card) {
+                (0, None) => &self.together,
+                (0, Some(_)) => &self.cards,
+                _ => &self.alone,
+            };
+            queue.push(&bank, Item { hold: hold.clone(), card: card.clone(), answer, waiting: Stopwatch::start() });
             // What waits in the queue for longer than a call may take is dropped there, and the call itself has as long again.
             match tokio::time::timeout(self.timeout * 2, heard).await {
                 Ok(Ok(HoldAnswer::Unknown)) | Ok(Err(_)) | Err(_) => {
@@ -82,6 +99,17 @@ impl HoldQueue {
     }
 }
 
+impl Item {
+    /// The hold as it goes to the bank.
+    fn ready(self) -> (pb::Hold, oneshot::Sender<HoldAnswer>) {
+        let mut hold = self.hold;
+        if let Some(card) = self.card {
+            hold.payer = Some(pb::hold::Payer::Card(card.at_terminal()));
+        }
+        (hold, self.answer)
+    }
+}
+
 impl SetCall for Holding {
     type Item = Item;
 
@@ -91,7 +119,7 @@ impl SetCall for Holding {
 
     async fn call(&self, bank: &BankId, items: Vec<Item>) {
         let in_time = |item: &Item| !item.answer.is_closed() && item.waiting.elapsed() < self.links.options.timeout;
-        let items = items.into_iter().filter(in_time).map(|item| (item.hold, item.answer));
+        let items = items.into_iter().filter(in_time).map(Item::ready);
         let (holds, answers): (Vec<_>, Vec<_>) = items.unzip();
         if holds.is_empty() {
             return;
@@ -128,32 +156,56 @@ fn in_order(answer: pb::HoldLegsResponse, legs: &[String]) -> Result<Vec<pb::Hol
 
 fn answer_of(result: &pb::HoldLegResult) -> HoldAnswer {
     let Some(leg) = &result.leg else {
-        // The hub's own mistake, which the bank cannot mend: nothing was stored there.
-        let reason = result.refusal.as_ref().map_or("", |refusal| refusal.reason.as_str());
-        tracing::error!(leg = result.leg_id, reason, "a bank cannot take a hold");
-        return HoldAnswer::Unknown;
+        // Nothing was stored there.
+        let code = result.refusal.as_ref().map_or("", |refusal| refusal.reason.as_str());
+        tracing::warn!(leg = result.leg_id, reason = code, "a bank does not take a hold");
+        return match Reason::from_code(code).filter(|reason| ends_hold(*reason)) {
+            Some(reason) => HoldAnswer::Impossible(to_terminal(reason)),
+            None => HoldAnswer::Unknown,
+        };
     };
     match leg.state() {
-        pb::LegState::Held | pb::LegState::Posted => HoldAnswer::Held,
-        pb::LegState::Refused => HoldAnswer::Refused(refusal_of(leg)),
+        pb::LegState::Held | pb::LegState::Posted => {
+            HoldAnswer::Held { card_id: CardId::parse(&leg.card_id).ok(), credit_minor: credit_of(&leg.parts) }
+        }
+        pb::LegState::Refused => HoldAnswer::Refused(to_terminal(refusal_of(leg))),
         pb::LegState::Voided => HoldAnswer::Refused(Reason::DecisionTimedOut),
         pb::LegState::Unspecified => HoldAnswer::Unknown,
     }
 }
 
-fn hold_of(payment: &Payment) -> Option<(BankId, pb::Hold)> {
+/// How much of a leg the credit side of a card bears; nothing is known of a leg without parts.
+fn credit_of(parts: &[pb::LegPart]) -> Option<i64> {
+    let credit = |part: &pb::LegPart| matches!(part.part(), pb::Part::Credit | pb::Part::CashAdvance);
+    let sum = |sum: i64, part: &pb::LegPart| sum.saturating_add(part.amount_minor);
+    (!parts.is_empty()).then(|| parts.iter().filter(|part| credit(part)).fold(0, sum))
+}
+
+/// Whether a card exists is nobody's business at a terminal.
+pub(super) fn to_terminal(reason: Reason) -> Reason {
+    if reason == Reason::CardUnknown { Reason::CardNotVerified } else { reason }
+}
+
+/// The hold of a payment; that of a card at a terminal still without the card.
+fn hold_of(payment: &Payment, by_card_at_terminal: bool) -> Option<(BankId, pb::Hold)> {
     let (charge, seller) = (payment.charge.as_ref()?, payment.seller.as_ref()?);
+    let payer = match charge.instrument {
+        _ if by_card_at_terminal => None,
+        Some(Instrument::Account(id)) => Some(pb::hold::Payer::AccountId(id.to_string())),
+        Some(Instrument::Card(id)) => Some(pb::hold::Payer::CardId(id.to_string())),
+        None => return None,
+    };
     let hold = pb::Hold {
         leg_id: charge.leg_id?.to_string(),
         payment_id: payment.id.to_string(),
-        payer: Some(pb::hold::Payer::AccountId(charge.account_id.to_string())),
+        payer,
         amount: Some(proto::to_money(payment.amount)),
         merchant: Some(proto::common::Merchant {
             merchant_id: seller.merchant.id.to_string(),
             display_name: seller.merchant.name.to_string(),
             category_code: seller.merchant.category.as_str().to_owned(),
         }),
-        nature: proto::common::Nature::Purchase.into(),
+        nature: nature_to_pb(payment.kind.nature()?).into(),
         savings_account_id: String::new(),
     };
     Some((charge.bank_id.clone(), hold))
@@ -161,6 +213,7 @@ fn hold_of(payment: &Payment) -> Option<(BankId, pb::Hold)> {
 
 #[cfg(test)]
 mod tests {
+    use domain::card::{Pan, Track2};
     use prost::Message as _;
 
     use super::*;
@@ -182,6 +235,19 @@ mod tests {
             savings_account_id: String::new(),
         };
         let request = pb::HoldLegsRequest { holds: vec![largest; MOST_TOGETHER] };
+        assert!(request.encoded_len() <= proto::MAX_MESSAGE_BYTES, "{}", request.encoded_len());
+        let mut with_card = request.holds[0].clone();
+        let card = proto::common::PresentedCard {
+            pan: "9".repeat(Pan::MOST_DIGITS),
+            expiry: "2703".to_owned(),
+            cvv2: "017".to_owned(),
+            track2: "9".repeat(Track2::MOST_CHARS),
+            pin_block: Some(proto::common::PinBlock { format: 2, key_version: u32::MAX, block: vec![9; 16] }),
+        };
+        let terminal_id = "t".repeat(64);
+        with_card.payer = Some(pb::hold::Payer::Card(pb::CardAtTerminal { card: Some(card), terminal_id }));
+        assert!(with_card.encoded_len() <= 824, "{}", with_card.encoded_len());
+        let request = pb::HoldLegsRequest { holds: vec![with_card; MOST_CARDS_TOGETHER] };
         assert!(request.encoded_len() <= proto::MAX_MESSAGE_BYTES, "{}", request.encoded_len());
     }
 }

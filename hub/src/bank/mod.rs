@@ -1,5 +1,6 @@
 //! The links to the banks' adapters: one channel per bank, calls with a deadline and a few tries, posts gathered into sets.
 
+mod card;
 mod hold;
 mod post;
 mod queue;
@@ -9,8 +10,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::payment::Payment;
-use domain::{AccountId, BankId, LegId, Money, PaymentId, Reason};
+use domain::payment::{Instrument, Payment};
+use domain::{AccountId, BankId, CardId, LegId, Money, PaymentId, Reason};
 use proto::bank as pb;
 use proto::bank::bank_service_client::BankServiceClient;
 use server_kit::identity::Principal;
@@ -21,6 +22,7 @@ use tonic::{Request, Status};
 
 use crate::directory::Directory;
 
+pub(crate) use card::PresentedCard;
 pub(crate) use hold::HoldAnswer;
 pub(crate) use post::{PostQueue, Posts};
 
@@ -66,17 +68,50 @@ pub struct Banks {
 #[derive(Debug)]
 struct Links {
     directory: Directory,
-    tls: ClientTls,
+    road: Road,
     options: LinkOptions,
     /// The channel to each bank with the endpoint that it was made for.
     channels: Mutex<HashMap<BankId, (String, Channel)>>,
+}
+
+/// How a bank is reached.
+#[derive(Debug)]
+enum Road {
+    Tls(ClientTls),
+    /// Without TLS, for banks that a test plays itself.
+    #[cfg(test)]
+    Plain,
+}
+
+impl Road {
+    fn channel(&self, bank: &BankId, endpoint: &str) -> Result<Channel, LinkError> {
+        match self {
+            Self::Tls(tls) => {
+                let principal =
+                    Principal::bank(tls.federation(), bank.as_str()).map_err(|_| LinkError::Identity(bank.clone()))?;
+                Ok(tls.channel(endpoint, ServerIdentity::Spiffe(principal), &ChannelOptions::default())?)
+            }
+            #[cfg(test)]
+            Self::Plain => Ok(crate::testing::bank::road_to(endpoint)),
+        }
+    }
 }
 
 type Client = BankServiceClient<Channel>;
 
 impl Banks {
     pub fn new(directory: Directory, tls: ClientTls, options: LinkOptions) -> Self {
-        let links = Arc::new(Links { directory, tls, options, channels: Mutex::default() });
+        Self::over(Road::Tls(tls), directory, options)
+    }
+
+    /// The same for banks that are played on this machine.
+    #[cfg(test)]
+    pub(crate) fn played(directory: Directory, options: LinkOptions) -> Self {
+        Self::over(Road::Plain, directory, options)
+    }
+
+    fn over(road: Road, directory: Directory, options: LinkOptions) -> Self {
+        let links = Arc::new(Links { directory, road, options, channels: Mutex::default() });
         Self { holds: Arc::new(HoldQueue::new(links.clone())), links }
     }
 }
@@ -89,19 +124,12 @@ impl Links {
         let channel = match known {
             Some((_, channel)) => channel.clone(),
             None => {
-                let channel = self.connect(bank, &entry.endpoint)?;
+                let channel = self.road.channel(bank, &entry.endpoint)?;
                 channels.insert(bank.clone(), (entry.endpoint.clone(), channel.clone()));
                 channel
             }
         };
         Ok(BankServiceClient::new(channel).max_decoding_message_size(proto::MAX_MESSAGE_BYTES))
-    }
-
-    fn connect(&self, bank: &BankId, endpoint: &str) -> Result<Channel, LinkError> {
-        let tls = &self.tls;
-        let principal =
-            Principal::bank(tls.federation(), bank.as_str()).map_err(|_| LinkError::Identity(bank.clone()))?;
-        Ok(tls.channel(endpoint, ServerIdentity::Spiffe(principal), &ChannelOptions::default())?)
     }
 
     /// One call with the deadline of this link, on the wire and here.
@@ -127,8 +155,48 @@ impl Links {
 
 impl Banks {
     /// Asks for a hold a few times, always for the same leg, until the bank answers.
-    pub(crate) async fn hold(&self, payment: &Payment) -> HoldAnswer {
-        self.holds.hold(payment).await
+    pub(crate) async fn hold(&self, payment: &Payment, card: Option<Arc<PresentedCard>>) -> HoldAnswer {
+        self.holds.hold(payment, card).await
+    }
+
+    /// Ends a pre-authorisation with what was really used. `true` when the bank has said so.
+    pub(crate) async fn complete(&self, bank: &BankId, leg: LegId, payment: PaymentId, amount: Money) -> bool {
+        let request = pb::CompleteLegRequest {
+            leg_id: leg.to_string(),
+            payment_id: payment.to_string(),
+            amount: Some(proto::to_money(amount)),
+        };
+        let answer = self
+            .links
+            .call(bank, request, |mut client, request| async move { client.complete_leg(request).await })
+            .await;
+        match answer {
+            Ok(answer) => answer.leg.is_some_and(|leg| leg.state() == pb::LegState::Posted),
+            Err(status) => {
+                // Forward only: the hub has told the terminal that it is charged, so if the bank means it somebody has to look.
+                metrics::counter!("bankhub_bank_errors", "bank" => bank.to_string(), "call" => "complete").increment(1);
+                let reason = proto::reason_of(&status).map_or("", Reason::code);
+                tracing::warn!(%bank, %leg, code = ?status.code(), reason, "a completion was not taken");
+                false
+            }
+        }
+    }
+
+    /// Asks what a card may spend, once: a wrong PIN counts as a try.
+    pub(crate) async fn inquire(
+        &self,
+        bank: &BankId,
+        card: &PresentedCard,
+    ) -> Result<pb::InquireBalanceResponse, Reason> {
+        let request = pb::InquireBalanceRequest { card: Some(card.at_terminal()) };
+        let answer = self
+            .links
+            .call(bank, request, |mut client, request| async move { client.inquire_balance(request).await })
+            .await;
+        answer.map_err(|status| {
+            tracing::debug!(%bank, code = ?status.code(), "an inquiry was not answered");
+            proto::reason_of(&status).map_or(Reason::BankAway, hold::to_terminal)
+        })
     }
 
     /// Releases a hold. `true` when the bank has said so: the leg is void for ever.
@@ -204,6 +272,20 @@ impl Banks {
         posted
     }
 
+    /// Reads how a card may be shown, which is also the proof that it exists.
+    async fn card(&self, bank: &BankId, card: CardId) -> Result<String, Reason> {
+        let request = pb::GetCardRequest { card_id: card.to_string() };
+        let answer =
+            self.links.call(bank, request, |mut client, request| async move { client.get_card(request).await }).await;
+        match answer {
+            Ok(answer) => Ok(answer.card_masked),
+            Err(status) => Err(match proto::reason_of(&status) {
+                Some(Reason::CardUnknown) => Reason::CardUnknown,
+                _ => Reason::BankAway,
+            }),
+        }
+    }
+
     /// Reads how an account may be shown, which is also the proof that it exists.
     async fn account(&self, bank: &BankId, account: AccountId) -> Result<String, Reason> {
         let request = pb::GetAccountRequest { account_id: account.to_string() };
@@ -221,14 +303,19 @@ impl Banks {
     }
 }
 
-impl crate::directory::BankAccounts for Banks {
-    fn account_masked(
+impl crate::directory::BankInstruments for Banks {
+    fn masked(
         &self,
         bank: &BankId,
-        account: AccountId,
+        instrument: Instrument,
     ) -> futures_util::future::BoxFuture<'_, Result<String, Reason>> {
         let bank = bank.clone();
-        Box::pin(async move { self.account(&bank, account).await })
+        Box::pin(async move {
+            match instrument {
+                Instrument::Account(id) => self.account(&bank, id).await,
+                Instrument::Card(id) => self.card(&bank, id).await,
+            }
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Phones, their sessions and the record that they read.
 
+use domain::ledger::Nature;
 use domain::purchase::Purchase;
 use domain::{BankId, Currency, DeviceId, Money, PaymentId, PersonId, TerminalId, Timestamp};
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx};
@@ -216,7 +217,7 @@ pub(super) async fn read_purchases(
     limit: i64,
 ) -> Result<Vec<Recorded>, StoreError> {
     let sql = "SELECT payment_id, occurred_at, currency, amount_minor, given_back_minor, bank_id, account_masked, \
-               merchant, terminal_id, items, sequence FROM purchases \
+               merchant, terminal_id, items, sequence, nature, credit_minor FROM purchases \
                WHERE person_id = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3";
     let args = vec![person_id.uuid().into(), before_sequence.into(), limit.into()];
     store.fetch(sql, args).await?.iter().map(|row| purchase_of(row, person_id)).collect()
@@ -228,6 +229,8 @@ fn purchase_of(row: &Row, person_id: PersonId) -> Result<Recorded, StoreError> {
     let purchase = Purchase {
         payment_id: PaymentId::from_uuid(row.id(0)?),
         person_id,
+        nature: row.parsed(11, Nature::parse)?,
+        credit_minor: row.maybe_int(12)?,
         amount: Money::new(row.parsed(2, Currency::parse)?, row.int(3)?),
         occurred_at: row.time(1)?,
         bank_id: row.parsed(5, BankId::parse)?,

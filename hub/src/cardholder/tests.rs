@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use super::{CardholderApi, CardholderOptions, CardholderParts, StrangerLimits};
-use crate::directory::{BankAccounts, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
+use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
@@ -36,11 +36,11 @@ const PASSWORD: &str = "314159";
 
 struct NoBank;
 
-impl BankAccounts for NoBank {
-    fn account_masked(
+impl BankInstruments for NoBank {
+    fn masked(
         &self,
         _: &domain::BankId,
-        _: domain::AccountId,
+        _: domain::payment::Instrument,
     ) -> futures_util::future::BoxFuture<'_, Result<String, Reason>> {
         Box::pin(async { Err(Reason::BankAway) })
     }

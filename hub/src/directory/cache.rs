@@ -5,8 +5,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::card::BinTable;
 use domain::purchase::Terminal;
-use domain::{BankId, PersonId, TerminalId};
+use domain::{BankId, CardId, PersonId, TerminalId};
 use moka::sync::Cache;
 
 use super::{BankEntry, Payer};
@@ -21,6 +22,10 @@ pub(super) struct Caches {
     pub(super) phones: Known<[u8; 32], PersonId>,
     pub(super) payers: Known<PersonId, Arc<Payer>>,
     pub(super) banks: Known<BankId, Arc<BankEntry>>,
+    /// Whose card it is.
+    pub(super) cards: Known<(BankId, CardId), PersonId>,
+    /// The whole table, which is small.
+    pub(super) bins: Cache<(), Arc<BinTable>>,
 }
 
 impl Caches {
@@ -30,6 +35,8 @@ impl Caches {
             phones: cache(ttl, entries),
             payers: cache(ttl, entries),
             banks: cache(ttl, entries),
+            cards: cache(ttl, entries),
+            bins: Cache::builder().max_capacity(1).time_to_live(ttl).build(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Every change of the directory, written in sets: the decision, the rows and the line in the log are one transaction
 //! (M8).
 
+use domain::card::BinRange;
+use domain::payment::Instrument;
 use domain::purchase::{Merchant, Terminal};
 use domain::{Reason, Timestamp};
 use server_kit::audit::{Chain, Entry};
@@ -10,16 +12,18 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::banks::RegisterBank;
+use super::bindings::Bind;
+use super::bins::RegisterBinRanges;
 use super::cache::Caches;
 use super::merchants::RegisterMerchant;
-use super::persons::{BindAccount, IssueEnrolmentCode, RegisterPerson};
+use super::persons::{IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankEntry, phone_hash};
 
-/// What an operator asks for, and which operator.
+/// What an operator or a bank asks for, and who it is.
 #[derive(Debug)]
 pub(super) struct Step {
-    pub(super) operator: String,
+    pub(super) by: String,
     pub(super) change: Change,
 }
 
@@ -30,7 +34,8 @@ pub(super) enum Change {
     Terminal(RegisterTerminal),
     Suspension(SuspendTerminal),
     Person(RegisterPerson),
-    Binding(BindAccount),
+    Binding(Bind),
+    BinRanges(RegisterBinRanges),
     EnrolmentCode(IssueEnrolmentCode),
 }
 
@@ -41,21 +46,22 @@ pub(super) enum Done {
     Merchant(Merchant),
     Terminal(Terminal),
     Person,
-    Binding { account_masked: String },
+    Binding { masked: String },
+    BinRanges(Vec<BinRange>),
     EnrolmentCode { expires_at: Timestamp },
 }
 
 /// Collects the lines of the log that one step leaves.
 #[derive(Debug)]
 pub(super) struct Log<'a> {
-    operator: &'a str,
+    by: &'a str,
     entries: &'a mut Vec<Entry>,
 }
 
 impl Log<'_> {
     /// `subject` is the person; things that have a slug for a name have the nil id and say their name in `content`.
     pub(super) fn add(&mut self, kind: &'static str, subject: Uuid, content: &str) {
-        let content = format!("{content} by={}", self.operator);
+        let content = format!("{content} by={}", self.by);
         self.entries.push(Entry { kind, subject, content });
     }
 }
@@ -88,7 +94,13 @@ impl Changes {
                 }
                 self.caches.payers.invalidate(&change.person_id);
             }
-            Change::Binding(change) => self.caches.payers.invalidate(&change.asked.person_id),
+            Change::Binding(change) => {
+                self.caches.payers.invalidate(&change.asked.person_id);
+                if let Instrument::Card(card) = change.asked.instrument {
+                    self.caches.cards.invalidate(&(change.asked.bank_id.clone(), card));
+                }
+            }
+            Change::BinRanges(_) => self.caches.bins.invalidate_all(),
             Change::Merchant(_) | Change::EnrolmentCode(_) => {}
         }
     }
@@ -101,6 +113,7 @@ impl Changes {
             Change::Suspension(change) => change.apply(tx, log).await,
             Change::Person(change) => change.apply(tx, log, &*self.keys).await,
             Change::Binding(change) => change.apply(tx, log).await,
+            Change::BinRanges(change) => change.apply(tx, log).await,
             Change::EnrolmentCode(change) => change.apply(tx, log).await,
         }
     }
@@ -118,7 +131,7 @@ impl StepSet for Changes {
         let mut entries = Vec::new();
         let mut outcomes = Vec::with_capacity(steps.len());
         for step in steps {
-            let mut log = Log { operator: &step.operator, entries: &mut entries };
+            let mut log = Log { by: &step.by, entries: &mut entries };
             outcomes.push(self.apply(tx, &step.change, &mut log).await?);
         }
         self.chain.lock().await.append(tx, entries).await?;

@@ -1,11 +1,13 @@
-//! Who takes part: banks, merchants and their terminals, people with the accounts that their phone numbers pay from
-//! (M4, M9).
+//! Who takes part: banks, merchants and their terminals, people with the accounts and cards that they pay
+//! with, and which card numbers are whose bank's (M4, M9, R2).
 //!
 //! Operators change it through [`OperatorApi`]; the payment path reads it through [`Directory`], from a small cache,
 //! so that a payment costs no query for what seldom changes. Another replica's change is seen when the cached entry
 //! ends.
 
 mod banks;
+mod bindings;
+pub(crate) mod bins;
 mod cache;
 mod changes;
 mod inspect;
@@ -23,9 +25,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::card::{BinRange, BinTable};
+use domain::payment::Instrument;
 use domain::purchase::Terminal;
 use domain::text::Line;
-use domain::{AccountId, BankId, PersonId, PhoneNumber, Reason, TerminalId};
+use domain::{BankId, CardId, PersonId, PhoneNumber, Reason, TerminalId};
 use futures_util::future::BoxFuture;
 use server_kit::audit::Chain;
 use server_kit::clock::SharedClock;
@@ -41,10 +45,10 @@ pub use operator::OperatorApi;
 pub use sealed::{SecretError, password_mac, password_matches, phone_hash};
 pub(crate) use sealed::{check_password, enrolment_code_matches};
 
-/// Asks a bank about its accounts.
-pub trait BankAccounts: Send + Sync {
-    /// The account as others may see it, such as `****4821`; refused with the bank's own reason when it has none.
-    fn account_masked(&self, bank: &BankId, account: AccountId) -> BoxFuture<'_, Result<String, Reason>>;
+/// Asks a bank about its accounts and its cards.
+pub trait BankInstruments: Send + Sync {
+    /// The account or the card as others may see it, such as `****4821`; refused with the bank's own reason when it has none.
+    fn masked(&self, bank: &BankId, instrument: Instrument) -> BoxFuture<'_, Result<String, Reason>>;
 }
 
 /// A bank of the federation.
@@ -60,14 +64,14 @@ pub struct BankEntry {
     pub suspended: bool,
 }
 
-/// The account that a person's phone number pays from.
+/// What a person's phone number pays with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayingAccount {
-    /// The bank that has the account.
+pub struct PayingInstrument {
+    /// The bank that has it.
     pub bank_id: BankId,
-    /// The account at that bank.
-    pub account_id: AccountId,
-    /// The account as others may see it, such as `****4821`.
+    /// The account or the card at that bank.
+    pub instrument: Instrument,
+    /// It as others may see it, such as `****4821`.
     pub masked: String,
     /// Whether the binding may be used.
     pub active: bool,
@@ -82,8 +86,8 @@ pub struct Payer {
     pub person_id: PersonId,
     /// The keyed hash of the transaction password, once there is one.
     pub password_mac: Option<Vec<u8>>,
-    /// The default account, once there is one.
-    pub account: Option<PayingAccount>,
+    /// The default account or card, once there is one.
+    pub instrument: Option<PayingInstrument>,
 }
 
 impl fmt::Debug for Payer {
@@ -91,7 +95,7 @@ impl fmt::Debug for Payer {
         f.debug_struct("Payer")
             .field("person_id", &self.person_id)
             .field("password_set", &self.password_mac.is_some())
-            .field("account", &self.account)
+            .field("instrument", &self.instrument)
             .finish()
     }
 }
@@ -197,6 +201,45 @@ impl Directory {
         let found = sql::read_bank(&self.parts.store, id).await?.map(Arc::new);
         self.caches.banks.insert(id.clone(), found.clone());
         Ok(found)
+    }
+
+    /// Whose card it is, if it is bound to anybody.
+    pub async fn card_holder(&self, bank: &BankId, card: CardId) -> Result<Option<PersonId>, StoreError> {
+        let key = (bank.clone(), card);
+        if let Some(known) = self.caches.cards.get(&key) {
+            return Ok(known);
+        }
+        let found = sql::read_card_holder(&self.parts.store, bank, card).await?;
+        self.caches.cards.insert(key, found);
+        Ok(found)
+    }
+
+    /// By which digits a card's bank is found: the ranges of all banks, also of those that are suspended.
+    pub async fn bin_table(&self) -> Result<Arc<BinTable>, StoreError> {
+        if let Some(known) = self.caches.bins.get(&()) {
+            return Ok(known);
+        }
+        let found = Arc::new(sql::read_bin_table(&self.parts.store).await?);
+        self.caches.bins.insert((), found.clone());
+        Ok(found)
+    }
+
+    /// Puts these ranges of a bank in the place of those that it had, and gives them in order; or says why nothing was changed.
+    pub async fn register_bin_ranges(
+        &self,
+        bank: BankId,
+        request: &proto::federation::RegisterBinRangesRequest,
+    ) -> Result<Result<Vec<BinRange>, Reason>, StoreError> {
+        let by = bank.to_string();
+        let change = match bins::RegisterBinRanges::read(bank, request) {
+            Ok(change) => changes::Change::BinRanges(change),
+            Err(reason) => return Ok(Err(reason)),
+        };
+        Ok(match self.writer.write(changes::Step { by, change }).await? {
+            Ok(changes::Done::BinRanges(ranges)) => Ok(ranges),
+            Ok(_) => Err(Reason::Fault),
+            Err(reason) => Err(reason),
+        })
     }
 
     /// All banks in order of name, as they stand in the database.

@@ -12,19 +12,24 @@ use server_kit::rng::digits;
 use tonic::{Request, Response, Status};
 
 use super::banks::RegisterBank;
+use super::bindings::{Asked, Bind};
 use super::changes::{Change, Done, Step};
 use super::merchants::RegisterMerchant;
-use super::persons::{AccountAsked, BindAccount, ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
+use super::persons::{ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
-use super::{BankAccounts, Directory, banks, inspect, merchants, sql, terminals};
+use super::{BankInstruments, Directory, banks, inspect, merchants, sql, terminals};
 use crate::caller::caller;
 use crate::store_status::{fault, store_status};
+
+/// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
+/// 4.0, requirement 3.4.1).
+const MOST_DIGITS_SHOWN: usize = 10;
 
 /// What operators call. Cheap to clone.
 #[derive(Clone)]
 pub struct OperatorApi {
     directory: Directory,
-    accounts: Arc<dyn BankAccounts>,
+    instruments: Arc<dyn BankInstruments>,
 }
 
 impl fmt::Debug for OperatorApi {
@@ -34,29 +39,42 @@ impl fmt::Debug for OperatorApi {
 }
 
 impl OperatorApi {
-    /// Serves the directory; accounts are looked up at their banks through `accounts`.
-    pub fn new(directory: Directory, accounts: Arc<dyn BankAccounts>) -> Self {
-        Self { directory, accounts }
+    /// Serves the directory; accounts and cards are looked up at their banks through `instruments`.
+    pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>) -> Self {
+        Self { directory, instruments }
     }
 
-    async fn change(&self, operator: String, change: Change) -> Result<Done, Status> {
-        let done = self.directory.writer.write(Step { operator, change }).await;
+    async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
+        let done = self.directory.writer.write(Step { by, change }).await;
         done.map_err(|error| store_status(&error))?.map_err(proto::status)
     }
 
-    /// What is shown of the account: as it was bound, or else as its bank says.
-    async fn account_masked(&self, asked: &AccountAsked) -> Result<String, Status> {
+    /// Binds what its bank knows; gives it as it is shown.
+    async fn bind(&self, by: String, asked: Asked) -> Result<String, Status> {
+        let masked = self.masked(&asked).await?;
+        match self.change(by, Change::Binding(Bind { asked, masked })).await? {
+            Done::Binding { masked } => Ok(masked),
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    /// What is shown of the account or the card: as it was bound, or else as its bank says.
+    async fn masked(&self, asked: &Asked) -> Result<String, Status> {
         let store = &self.directory.parts.store;
-        let bound = sql::read_account_masked(store, &asked.bank_id, asked.account_id).await;
+        let bound = sql::read_masked(store, &asked.bank_id, asked.instrument).await;
         if let Some(masked) = bound.map_err(|error| store_status(&error))? {
             return Ok(masked);
         }
         let bank = sql::read_bank(store, &asked.bank_id).await.map_err(|error| store_status(&error))?;
         bank.ok_or_else(|| proto::status(Reason::BankUnknown))?;
-        let masked = self.accounts.account_masked(&asked.bank_id, asked.account_id).await.map_err(proto::status)?;
+        let masked = self.instruments.masked(&asked.bank_id, asked.instrument).await.map_err(proto::status)?;
         // It comes from outside and is shown to people ever after.
-        let line =
-            Line::parse(&masked).map_err(|_| fault(&format!("{} gives an account no name to show", asked.bank_id)))?;
+        let digits = masked.bytes().filter(u8::is_ascii_digit).count();
+        if digits > MOST_DIGITS_SHOWN {
+            return Err(fault(&format!("{} shows {digits} digits of a number", asked.bank_id)));
+        }
+        let line = Line::parse(&masked)
+            .map_err(|_| fault(&format!("{} gives an account or a card no name to show", asked.bank_id)))?;
         Ok(line.to_string())
     }
 }
@@ -149,8 +167,11 @@ impl OperatorService for OperatorApi {
         }
     }
 
-    async fn bind_card(&self, _: Request<pb::BindCardRequest>) -> Result<Response<pb::BindCardResponse>, Status> {
-        Err(Status::unimplemented(""))
+    async fn bind_card(&self, request: Request<pb::BindCardRequest>) -> Result<Response<pb::BindCardResponse>, Status> {
+        let operator = operator(&request)?;
+        let asked = Asked::card(request.get_ref()).map_err(proto::status)?;
+        let card_masked = self.bind(operator, asked).await?;
+        Ok(Response::new(pb::BindCardResponse { card_masked }))
     }
 
     async fn bind_account(
@@ -158,12 +179,9 @@ impl OperatorService for OperatorApi {
         request: Request<pb::BindAccountRequest>,
     ) -> Result<Response<pb::BindAccountResponse>, Status> {
         let operator = operator(&request)?;
-        let asked = AccountAsked::read(request.get_ref()).map_err(proto::status)?;
-        let account_masked = self.account_masked(&asked).await?;
-        match self.change(operator, Change::Binding(BindAccount { asked, account_masked })).await? {
-            Done::Binding { account_masked } => Ok(Response::new(pb::BindAccountResponse { account_masked })),
-            other => Err(mismatch(&other)),
-        }
+        let asked = Asked::account(request.get_ref()).map_err(proto::status)?;
+        let account_masked = self.bind(operator, asked).await?;
+        Ok(Response::new(pb::BindAccountResponse { account_masked }))
     }
 
     async fn issue_enrolment_code(

@@ -1,13 +1,19 @@
 //! The tables of the directory and what their rows mean.
 
+mod bins;
+
+use domain::payment::Instrument;
 use domain::purchase::{CategoryCode, Location, Merchant, Terminal};
 use domain::text::Line;
-use domain::{AccountId, BankId, Currency, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp};
+use domain::{AccountId, BankId, CardId, Currency, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp};
 use server_kit::store::{Row, Store, StoreError, Table, Tx, Value};
+use uuid::Uuid;
 
 use super::inspect::PaymentRow;
-use super::{BankEntry, Payer, PayingAccount};
+use super::{BankEntry, Payer, PayingInstrument};
 use crate::payment::sql::times_of;
+
+pub(super) use bins::{load_bin_ranges, read_bin_table, replace_bin_ranges, table_of};
 
 const BANKS: Table = Table {
     name: "banks",
@@ -42,8 +48,18 @@ const PAYERS: Table = Table {
 
 const BINDINGS: Table = Table {
     name: "bindings",
-    key: &["bank_id", "account_id"],
-    columns: &["bank_id", "account_id", "version", "person_id", "account_masked", "active", "is_default", "bound_at"],
+    key: &["bank_id", "instrument_id"],
+    columns: &[
+        "bank_id",
+        "instrument_id",
+        "version",
+        "instrument",
+        "person_id",
+        "masked",
+        "active",
+        "is_default",
+        "bound_at",
+    ],
 };
 
 const ENROLMENT_CODES: Table = Table {
@@ -177,7 +193,7 @@ pub(super) async fn put_terminal(tx: &mut Tx, terminal: &Terminal, version: i64)
 macro_rules! payer_columns {
     ($condition:literal) => {
         concat!(
-            "SELECT p.person_id, p.password_mac, b.bank_id, b.account_id, b.account_masked, b.active, k.suspended \
+            "SELECT p.person_id, p.password_mac, b.bank_id, b.instrument_id, b.masked, b.active, k.suspended, b.instrument \
              FROM persons p LEFT JOIN bindings b ON b.person_id = p.person_id AND b.is_default = 1 \
              LEFT JOIN banks k ON k.bank_id = b.bank_id WHERE ",
             $condition
@@ -186,18 +202,18 @@ macro_rules! payer_columns {
 }
 
 fn payer_of(row: &Row) -> Result<Payer, StoreError> {
-    let account = match row.maybe_text(2)? {
+    let instrument = match row.maybe_text(2)? {
         None => None,
-        Some(_) => Some(PayingAccount {
+        Some(_) => Some(PayingInstrument {
             bank_id: row.parsed(2, BankId::parse)?,
-            account_id: AccountId::from_uuid(row.id(3)?),
+            instrument: instrument_of(row, 3, 7)?,
             masked: row.text(4)?,
             active: row.flag(5)?,
             // A bank that is not there any more takes no payments.
             bank_suspended: row.maybe_int(6)? != Some(0),
         }),
     };
-    Ok(Payer { person_id: PersonId::from_uuid(row.id(0)?), password_mac: row.maybe_bytes(1)?, account })
+    Ok(Payer { person_id: PersonId::from_uuid(row.id(0)?), password_mac: row.maybe_bytes(1)?, instrument })
 }
 
 pub(super) async fn read_payer_by_phone(store: &Store, phone_hash: &[u8]) -> Result<Option<Payer>, StoreError> {
@@ -263,15 +279,15 @@ pub(super) async fn insert_person(tx: &mut Tx, person: &PersonRow) -> Result<(),
     tx.insert(&PAYERS, vec![guard]).await
 }
 
-// Accounts of people.
+// Accounts and cards of people.
 
-/// An account that is bound to a person.
+/// An account or a card that is bound to a person.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub(super) bank_id: BankId,
-    pub(super) account_id: AccountId,
+    pub(super) instrument: Instrument,
     pub(super) person_id: PersonId,
-    pub(super) account_masked: String,
+    pub(super) masked: String,
     pub(super) active: bool,
     pub(super) is_default: bool,
     pub(super) bound_at: Timestamp,
@@ -280,19 +296,36 @@ pub(super) struct Binding {
 macro_rules! binding_columns {
     ($condition:literal) => {
         concat!(
-            "SELECT bank_id, account_id, person_id, account_masked, active, is_default, bound_at, version \
+            "SELECT bank_id, instrument_id, person_id, masked, active, is_default, bound_at, version, instrument \
              FROM bindings WHERE ",
             $condition
         )
     };
 }
 
+/// The word by which an instrument is stored beside its id.
+fn sort_of(instrument: Instrument) -> (&'static str, Uuid) {
+    match instrument {
+        Instrument::Account(id) => ("ACCOUNT", id.uuid()),
+        Instrument::Card(id) => ("CARD", id.uuid()),
+    }
+}
+
+fn instrument_of(row: &Row, id: usize, sort: usize) -> Result<Instrument, StoreError> {
+    let id = row.id(id)?;
+    match row.text(sort)?.as_str() {
+        "ACCOUNT" => Ok(Instrument::Account(AccountId::from_uuid(id))),
+        "CARD" => Ok(Instrument::Card(CardId::from_uuid(id))),
+        other => Err(StoreError::Unreadable { column: sort, what: format!("no instrument is a {other:?}") }),
+    }
+}
+
 fn binding_of(row: &Row) -> Result<Stored<Binding>, StoreError> {
     let value = Binding {
         bank_id: row.parsed(0, BankId::parse)?,
-        account_id: AccountId::from_uuid(row.id(1)?),
+        instrument: instrument_of(row, 1, 8)?,
         person_id: PersonId::from_uuid(row.id(2)?),
-        account_masked: row.text(3)?,
+        masked: row.text(3)?,
         active: row.flag(4)?,
         is_default: row.flag(5)?,
         bound_at: row.time(6)?,
@@ -300,23 +333,38 @@ fn binding_of(row: &Row) -> Result<Stored<Binding>, StoreError> {
     Ok(Stored { value, version: row.int(7)? })
 }
 
+/// What is bound under the id of this account or card; a bank that gives both one id is found out by its sort.
 pub(super) async fn load_binding(
     tx: &mut Tx,
     bank: &BankId,
-    account: AccountId,
+    instrument: Instrument,
 ) -> Result<Option<Stored<Binding>>, StoreError> {
-    let sql = binding_columns!("bank_id = $1 AND account_id = $2");
-    only(tx.fetch(sql, vec![bank.as_str().into(), account.uuid().into()]).await?, binding_of)
+    let sql = binding_columns!("bank_id = $1 AND instrument_id = $2");
+    let (_, id) = sort_of(instrument);
+    only(tx.fetch(sql, vec![bank.as_str().into(), id.into()]).await?, binding_of)
 }
 
-/// What is shown of the account, if it is bound to anybody.
-pub(super) async fn read_account_masked(
+/// What is shown of the account or the card, if it is bound to anybody.
+pub(super) async fn read_masked(
     store: &Store,
     bank: &BankId,
-    account: AccountId,
+    instrument: Instrument,
 ) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT account_masked FROM bindings WHERE bank_id = $1 AND account_id = $2";
-    only(store.fetch(sql, vec![bank.as_str().into(), account.uuid().into()]).await?, |row| row.text(0))
+    let sql = "SELECT masked FROM bindings WHERE bank_id = $1 AND instrument_id = $2 AND instrument = $3";
+    let (sort, id) = sort_of(instrument);
+    only(store.fetch(sql, vec![bank.as_str().into(), id.into(), sort.into()]).await?, |row| row.text(0))
+}
+
+/// Whose card it is.
+pub(super) async fn read_card_holder(
+    store: &Store,
+    bank: &BankId,
+    card: CardId,
+) -> Result<Option<PersonId>, StoreError> {
+    let sql = "SELECT person_id FROM bindings \
+               WHERE bank_id = $1 AND instrument_id = $2 AND instrument = 'CARD' AND active = 1";
+    let rows = store.fetch(sql, vec![bank.as_str().into(), card.uuid().into()]).await?;
+    only(rows, |row| Ok(PersonId::from_uuid(row.id(0)?)))
 }
 
 pub(super) async fn load_default_binding(tx: &mut Tx, id: PersonId) -> Result<Option<Stored<Binding>>, StoreError> {
@@ -325,12 +373,14 @@ pub(super) async fn load_default_binding(tx: &mut Tx, id: PersonId) -> Result<Op
 }
 
 pub(super) async fn put_binding(tx: &mut Tx, binding: &Binding, version: i64) -> Result<(), StoreError> {
+    let (sort, id) = sort_of(binding.instrument);
     let row = vec![
         binding.bank_id.as_str().into(),
-        binding.account_id.uuid().into(),
+        id.into(),
         version.into(),
+        sort.into(),
         binding.person_id.uuid().into(),
-        binding.account_masked.as_str().into(),
+        binding.masked.as_str().into(),
         binding.active.into(),
         binding.is_default.into(),
         binding.bound_at.into(),
@@ -387,9 +437,10 @@ pub(super) async fn count_by_state(store: &Store) -> Result<Vec<(String, i64)>, 
 }
 
 /// When the oldest payment was made of which a bank has yet to hear how it went on. A payment that only waits for its
-/// code concerns no bank.
+/// code concerns no bank, and one that is authorised waits for its terminal.
 pub(super) async fn read_oldest_unsettled(store: &Store) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT min(created_at) FROM payments WHERE due_at IS NOT NULL AND leg_id IS NOT NULL";
+    let sql = "SELECT min(created_at) FROM payments WHERE due_at IS NOT NULL AND leg_id IS NOT NULL \
+               AND state <> 'AUTHORISED'";
     let rows = store.fetch(sql, Vec::new()).await?;
     Ok(only(rows, |row| row.maybe_time(0))?.flatten())
 }

@@ -1,5 +1,6 @@
 //! The directory as operators and the payment path see it, on both engines.
 
+mod bins;
 mod refusals;
 
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::feed::EventKind;
-use domain::{AccountId, BankId, PersonId, PhoneNumber, Reason, TerminalId};
+use domain::payment::Instrument;
+use domain::{BankId, PersonId, PhoneNumber, Reason, TerminalId};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use proto::operator::operator_service_server::OperatorService as _;
@@ -18,7 +20,7 @@ use server_kit::tls::Peer;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
-use super::{BankAccounts, Directory, DirectoryOptions, DirectoryParts, OperatorApi};
+use super::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::testing::past::Past;
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
@@ -28,12 +30,13 @@ use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason
 struct AnyAccount {
     asked: AtomicUsize,
     refusal: Option<Reason>,
+    shown: Option<&'static str>,
 }
 
-impl BankAccounts for AnyAccount {
-    fn account_masked(&self, _: &BankId, _: AccountId) -> BoxFuture<'_, Result<String, Reason>> {
+impl BankInstruments for AnyAccount {
+    fn masked(&self, _: &BankId, _: Instrument) -> BoxFuture<'_, Result<String, Reason>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        let answer = self.refusal.map_or_else(|| Ok("****4821".to_owned()), Err);
+        let answer = self.refusal.map_or_else(|| Ok(self.shown.unwrap_or("****4821").to_owned()), Err);
         async move { answer }.boxed()
     }
 }
@@ -128,7 +131,10 @@ impl Office {
 
     async fn default_account(&self, person_id: &str) -> Option<String> {
         let payer = self.directory.payer(PersonId::parse(person_id).unwrap()).await.unwrap().unwrap();
-        payer.account.as_ref().map(|account| account.account_id.to_string())
+        payer.instrument.as_ref().map(|paying| match paying.instrument {
+            Instrument::Account(id) => id.to_string(),
+            Instrument::Card(id) => format!("card {id}"),
+        })
     }
 
     async fn count(&self, sql: &'static str) -> i64 {
@@ -219,7 +225,7 @@ async fn m4_a_phone_number_is_one_persons_and_is_found_as_soon_as_it_is_register
         }
         let payer = office.directory.payer_by_phone(&phone).await.unwrap().unwrap();
         assert_eq!(payer.person_id.to_string(), person.person_id);
-        assert_eq!((payer.password_mac.as_ref(), payer.account.as_ref()), (None, None));
+        assert_eq!((payer.password_mac.as_ref(), payer.instrument.as_ref()), (None, None));
         assert_eq!(office.count("SELECT count(*) FROM payers WHERE version = 1 AND last_sequence = 0").await, 1);
 
         let somebody_else = office.person(PHONE);
@@ -282,7 +288,7 @@ async fn m9_a_suspended_bank_shows_at_its_payers_at_once() {
             bank.bank.as_mut().unwrap().suspended = suspended;
             office.api.register_bank(by_operator(bank)).await.unwrap();
             let payer = office.directory.payer_by_phone(&phone).await.unwrap().unwrap();
-            assert_eq!(payer.account.as_ref().unwrap().bank_suspended, suspended, "{}", hub.engine);
+            assert_eq!(payer.instrument.as_ref().unwrap().bank_suspended, suspended, "{}", hub.engine);
         }
     })
     .await;

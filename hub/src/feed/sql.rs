@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use domain::feed::{Event, EventKind, OneTimeCode};
+use domain::feed::{Event, EventKind, OneTimeCode, PaidIn};
+use domain::ledger::Nature;
 use domain::purchase::Purchase;
 use domain::{BankId, Currency, Money, PaymentId, PersonId, TerminalId, Timestamp};
 use server_kit::keystore::{KeyName, KeyStore};
@@ -16,8 +17,8 @@ use crate::directory::snapshot::{Snapshot, items_from_json, merchant_from_json};
 /// nothing is committed between the two readings. Each has its own limit: neither is read to its end for a page.
 /// PostgreSQL takes a NULL without a type for a text.
 const READ: &str = "SELECT e.sequence, e.occurred_at, e.kind, e.payment_id, e.sealed_code, e.expires_at, \
-                    p.original_id, p.currency, p.amount_minor, p.merchant, p.terminal_id, p.bank_id, p.account_masked, \
-                    p.items, e.given_back_minor FROM ( \
+                    p.original_id, p.currency, COALESCE(p.completed_minor, p.amount_minor), p.merchant, p.terminal_id, p.bank_id, \
+                    p.masked, p.items, e.given_back_minor, p.nature, p.credit_minor FROM ( \
                     SELECT * FROM (SELECT sequence, occurred_at, kind, payment_id, sealed_code, expires_at, \
                     CAST(NULL AS BIGINT) AS given_back_minor FROM events \
                     WHERE person_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3) told \
@@ -63,11 +64,28 @@ fn event_of(row: &Row, person_id: PersonId, keys: &dyn KeyStore, now: Timestamp)
             let original = row.maybe_id(6)?.map_or(payment_id, PaymentId::from_uuid);
             EventKind::GiveBack { payment_id: original, amount, reversal: false, merchant: snapshot.merchant }
         }
+        kind @ ("PAID_IN" | "TAKEN_BACK") => EventKind::PaidIn(PaidIn {
+            payment_id,
+            nature: nature_of(row)?,
+            amount,
+            bank_id: row.parsed(11, BankId::parse)?,
+            masked: row.text(12)?,
+            merchant: snapshot.merchant,
+            taken_back: kind == "TAKEN_BACK",
+        }),
         other => {
             return Err(StoreError::Unreadable { column: 2, what: format!("no event is a {other:?}") });
         }
     };
     Ok(Event { person_id, sequence: row.int(0)?, occurred_at, kind })
+}
+
+/// What sort of transaction the payment is; one by phone number is a purchase.
+fn nature_of(row: &Row) -> Result<Nature, StoreError> {
+    match row.maybe_text(15)? {
+        None => Ok(Nature::Purchase),
+        Some(_) => row.parsed(15, Nature::parse),
+    }
 }
 
 fn open_code(row: &Row, payment_id: PaymentId, keys: &dyn KeyStore) -> Result<Option<OneTimeCode>, StoreError> {
@@ -84,6 +102,8 @@ fn purchase_of(row: &Row, person_id: PersonId, snapshot: Snapshot) -> Result<Pur
     Ok(Purchase {
         payment_id: PaymentId::from_uuid(row.id(3)?),
         person_id,
+        nature: nature_of(row)?,
+        credit_minor: row.maybe_int(16)?,
         amount: Money::new(row.parsed(7, Currency::parse)?, row.int(8)?),
         occurred_at: row.time(1)?,
         bank_id: row.parsed(11, BankId::parse)?,

@@ -135,9 +135,19 @@ impl Books {
         id: PaymentId,
         change: impl FnOnce(&mut Payment, Option<&mut PayerGuard>) -> T,
     ) -> Result<T, Reason> {
+        self.change_of(None, id, change)
+    }
+
+    /// The same for a payment that may have no payer yet, and may get this one.
+    pub(super) fn change_of<T>(
+        &mut self,
+        payer: Option<PersonId>,
+        id: PaymentId,
+        change: impl FnOnce(&mut Payment, Option<&mut PayerGuard>) -> T,
+    ) -> Result<T, Reason> {
         let slot = self.payments.get_mut(&id).ok_or(Reason::PaymentUnknown)?;
         let before = slot.stored.value.clone();
-        let mut guard = before.person_id.and_then(|person| self.guards.get_mut(&person));
+        let mut guard = before.person_id.or(payer).and_then(|person| self.guards.get_mut(&person));
         let guard_before = guard.as_ref().map(|guard| guard.stored.value.clone());
         let done = change(&mut slot.stored.value, guard.as_mut().map(|guard| &mut guard.stored.value));
         if slot.stored.value != before {
@@ -227,15 +237,19 @@ fn changed<T>(slots: impl Iterator<Item = Slot<T>>) -> Vec<Stored<T>> {
 fn log_entry(payment: &Payment) -> Entry {
     let kind = match payment.kind {
         Kind::Purchase => "purchase".to_owned(),
+        Kind::Card { nature } => format!("card nature={}", nature.as_str()),
         Kind::Refund { original } => format!("refund of={original}"),
         Kind::Tombstone => "tombstone".to_owned(),
     };
     let mut content = format!("{kind} amount={} terminal={}", payment.amount, payment.terminal_id);
     if let Some(charge) = &payment.charge {
-        content.push_str(&format!(" bank={} account={}", charge.bank_id, charge.account_masked));
+        content.push_str(&format!(" bank={} account={}", charge.bank_id, charge.masked));
         if let Some(leg) = charge.leg_id {
             content.push_str(&format!(" leg={leg}"));
         }
+    }
+    if let Some(completed) = payment.completed_minor {
+        content.push_str(&format!(" completed_minor={completed}"));
     }
     if payment.refunded_minor > 0 {
         content.push_str(&format!(" refunded_minor={}", payment.refunded_minor));

@@ -1,10 +1,11 @@
 //! Carries payments from one durable step to the next: asks the bank, commits, posts.
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use domain::payment::{Kind, Payment, Policy, Seen, Settled, State, Work};
+use domain::payment::{Completion, Held, Kind, NewCardPayment, Payment, Policy, Seen, Settled, State, Work};
 use domain::{PaymentId, Reason};
 use server_kit::audit::Chain;
 use server_kit::clock::SharedClock;
@@ -17,7 +18,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::sql;
 use super::steps::{Authorize, Outcome, PaymentSteps, Step};
 use super::watch::{Watchers, Watching};
-use crate::bank::{Banks, GiveBackAnswer, HoldAnswer, PostQueue, Posts};
+use crate::bank::{Banks, GiveBackAnswer, HoldAnswer, PostQueue, Posts, PresentedCard};
 use crate::directory::Directory;
 use crate::feed::Feed;
 
@@ -115,6 +116,10 @@ impl Desk {
         (Self { inner }, task)
     }
 
+    pub(super) fn banks(&self) -> &Banks {
+        &self.inner.banks
+    }
+
     pub(super) fn directory(&self) -> &Directory {
         &self.inner.directory
     }
@@ -169,7 +174,16 @@ impl Desk {
     pub(super) async fn carry_and_wait(&self, payment: Payment, work: Work) -> Result<Payment, StoreError> {
         let id = payment.id;
         let desk = self.clone();
-        let task = tokio::spawn(async move { desk.carry(payment, work).await });
+        self.wait_for(id, async move { desk.carry(payment, work).await }).await
+    }
+
+    /// Has a payment carried on in a task of its own, and waits for it a while. Gives the payment as it then stands.
+    async fn wait_for(
+        &self,
+        id: PaymentId,
+        carried: impl Future<Output = Option<Payment>> + Send + 'static,
+    ) -> Result<Payment, StoreError> {
+        let task = tokio::spawn(carried);
         match tokio::time::timeout(self.inner.answer_within, task).await {
             Ok(Ok(Some(payment))) if payment.seen() != Seen::Pending => Ok(payment),
             _ => self.find(id).await?.ok_or(StoreError::Stopped),
@@ -182,8 +196,10 @@ impl Desk {
         let done = match work {
             Work::Nothing => Ok(None),
             Work::Expire => self.settle(Step::Expire { payment: payment.id }).await,
-            Work::Hold => self.hold(payment).await,
-            Work::Abort => self.abort(payment).await,
+            Work::Hold => self.hold(payment, None).await,
+            Work::Abort => self.abort(payment, Reason::DecisionTimedOut).await,
+            Work::Lapse => self.void_after(Step::Lapse { payment: payment.id }).await,
+            Work::Complete => self.complete(payment).await,
             Work::Void => self.void(payment).await,
             Work::Post => {
                 self.post(&payment);
@@ -192,32 +208,66 @@ impl Desk {
             Work::Refund => self.refund(payment).await,
             Work::Reverse => self.reverse(payment).await,
         };
-        done.unwrap_or_else(|error| {
-            tracing::warn!(%error, "a payment could not be carried on yet");
-            None
-        })
+        carried(done)
+    }
+
+    /// Takes a payment with a card in, and carries it through its bank; so, too, when the terminal sends it again while its bank
+    /// has not answered. Says whether this call has asked the bank.
+    pub(super) async fn pay_with_card(
+        &self,
+        new: Box<NewCardPayment>,
+        card: Arc<PresentedCard>,
+    ) -> Result<Result<(Payment, bool), Reason>, StoreError> {
+        let outcome = self.write(Step::CreateCard(new)).await?;
+        let payment = match outcome.payment {
+            Ok(payment) if outcome.to_hold => payment,
+            other => return Ok(other.map(|payment| (payment, false))),
+        };
+        let (id, desk) = (payment.id, self.clone());
+        let held = async move {
+            let _busy = Busy::take(&desk.inner, id)?;
+            carried(desk.hold(payment, Some(card)).await)
+        };
+        self.wait_for(id, held).await.map(|payment| Ok((payment, true)))
+    }
+
+    /// Charges what was really used of a pre-authorisation, and has its bank told. The answer does not wait for the bank.
+    pub(super) async fn complete_payment(&self, asked: Completion) -> Result<Result<Payment, Reason>, StoreError> {
+        let outcome = self.write(Step::Complete(asked)).await?;
+        if let Ok(payment) = &outcome.payment {
+            self.forward(payment);
+        }
+        Ok(outcome.payment)
     }
 
     async fn settle(&self, step: Step) -> Result<Option<Payment>, StoreError> {
         Ok(self.write(step).await?.payment.ok())
     }
 
-    async fn hold(&self, payment: Payment) -> Result<Option<Payment>, StoreError> {
+    async fn hold(&self, payment: Payment, card: Option<Arc<PresentedCard>>) -> Result<Option<Payment>, StoreError> {
         fault::point("hold.before");
-        let answer = self.inner.banks.hold(&payment).await;
+        let answer = self.inner.banks.hold(&payment, card).await;
         fault::point("hold.after");
         let id = payment.id;
         match answer {
-            HoldAnswer::Held => {
-                let outcome = self.write(Step::Held { payment: id }).await?;
+            HoldAnswer::Held { card_id, credit_minor } => {
+                let person_id = match (payment.kind, payment.charge.as_ref(), card_id) {
+                    (Kind::Card { .. }, Some(charge), Some(card)) => {
+                        self.inner.directory.card_holder(&charge.bank_id, card).await?
+                    }
+                    // By phone number it has been known from the beginning.
+                    _ => None,
+                };
+                let held = Held { card_id, person_id, credit_minor };
+                let outcome = self.write(Step::Held { payment: id, held }).await?;
                 match (outcome.settled, outcome.payment) {
                     (Settled::Moved, Ok(committed)) => {
-                        self.post(&committed);
+                        self.forward(&committed);
                         Ok(Some(committed))
                     }
                     // This very answer was committed before, by a set whose outcome was not known.
                     (Settled::Already, Ok(committed)) if committed.state == State::Committed => {
-                        self.post(&committed);
+                        self.forward(&committed);
                         Ok(Some(committed))
                     }
                     // The decision deadline came first, or a reversal did.
@@ -226,12 +276,19 @@ impl Desk {
                 }
             }
             HoldAnswer::Refused(reason) => self.settle(Step::HoldRefused { payment: id, reason }).await,
+            // A hold that was asked for before may still be on its way: only a void settles it.
+            HoldAnswer::Impossible(reason) => self.abort(payment, reason).await,
             HoldAnswer::Unknown => Ok(None),
         }
     }
 
-    async fn abort(&self, payment: Payment) -> Result<Option<Payment>, StoreError> {
-        match self.write(Step::Abort { payment: payment.id }).await?.payment {
+    async fn abort(&self, payment: Payment, reason: Reason) -> Result<Option<Payment>, StoreError> {
+        self.void_after(Step::Abort { payment: payment.id, reason }).await
+    }
+
+    /// Decides that a payment is not to be, and has its hold released.
+    async fn void_after(&self, decision: Step) -> Result<Option<Payment>, StoreError> {
+        match self.write(decision).await?.payment {
             Ok(aborting) if aborting.state == State::Aborting => self.void(aborting).await,
             other => Ok(other.ok()),
         }
@@ -245,6 +302,38 @@ impl Desk {
         self.settle(Step::Voided { payment: payment.id }).await
     }
 
+    /// Tells the bank what was committed.
+    fn forward(&self, payment: &Payment) {
+        match payment.outstanding(self.inner.clock.now()) {
+            Work::Post => self.post(payment),
+            Work::Complete => {
+                let (desk, payment) = (self.clone(), payment.clone());
+                tokio::spawn(async move { desk.carry(payment, Work::Complete).await });
+            }
+            _ => {}
+        }
+    }
+
+    async fn complete(&self, payment: Payment) -> Result<Option<Payment>, StoreError> {
+        if !self.is_completed_at_bank(&payment).await {
+            return Ok(None);
+        }
+        self.settle(Step::Posted { payment: payment.id }).await
+    }
+
+    /// Whether the bank has taken the completion, if there is one. Before that it still holds the whole amount, and would post
+    /// that first if money were to go back.
+    async fn is_completed_at_bank(&self, payment: &Payment) -> bool {
+        if payment.completed_minor.is_none() || payment.state == State::Posted {
+            return true;
+        }
+        let Some((charge, leg)) = payment.charge.as_ref().and_then(|c| Some((c, c.leg_id?))) else { return false };
+        fault::point("complete.before");
+        let taken = self.inner.banks.complete(&charge.bank_id, leg, payment.id, payment.charged()).await;
+        fault::point("complete.after");
+        taken
+    }
+
     fn post(&self, payment: &Payment) {
         if let Some((charge, leg)) = payment.charge.as_ref().and_then(|c| Some((c, c.leg_id?))) {
             self.inner.posts.push(&charge.bank_id, leg, payment.id);
@@ -253,7 +342,11 @@ impl Desk {
 
     async fn refund(&self, refund: Payment) -> Result<Option<Payment>, StoreError> {
         let Kind::Refund { original } = refund.kind else { return Ok(None) };
-        let first = self.find(original).await?.and_then(|first| first.charge?.leg_id);
+        let Some(first) = self.find(original).await? else { return Ok(None) };
+        if !self.is_completed_at_bank(&first).await {
+            return Ok(None);
+        }
+        let first = first.charge.and_then(|charge| charge.leg_id);
         let (Some(charge), Some(taken)) = (refund.charge.as_ref(), first) else { return Ok(None) };
         let Some(leg) = charge.leg_id else { return Ok(None) };
         let answer = self.inner.banks.give_back(&charge.bank_id, leg, refund.id, taken, refund.amount).await;
@@ -269,7 +362,10 @@ impl Desk {
     async fn reverse(&self, payment: Payment) -> Result<Option<Payment>, StoreError> {
         let Some(charge) = payment.charge.as_ref() else { return Ok(None) };
         let (Some(taken), Some(leg)) = (charge.leg_id, charge.reversal_leg_id) else { return Ok(None) };
-        match self.inner.banks.give_back(&charge.bank_id, leg, payment.id, taken, payment.amount).await {
+        if !self.is_completed_at_bank(&payment).await {
+            return Ok(None);
+        }
+        match self.inner.banks.give_back(&charge.bank_id, leg, payment.id, taken, payment.charged()).await {
             GiveBackAnswer::Posted => self.settle(Step::ReversalPosted { payment: payment.id }).await,
             GiveBackAnswer::Refused(reason) => {
                 // Forward only: the hub has told the terminal that the money goes back, so somebody has to look.
@@ -280,6 +376,14 @@ impl Desk {
             GiveBackAnswer::Unknown => Ok(None),
         }
     }
+}
+
+/// What came of carrying a payment on; what failed is tried again by the sweeper.
+fn carried(done: Result<Option<Payment>, StoreError>) -> Option<Payment> {
+    done.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a payment could not be carried on yet");
+        None
+    })
 }
 
 /// Marks a payment as being carried by this replica.

@@ -1,4 +1,4 @@
-//! What a bank may ask about a leg that it holds (DESIGN §2, rule 1).
+//! What banks call: about a leg that they hold (DESIGN §2, rule 1), and which card numbers are theirs.
 
 use domain::payment::State;
 use domain::{BankId, LegId, PaymentId, Reason};
@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::desk::Desk;
 use crate::caller::caller;
+use crate::directory::bins;
 use crate::store_status::store_status;
 
 /// The federation service of the hub.
@@ -47,7 +48,9 @@ impl FederationService for FederationApi {
             return Ok(answer(pb::LegVerdict::Void));
         }
         Ok(answer(match payment.state {
-            State::Holding => pb::LegVerdict::Wait,
+            State::Holding | State::Authorised => pb::LegVerdict::Wait,
+            // The hub itself tells the bank with how much it is completed; to post would be to charge the whole amount.
+            State::Committed | State::Reversing if payment.completed_minor.is_some() => pb::LegVerdict::Wait,
             State::Committed | State::Posted | State::Reversing | State::Reversed => pb::LegVerdict::Post,
             State::Challenged | State::Declined | State::Expired | State::Cancelled => pb::LegVerdict::Void,
             State::Aborting | State::Aborted => pb::LegVerdict::Void,
@@ -56,9 +59,12 @@ impl FederationService for FederationApi {
 
     async fn register_bin_ranges(
         &self,
-        _: Request<pb::RegisterBinRangesRequest>,
+        request: Request<pb::RegisterBinRangesRequest>,
     ) -> Result<Response<pb::RegisterBinRangesResponse>, Status> {
-        Err(Status::unimplemented(""))
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let done = self.desk.directory().register_bin_ranges(bank, request.get_ref()).await;
+        let ranges = done.map_err(|error| store_status(&error))?.map_err(status)?;
+        Ok(Response::new(pb::RegisterBinRangesResponse { ranges: ranges.iter().map(bins::to_pb).collect() }))
     }
 }
 

@@ -7,9 +7,13 @@
 
 use std::sync::Arc;
 
-use domain::payment::{Attempt, NewPayment, Payer, PayerGuard, PayingAccount, Payment, Policy, Proof, State};
+use domain::payment::{
+    Attempt, Held, Instrument, NewPayment, Payer, PayerGuard, PayingInstrument, Payment, Policy, Proof, State,
+};
 use domain::purchase::{LineItem, Terminal};
-use domain::{AttemptId, LegId, Money, OneTimeCode, PaymentId, PersonId, PhoneNumber, Reason, Timestamp};
+use domain::{
+    AccountId, AttemptId, BankId, LegId, Money, OneTimeCode, PaymentId, PersonId, PhoneNumber, Reason, Timestamp,
+};
 use server_kit::audit::Chain;
 use server_kit::keystore::{KeyName, SharedKeyStore};
 use server_kit::store::{Store, StoreError, Tx};
@@ -29,7 +33,7 @@ pub struct PastPayment {
     /// A person whom this hub has registered, with the account that paid.
     pub person_id: PersonId,
     pub phone: PhoneNumber,
-    pub account: PayingAccount,
+    pub account: PastAccount,
     pub terminal: Arc<Terminal>,
     pub amount: Money,
     pub items: Vec<LineItem>,
@@ -44,6 +48,15 @@ pub struct PastPayment {
     pub decided_at: Timestamp,
     /// … and when the bank had posted it.
     pub posted_at: Timestamp,
+}
+
+/// The account that paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastAccount {
+    pub bank_id: BankId,
+    pub account_id: AccountId,
+    /// The account as others may see it, such as `****4821`.
+    pub masked: String,
 }
 
 /// Writes a past into a hub's database that no hub has open.
@@ -108,10 +121,25 @@ impl Past {
             amount: past.amount,
             items: read.items,
             reference: None,
-            payer: Some(Payer { person_id: past.person_id, has_password: true, account: Some(past.account.clone()) }),
+            payer: Some(Payer {
+                person_id: past.person_id,
+                has_password: true,
+                instrument: Some(past.account.paying()),
+            }),
             // It goes when the code is spent, so nothing of it is left in a past.
             code_mac: [0; 32],
         })
+    }
+}
+
+impl PastAccount {
+    fn paying(&self) -> PayingInstrument {
+        PayingInstrument {
+            bank_id: self.bank_id.clone(),
+            instrument: Instrument::Account(self.account_id),
+            masked: self.masked.clone(),
+            usable: true,
+        }
     }
 }
 
@@ -129,7 +157,7 @@ fn live(books: &mut Books, past: &PastPayment, new: NewPayment, code: &NewCode, 
         leg_id: past.leg_id,
     };
     books.change(past.id, |payment, _| payment.authorize(&attempt, &mut guard, past.authorized_at, policy))??;
-    books.change(past.id, |payment, payer| payment.commit(payer, past.decided_at, policy))?;
+    books.change(past.id, |payment, payer| payment.commit(Held::default(), payer, past.decided_at, policy))?;
     let committed = books.payment(past.id).cloned().ok_or(Reason::PaymentUnknown)?;
     books.record(&committed).ok_or(committed.refusal.unwrap_or(Reason::PayerUnavailable))?;
     books.change(past.id, |payment, _| payment.posted(past.posted_at))?;
@@ -142,7 +170,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use domain::{AccountId, BankId, Currency};
+    use domain::Currency;
     use server_kit::audit;
     use server_kit::clock::ManualClock;
     use server_kit::rng::{SeededRng, digits, uuid_v7};
@@ -175,11 +203,10 @@ mod tests {
         fn payment(&self, n: usize) -> PastPayment {
             self.clock.advance(Duration::from_secs(3600));
             let asked_at = server_kit::clock::Clock::now(&self.clock);
-            let account = PayingAccount {
+            let account = PastAccount {
                 bank_id: BankId::parse("bank-a").unwrap(),
                 account_id: AccountId::from_uuid(self.id()),
                 masked: "****4821".to_owned(),
-                usable: true,
             };
             PastPayment {
                 id: PaymentId::from_uuid(self.id()),

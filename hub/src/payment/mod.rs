@@ -1,12 +1,14 @@
 //! Payments: from the terminal's request to the bank's ledger, exactly once (R1, R2, M4–M6, M8).
 //!
-//! `service` speaks to terminals and `federation` to banks; `desk` carries a payment from step to step; `steps` are the durable ones,
+//! `service` speaks to terminals (about cards in `card`) and `federation` to banks; `desk` carries a payment from step to step; `steps` are the durable ones,
 //! decided by `domain::payment` and written in sets; `sweep` carries on whatever a lost answer or a killed process left behind.
 
 mod books;
+mod card;
 mod desk;
 mod federation;
 pub mod fill;
+mod money_back;
 mod recent;
 mod request;
 mod service;
@@ -15,6 +17,7 @@ mod steps;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod watch;
 
 pub use desk::{Desk, DeskOptions};

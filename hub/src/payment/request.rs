@@ -1,13 +1,16 @@
 //! Between the terminal's messages and the domain: what cannot be read is refused by reason, before anything is stored.
 
-use domain::payment::{Payment, Seen, State};
+use domain::ledger::Nature;
+use domain::payment::{NewCardPayment, Payment, Seen, State};
 use domain::purchase::LineItem;
 use domain::text::Line;
-use domain::{Money, PaymentId, PhoneNumber, Reason};
+use domain::{Money, PaymentId, PhoneNumber, Reason, TerminalId};
 use proto::terminal as pb;
 use server_kit::keystore::{KeyError, KeyName, KeyStore};
 
+use crate::bank::PresentedCard;
 use crate::directory::snapshot;
+use crate::nature::{nature_from_pb, nature_to_pb};
 
 /// A request to pay that can be read.
 #[derive(Debug)]
@@ -27,18 +30,7 @@ impl ReadCreate {
         };
         let phone = PhoneNumber::parse(phone)?;
         let amount = proto::to_payable(message.amount.as_ref())?;
-        if message.items.len() > LineItem::MOST {
-            return Err(Reason::TooManyItems);
-        }
-        let item = |item: &proto::common::LineItem| {
-            LineItem::new(&item.name, &item.code, item.quantity_milli, item.amount_minor)
-        };
-        let items = message.items.iter().map(item).collect::<Result<_, _>>()?;
-        let reference = match message.merchant_reference.as_str() {
-            "" => None,
-            text if text.chars().count() > 64 => return Err(Reason::TextMalformed),
-            text => Some(Line::parse(text)?),
-        };
+        let (items, reference) = (read_items(&message.items)?, read_reference(&message.merchant_reference)?);
         Ok(Self { id, phone, amount, items, reference })
     }
 
@@ -51,6 +43,67 @@ impl ReadCreate {
             &[
                 b"create",
                 self.phone.as_e164().as_bytes(),
+                self.amount.currency.code().as_bytes(),
+                &self.amount.minor.to_be_bytes(),
+                items.as_bytes(),
+                reference.as_bytes(),
+            ],
+        )
+    }
+}
+
+fn read_items(items: &[proto::common::LineItem]) -> Result<Vec<LineItem>, Reason> {
+    if items.len() > LineItem::MOST {
+        return Err(Reason::TooManyItems);
+    }
+    items.iter().map(|item| LineItem::new(&item.name, &item.code, item.quantity_milli, item.amount_minor)).collect()
+}
+
+fn read_reference(text: &str) -> Result<Option<Line>, Reason> {
+    match text {
+        "" => Ok(None),
+        text if text.chars().count() > 64 => Err(Reason::TextMalformed),
+        text => Ok(Some(Line::parse(text)?)),
+    }
+}
+
+/// A request to pay with a card that can be read.
+#[derive(Debug)]
+pub(super) struct ReadCreateCard {
+    pub id: PaymentId,
+    pub card: PresentedCard,
+    pub nature: Nature,
+    pub amount: Money,
+    pub items: Vec<LineItem>,
+    pub reference: Option<Line>,
+}
+
+impl ReadCreateCard {
+    pub(super) fn read(message: pb::CreateCardPaymentRequest, terminal: &TerminalId) -> Result<Self, Reason> {
+        let nature = message.nature();
+        // First the card, so that it is wiped whatever else cannot be read.
+        let card = message.card.ok_or(Reason::FieldMissing).and_then(|card| PresentedCard::read(card, terminal));
+        let id = PaymentId::parse(&message.payment_id)?;
+        let nature = nature_from_pb(nature)?;
+        NewCardPayment::allows(nature)?;
+        let amount = proto::to_payable(message.amount.as_ref())?;
+        let (items, reference) = (read_items(&message.items)?, read_reference(&message.merchant_reference)?);
+        Ok(Self { id, card: card?, nature, amount, items, reference })
+    }
+
+    /// What the request says, under a key. Of the card only the number and the expiry: what proves the card is different when it
+    /// is read again, and stays in no hash either.
+    pub(super) fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
+        let number = keys.mac(KeyName::CardIndex, &[self.card.pan().reveal().as_bytes()])?;
+        let items = snapshot::items_to_json(&self.items);
+        let reference = self.reference.as_ref().map_or("", Line::as_str);
+        keys.mac(
+            KeyName::RequestFingerprint,
+            &[
+                b"create card",
+                &number,
+                &self.card.expiry().yymm_digits(),
+                self.nature.as_str().as_bytes(),
                 self.amount.currency.code().as_bytes(),
                 &self.amount.minor.to_be_bytes(),
                 items.as_bytes(),
@@ -75,13 +128,15 @@ pub(super) fn seen(payment: &Payment) -> pb::Payment {
     let state = match payment.seen() {
         Seen::AwaitingCode => pb::PaymentState::AwaitingCode,
         Seen::Pending => pb::PaymentState::Pending,
+        Seen::Authorised => pb::PaymentState::Authorised,
         Seen::Approved => pb::PaymentState::Approved,
         Seen::Declined => pb::PaymentState::Declined,
         Seen::Reversed => pb::PaymentState::Reversed,
     };
     let challenge = payment.challenge.as_ref().filter(|_| payment.state == State::Challenged);
     // Which account it is is nobody's business before it has been charged.
-    let charged = payment.charge.as_ref().filter(|_| matches!(payment.seen(), Seen::Approved | Seen::Reversed));
+    let told_of = matches!(payment.seen(), Seen::Approved | Seen::Authorised | Seen::Reversed);
+    let charged = payment.charge.as_ref().filter(|_| told_of);
     let told = matches!(payment.seen(), Seen::AwaitingCode | Seen::Declined | Seen::Reversed);
     pb::Payment {
         payment_id: payment.id.to_string(),
@@ -94,12 +149,12 @@ pub(super) fn seen(payment: &Payment) -> pb::Payment {
         decided_at: payment.decided_at.filter(|_| payment.seen().is_final()).map(proto::to_timestamp),
         refunded_minor: payment.refunded_minor,
         bank_id: charged.map(|charge| charge.bank_id.to_string()).unwrap_or_default(),
-        account_masked: charged.map(|charge| charge.account_masked.clone()).unwrap_or_default(),
+        account_masked: charged.map(|charge| charge.masked.clone()).unwrap_or_default(),
         refund_of_payment_id: match payment.kind {
             domain::payment::Kind::Refund { original } => original.to_string(),
             _ => String::new(),
         },
-        nature: proto::common::Nature::Unspecified.into(),
-        completed_amount: None,
+        nature: payment.kind.nature().map_or(proto::common::Nature::Unspecified, nature_to_pb).into(),
+        completed_amount: payment.completed_minor.map(|_| proto::to_money(payment.charged())),
     }
 }

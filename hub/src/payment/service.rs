@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::payment::{NewPayment, NewRefund, Payer, PayingAccount, Payment, Reversal, Seen, Work};
+use domain::payment::{NewPayment, NewRefund, Payer, PayingInstrument, Payment, Reversal, Seen, Work};
 use domain::purchase::Terminal;
 use domain::{AttemptId, LegId, OneTimeCode, PaymentId, Reason, TerminalId, TransactionPassword};
 use futures_util::Stream;
@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status};
 use super::desk::Desk;
 use super::request::{ReadCreate, refund_fingerprint, seen};
 use super::steps::{Authorize, Create, NewCode, ResendCode, Step, code_context, code_mac};
+use super::tries::RefusedTries;
 use super::watch::{Place, Places, Watching};
 use crate::caller::caller;
 use crate::store_status::store_status;
@@ -32,6 +33,8 @@ pub struct TerminalLimits {
     pub codes_per_minute: NonZeroU32,
     pub reads_per_second: NonZeroU32,
     pub writes_per_second: NonZeroU32,
+    /// Cards that were not verified.
+    pub refused_cards_per_minute: usize,
     /// Payments that one terminal follows at once.
     pub watches: usize,
     /// How often a followed payment is read again, for changes that another replica made; never where there is none.
@@ -41,10 +44,11 @@ pub struct TerminalLimits {
 /// The terminal service of the hub.
 #[derive(Clone, Debug)]
 pub struct TerminalApi {
-    desk: Desk,
+    pub(super) desk: Desk,
     codes: Arc<DefaultKeyedRateLimiter<TerminalId>>,
     reads: Arc<DefaultKeyedRateLimiter<TerminalId>>,
     writes: Arc<DefaultKeyedRateLimiter<TerminalId>>,
+    pub(super) tries: RefusedTries,
     places: Places,
     watch_every: Option<Duration>,
     draining: CancellationToken,
@@ -57,6 +61,7 @@ impl TerminalApi {
             codes: Arc::new(RateLimiter::keyed(Quota::per_minute(limits.codes_per_minute))),
             reads: Arc::new(RateLimiter::keyed(Quota::per_second(limits.reads_per_second))),
             writes: Arc::new(RateLimiter::keyed(Quota::per_second(limits.writes_per_second))),
+            tries: RefusedTries::new(limits.refused_cards_per_minute),
             places: Places::new(limits.watches),
             watch_every: limits.watch_every,
             draining,
@@ -72,7 +77,7 @@ impl TerminalApi {
     }
 
     /// The terminal of the certificate, which may take money.
-    async fn active_terminal<T>(&self, request: &Request<T>) -> Result<Arc<Terminal>, Status> {
+    pub(super) async fn active_terminal<T>(&self, request: &Request<T>) -> Result<Arc<Terminal>, Status> {
         let terminal = self.terminal(request).await?;
         if terminal.suspended {
             return Err(status(Reason::TerminalSuspended));
@@ -111,7 +116,7 @@ impl TerminalApi {
         Ok(NewCode { code, sealed: sealed.map_err(|error| fault(&error))? })
     }
 
-    fn new_leg(&self) -> Result<LegId, Status> {
+    pub(super) fn new_leg(&self) -> Result<LegId, Status> {
         self.desk.ids().uuid().map(LegId::from_uuid).map_err(|error| {
             tracing::error!(%error, "an id cannot be made");
             status(Reason::Fault)
@@ -123,11 +128,11 @@ impl TerminalApi {
         Ok(known.map(|payer| Payer {
             person_id: payer.person_id,
             has_password: payer.password_mac.is_some(),
-            account: payer.account.as_ref().map(|account| PayingAccount {
-                bank_id: account.bank_id.clone(),
-                account_id: account.account_id,
-                masked: account.masked.clone(),
-                usable: account.active && !account.bank_suspended,
+            instrument: payer.instrument.as_ref().map(|paying| PayingInstrument {
+                bank_id: paying.bank_id.clone(),
+                instrument: paying.instrument,
+                masked: paying.masked.clone(),
+                usable: paying.active && !paying.bank_suspended,
             }),
         }))
     }
@@ -140,7 +145,7 @@ impl TerminalApi {
     }
 }
 
-fn key_fault(error: &server_kit::keystore::KeyError) -> Status {
+pub(super) fn key_fault(error: &server_kit::keystore::KeyError) -> Status {
     tracing::error!(%error, "the key store does not answer");
     status(Reason::Fault)
 }
@@ -309,23 +314,25 @@ impl TerminalService for TerminalApi {
 
     async fn create_card_payment(
         &self,
-        _: Request<pb::CreateCardPaymentRequest>,
+        request: Request<pb::CreateCardPaymentRequest>,
     ) -> Result<Response<pb::CreateCardPaymentResponse>, Status> {
-        Err(Status::unimplemented(""))
+        let payment = self.pay_with_card(request).await?;
+        Ok(Response::new(pb::CreateCardPaymentResponse { payment: Some(seen(&payment)) }))
     }
 
     async fn complete_payment(
         &self,
-        _: Request<pb::CompletePaymentRequest>,
+        request: Request<pb::CompletePaymentRequest>,
     ) -> Result<Response<pb::CompletePaymentResponse>, Status> {
-        Err(Status::unimplemented(""))
+        let payment = self.complete(request).await?;
+        Ok(Response::new(pb::CompletePaymentResponse { payment: Some(seen(&payment)) }))
     }
 
     async fn inquire_balance(
         &self,
-        _: Request<pb::InquireBalanceRequest>,
+        request: Request<pb::InquireBalanceRequest>,
     ) -> Result<Response<pb::InquireBalanceResponse>, Status> {
-        Err(Status::unimplemented(""))
+        self.inquire(request).await.map(Response::new)
     }
 }
 

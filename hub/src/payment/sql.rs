@@ -1,19 +1,24 @@
-//! The rows of payments, payers, events and purchases.
+//! The rows of payments and payers; beside them, in a file of its own, those of what payers are told.
+
+mod told;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::feed::{Event, EventKind};
-use domain::payment::{Challenge, Charge, Kind, PayerGuard, Payment, State};
+use domain::ledger::Nature;
+use domain::payment::{Challenge, Charge, Instrument, Kind, PayerGuard, Payment, State};
 use domain::purchase::Terminal;
 use domain::text::Line;
 use domain::{
-    AccountId, AttemptId, BankId, Currency, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp,
+    AccountId, AttemptId, BankId, CardId, Currency, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp,
 };
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
 use uuid::Uuid;
 
 use crate::directory::snapshot;
+
+pub(crate) use told::{Charged, NewEvent, insert_events, insert_purchases};
+pub(super) use told::{GivenBack, add_given_back};
 
 pub(super) const PAYMENTS: Table = Table {
     name: "payments",
@@ -36,11 +41,16 @@ pub(super) const PAYMENTS: Table = Table {
         "due_at",
         "tries",
         "logged_at",
-        // From here on nothing changes after the payment was taken in: see PAYMENT_STATES.
+        // Up to here of any payment: see PAYMENT_STATES. Up to the next note of one with a card: see CARD_STATES.
+        "person_id",
+        "card_id",
+        "credit_minor",
+        "completed_minor",
+        // From here on nothing changes after the payment was taken in.
         "kind",
         "terminal_id",
         "fingerprint",
-        "person_id",
+        "nature",
         "currency",
         "amount_minor",
         "original_id",
@@ -50,12 +60,15 @@ pub(super) const PAYMENTS: Table = Table {
         "created_at",
         "bank_id",
         "account_id",
-        "account_masked",
+        "masked",
     ],
 };
 
 /// What changes of a payment after it was taken in, up to `logged_at`.
 pub(super) const PAYMENT_STATES: Table = PAYMENTS.changing(17);
+
+/// What changes of a payment with a card, whose bank says whose card it is and which side of it pays.
+pub(super) const CARD_STATES: Table = PAYMENTS.changing(21);
 
 const PAYERS: Table = Table {
     name: "payers",
@@ -63,40 +76,14 @@ const PAYERS: Table = Table {
     columns: &["person_id", "version", "failures", "blocked_until", "codes_sent", "last_sequence"],
 };
 
-const EVENTS: Table = Table {
-    name: "events",
-    key: &["person_id", "sequence"],
-    columns: &["person_id", "sequence", "occurred_at", "kind", "payment_id", "sealed_code", "expires_at"],
-};
-
-const PURCHASES: Table = Table {
-    name: "purchases",
-    key: &["person_id", "sequence"],
-    columns: &[
-        "person_id",
-        "sequence",
-        "occurred_at",
-        "payment_id",
-        "version",
-        "currency",
-        "amount_minor",
-        "given_back_minor",
-        "bank_id",
-        "account_masked",
-        "merchant",
-        "category",
-        "terminal_id",
-        "items",
-    ],
-};
-
 macro_rules! select_payments {
     ($tail:literal) => {
         concat!(
             "SELECT payment_id, version, state, kind, terminal_id, fingerprint, person_id, currency, amount_minor, \
              refunded_minor, original_id, merchant, items, reference, created_at, decided_at, code_mac, \
-             code_expires_at, attempts_left, attempt_ids, refusal, bank_id, account_id, account_masked, leg_id, \
-             reversal_leg_id, decide_before, due_at, tries, logged_at, charge_sequence FROM payments WHERE ",
+             code_expires_at, attempts_left, attempt_ids, refusal, bank_id, account_id, masked, leg_id, \
+             reversal_leg_id, decide_before, due_at, tries, logged_at, charge_sequence, nature, card_id, credit_minor, \
+             completed_minor FROM payments WHERE ",
             $tail
         )
     };
@@ -162,7 +149,9 @@ pub(crate) async fn put_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> R
 /// Writes those that were there.
 pub(super) async fn update_payments(tx: &mut Tx, payments: &[Stored<Payment>]) -> Result<(), StoreError> {
     let known = payments.iter().filter(|stored| stored.version > 0);
-    tx.update(&PAYMENT_STATES, known.map(write_state).collect()).await
+    let (cards, others): (Vec<_>, Vec<_>) = known.partition(|stored| concerns_card(&stored.value));
+    tx.update(&PAYMENT_STATES, others.into_iter().map(write_state).collect()).await?;
+    tx.update(&CARD_STATES, cards.into_iter().map(write_card_state).collect()).await
 }
 
 /// Writes those that are new.
@@ -183,10 +172,11 @@ fn read_payment(row: &Row) -> Result<Stored<Payment>, StoreError> {
     let payment = Payment {
         id: PaymentId::from_uuid(row.id(0)?),
         state: row.parsed(2, |name| State::from_name(name).ok_or("no such state"))?,
-        kind: read_kind(&row.text(3)?, row.maybe_id(10)?)?,
+        kind: read_kind(&row.text(3)?, row.maybe_id(10)?, row.maybe_text(31)?)?,
         fingerprint: read_hash(row.bytes(5)?, 5)?,
         person_id: row.maybe_id(6)?.map(PersonId::from_uuid),
         amount: Money::new(currency, row.int(8)?),
+        completed_minor: row.maybe_int(34)?,
         refunded_minor: row.int(9)?,
         seller: if merchant.is_empty() { None } else { Some(Arc::new(read_seller(&merchant, &terminal_id)?)) },
         terminal_id,
@@ -215,11 +205,13 @@ fn read_seller(json: &str, terminal_id: &TerminalId) -> Result<Terminal, StoreEr
     Ok(Terminal { id: terminal_id.clone(), merchant, place, location, suspended: false })
 }
 
-fn read_kind(name: &str, original: Option<Uuid>) -> Result<Kind, StoreError> {
-    match (name, original) {
-        ("PURCHASE", None) => Ok(Kind::Purchase),
-        ("TOMBSTONE", None) => Ok(Kind::Tombstone),
-        ("REFUND", Some(id)) => Ok(Kind::Refund { original: PaymentId::from_uuid(id) }),
+fn read_kind(name: &str, original: Option<Uuid>, nature: Option<String>) -> Result<Kind, StoreError> {
+    let nature = nature.map(|nature| Nature::parse(&nature).map_err(|_| unreadable(31, &nature))).transpose()?;
+    match (name, original, nature) {
+        ("PURCHASE", None, None) => Ok(Kind::Purchase),
+        ("CARD", None, Some(nature)) => Ok(Kind::Card { nature }),
+        ("TOMBSTONE", None, None) => Ok(Kind::Tombstone),
+        ("REFUND", Some(id), None) => Ok(Kind::Refund { original: PaymentId::from_uuid(id) }),
         _ => Err(unreadable(3, name)),
     }
 }
@@ -240,11 +232,14 @@ fn read_challenge(row: &Row) -> Result<Option<Challenge>, StoreError> {
 }
 
 fn read_charge(row: &Row) -> Result<Option<Charge>, StoreError> {
-    let (Some(bank), Some(account_id)) = (row.maybe_text(21)?, row.maybe_id(22)?) else { return Ok(None) };
+    let Some(bank) = row.maybe_text(21)? else { return Ok(None) };
+    let account = row.maybe_id(22)?.map(|id| Instrument::Account(AccountId::from_uuid(id)));
+    let card = row.maybe_id(32)?.map(|id| Instrument::Card(CardId::from_uuid(id)));
     Ok(Some(Charge {
         bank_id: BankId::parse(&bank).map_err(|_| unreadable(21, &bank))?,
-        account_id: AccountId::from_uuid(account_id),
-        account_masked: row.maybe_text(23)?.unwrap_or_default(),
+        instrument: account.or(card),
+        masked: row.maybe_text(23)?.unwrap_or_default(),
+        credit_minor: row.maybe_int(33)?,
         leg_id: row.maybe_id(24)?.map(LegId::from_uuid),
         reversal_leg_id: row.maybe_id(25)?.map(LegId::from_uuid),
     }))
@@ -262,18 +257,23 @@ fn bytes_of(times: &[Timestamp]) -> Vec<u8> {
 
 fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
     let payment = &stored.value;
-    let (kind, original) = match payment.kind {
-        Kind::Purchase => ("PURCHASE", None),
-        Kind::Tombstone => ("TOMBSTONE", None),
-        Kind::Refund { original } => ("REFUND", Some(original.uuid())),
+    let (kind, original, nature) = match payment.kind {
+        Kind::Purchase => ("PURCHASE", None, None),
+        Kind::Card { nature } => ("CARD", None, Some(nature.as_str().to_owned())),
+        Kind::Tombstone => ("TOMBSTONE", None, None),
+        Kind::Refund { original } => ("REFUND", Some(original.uuid()), None),
     };
     let charge = payment.charge.as_ref();
-    let mut row = write_state(stored);
+    let account = charge.and_then(|charge| match charge.instrument {
+        Some(Instrument::Account(id)) => Some(id.uuid()),
+        _ => None,
+    });
+    let mut row = write_card_state(stored);
     row.extend([
         kind.into(),
         payment.terminal_id.as_str().into(),
         payment.fingerprint.to_vec().into(),
-        payment.person_id.map(PersonId::uuid).into(),
+        nature.into(),
         payment.amount.currency.code().into(),
         payment.amount.minor.into(),
         original.into(),
@@ -282,8 +282,31 @@ fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
         payment.reference.as_ref().map(|line| line.as_str().to_owned()).unwrap_or_default().into(),
         payment.created_at.into(),
         charge.map(|charge| charge.bank_id.as_str().to_owned()).into(),
-        charge.map(|charge| charge.account_id.uuid()).into(),
-        charge.map(|charge| charge.account_masked.clone()).into(),
+        account.into(),
+        charge.map(|charge| charge.masked.clone()).into(),
+    ]);
+    row
+}
+
+/// Whether more of it changes than of a payment from an account.
+fn concerns_card(payment: &Payment) -> bool {
+    let by_card = |charge: &Charge| matches!(charge.instrument, Some(Instrument::Card(_)));
+    matches!(payment.kind, Kind::Card { .. }) || payment.charge.as_ref().is_some_and(by_card)
+}
+
+fn write_card_state(stored: &Stored<Payment>) -> Vec<Value> {
+    let payment = &stored.value;
+    let charge = payment.charge.as_ref();
+    let card = charge.and_then(|charge| match charge.instrument {
+        Some(Instrument::Card(id)) => Some(id.uuid()),
+        _ => None,
+    });
+    let mut row = write_state(stored);
+    row.extend([
+        payment.person_id.map(PersonId::uuid).into(),
+        card.into(),
+        charge.and_then(|charge| charge.credit_minor).into(),
+        payment.completed_minor.into(),
     ]);
     row
 }
@@ -356,81 +379,4 @@ pub(super) async fn update_guards(tx: &mut Tx, guards: &[Stored<PayerGuard>]) ->
         ]
     };
     tx.update(&PAYERS, guards.iter().map(write).collect()).await
-}
-
-/// An event with the sealed code that is stored with it.
-#[derive(Clone, Debug)]
-pub(crate) struct NewEvent {
-    pub event: std::sync::Arc<Event>,
-    pub sealed_code: Option<Vec<u8>>,
-    /// The payment under which the event is stored: for a refund its own, not the one it gives back from.
-    pub payment_id: PaymentId,
-}
-
-pub(crate) async fn insert_events(tx: &mut Tx, events: &[NewEvent]) -> Result<(), StoreError> {
-    let write = |new: &NewEvent| {
-        let expires_at = match &new.event.kind {
-            EventKind::Code { expires_at, .. } => Some(*expires_at),
-            _ => None,
-        };
-        vec![
-            new.event.person_id.uuid().into(),
-            new.event.sequence.into(),
-            new.event.occurred_at.into(),
-            new.event.kind.name().into(),
-            new.payment_id.uuid().into(),
-            new.sealed_code.clone().into(),
-            expires_at.into(),
-        ]
-    };
-    tx.insert(&EVENTS, events.iter().map(write).collect()).await
-}
-
-/// A charge and who charged: the record of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Charged {
-    pub event: Arc<Event>,
-    pub seller: Arc<Terminal>,
-}
-
-pub(crate) async fn insert_purchases(tx: &mut Tx, charges: &[Charged]) -> Result<(), StoreError> {
-    let write = |Charged { event, seller }: &Charged| {
-        let EventKind::Charge(purchase) = &event.kind else { return None };
-        Some(vec![
-            purchase.person_id.uuid().into(),
-            event.sequence.into(),
-            purchase.occurred_at.into(),
-            purchase.payment_id.uuid().into(),
-            1_i64.into(),
-            purchase.amount.currency.code().into(),
-            purchase.amount.minor.into(),
-            purchase.given_back_minor.into(),
-            purchase.bank_id.as_str().into(),
-            purchase.account_masked.as_str().into(),
-            snapshot::merchant_to_json(seller).into(),
-            purchase.merchant.category.as_str().into(),
-            purchase.terminal_id.as_str().into(),
-            snapshot::items_to_json(&purchase.items).into(),
-        ])
-    };
-    tx.insert(&PURCHASES, charges.iter().filter_map(write).collect()).await
-}
-
-/// Money that came back to a purchase in the record.
-#[derive(Clone, Debug)]
-pub(super) struct GivenBack {
-    pub person_id: PersonId,
-    /// The place of the charge in the person's feed.
-    pub sequence: i64,
-    pub amount_minor: i64,
-}
-
-pub(super) async fn add_given_back(tx: &mut Tx, given: &GivenBack) -> Result<(), StoreError> {
-    let sql = "UPDATE purchases SET given_back_minor = given_back_minor + $1, version = version + 1 \
-               WHERE person_id = $2 AND sequence = $3";
-    let args = vec![given.amount_minor.into(), given.person_id.uuid().into(), given.sequence.into()];
-    match tx.execute(sql, args).await? {
-        1 => Ok(()),
-        _ => Err(StoreError::Refused("a payment that is committed has no purchase".to_owned())),
-    }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
 use domain::payment::{
-    Attempt, NewPayment, NewRefund, PayerGuard, Payment, Policy, Proof, Resend, Reversal, Settled, State,
+    Attempt, Completion, Held, NewCardPayment, NewPayment, NewRefund, Payment, Policy, Proof, Resend, Reversal,
+    Settled, State,
 };
 use domain::{AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword};
 use server_kit::audit::Chain;
@@ -16,8 +17,8 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::books::{Books, Named};
+use super::money_back::{refund, refund_posted, refund_refused, reversal_posted, reverse};
 use super::recent::Recent;
-use super::sql::GivenBack;
 use super::watch::Watchers;
 use crate::directory::password_matches;
 use crate::feed::Feed;
@@ -27,6 +28,14 @@ use crate::feed::Feed;
 pub(super) enum Step {
     /// D1: a payment is taken in, or refused.
     Create(Box<Create>),
+    /// D2 of a payment with a card: it is taken in, and its leg with it.
+    CreateCard(Box<NewCardPayment>),
+    /// D4 of a pre-authorisation: what was really used is charged: the commit point.
+    Complete(Completion),
+    /// A pre-authorisation was not completed in time.
+    Lapse {
+        payment: PaymentId,
+    },
     /// D2: code and password are evaluated.
     Authorize(Authorize),
     Resend(ResendCode),
@@ -39,6 +48,7 @@ pub(super) enum Step {
     /// D4: the bank holds the money: the commit point.
     Held {
         payment: PaymentId,
+        held: Held,
     },
     HoldRefused {
         payment: PaymentId,
@@ -46,6 +56,7 @@ pub(super) enum Step {
     },
     Abort {
         payment: PaymentId,
+        reason: Reason,
     },
     Voided {
         payment: PaymentId,
@@ -118,11 +129,11 @@ pub(super) struct Outcome {
     pub settled: Settled,
     /// Whether this step took the payment to HOLDING, so that its caller is the one to ask the bank.
     pub to_hold: bool,
-    event: Option<Arc<Event>>,
+    pub event: Option<Arc<Event>>,
 }
 
 impl Outcome {
-    fn of(payment: Result<Payment, Reason>) -> Self {
+    pub(super) fn of(payment: Result<Payment, Reason>) -> Self {
         Self { payment, settled: Settled::Already, to_hold: false, event: None }
     }
 }
@@ -152,10 +163,18 @@ impl Step {
                 named.with_password.push(*payment);
             }
             // These count what is sent to the payer, or tell the payer.
-            Self::Resend(ResendCode { payment, .. }) | Self::Held { payment } | Self::ReversalPosted { payment } => {
+            Self::Resend(ResendCode { payment, .. })
+            | Self::Complete(Completion { payment_id: payment, .. })
+            | Self::ReversalPosted { payment } => {
                 named.payments.push(*payment);
                 named.with_payer.push(*payment);
             }
+            Self::Held { payment, held } => {
+                named.payments.push(*payment);
+                named.with_payer.push(*payment);
+                named.payers.extend(held.person_id);
+            }
+            Self::CreateCard(new) => named.payments.push(new.id),
             Self::RefundPosted { refund, original } => {
                 named.payments.extend([*refund, *original]);
                 named.with_payer.push(*refund);
@@ -165,7 +184,8 @@ impl Step {
             Self::RefundRefused { refund, original, .. } => named.payments.extend([*refund, *original]),
             Self::Cancel { payment, .. }
             | Self::HoldRefused { payment, .. }
-            | Self::Abort { payment }
+            | Self::Abort { payment, .. }
+            | Self::Lapse { payment }
             | Self::Voided { payment }
             | Self::Posted { payment }
             | Self::Expire { payment } => named.payments.push(*payment),
@@ -176,8 +196,8 @@ impl Step {
     fn durable_point(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Create(_) => Some(("D1.before", "D1.after")),
-            Self::Authorize(_) => Some(("D2.before", "D2.after")),
-            Self::Held { .. } => Some(("D4.before", "D4.after")),
+            Self::Authorize(_) | Self::CreateCard(_) => Some(("D2.before", "D2.after")),
+            Self::Held { .. } | Self::Complete(_) => Some(("D4.before", "D4.after")),
             Self::Posted { .. } => Some(("D6.before", "D6.after")),
             _ => None,
         }
@@ -267,18 +287,18 @@ impl PaymentSteps {
             }
             Step::Reverse(reversal) => reverse(books, reversal, now),
             Step::Refund(new) => refund(books, new, now),
-            Step::Held { payment } => self.held(books, *payment, now),
+            Step::CreateCard(new) => self.create_with_card(books, new, now),
+            Step::Complete(completion) => self.complete(books, completion, now),
+            Step::Lapse { payment } => settle(books, *payment, |payment| moved(payment.lapse(now))),
+            Step::Held { payment, held } => self.held(books, *payment, *held, now),
             Step::HoldRefused { payment, reason } => settle(books, *payment, |payment| payment.refuse(*reason, now)),
-            Step::Abort { payment } => settle(books, *payment, |payment| payment.abort(Reason::DecisionTimedOut, now)),
+            Step::Abort { payment, reason } => settle(books, *payment, |payment| payment.abort(*reason, now)),
             Step::Voided { payment } => settle(books, *payment, Payment::aborted),
             Step::Posted { payment } => settle(books, *payment, |payment| payment.posted(now)),
             Step::RefundPosted { refund, original } => refund_posted(books, *refund, *original, now),
             Step::RefundRefused { refund, original, reason } => refund_refused(books, *refund, *original, *reason, now),
             Step::ReversalPosted { payment } => reversal_posted(books, *payment, now),
-            Step::Expire { payment } => settle(books, *payment, |payment| match payment.expire(now) {
-                true => Settled::Moved,
-                false => Settled::Already,
-            }),
+            Step::Expire { payment } => settle(books, *payment, |payment| moved(payment.expire(now))),
         })
     }
 
@@ -350,11 +370,41 @@ impl PaymentSteps {
         Ok(Outcome { event, ..Outcome::of(after) })
     }
 
-    fn held(&self, books: &mut Books, id: PaymentId, now: Timestamp) -> Outcome {
-        let outcome = settle_with_payer(books, id, |payment, payer| payment.commit(payer, now, &self.policy));
+    fn create_with_card(&self, books: &mut Books, new: &NewCardPayment, now: Timestamp) -> Outcome {
+        if books.payment(new.id).is_none() {
+            books.add(Payment::create_with_card(new.clone(), now, &self.policy));
+        }
+        let payment = found(books, new.id);
+        let same = payment.and_then(|found| found.same_request(&new.terminal.id, &new.fingerprint).map(|()| found));
+        // Whoever brings the card again, since nobody else can: its bank answers for the same leg.
+        let to_hold = same.as_ref().is_ok_and(|payment| payment.awaits_card(now));
+        Outcome { to_hold, ..Outcome::of(same) }
+    }
+
+    fn held(&self, books: &mut Books, id: PaymentId, held: Held, now: Timestamp) -> Outcome {
+        let done = books.change_of(held.person_id, id, |payment, payer| payment.commit(held, payer, now, &self.policy));
+        let outcome = match done {
+            Ok(settled) => Outcome { settled, ..Outcome::of(found(books, id)) },
+            Err(reason) => return Outcome::of(Err(reason)),
+        };
         let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
-        let event = books.record(payment);
+        let event = match payment.paid_in() {
+            Some(paid_in) => books.tell(payment, EventKind::PaidIn(paid_in), now, None),
+            None => books.record(payment),
+        };
         Outcome { event, ..outcome }
+    }
+
+    fn complete(&self, books: &mut Books, completion: &Completion, now: Timestamp) -> Outcome {
+        let done = books
+            .change(completion.payment_id, |payment, payer| payment.complete(completion, payer, now, &self.policy))
+            .flatten();
+        let after = done.and_then(|moved| Ok((moved, found(books, completion.payment_id)?)));
+        let event = match &after {
+            Ok((true, payment)) => books.record(payment),
+            _ => None,
+        };
+        Outcome { event, ..Outcome::of(after.map(|(_, payment)| payment)) }
     }
 }
 
@@ -371,23 +421,19 @@ pub(super) fn code_mac(keys: &dyn KeyStore, code: &OneTimeCode, context: &[u8]) 
     keys.mac(KeyName::OneTimeCode, &[code.reveal().as_bytes(), context])
 }
 
-fn found(books: &Books, id: PaymentId) -> Result<Payment, Reason> {
+pub(super) fn found(books: &Books, id: PaymentId) -> Result<Payment, Reason> {
     books.payment(id).cloned().ok_or(Reason::PaymentUnknown)
 }
 
-fn settle(books: &mut Books, id: PaymentId, rule: impl FnOnce(&mut Payment) -> Settled) -> Outcome {
-    settle_with_payer(books, id, |payment, _| rule(payment))
-}
-
-fn settle_with_payer(
-    books: &mut Books,
-    id: PaymentId,
-    rule: impl FnOnce(&mut Payment, Option<&mut PayerGuard>) -> Settled,
-) -> Outcome {
-    match books.change(id, rule) {
+pub(super) fn settle(books: &mut Books, id: PaymentId, rule: impl FnOnce(&mut Payment) -> Settled) -> Outcome {
+    match books.change(id, |payment, _| rule(payment)) {
         Ok(settled) => Outcome { settled, ..Outcome::of(found(books, id)) },
         Err(reason) => Outcome::of(Err(reason)),
     }
+}
+
+fn moved(moved: bool) -> Settled {
+    if moved { Settled::Moved } else { Settled::Already }
 }
 
 pub(super) fn tell_code(books: &mut Books, payment: &Payment, code: &NewCode, now: Timestamp) -> Option<Arc<Event>> {
@@ -400,76 +446,4 @@ pub(super) fn tell_code(books: &mut Books, payment: &Payment, code: &NewCode, no
         expires_at: challenge.expires_at,
     };
     books.tell(payment, kind, now, Some(code.sealed.clone()))
-}
-
-fn reverse(books: &mut Books, reversal: &Reversal, now: Timestamp) -> Outcome {
-    if books.payment(reversal.payment_id).is_none() {
-        let tombstone = Payment::tombstone(reversal, now);
-        books.add(tombstone.clone());
-        return Outcome::of(Ok(tombstone));
-    }
-    let done = books.change(reversal.payment_id, |payment, _| payment.reverse(reversal, now)).flatten();
-    Outcome::of(done.and_then(|()| found(books, reversal.payment_id)))
-}
-
-fn refund(books: &mut Books, new: &NewRefund, now: Timestamp) -> Outcome {
-    if let Some(existing) = books.payment(new.id) {
-        let same = existing.same_request(&new.terminal_id, &new.fingerprint);
-        return Outcome::of(same.and_then(|()| found(books, new.id)));
-    }
-    let taken = books.change(new.original, |payment, _| payment.refund(new.clone(), now)).flatten();
-    if let Ok(refund) = &taken {
-        books.add(refund.clone());
-    }
-    Outcome::of(taken)
-}
-
-fn refund_posted(books: &mut Books, refund: PaymentId, original: PaymentId, now: Timestamp) -> Outcome {
-    let outcome = settle(books, refund, |payment| payment.posted(now));
-    let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
-    let event = given_back(books, payment, original, now, false);
-    Outcome { event, ..outcome }
-}
-
-fn refund_refused(
-    books: &mut Books,
-    refund: PaymentId,
-    original: PaymentId,
-    reason: Reason,
-    now: Timestamp,
-) -> Outcome {
-    let (Ok(mut declined), Ok(mut first)) = (found(books, refund), found(books, original)) else {
-        return Outcome::of(Err(Reason::PaymentUnknown));
-    };
-    if !declined.refund_refused(&mut first, reason, now) {
-        return Outcome::of(Ok(declined));
-    }
-    books.replace(declined.clone());
-    books.replace(first);
-    Outcome { settled: Settled::Moved, ..Outcome::of(Ok(declined)) }
-}
-
-fn reversal_posted(books: &mut Books, id: PaymentId, now: Timestamp) -> Outcome {
-    let outcome = settle(books, id, |payment| match payment.reversed() {
-        true => Settled::Moved,
-        false => Settled::Already,
-    });
-    let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
-    let event = given_back(books, payment, id, now, true);
-    Outcome { event, ..outcome }
-}
-
-/// Money has come back: the record is brought up to date and the person is told.
-fn given_back(
-    books: &mut Books,
-    payment: &Payment,
-    original: PaymentId,
-    now: Timestamp,
-    reversal: bool,
-) -> Option<Arc<Event>> {
-    let merchant = payment.seller.as_ref()?.merchant.clone();
-    let sequence = books.payment(original)?.charge_sequence?;
-    books.give_back(GivenBack { person_id: payment.person_id?, sequence, amount_minor: payment.amount.minor });
-    let kind = EventKind::GiveBack { payment_id: original, amount: payment.amount, reversal, merchant };
-    books.tell(payment, kind, now, None)
 }

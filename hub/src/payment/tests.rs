@@ -1,8 +1,14 @@
 //! The durable steps on both engines, without banks or the wire.
 
+mod cards;
+mod killed;
+mod shop;
+
 use std::sync::Arc;
 
-use domain::payment::{NewPayment, NewRefund, Payer, PayingAccount, Payment, Policy, Reversal, SendLimit, State};
+use domain::payment::{
+    Held, Instrument, NewPayment, NewRefund, Payer, PayingInstrument, Payment, Policy, Reversal, SendLimit, State,
+};
 use domain::purchase::{CategoryCode, LineItem, Merchant, Terminal};
 use domain::text::Line;
 use domain::{
@@ -102,9 +108,9 @@ impl Desk {
     fn create(&self, id: PaymentId, minor: i64) -> Step {
         let code = OneTimeCode::parse(CODE).unwrap();
         let bound = code_context(id, cny(minor), &till());
-        let account = PayingAccount {
+        let account = PayingInstrument {
             bank_id: BankId::parse("bank-a").unwrap(),
-            account_id: AccountId::from_uuid(self.ids.uuid().unwrap()),
+            instrument: Instrument::Account(AccountId::from_uuid(self.ids.uuid().unwrap())),
             masked: "****4821".to_owned(),
             usable: true,
         };
@@ -129,7 +135,7 @@ impl Desk {
             amount: cny(minor),
             items: vec![LineItem::new("牛肉面", "6901234567892", 1000, minor).unwrap()],
             reference: None,
-            payer: Some(Payer { person_id: self.person, has_password: true, account: Some(account) }),
+            payer: Some(Payer { person_id: self.person, has_password: true, instrument: Some(account) }),
             code_mac: code_mac(self.keys.as_ref(), &code, &bound).unwrap(),
         };
         Step::Create(Box::new(Create { new, code: NewCode { code, sealed } }))
@@ -156,7 +162,7 @@ impl Desk {
         self.write(self.create(id, minor)).await.payment.unwrap();
         let outcome = self.write(self.authorize(id, CODE, PASSWORD)).await;
         assert!(outcome.to_hold);
-        self.write(Step::Held { payment: id }).await.payment.unwrap()
+        self.write(Step::Held { payment: id, held: Held::default() }).await.payment.unwrap()
     }
 
     async fn events(&self) -> Vec<(i64, String)> {
@@ -299,7 +305,7 @@ async fn m6_what_a_hub_remembers_is_never_told_or_built_upon_once_another_hub_ha
     let paid = first.committed(500).await;
     let reversal = Reversal { payment_id: paid.id, terminal_id: till(), amount: cny(500), leg_id: second.leg() };
     second.write(Step::Reverse(reversal)).await.payment.unwrap();
-    let told = first.write(Step::Held { payment: paid.id }).await.payment.unwrap();
+    let told = first.write(Step::Held { payment: paid.id, held: Held::default() }).await.payment.unwrap();
     assert_eq!(told.state, State::Reversing);
     // A payer's counters: who was blocked elsewhere gets no code here.
     first.write(first.create(first.payment_id(), 100)).await.payment.unwrap();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind, OneTimeCode};
-use domain::payment::{Charge, Kind, Payment, State};
+use domain::payment::{Charge, Instrument, Kind, Payment, State};
 use domain::purchase::{CategoryCode, LineItem, Location, Merchant, Terminal};
 use domain::text::Line;
 use domain::{AccountId, BankId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp};
@@ -179,6 +179,7 @@ fn payment(person_id: PersonId, id: PaymentId, kind: Kind, amount: Money, at: Ti
         fingerprint: [0; 32],
         person_id: Some(person_id),
         amount,
+        completed_minor: None,
         refunded_minor: 0,
         seller: Some(Arc::new(terminal)),
         items: items(),
@@ -190,8 +191,9 @@ fn payment(person_id: PersonId, id: PaymentId, kind: Kind, amount: Money, at: Ti
         refusal: None,
         charge: Some(Charge {
             bank_id: BankId::parse("bank-a").unwrap(),
-            account_id: AccountId::from_uuid(id.uuid()),
-            account_masked: "****4821".to_owned(),
+            instrument: Some(Instrument::Account(AccountId::from_uuid(id.uuid()))),
+            credit_minor: None,
+            masked: "****4821".to_owned(),
             leg_id: Some(LegId::from_uuid(id.uuid())),
             reversal_leg_id: None,
         }),

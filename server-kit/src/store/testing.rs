@@ -1,10 +1,11 @@
 //! An empty database for a test, on each engine there is.
 
+use domain::Timestamp;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Dialect, Migrations, Store, StoreError, StoreOptions};
+use super::{Dialect, Migrations, Store, StoreError, StoreOptions, Tx};
 use crate::clock::SharedClock;
 use crate::rng::{Rng as _, SystemRng};
 
@@ -35,6 +36,15 @@ pub async fn databases() -> Vec<TestDatabase> {
         None => eprintln!("skipped on PostgreSQL: {POSTGRES} is not set"),
     }
     all
+}
+
+impl Tx {
+    /// Has the transaction take place at a time of the test's own, on PostgreSQL too.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.now = now;
+        self
+    }
 }
 
 #[allow(clippy::expect_used, clippy::panic, reason = "a test without its database has failed")]

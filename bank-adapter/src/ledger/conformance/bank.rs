@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use domain::card::Proof;
+use domain::credit::Terms;
 use domain::ledger::{
-    Account, Charge, Deposit, DepositId, FreezeOrder, GiveBack, HoldOrder, Leg, LegState, RefundOrder, VoidOrder,
+    Account, Agreement, Charge, Deposit, DepositId, FreezeOrder, GiveBack, HoldOrder, Leg, LegOrder, LegState,
+    NewAccount, RefundOrder, VoidOrder,
 };
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
@@ -16,42 +19,47 @@ use server_kit::store::testing::TestDatabase;
 use server_kit::store::{Owner, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
+use crate::credit::{Calendar, ZoneName};
 use crate::ledger::{Ledger, LedgerError, LedgerParts, Opening};
 
 /// A bank whose ledger is open.
 #[derive(Debug)]
-pub(super) struct Bank {
-    pub(super) ledger: Ledger,
-    pub(super) store: Store,
-    pub(super) keys: SharedKeyStore,
-    pub(super) ids: IdMaker,
-    pub(super) database: TestDatabase,
+pub(crate) struct Bank {
+    pub(crate) ledger: Ledger,
+    pub(crate) store: Store,
+    pub(crate) keys: SharedKeyStore,
+    pub(crate) ids: IdMaker,
+    pub(crate) database: TestDatabase,
     writer: JoinHandle<()>,
 }
 
-pub(super) fn bank_id() -> BankId {
+pub(crate) fn bank_id() -> BankId {
     BankId::parse("bank-a").unwrap()
 }
 
 /// Who serves the bank's counter.
-pub(super) fn teller() -> Principal {
+pub(crate) fn teller() -> Principal {
     Principal::member("trial.example", Role::Operator, "teller").unwrap()
 }
 
-pub(super) fn id_maker() -> IdMaker {
+pub(crate) fn calendar() -> Calendar {
+    Calendar::new(ZoneName::shanghai(), "00:10".parse().unwrap())
+}
+
+pub(crate) fn id_maker() -> IdMaker {
     IdMaker::new(SystemClock::shared(), SystemRng::shared())
 }
 
-pub(super) fn cny(minor: i64) -> Money {
+pub(crate) fn cny(minor: i64) -> Money {
     Money::new(Currency::CNY, minor)
 }
 
 impl Bank {
-    pub(super) async fn open(database: TestDatabase) -> Self {
+    pub(crate) async fn open(database: TestDatabase) -> Self {
         Self::open_with(database, Arc::new(Keyring::generate(Arc::new(SeededRng::new(5))).unwrap())).await
     }
 
-    pub(super) async fn open_with(database: TestDatabase, keys: SharedKeyStore) -> Self {
+    pub(crate) async fn open_with(database: TestDatabase, keys: SharedKeyStore) -> Self {
         let store = database.open(&crate::migrations(), SystemClock::shared()).await.unwrap();
         let ids = id_maker();
         let owner = Ledger::take_ownership(&store, &bank_id(), &ids).await.unwrap();
@@ -61,18 +69,19 @@ impl Bank {
             owner,
             keys: keys.clone(),
             rng: SystemRng::shared(),
+            calendar: calendar(),
         };
         let (ledger, writer) = Ledger::start(parts, WriterOptions::default());
         Self { ledger, store, keys, ids, database, writer }
     }
 
     /// Ends the process, as it were, and starts another one on the same database.
-    pub(super) async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         let (database, keys) = self.close().await;
         Self::open_with(database, keys).await
     }
 
-    pub(super) async fn close(self) -> (TestDatabase, SharedKeyStore) {
+    pub(crate) async fn close(self) -> (TestDatabase, SharedKeyStore) {
         drop(self.ledger);
         self.writer.await.unwrap();
         self.store.close().await;
@@ -80,7 +89,7 @@ impl Bank {
     }
 
     /// Checks what must hold at the end of every test.
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         let report = crate::check_books(&self.store).await.unwrap();
         assert!(report.is_right(), "{report:#?}");
         for chain in server_kit::audit::verify(&self.store, &*self.keys).await.unwrap() {
@@ -89,12 +98,12 @@ impl Bank {
         self.close().await;
     }
 
-    pub(super) fn leg_id(&self) -> LegId {
+    pub(crate) fn leg_id(&self) -> LegId {
         LegId::from_uuid(self.ids.uuid().unwrap())
     }
 
     /// An account with money in it.
-    pub(super) async fn account_with(&self, minor: i64) -> AccountId {
+    pub(crate) async fn account_with(&self, minor: i64) -> AccountId {
         let account_id = AccountId::from_uuid(self.ids.uuid().unwrap());
         let holder = Line::parse("王小明").unwrap();
         let opening = Opening { account_id, currency: Currency::CNY, holder, payment_limit_minor: 0 };
@@ -103,20 +112,31 @@ impl Bank {
         account_id
     }
 
-    pub(super) async fn deposit(&self, account_id: AccountId, minor: i64) -> Result<Account, LedgerError> {
+    /// A credit account with these limits and the usual terms.
+    pub(crate) async fn credit_account(&self, limit_minor: i64, cash_limit_minor: i64) -> AccountId {
+        let account_id = AccountId::from_uuid(self.ids.uuid().unwrap());
+        let holder = Line::parse("王小明").unwrap();
+        let opening = Opening { account_id, currency: Currency::CNY, holder, payment_limit_minor: 0 };
+        let new = NewAccount::Credit { limit_minor, cash_limit_minor };
+        let agreement = Agreement { terms: Terms::usual(5), repay_from: None };
+        self.ledger.open_credit_account(opening, new, agreement, teller()).await.unwrap();
+        account_id
+    }
+
+    pub(crate) async fn deposit(&self, account_id: AccountId, minor: i64) -> Result<Account, LedgerError> {
         let id = DepositId::from_uuid(self.ids.uuid().unwrap());
         self.ledger.deposit_cash(Deposit { id, account_id, amount: cny(minor) }, teller()).await
     }
 
-    pub(super) async fn available(&self, account_id: AccountId) -> i64 {
+    pub(crate) async fn available(&self, account_id: AccountId) -> i64 {
         self.ledger.account(account_id).await.unwrap().available_minor()
     }
 
-    pub(super) async fn hold(&self, leg_id: LegId, account_id: AccountId, minor: i64) -> Result<LegState, Reason> {
+    pub(crate) async fn hold(&self, leg_id: LegId, account_id: AccountId, minor: i64) -> Result<LegState, Reason> {
         state(self.ledger.hold(hold_order(leg_id, account_id, minor)).await)
     }
 
-    pub(super) async fn post(&self, leg_id: LegId) -> Result<LegState, Reason> {
+    pub(crate) async fn post(&self, leg_id: LegId) -> Result<LegState, Reason> {
         let results = self.ledger.post(vec![leg_id]).await.unwrap();
         match results[0].refusal {
             Some(reason) => Err(reason),
@@ -124,21 +144,21 @@ impl Bank {
         }
     }
 
-    pub(super) async fn void(&self, leg_id: LegId) -> Result<LegState, Reason> {
+    pub(crate) async fn void(&self, leg_id: LegId) -> Result<LegState, Reason> {
         state(self.ledger.void(void_order(leg_id)).await)
     }
 
-    pub(super) async fn refund(&self, leg_id: LegId, original: LegId, minor: i64) -> Result<LegState, Reason> {
+    pub(crate) async fn refund(&self, leg_id: LegId, original: LegId, minor: i64) -> Result<LegState, Reason> {
         state(self.ledger.refund(refund_order(leg_id, original, minor)).await)
     }
 
-    pub(super) async fn freeze(&self, account_id: AccountId, frozen: bool) {
+    pub(crate) async fn freeze(&self, account_id: AccountId, frozen: bool) {
         let account = self.ledger.set_frozen(FreezeOrder { account_id, frozen }, teller()).await.unwrap();
         assert_eq!(account.frozen, frozen);
     }
 
     /// Who tries to own the ledger beside the one who does.
-    pub(super) async fn second_owner(&self) -> Result<Owner, StoreError> {
+    pub(crate) async fn second_owner(&self) -> Result<Owner, StoreError> {
         let store = self.database.open(&crate::migrations(), SystemClock::shared()).await?;
         Ledger::take_ownership(&store, &bank_id(), &self.ids).await
     }
@@ -153,28 +173,28 @@ fn state(result: Result<Leg, LedgerError>) -> Result<LegState, Reason> {
 }
 
 /// A hold whose payment has the same id as its leg.
-pub(super) fn hold_order(leg_id: LegId, account_id: AccountId, minor: i64) -> HoldOrder {
+pub(crate) fn hold_order(leg_id: LegId, account_id: AccountId, minor: i64) -> HoldOrder {
     let merchant = Merchant {
         id: MerchantId::parse("tea-house").unwrap(),
         name: Line::parse("Tea House").unwrap(),
         category: CategoryCode::parse("5812").unwrap(),
     };
-    let charge = Charge::purchase(account_id, cny(minor), merchant);
-    HoldOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), charge }
+    let order = LegOrder::Charge(Charge::purchase(account_id, cny(minor), merchant));
+    HoldOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), order, proof: Proof::Given }
 }
 
-pub(super) fn void_order(leg_id: LegId) -> VoidOrder {
+pub(crate) fn void_order(leg_id: LegId) -> VoidOrder {
     VoidOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()) }
 }
 
-pub(super) fn refund_order(leg_id: LegId, original_leg_id: LegId, minor: i64) -> RefundOrder {
+pub(crate) fn refund_order(leg_id: LegId, original_leg_id: LegId, minor: i64) -> RefundOrder {
     let give_back = GiveBack { original_leg_id, amount: cny(minor) };
     RefundOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), give_back }
 }
 
 impl Ledger {
     /// One hold by itself.
-    pub(super) async fn hold(&self, order: HoldOrder) -> Result<Leg, LedgerError> {
+    pub(crate) async fn hold(&self, order: HoldOrder) -> Result<Leg, LedgerError> {
         let [held] = <[_; 1]>::try_from(self.hold_all(vec![order]).await?).unwrap();
         held.map_err(LedgerError::Refused)
     }

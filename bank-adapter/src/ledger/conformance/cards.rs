@@ -1,15 +1,16 @@
 //! What cards add to accounts and legs is stored as it is.
 
-use domain::card::{Card, Expiry, Sides};
+use domain::card::{Card, Expiry, Proof, Sides};
 use domain::ledger::LegState::{Held, Posted};
 use domain::ledger::{
-    self as rules, Account, Books, Charge, CompletionOrder, Decided, HoldOrder, Leg, Nature, NewAccount, OpeningOrder,
-    Party, Receipt, ReceiveOrder,
+    self as rules, Account, Books, Charge, CompletionOrder, Decided, HoldOrder, Leg, LegOrder, Nature, NewAccount,
+    OpeningOrder, Party, Receipt,
 };
 use domain::text::Line;
 use domain::{AccountId, CardId, Currency, LegId, PaymentId, Reason};
 
-use super::bank::{Bank, cny, hold_order, refund_order};
+use super::bank::{Bank, calendar, cny, hold_order, refund_order};
+use crate::ledger::card_steps::CardFiles;
 use crate::ledger::recent::Recent;
 use crate::ledger::sql::{self, Named};
 
@@ -20,7 +21,7 @@ fn done<T>(books: &mut Books, decide: impl FnOnce(&Books) -> Result<Decided<T>, 
     decided.answer
 }
 
-/// A credit account of 1,000, 300 of it as cash, and a savings account.
+/// Opens an account.
 fn open(bank: &Bank, books: &mut Books, new: NewAccount) -> Account {
     let account_id = AccountId::from_uuid(bank.ids.uuid().unwrap());
     let holder = Line::parse("王小明").unwrap();
@@ -31,24 +32,25 @@ fn open(bank: &Bank, books: &mut Books, new: NewAccount) -> Account {
 
 pub(super) async fn c6_legs_of_cards_and_the_limits_of_credit_accounts_are_read_back_as_they_were(bank: Bank) {
     let debit = bank.account_with(500).await;
+    let credit = bank.credit_account(1_000, 300).await;
     let mut tx = bank.store.begin().await.unwrap();
     let (now, mut recent) = (tx.now(), Recent::default());
-    let named = Named { accounts: [debit].into(), ..Named::default() };
-    let mut books = sql::load(&mut tx, named, &recent).await.unwrap();
-    books.load_cards([], day());
-    let credit = open(&bank, &mut books, NewAccount::Credit { limit_minor: 1_000, cash_limit_minor: 300 }).id;
+    let named = Named { accounts: [debit, credit].into(), ..Named::default() };
+    let today = calendar().day_of(now);
+    let mut books = sql::load(&mut tx, named, &recent, today).await.unwrap();
     let savings = open(&bank, &mut books, NewAccount::Savings).id;
     let card_id = CardId::from_uuid(bank.ids.uuid().unwrap());
     let card = Card::issue(card_id, Expiry::parse_yymm("9912").unwrap(), Sides::Both { debit, credit }, "6228".into());
-    books.load_cards([card.activate(day()).unwrap()], day());
+    books.load_cards([card.activate(today).unwrap()], today);
 
-    let merchant = hold_order(bank.leg_id(), debit, 1).charge.merchant;
+    let LegOrder::Charge(Charge { merchant, .. }) = hold_order(bank.leg_id(), debit, 1).order else { unreachable!() };
     let ids = |id: LegId| (id, PaymentId::from_uuid(id.uuid()));
     let hold = |books: &mut Books, nature, minor, savings| -> Leg {
         let (leg_id, payment_id) = ids(bank.leg_id());
         let (payer, merchant) = (Party::Card(card_id), merchant.clone());
-        let charge = Charge { payer, nature, amount: cny(minor), merchant, savings };
-        done(books, |books| rules::hold(books, &HoldOrder { leg_id, payment_id, charge }, now))
+        let order = LegOrder::Charge(Charge { payer, nature, amount: cny(minor), merchant, savings });
+        let order = HoldOrder { leg_id, payment_id, order, proof: Proof::Given };
+        done(books, |books| rules::hold(books, &order, now))
     };
     let saved = hold(&mut books, Nature::Savings, 100, Some(savings));
     let cash = hold(&mut books, Nature::CashWithdrawal, 600, None);
@@ -57,18 +59,14 @@ pub(super) async fn c6_legs_of_cards_and_the_limits_of_credit_accounts_are_read_
     let order = CompletionOrder { leg_id, payment_id, amount: cny(400) };
     let completed = done(&mut books, |books| rules::complete(books, order, now));
     let (leg_id, payment_id) = ids(bank.leg_id());
-    let receipt = Receipt {
-        payee: Party::Card(card_id),
-        nature: Nature::TopUp,
-        amount: cny(50),
-        merchant: merchant.clone(),
-        savings: None,
-    };
-    let order = ReceiveOrder { leg_id, payment_id, receipt };
-    let received = done(&mut books, |books| rules::receive(books, &order, now));
+    let (payee, amount) = (Party::Card(card_id), cny(50));
+    let order = LegOrder::Receipt(Receipt { payee, nature: Nature::TopUp, amount, merchant, savings: None });
+    let order = HoldOrder { leg_id, payment_id, order, proof: Proof::Given };
+    let held = done(&mut books, |books| rules::hold(books, &order, now));
+    let received = done(&mut books, |books| rules::post(books, held.id, now));
     let order = refund_order(bank.leg_id(), completed.id, 50);
     let returned = done(&mut books, |books| rules::refund(books, &order, now));
-    sql::save(&mut tx, &books, &mut recent).await.unwrap();
+    sql::save(&mut tx, &books, &CardFiles::default(), &mut recent).await.unwrap();
     tx.commit().await.unwrap();
 
     for (leg, state) in [(saved, Held), (cash, Held), (completed, Posted), (received, Posted), (returned, Posted)] {
@@ -90,9 +88,4 @@ pub(super) async fn c6_legs_of_cards_and_the_limits_of_credit_accounts_are_read_
     assert_eq!((line.cash_owed_minor, line.cash_held_minor), (200, 0));
     assert_eq!(bank.available(savings).await, 100);
     bank.end().await;
-}
-
-/// A day of the bank's time zone.
-fn day() -> jiff::civil::Date {
-    jiff::civil::date(2026, 1, 1)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::ledger::LegState::{Held, Posted};
-use domain::ledger::Party;
+use domain::ledger::{Charge, LegOrder, Party};
 use domain::text::Line;
 use domain::{AccountId, Currency, LegId, PaymentId, Timestamp};
 use server_kit::clock::{Clock as _, ManualClock, SystemClock};
@@ -16,6 +16,13 @@ use crate::ledger::{LedgerError, Opening};
 
 const SEED: u64 = 20_260_401;
 const DEPOSITED: i64 = 10_000_000;
+
+fn charge(past: &PastLeg) -> &Charge {
+    match &past.order.order {
+        LegOrder::Charge(charge) => charge,
+        other => panic!("{other:?}"),
+    }
+}
 
 /// Three accounts and legs that they bore, an hour apart.
 struct Plan {
@@ -95,8 +102,7 @@ pub(super) async fn a_past_balances_and_the_ledger_goes_on_after_it(bank: Bank) 
     // A leg is a transfer that reserves and one that posts; an account's money came in by one more.
     assert_eq!((report.legs, report.transfers, report.held_legs), (300, 603, 0));
     for account in &plan.accounts {
-        let of_account =
-            legs.iter().map(|past| &past.order.charge).filter(|charge| charge.payer == Party::Account(*account));
+        let of_account = legs.iter().map(charge).filter(|charge| charge.payer == Party::Account(*account));
         let spent: i64 = of_account.map(|charge| charge.amount.minor).sum();
         assert_eq!(bank.available(*account).await, DEPOSITED - spent);
     }
@@ -143,7 +149,8 @@ pub(super) async fn a_past_is_filled_whole_or_not_at_all_and_by_the_owner_only(b
     let store = database.open(&crate::migrations(), SystemClock::shared()).await.unwrap();
     let mut past = Past::open(&store, &bank_id(), keys.clone(), &id_maker()).await.unwrap();
     let mut legs = plan.legs(3);
-    legs[2].order.charge.amount = cny(DEPOSITED + 1);
+    let dear = Charge { amount: cny(DEPOSITED + 1), ..charge(&legs[2]).clone() };
+    legs[2].order.order = LegOrder::Charge(dear);
     past.add(&legs).await.unwrap_err();
     store.close().await;
     // The file stays locked for as long as anybody has the store.

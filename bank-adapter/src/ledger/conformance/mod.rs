@@ -2,8 +2,9 @@
 //!
 //! PostgreSQL takes part when there is one: see [`server_kit::store::testing`].
 
-mod bank;
+pub(crate) mod bank;
 mod cards;
+mod credit;
 mod filling;
 #[cfg(feature = "fault-points")]
 mod killed;

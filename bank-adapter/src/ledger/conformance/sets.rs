@@ -8,12 +8,12 @@ use domain::{AccountId, Currency};
 use server_kit::audit::Chain;
 use server_kit::store::{StepSet as _, StoreError};
 
-use super::bank::{Bank, cny, hold_order, refund_order, teller, void_order};
+use super::bank::{Bank, calendar, cny, hold_order, refund_order, teller, void_order};
 use crate::ledger::steps::{LedgerSteps, Outcome, Step};
 
 /// A second set of steps under the same right, to run sets by hand as the writer does.
 fn steps_by_hand(bank: &Bank) -> LedgerSteps {
-    LedgerSteps::new(bank.ledger.owner(), Chain::new("by-hand", bank.keys.clone()))
+    LedgerSteps::new(bank.ledger.owner(), Chain::new("by-hand", bank.keys.clone()), calendar())
 }
 
 fn a_mixed_set(bank: &Bank, account: AccountId) -> Vec<Step> {

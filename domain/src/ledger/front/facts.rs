@@ -111,6 +111,8 @@ pub enum Party {
     Account(AccountId),
     /// A card, whose sides are found by the front.
     Card(CardId),
+    /// A card that the bank does not have.
+    UnknownCard,
 }
 
 /// Who pays, or gets, and what is known of them: `None` when the bank knows nothing.

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::card::Proof;
 use crate::purchase::{CategoryCode, Merchant};
 use crate::text::Line;
 use crate::{AccountId, Currency, LegId, MerchantId, Money, PaymentId, Reason, Timestamp};
@@ -38,7 +39,8 @@ fn hold_order(leg: u8, account: u8, amount: Money) -> HoldOrder {
     HoldOrder {
         leg_id: LegId::from_uuid(id(leg)),
         payment_id: PaymentId::from_uuid(id(leg)),
-        charge: Charge::purchase(account_id(account), amount, merchant()),
+        order: LegOrder::Charge(Charge::purchase(account_id(account), amount, merchant())),
+        proof: Proof::Given,
     }
 }
 

@@ -20,6 +20,7 @@ async fn each_call(api: &OperatorApi, by: impl Fn() -> Request<()>) -> Vec<Reaso
         reason(api.set_terminal_suspended(of(&by, pb::SetTerminalSuspendedRequest::default())).await),
         reason(api.register_person(of(&by, pb::RegisterPersonRequest::default())).await),
         reason(api.bind_account(of(&by, pb::BindAccountRequest::default())).await),
+        reason(api.bind_card(of(&by, pb::BindCardRequest::default())).await),
         reason(api.issue_enrolment_code(of(&by, pb::IssueEnrolmentCodeRequest::default())).await),
         reason(api.inspect_payment(of(&by, pb::InspectPaymentRequest::default())).await),
         reason(api.get_overview(of(&by, pb::GetOverviewRequest {})).await),
@@ -31,10 +32,10 @@ async fn m9_only_an_operator_may_make_any_of_these_calls() {
     on_each_engine(async |hub| {
         let office = open(&hub, "hub-1", AnyAccount::default());
         let api = &office.api;
-        assert_eq!(each_call(api, || Request::new(())).await, [Reason::CertificateMissing; 10]);
-        assert_eq!(each_call(api, || from_stranger(())).await, [Reason::CertificateMissing; 10]);
+        assert_eq!(each_call(api, || Request::new(())).await, [Reason::CertificateMissing; 11]);
+        assert_eq!(each_call(api, || from_stranger(())).await, [Reason::CertificateMissing; 11]);
         for role in [Role::Terminal, Role::Bank, Role::Carrier] {
-            assert_eq!(each_call(api, || from_member(role, "anna", ())).await, [Reason::RoleNotAllowed; 10]);
+            assert_eq!(each_call(api, || from_member(role, "anna", ())).await, [Reason::RoleNotAllowed; 11]);
         }
         let wildcard = || {
             let mut request = from_stranger(());
@@ -43,7 +44,7 @@ async fn m9_only_an_operator_may_make_any_of_these_calls() {
             request.extensions_mut().insert(Arc::new(Peer { principal: None, refused, addr }));
             request
         };
-        assert_eq!(each_call(api, wildcard).await, [Reason::CertificateRefused; 10]);
+        assert_eq!(each_call(api, wildcard).await, [Reason::CertificateRefused; 11]);
         assert_eq!(office.count("SELECT count(*) FROM audit_log").await, 0, "{}", hub.engine);
     })
     .await;
@@ -150,6 +151,29 @@ async fn bad_input_about_people_and_payments_is_refused_by_reason_and_stores_not
         assert_eq!(reason(api.inspect_payment(by_operator(unknown)).await), Reason::PaymentUnknown);
         assert_eq!(office.count("SELECT count(*) FROM audit_log").await, 0, "{}", hub.engine);
         assert_eq!(office.bank.asked.load(Ordering::SeqCst), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m8_what_a_bank_shows_too_much_of_is_not_bound() {
+    on_each_engine(async |hub| {
+        for (phone, shown, fine) in [
+            ("+8613800138001", "622848******0015", true),
+            ("+8613800138002", "622848*****00015", false),
+            ("+8613800138003", "6228480000000015", false),
+        ] {
+            let office = open(&hub, "hub-1", AnyAccount { shown: Some(shown), ..AnyAccount::default() });
+            let person = office.register_person(phone).await;
+            office.api.register_bank(by_operator(a_bank("bank-a"))).await.unwrap();
+            let answer = office.bind(&office.account(&person, false)).await;
+            match fine {
+                true => assert_eq!(answer.unwrap(), shown),
+                false => assert_eq!(reason(answer), Reason::Fault, "{shown}"),
+            }
+        }
+        let bound = hub.store.fetch("SELECT 1 FROM bindings", Vec::new()).await.unwrap();
+        assert_eq!(bound.len(), 1, "{}", hub.engine);
     })
     .await;
 }

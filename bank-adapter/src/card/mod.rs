@@ -1,0 +1,187 @@
+//! Cards: issued, changed, verified (C1, C3, C5, C9).
+//!
+//! [`Cards`] is the door. What a card is and may is for [`domain::card`] to say, what is stored of it for the ledger's one writer;
+//! here are the number, which is found by its keyed hash and kept sealed, and the key store, which alone knows CVVs and PINs.
+
+mod issue;
+mod presented;
+mod prove;
+mod register;
+pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+
+use domain::card::{BinRange, BinTable, Card, CvvKey, Pan, PinCheck};
+use domain::{CardId, Reason, Timestamp};
+use server_kit::clock::SharedClock;
+use server_kit::identity::Principal;
+use server_kit::keystore::{KeyError, KeyName, SharedKeyStore};
+use server_kit::rng::SharedRng;
+use server_kit::shutdown;
+use server_kit::store::StoreError;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::call::CallError;
+use crate::credit::Calendar;
+use crate::hsm::{Check, Hsm, HsmError, PanDigits, PinBlock, Side};
+use crate::ledger::Ledger;
+use crate::ledger::card_steps::{CardChange, PinOrder};
+
+pub(crate) use issue::{Face, Issuing};
+pub(crate) use presented::{Presented, pin_block};
+pub(crate) use register::register_ranges;
+use sql::KnownCard;
+
+/// What the bank's cards are like.
+#[derive(Debug)]
+pub(crate) struct CardRules {
+    /// The numbers that the bank issues.
+    pub(crate) ranges: BinTable,
+    /// How long a card is valid.
+    pub(crate) valid_years: u8,
+    /// The largest purchase by the card alone, in minor units.
+    pub(crate) without_pin_minor: i64,
+}
+
+/// What cards are made of.
+#[derive(Debug)]
+pub(crate) struct CardParts {
+    pub(crate) ledger: Ledger,
+    pub(crate) hsm: Arc<dyn Hsm>,
+    pub(crate) keys: SharedKeyStore,
+    pub(crate) rng: SharedRng,
+    pub(crate) clock: SharedClock,
+    pub(crate) calendar: Calendar,
+    pub(crate) rules: CardRules,
+}
+
+/// The bank's cards. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Cards {
+    parts: Arc<CardParts>,
+}
+
+impl Cards {
+    pub(crate) fn new(parts: CardParts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// All ranges of the bank.
+    pub(crate) fn ranges(&self) -> Vec<BinRange> {
+        self.parts.rules.ranges.ranges().cloned().collect()
+    }
+
+    /// The card as it stands, and whether it has a PIN.
+    pub(crate) async fn card(&self, id: CardId) -> Result<(Card, bool), CallError> {
+        let known = self.known(id).await?;
+        Ok((known.card, known.pin.is_some()))
+    }
+
+    /// Takes a card through one of its transitions; gives the card afterwards, and when that was stored.
+    pub(crate) async fn change(
+        &self,
+        id: CardId,
+        change: CardChange,
+        by: Principal,
+    ) -> Result<(Card, Timestamp), CallError> {
+        Ok(self.parts.ledger.change_card(id, change, by).await?)
+    }
+
+    /// Sets a PIN; `current` is the PIN before it, when its holder changes it.
+    pub(crate) async fn set_pin(
+        &self,
+        (id, change_id): (CardId, Uuid),
+        new: PinBlock,
+        current: Option<PinBlock>,
+        by: Principal,
+    ) -> Result<Card, CallError> {
+        let known = self.known(id).await?;
+        let pan = self.pan_of(&known)?;
+        let (value, current) = self
+            .ask(move |hsm| {
+                let digits = PanDigits::from(&pan);
+                let found = match (&current, &known.pin) {
+                    (None, _) => None,
+                    (Some(_), None) => Some(PinCheck::Wrong),
+                    (Some(block), Some(stored)) => Some(pin_check(hsm.verify_pin(block, &digits, stored)?)),
+                };
+                Ok((hsm.set_pin(&new, &digits)?, found))
+            })
+            .await?;
+        let order = PinOrder { change_id, card_id: id, current, value };
+        Ok(self.parts.ledger.set_pin(order, by).await?.0)
+    }
+
+    async fn known(&self, id: CardId) -> Result<KnownCard, CallError> {
+        Ok(sql::find(self.parts.ledger.store(), id).await?.ok_or(Reason::CardUnknown)?)
+    }
+
+    async fn find(&self, pan: &Pan) -> Result<Option<KnownCard>, CallError> {
+        Ok(sql::find_by_hash(self.parts.ledger.store(), self.hash(pan)?).await?)
+    }
+
+    /// The keyed hash under which a number is found.
+    fn hash(&self, pan: &Pan) -> Result<[u8; 32], CallError> {
+        self.parts.keys.mac(KeyName::CardIndex, &[pan.reveal().as_bytes()]).map_err(unusable)
+    }
+
+    fn seal(&self, id: CardId, pan: &Pan) -> Result<Vec<u8>, CallError> {
+        self.parts.keys.seal(KeyName::CardNumber, &row_of(id), pan.reveal().as_bytes()).map_err(unusable)
+    }
+
+    fn pan_of(&self, known: &KnownCard) -> Result<Pan, CallError> {
+        let digits = self.parts.keys.open(KeyName::CardNumber, &row_of(known.card.id), &known.pan_sealed);
+        let digits = zeroize::Zeroizing::new(digits.map_err(unusable)?);
+        let text = std::str::from_utf8(&digits).map_err(|_| Reason::Fault)?;
+        Ok(Pan::parse(text).map_err(|_| Reason::Fault)?)
+    }
+
+    /// Sees keys that somebody else has put into the store, whenever the process is told to by SIGHUP, until `stop`.
+    pub(crate) async fn reload_on_hangup(self, stop: CancellationToken) -> io::Result<()> {
+        let mut requests = shutdown::reload_requests()?;
+        while let Some(Some(())) = stop.run_until_cancelled(requests.recv()).await {
+            match self.ask(|hsm| hsm.reload()).await {
+                Ok(()) => tracing::info!("the key store for cards was read again"),
+                Err(error) => tracing::error!(?error, "the key store for cards could not be read again"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the key store from a thread that may wait for it.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Hsm) -> Result<T, HsmError> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let hsm = self.parts.hsm.clone();
+        let answer = tokio::task::spawn_blocking(move || question(&*hsm)).await;
+        Ok(answer.map_err(|_| Reason::Fault)??)
+    }
+}
+
+/// The row that a sealed number belongs to.
+fn row_of(id: CardId) -> Vec<u8> {
+    [b"cards.pan\n".as_slice(), id.uuid().as_bytes()].concat()
+}
+
+fn unusable(error: KeyError) -> CallError {
+    CallError::Store(StoreError::Refused(format!("a key cannot be used: {error}")))
+}
+
+const fn side_of(key: CvvKey) -> Side {
+    match key {
+        CvvKey::Credit => Side::Credit,
+        CvvKey::Debit => Side::Debit,
+    }
+}
+
+const fn pin_check(check: Check) -> PinCheck {
+    match check {
+        Check::Matches => PinCheck::Right,
+        Check::Differs => PinCheck::Wrong,
+    }
+}

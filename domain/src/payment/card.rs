@@ -1,0 +1,111 @@
+//! A payment with a card at a terminal (R2, C2): it begins at HOLDING, and its bank verifies the card.
+
+use std::sync::Arc;
+
+use super::{Charge, Kind, Payment, Policy, State};
+use crate::feed::PaidIn;
+use crate::ledger::{Flow, Nature};
+use crate::purchase::{LineItem, Terminal};
+use crate::text::Line;
+use crate::{BankId, LegId, Money, PaymentId, Reason, Timestamp};
+
+/// A request to pay with a card, without what may not be kept of the card.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewCardPayment {
+    pub id: PaymentId,
+    pub terminal: Arc<Terminal>,
+    pub fingerprint: [u8; 32],
+    pub nature: Nature,
+    pub amount: Money,
+    pub items: Vec<LineItem>,
+    pub reference: Option<Line>,
+    /// The bank whose range the card's number lies in.
+    pub bank_id: BankId,
+    /// Whether the bank takes no new payments.
+    pub bank_suspended: bool,
+    /// The card's number as a receipt may show it.
+    pub masked: String,
+    pub leg_id: LegId,
+}
+
+impl NewCardPayment {
+    /// Whether a terminal may ask for this sort of transaction. Saving is between a person and their bank, and the rest is said
+    /// by calls of its own.
+    pub const fn allows(nature: Nature) -> Result<(), Reason> {
+        match nature {
+            Nature::Purchase | Nature::CashWithdrawal | Nature::TransferOut | Nature::PreAuthorisation => Ok(()),
+            Nature::Deposit | Nature::TopUp | Nature::TransferIn | Nature::Repayment => Ok(()),
+            Nature::Savings | Nature::Completion | Nature::Refund | Nature::BalanceInquiry => {
+                Err(Reason::NatureUnsupported)
+            }
+        }
+    }
+}
+
+impl Payment {
+    /// Takes a request with a card in. Its leg is durable before the bank hears of it.
+    pub fn create_with_card(new: NewCardPayment, now: Timestamp, policy: &Policy) -> Self {
+        let until = now.plus(policy.decide_within);
+        let mut payment = Self {
+            id: new.id,
+            state: State::Holding,
+            kind: Kind::Card { nature: new.nature },
+            terminal_id: new.terminal.id.clone(),
+            fingerprint: new.fingerprint,
+            person_id: None,
+            amount: new.amount,
+            completed_minor: None,
+            refunded_minor: 0,
+            seller: Some(new.terminal),
+            items: new.items,
+            reference: new.reference,
+            created_at: now,
+            decided_at: None,
+            challenge: None,
+            attempts: Vec::new(),
+            refusal: None,
+            charge: Some(Charge {
+                bank_id: new.bank_id,
+                instrument: None,
+                masked: new.masked,
+                credit_minor: None,
+                leg_id: (!new.bank_suspended).then_some(new.leg_id),
+                reversal_leg_id: None,
+            }),
+            charge_sequence: None,
+            decide_before: Some(until),
+            // A sweeper can do nothing before the time is over, but this one serves the posting, too: see `Payment::commit`.
+            due_at: Some(now.plus(policy.head_start.min(policy.decide_within))),
+            tries: 0,
+        };
+        if new.bank_suspended {
+            payment.decline(State::Declined, Reason::BankSuspended, now);
+        }
+        payment
+    }
+
+    /// Whether the bank may still be asked for the hold with what a terminal has read from the card.
+    pub fn awaits_card(&self, now: Timestamp) -> bool {
+        matches!(self.kind, Kind::Card { .. }) && self.state == State::Holding && self.may_be_decided(now)
+    }
+
+    /// What the person hears of money that has come in, or that was taken out again; nothing of any other payment.
+    pub fn paid_in(&self) -> Option<PaidIn> {
+        let nature = self.kind.nature().filter(|nature| nature.flow() == Flow::In)?;
+        let taken_back = match self.state {
+            State::Committed | State::Posted => false,
+            State::Reversing | State::Reversed => true,
+            _ => return None,
+        };
+        let charge = self.charge.as_ref()?;
+        Some(PaidIn {
+            payment_id: self.id,
+            nature,
+            amount: self.amount,
+            bank_id: charge.bank_id.clone(),
+            masked: charge.masked.clone(),
+            merchant: self.seller.as_ref()?.merchant.clone(),
+            taken_back,
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! Which bank a card's number belongs to: RegisterBinRanges (R2).
+
+use domain::card::{BinRange, BinTable, Product};
+use domain::{BankId, Reason};
+use proto::federation as pb;
+use server_kit::store::{StoreError, Tx};
+use uuid::Uuid;
+
+use super::changes::{Done, Log};
+use super::sql;
+
+/// Ranges of one bank.
+const MOST_RANGES: usize = 200;
+
+/// Puts the ranges of a bank in the place of those that it had.
+#[derive(Debug)]
+pub(super) struct RegisterBinRanges {
+    bank_id: BankId,
+    /// In order.
+    ranges: Vec<BinRange>,
+}
+
+impl RegisterBinRanges {
+    /// Reads what this bank sends. Its own ranges may not overlap either; the same one twice is one.
+    pub(super) fn read(bank_id: BankId, request: &pb::RegisterBinRangesRequest) -> Result<Self, Reason> {
+        if request.ranges.len() > MOST_RANGES {
+            return Err(Reason::TooManyItems);
+        }
+        let mut table = BinTable::default();
+        for range in &request.ranges {
+            let product = match range.product() {
+                pb::CardProduct::Unspecified => return Err(Reason::FieldUnknown),
+                pb::CardProduct::Combined => Product::Combined,
+                pb::CardProduct::CreditOnly => Product::CreditOnly,
+                pb::CardProduct::DebitOnly => Product::DebitOnly,
+            };
+            let digits = u8::try_from(range.digits).map_err(|_| Reason::CardNumberLength)?;
+            table.register(BinRange::new(&range.first, &range.last, digits, product, bank_id.clone())?)?;
+        }
+        Ok(Self { bank_id, ranges: table.ranges().cloned().collect() })
+    }
+
+    pub(super) async fn apply(&self, tx: &mut Tx, log: &mut Log<'_>) -> Result<Result<Done, Reason>, StoreError> {
+        match sql::load_bank(tx, &self.bank_id).await? {
+            None => return Ok(Err(Reason::BankUnknown)),
+            Some(bank) if bank.value.suspended => return Ok(Err(Reason::BankSuspended)),
+            Some(_) => {}
+        }
+        let (before, others): (Vec<_>, Vec<_>) =
+            sql::load_bin_ranges(tx).await?.into_iter().partition(|range| range.bank_id == self.bank_id);
+        let mut table = sql::table_of(others)?;
+        if let Some(reason) = self.ranges.iter().find_map(|range| table.register(range.clone()).err()) {
+            return Ok(Err(reason));
+        }
+        let same = before.len() == self.ranges.len() && self.ranges.iter().all(|range| before.contains(range));
+        if !same {
+            sql::replace_bin_ranges(tx, &self.bank_id, &self.ranges).await?;
+            for given_up in before.iter().filter(|range| !self.ranges.contains(range)) {
+                log.add("BIN_RANGE_GIVEN_UP", Uuid::nil(), &line(given_up));
+            }
+            for new in self.ranges.iter().filter(|range| !before.contains(range)) {
+                log.add("BIN_RANGE_REGISTERED", Uuid::nil(), &line(new));
+            }
+        }
+        Ok(Ok(Done::BinRanges(self.ranges.clone())))
+    }
+}
+
+fn line(range: &BinRange) -> String {
+    let BinRange { first, last, digits, product, bank_id } = range;
+    format!("bank={bank_id} first={first} last={last} digits={digits} product={}", product.as_str())
+}
+
+pub(crate) fn to_pb(range: &BinRange) -> pb::BinRange {
+    let product = match range.product {
+        Product::Combined => pb::CardProduct::Combined,
+        Product::CreditOnly => pb::CardProduct::CreditOnly,
+        Product::DebitOnly => pb::CardProduct::DebitOnly,
+    };
+    pb::BinRange {
+        first: range.first.to_string(),
+        last: range.last.to_string(),
+        digits: range.digits.into(),
+        product: product.into(),
+    }
+}

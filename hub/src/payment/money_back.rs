@@ -1,0 +1,87 @@
+//! The steps by which money goes back: refunds, and reversals of whole payments.
+
+use std::sync::Arc;
+
+use domain::feed::{Event, EventKind};
+use domain::payment::{NewRefund, Payment, Reversal, Settled};
+use domain::{PaymentId, Reason, Timestamp};
+
+use super::books::Books;
+use super::sql::GivenBack;
+use super::steps::{Outcome, found, settle};
+
+pub(super) fn reverse(books: &mut Books, reversal: &Reversal, now: Timestamp) -> Outcome {
+    if books.payment(reversal.payment_id).is_none() {
+        let tombstone = Payment::tombstone(reversal, now);
+        books.add(tombstone.clone());
+        return Outcome::of(Ok(tombstone));
+    }
+    let done = books.change(reversal.payment_id, |payment, _| payment.reverse(reversal, now)).flatten();
+    Outcome::of(done.and_then(|()| found(books, reversal.payment_id)))
+}
+
+pub(super) fn refund(books: &mut Books, new: &NewRefund, now: Timestamp) -> Outcome {
+    if let Some(existing) = books.payment(new.id) {
+        let same = existing.same_request(&new.terminal_id, &new.fingerprint);
+        return Outcome::of(same.and_then(|()| found(books, new.id)));
+    }
+    let taken = books.change(new.original, |payment, _| payment.refund(new.clone(), now)).flatten();
+    if let Ok(refund) = &taken {
+        books.add(refund.clone());
+    }
+    Outcome::of(taken)
+}
+
+pub(super) fn refund_posted(books: &mut Books, refund: PaymentId, original: PaymentId, now: Timestamp) -> Outcome {
+    let outcome = settle(books, refund, |payment| payment.posted(now));
+    let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
+    let event = given_back(books, payment, original, now, false);
+    Outcome { event, ..outcome }
+}
+
+pub(super) fn refund_refused(
+    books: &mut Books,
+    refund: PaymentId,
+    original: PaymentId,
+    reason: Reason,
+    now: Timestamp,
+) -> Outcome {
+    let (Ok(mut declined), Ok(mut first)) = (found(books, refund), found(books, original)) else {
+        return Outcome::of(Err(Reason::PaymentUnknown));
+    };
+    if !declined.refund_refused(&mut first, reason, now) {
+        return Outcome::of(Ok(declined));
+    }
+    books.replace(declined.clone());
+    books.replace(first);
+    Outcome { settled: Settled::Moved, ..Outcome::of(Ok(declined)) }
+}
+
+pub(super) fn reversal_posted(books: &mut Books, id: PaymentId, now: Timestamp) -> Outcome {
+    let outcome = settle(books, id, |payment| match payment.reversed() {
+        true => Settled::Moved,
+        false => Settled::Already,
+    });
+    let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
+    let event = given_back(books, payment, id, now, true);
+    Outcome { event, ..outcome }
+}
+
+/// Money has come back: the record is brought up to date and the person is told.
+fn given_back(
+    books: &mut Books,
+    payment: &Payment,
+    original: PaymentId,
+    now: Timestamp,
+    reversal: bool,
+) -> Option<Arc<Event>> {
+    if let Some(taken_back) = payment.paid_in() {
+        return books.tell(payment, EventKind::PaidIn(taken_back), now, None);
+    }
+    let merchant = payment.seller.as_ref()?.merchant.clone();
+    let sequence = books.payment(original)?.charge_sequence?;
+    let amount = payment.charged();
+    books.give_back(GivenBack { person_id: payment.person_id?, sequence, amount_minor: amount.minor });
+    let kind = EventKind::GiveBack { payment_id: original, amount, reversal, merchant };
+    books.tell(payment, kind, now, None)
+}
