@@ -10,6 +10,7 @@ use server_kit::telemetry::LogFormat;
 use server_kit::tls::ServerTlsConfig;
 
 use crate::credit::{TimeOfDay, ZoneName};
+use crate::credit_system::CreditSystemConfig;
 use crate::hsm::HsmConfig;
 
 /// Everything that a bank's node is told. Keys that are not listed here are refused.
@@ -59,6 +60,9 @@ pub struct Config {
     /// `[trial]`: what only a trial may be told.
     #[serde(default)]
     pub trial: TrialConfig,
+    /// `[credit_system]`: the bank's existing credit system. Default: none, the ledger holds the credit accounts itself.
+    #[serde(default)]
+    pub credit_system: Option<CreditSystemConfig>,
     /// `[limits]`: the bounds of the gRPC server.
     #[serde(default)]
     pub limits: ServeLimits,

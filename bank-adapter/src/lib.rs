@@ -7,6 +7,7 @@ mod card;
 pub mod config;
 mod counter;
 pub mod credit;
+pub mod credit_system;
 pub mod hsm;
 pub mod ledger;
 #[cfg(test)]

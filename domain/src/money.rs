@@ -26,6 +26,11 @@ impl Currency {
         self.0.code()
     }
 
+    /// The number of three digits at most under which ISO 4217 lists it too, as card messages name it: 156 for CNY.
+    pub fn numeric(self) -> u16 {
+        self.0.numeric()
+    }
+
     /// Decimal places of the major unit: 2 for CNY, 0 for JPY, 3 for KWD.
     pub fn exponent(self) -> u32 {
         self.0.exponent().map_or(0, u32::from)

@@ -163,6 +163,7 @@ catalogue! {
     /// For the bank's own counter. A terminal is told `CARD_NOT_VERIFIED`, as for a card that exists.
     CardUnknown "CARD_UNKNOWN" NotFound "The bank has no such card." "银行无此卡。";
     CardProofMissing "CARD_PROOF_MISSING" Invalid "Money goes out of a card by its track 2 or its CVV2, not by its number alone." "仅凭卡号不能付款，须提供二磁道数据或CVV2。";
+    PinChangePending "PIN_CHANGE_PENDING" State "Another change of this card's PIN is not over." "该卡上一次密码变更尚未完成。";
     CardNotVerified "CARD_NOT_VERIFIED" State "The card or its holder could not be verified." "卡片或持卡人验证未通过。";
     CardLocked "CARD_LOCKED" State "The card is locked after too many wrong PINs." "密码错误次数过多，卡片已锁定。";
     CardInactive "CARD_INACTIVE" State "The card is not activated." "卡片未激活。";

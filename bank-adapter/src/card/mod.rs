@@ -4,6 +4,7 @@
 //! here are the number, which is found by its keyed hash and kept sealed, and the key store, which alone knows CVVs and PINs.
 
 mod issue;
+mod numbers;
 mod presented;
 mod prove;
 mod register;

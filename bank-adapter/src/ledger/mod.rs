@@ -8,6 +8,7 @@ pub(crate) mod card_steps;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod fill;
+mod named;
 mod page;
 mod recent;
 mod resolve;

@@ -15,6 +15,7 @@ use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
 use uuid::Uuid;
 
 use super::card_steps::CardFiles;
+pub(super) use super::named::Named;
 use super::recent::Recent;
 use crate::card::sql as card;
 
@@ -135,37 +136,6 @@ const LOAD_DEPOSITS: Load = Load {
     tail: " ORDER BY deposit_id",
     lock: false,
 };
-
-/// The rows that a set of steps names. The accounts of a leg are found when the leg is loaded.
-#[derive(Debug, Default)]
-pub(super) struct Named {
-    pub(super) legs: BTreeSet<LegId>,
-    pub(super) accounts: BTreeSet<AccountId>,
-    pub(super) deposits: BTreeSet<DepositId>,
-    pub(super) cards: BTreeSet<CardId>,
-}
-
-impl Named {
-    /// What an order names.
-    pub(super) fn order(&mut self, order: &LegOrder) {
-        let (party, amount, savings) = match order {
-            LegOrder::Charge(charge) => (charge.payer, charge.amount, charge.savings),
-            LegOrder::Receipt(receipt) => (receipt.payee, receipt.amount, receipt.savings),
-            LegOrder::GiveBack(_) | LegOrder::Unseen => return,
-        };
-        match party {
-            Party::Account(account) => {
-                self.accounts.insert(account);
-            }
-            Party::Card(card) => {
-                self.cards.insert(card);
-            }
-            Party::UnknownCard => {}
-        }
-        self.accounts.extend(savings);
-        self.accounts.insert(AccountKind::HubSettlement.house_id(amount.currency));
-    }
-}
 
 /// What is named: as it is remembered, and the rest with one query per table. `today` is the day in the bank's time zone.
 pub(super) async fn load(tx: &mut Tx, named: Named, recent: &Recent, today: Date) -> Result<Books, StoreError> {

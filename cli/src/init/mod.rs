@@ -1,5 +1,6 @@
 //! `bankhub init`: an authority for trials, certificates, keys and commented configurations.
 
+mod cards;
 pub mod command;
 mod template;
 
@@ -21,7 +22,8 @@ use server_kit::keystore::{KeyFileError, SealedFile};
 use server_kit::rng::{Rng as _, RngError, SystemRng};
 use zeroize::Zeroizing;
 
-pub use template::{CardRange, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
+pub use cards::CardRange;
+pub use template::{ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
 
 /// Why something could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Member;
+use super::cards::{CardRange, cards};
 
 /// What differs from server to server.
 #[derive(Clone, Debug)]
@@ -24,37 +25,16 @@ pub struct ServerSettings {
     pub cards: Vec<CardRange>,
 }
 
-/// Numbers of cards that a bank issues.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CardRange {
-    /// The first digits.
-    pub bin: String,
-    /// `combined`, `credit-only` or `debit-only`.
-    pub product: String,
-}
-
-impl CardRange {
-    /// Reads `62284800` for cards of debit and credit, or `62284801=debit-only`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (bin, product) = text.split_once('=').unwrap_or((text, "combined"));
-        domain::card::Bin::parse(bin).map_err(|reason| reason.english().to_owned())?;
-        if !matches!(product, "combined" | "credit-only" | "debit-only") {
-            return Err("cards are combined, credit-only or debit-only".to_owned());
-        }
-        Ok(Self { bin: bin.to_owned(), product: product.to_owned() })
-    }
-}
-
 /// TOML's basic strings are quoted as JSON's are.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn path(path: &std::path::Path) -> String {
+pub(super) fn path(path: &std::path::Path) -> String {
     quoted(&path.display().to_string())
 }
 
-fn secret_file(path: &std::path::Path) -> String {
+pub(super) fn secret_file(path: &std::path::Path) -> String {
     quoted(&format!("file:{}", path.display()))
 }
 
@@ -230,43 +210,6 @@ fn counter(operators: &[String]) -> String {
 {line}
 "#
     )
-}
-
-/// The key store for cards, and the cards; without cards as comments that show what a bank with cards has.
-fn cards(member: &Member, ranges: &[CardRange]) -> String {
-    let (file, master) = (path(&member.sealed_card_keys()), secret_file(&member.card_master()));
-    let example = [CardRange { bin: "62284800".to_owned(), product: "combined".to_owned() }];
-    let (mark, ranges) = if ranges.is_empty() { ("# ", example.as_slice()) } else { ("", ranges) };
-    let head = format!(
-        r#"{mark}[hsm.sealed_file]
-# The key store for cards: a sealed file that `bankhub hsm` works on, or a module behind PKCS#11 as [hsm.pkcs11] with `library`,
-# `token`, `pin`, `sessions` and `wait`.
-{mark}file = {file}
-# What opens it: 32 bytes in base64.
-{mark}master = {master}
-
-{mark}[cards]
-# Years for which a card is valid.
-# valid_years = 5
-# The largest purchase by a card whose PIN is not typed, in minor units.
-# purchase_without_pin_minor = 0
-"#
-    );
-    let range = |range: &CardRange| {
-        let (first, product) = (quoted(&range.bin), quoted(&range.product));
-        format!(
-            r#"
-{mark}[[cards.ranges]]
-# The first digits of the first and of the last number, and the digits of a whole one.
-{mark}first = {first}
-{mark}last = {first}
-# digits = 16
-# combined (debit and credit under one number), credit-only or debit-only.
-{mark}product = {product}
-"#
-        )
-    };
-    std::iter::once(head).chain(ranges.iter().map(range)).collect()
 }
 
 /// The hub's configuration.
@@ -479,15 +422,6 @@ mod tests {
         );
         let without: bank_adapter::Config = loaded(folder.path(), &text).unwrap();
         assert!(without.cards.is_none() && without.hsm.is_none(), "a bank without cards has no key store for them");
-    }
-
-    #[test]
-    fn a_range_of_cards_is_read_or_refused() {
-        let range = CardRange::parse("62284801=debit-only").unwrap();
-        assert_eq!((range.bin.as_str(), range.product.as_str()), ("62284801", "debit-only"));
-        for bad in ["", "6228", "6228480x", "62284800=gold", "62284800=", "=combined"] {
-            assert!(CardRange::parse(bad).is_err(), "{bad:?}");
-        }
     }
 
     #[test]

@@ -110,6 +110,20 @@ impl ClientTls {
         Ok(())
     }
 
+    /// TLS over a socket to whoever has a certificate for `name`, for a protocol that is not HTTP and agrees on none in the
+    /// handshake.
+    pub async fn secure(
+        &self,
+        name: &str,
+        socket: TcpStream,
+    ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let material = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut config = material.config(&ServerIdentity::Host).map_err(io::Error::other)?;
+        config.alpn_protocols.clear();
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(Arc::new(config)).connect(name, socket).await.map_err(clearly)
+    }
+
     /// A channel to `endpoint` (`https://host:port`) that connects with its first call, and again whenever the
     /// connection was lost. It takes no other server than `expect`.
     ///

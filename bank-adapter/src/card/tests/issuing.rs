@@ -6,6 +6,7 @@ use domain::{AccountId, CardId, Reason};
 
 use super::super::Issuing;
 use super::trial::{COMBINED, CREDIT_ONLY, DEBIT_ONLY, Holder, PIN, Trial, name, reason};
+use crate::credit_system::CardNumbers;
 use crate::hsm::{CardFace, Check, CvvKind, Made, PanDigits, Side};
 use crate::ledger::card_steps::CardChange;
 use crate::ledger::conformance::bank::teller;
@@ -55,6 +56,9 @@ pub(super) async fn c3_a_card_is_issued_once_with_the_same_face_and_number_track
     assert_eq!(verify(CvvKind::Track(face.track.service_code), on_track, Side::Credit), Check::Matches);
     assert_eq!(domain::card::Product::Combined.cvv_key(), CvvKey::Credit);
 
+    // Whoever writes to an existing credit system has the number from here.
+    assert!(CardNumbers::pan(&trial.cards, card_id).await == Ok(face.pan.clone()));
+    assert_eq!(CardNumbers::pan(&trial.cards, trial.card_id()).await.err(), Some(Reason::CardUnknown));
     // Nothing of it stands in the database as it is.
     let sealed = trial.cards.known(card_id).await.unwrap().pan_sealed;
     assert!(!sealed.windows(8).any(|bytes| face.pan.reveal().as_bytes().windows(8).any(|digits| digits == bytes)));

@@ -1,0 +1,58 @@
+-- What the bank's existing credit system must come to know. Amounts are whole minor units, times are UTC microseconds.
+
+-- Orders: holds that are asked for, and advices that are told until they are acknowledged. Rows are never removed.
+CREATE TABLE credit_orders (
+    leg_id BLOB NOT NULL,
+    -- 0 hold, 1 post, 2 void, 3 refund, 4 repayment; what is told of one hold is told in this order.
+    place INTEGER NOT NULL CHECK (place BETWEEN 0 AND 4),
+    version INTEGER NOT NULL,
+    -- ASKING, APPROVED, REFUSED, UNANSWERED for a hold; WAITING, ACKNOWLEDGED, STUCK for the others.
+    state TEXT NOT NULL,
+    reason TEXT,
+    -- Fields 11 and 7 of its first message; NULL before that.
+    stan INTEGER,
+    sent_time INTEGER,
+    tries INTEGER NOT NULL,
+    next_try_at INTEGER NOT NULL,
+    -- Field 38 of the approval of a hold.
+    approval_code TEXT,
+    changed_at INTEGER NOT NULL,
+    -- The leg whose hold it is about.
+    hold_leg_id BLOB NOT NULL,
+    card_id BLOB NOT NULL,
+    is_cash INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor >= 0),
+    -- Field 37.
+    reference TEXT NOT NULL,
+    queued_at INTEGER NOT NULL,
+    PRIMARY KEY (leg_id, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX credit_orders_waiting ON credit_orders (next_try_at) WHERE state = 'WAITING';
+CREATE INDEX credit_orders_open ON credit_orders (state, queued_at) WHERE state IN ('ASKING', 'WAITING', 'STUCK');
+CREATE INDEX credit_orders_of_hold ON credit_orders (hold_leg_id, place);
+CREATE INDEX credit_orders_by_reference ON credit_orders (reference) WHERE place = 0;
+CREATE TRIGGER credit_orders_are_not_removed BEFORE DELETE ON credit_orders
+BEGIN SELECT RAISE(ABORT, 'credit orders are not removed'); END;
+
+-- Changes of PINs that reach the credit system and the front, or neither.
+CREATE TABLE pin_changes (
+    change_id BLOB NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    -- ASKING, DONE, REFUSED.
+    state TEXT NOT NULL,
+    reason TEXT,
+    -- The new PIN's block under the key of the zone, sealed; NULL when the change is over.
+    sealed_block BLOB,
+    -- What the front compares the new PIN with; NULL when the change is over.
+    pin_value BLOB,
+    tries INTEGER NOT NULL,
+    next_try_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    card_id BLOB NOT NULL,
+    asked_at INTEGER NOT NULL,
+    CHECK ((state = 'ASKING') = (sealed_block IS NOT NULL)),
+    CHECK ((state = 'ASKING') = (pin_value IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+-- One at a time for a card, so that both sides end with the same PIN.
+CREATE UNIQUE INDEX pin_changes_asking ON pin_changes (card_id) WHERE state = 'ASKING';
