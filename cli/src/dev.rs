@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use domain::Currency;
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::CliError;
+use crate::init::write_private;
 use crate::output::{Output, Tone};
-use crate::trial::{Federation, NewPerson, ServerOptions, Shop, TrialOptions, postgres};
+use crate::trial::{Federation, NewCard, NewPerson, Person, ServerOptions, Shop, TrialOptions, bank_id, postgres};
 
 #[derive(Clone, Debug, Args)]
 pub struct DevArgs {
@@ -79,6 +81,18 @@ struct Sample {
     account_id: String,
     account_masked: String,
     phone_folder: PathBuf,
+    /// The card, as a terminal reads it with its PIN; none in folders of earlier builds.
+    #[serde(default)]
+    card: Option<SampleCard>,
+}
+
+/// A sample card.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SampleCard {
+    card_id: String,
+    masked: String,
+    /// A file with track 2 on its first line and the PIN on its second.
+    file: PathBuf,
 }
 
 pub async fn run(args: &DevArgs, out: &Output) -> Result<(), CliError> {
@@ -107,6 +121,8 @@ async fn options(dir: &Path, args: &DevArgs) -> Result<TrialOptions, CliError> {
         .with("payments.sends_per_ten_minutes", "100")
         .with("payments.sends_per_day", "1000");
     options.hubs = vec![hub];
+    options.banks = ["bank-a", "bank-b"].map(|bank| ServerOptions::named(bank).issuing(bin(bank))).to_vec();
+    options.pin_pads = SHOPS.iter().map(|shop| shop.terminal.to_owned()).collect();
     for server in options.hubs.iter_mut().chain(&mut options.banks) {
         // With it any gRPC tool calls the servers without the contract at hand.
         server.settings.push(("reflection".to_owned(), "true".to_owned()));
@@ -120,6 +136,32 @@ async fn options(dir: &Path, args: &DevArgs) -> Result<TrialOptions, CliError> {
         }
     }
     Ok(options)
+}
+
+/// The first digits of a bank's cards.
+fn bin(bank: &str) -> &'static str {
+    if bank == "bank-a" { "62284800" } else { "62284801" }
+}
+
+/// A card over the person's account and a credit account of 5,000 yuan.
+async fn card(federation: &Federation, person: &Person, folder: &Path) -> Result<SampleCard, CliError> {
+    let pin = "161803";
+    let new = NewCard {
+        holder: &person.name,
+        bank: &person.bank,
+        bin: bin(&person.bank),
+        debit: person.account,
+        limit_minor: 500_000,
+        cash_limit_minor: 150_000,
+        pad: SHOPS[0].terminal,
+        pin,
+    };
+    let card = federation.issue_card(&new).await?;
+    let operator = federation.operator()?;
+    operator.bind_card(person.id, &bank_id(&person.bank)?, card.id, false).await?;
+    let file = folder.join("card");
+    write_private(&file, format!("{}\n{pin}\n", card.track2.expose_secret()).as_bytes())?;
+    Ok(SampleCard { card_id: card.id.to_string(), masked: card.masked, file })
 }
 
 /// The sample people, made in the first run.
@@ -138,6 +180,7 @@ async fn people(federation: &Federation, dir: &Path) -> Result<Vec<Sample>, CliE
     for new in &PEOPLE {
         let phone_folder = dir.join("phones").join(new.name.to_lowercase().replace(' ', "-"));
         let person = federation.person_in(new, &phone_folder).await?;
+        let card = Some(card(federation, &person, &phone_folder).await?);
         people.push(Sample {
             name: person.name,
             phone: new.phone.to_owned(),
@@ -146,6 +189,7 @@ async fn people(federation: &Federation, dir: &Path) -> Result<Vec<Sample>, CliE
             account_id: person.account.to_string(),
             account_masked: person.account_masked,
             phone_folder,
+            card,
         });
     }
     let text = serde_json::to_string_pretty(&people).map_err(|error| failed(error.into()))?;
@@ -201,6 +245,11 @@ fn commands(federation: &Federation, people: &[Sample]) -> Result<Vec<String>, C
         commands.push(format!("{program} phone --dir {phone} watch"));
         commands.push(format!("{program} terminal --config {dir}/terminal-{till}/terminal.toml pay {number} 36.80"));
         commands.push(format!("{program} account --as {operator} show {} {}", sample.bank, sample.account_id));
+        if let Some(SampleCard { card_id, file, .. }) = &sample.card {
+            let (config, file) = (format!("{dir}/terminal-{till}/terminal.toml"), file.display());
+            commands.push(format!("{program} terminal --config {config} card purchase 36.80 < {file}"));
+            commands.push(format!("{program} card --as {operator} freeze {} {card_id}", sample.bank));
+        }
     }
     commands.push(format!("{program} overview --as {operator}"));
     let (tls, hub) = (federation.operator_folder().display(), federation.server(HUB)?.address()?);

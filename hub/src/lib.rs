@@ -10,7 +10,6 @@ mod check;
 mod config;
 pub mod directory;
 pub mod feed;
-mod nature;
 pub mod payment;
 mod run;
 mod store_status;

@@ -1,5 +1,6 @@
 //! Small conversions that every service needs. What cannot be read is a [`Reason`], never a default.
 
+use domain::ledger::Nature;
 use domain::{Currency, Money, Reason, Timestamp};
 
 use crate::common;
@@ -43,6 +44,38 @@ pub fn to_location(location: &common::Location) -> Result<(f64, f64), Reason> {
     if fine { Ok((location.latitude, location.longitude)) } else { Err(Reason::LocationMalformed) }
 }
 
+/// The nature that a request names. `Err(FieldUnknown)` when it names none.
+pub const fn from_nature(nature: common::Nature) -> Result<Nature, Reason> {
+    Ok(match nature {
+        common::Nature::Unspecified => return Err(Reason::FieldUnknown),
+        common::Nature::Purchase => Nature::Purchase,
+        common::Nature::CashWithdrawal => Nature::CashWithdrawal,
+        common::Nature::Savings => Nature::Savings,
+        common::Nature::TransferOut => Nature::TransferOut,
+        common::Nature::PreAuthorisation => Nature::PreAuthorisation,
+        common::Nature::Deposit => Nature::Deposit,
+        common::Nature::TopUp => Nature::TopUp,
+        common::Nature::TransferIn => Nature::TransferIn,
+        common::Nature::Repayment => Nature::Repayment,
+    })
+}
+
+/// The nature as the contract has it, which says what completes, refunds and inquires by calls of their own.
+pub const fn to_nature(nature: Nature) -> common::Nature {
+    match nature {
+        Nature::Purchase => common::Nature::Purchase,
+        Nature::CashWithdrawal => common::Nature::CashWithdrawal,
+        Nature::Savings => common::Nature::Savings,
+        Nature::TransferOut => common::Nature::TransferOut,
+        Nature::PreAuthorisation => common::Nature::PreAuthorisation,
+        Nature::Deposit => common::Nature::Deposit,
+        Nature::TopUp => common::Nature::TopUp,
+        Nature::TransferIn => common::Nature::TransferIn,
+        Nature::Repayment => common::Nature::Repayment,
+        Nature::Completion | Nature::Refund | Nature::BalanceInquiry => common::Nature::Unspecified,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +105,15 @@ mod tests {
             let location = common::Location { latitude, longitude };
             assert_eq!(to_location(&location), Err(Reason::LocationMalformed));
         }
+    }
+
+    #[test]
+    fn c2_every_nature_of_the_contract_is_the_same_in_the_domain() {
+        for number in 1..=9 {
+            let nature = common::Nature::try_from(number).unwrap();
+            assert_eq!(from_nature(nature).map(to_nature), Ok(nature));
+        }
+        assert!(common::Nature::try_from(10).is_err(), "a new one is to be mapped here");
+        assert_eq!(from_nature(common::Nature::Unspecified), Err(Reason::FieldUnknown));
     }
 }

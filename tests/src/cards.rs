@@ -1,10 +1,10 @@
 //! People with cards, and a till with a PIN pad.
 
-use bankhub::operator::{Counter, NewCreditAccount, PinTyped};
+use bankhub::operator::Counter;
 use bankhub::phone::{DeviceKey, Enrolment, Feed, FeedOptions, Phone};
 use bankhub::terminal::{Card, Pad};
-use domain::card::Pan;
-use domain::{AccountId, BankId, CardId, Currency, Money, PersonId, PhoneNumber};
+use bankhub::trial::{IssuedCard, NewCard};
+use domain::{AccountId, BankId, Currency, Money, PersonId, PhoneNumber};
 use proto::common::{Nature, PresentedCard};
 use proto::terminal::{
     CompletePaymentRequest, CreateCardPaymentRequest, InquireBalanceRequest, InquireBalanceResponse, Payment,
@@ -26,10 +26,7 @@ pub struct Holder {
     pub phone: PhoneNumber,
     pub device: Phone,
     pub bank: BankId,
-    pub card: CardId,
-    pub debit: AccountId,
-    pub credit: AccountId,
-    pub face: proto::counter::CardFace,
+    pub card: IssuedCard,
 }
 
 impl Holder {
@@ -38,22 +35,18 @@ impl Holder {
         self.device.follow(FeedOptions::after(0))
     }
 
-    fn pan(&self) -> Pan {
-        Pan::parse(&self.face.pan).unwrap()
-    }
-
     /// The card as it is read at a till, with this PIN typed.
     pub fn read(&self, pad: &Pad, pin: Option<&str>) -> PresentedCard {
-        let card = Card::by_track(&SecretString::from(self.face.track2.as_str()));
+        let card = Card::by_track(&self.card.track2);
         match pin {
             None => card.to_wire(),
-            Some(pin) => card.with_pin(pad.block(&self.pan(), &SecretString::from(pin)).unwrap()).to_wire(),
+            Some(pin) => card.with_pin(pad.block(&self.card.pan, &SecretString::from(pin)).unwrap()).to_wire(),
         }
     }
 
     /// The number alone.
     pub fn number(&self) -> PresentedCard {
-        Card::by_number(&self.pan()).to_wire()
+        Card::by_number(&self.card.pan).to_wire()
     }
 }
 
@@ -71,31 +64,27 @@ impl World {
     /// cash. The phone pays with the card.
     pub async fn holder(&self, n: usize, bank: &str, debit_minor: i64, limit_minor: i64) -> Holder {
         let (counter, operator) = (self.counter(bank).await, self.federation.operator().unwrap());
-        let account = |id: &str| AccountId::parse(id).unwrap();
-        let debit = account(&counter.open_account("Li Na", Currency::CNY, 0).await.unwrap().account_id);
+        let opened = counter.open_account("Li Na", Currency::CNY, 0).await.unwrap();
+        let debit = AccountId::parse(&opened.account_id).unwrap();
         if debit_minor > 0 {
             counter.deposit(debit, Money::new(Currency::CNY, debit_minor)).await.unwrap();
         }
-        let new = NewCreditAccount {
-            holder: "Li Na".to_owned(),
-            currency: Currency::CNY,
+        let new = NewCard {
+            holder: "Li Na",
+            bank,
+            bin: &bin_of(n),
+            debit,
             limit_minor,
             cash_limit_minor: limit_minor / 3,
-            close_day: 5,
-            repay_from: Some(debit),
+            pad: "till-1",
+            pin: PIN,
         };
-        let credit = account(&counter.open_credit_account(&new).await.unwrap().account_id);
-        let (card, face) = counter.issue_card(&bin_of(n), Some(debit), Some(credit)).await.unwrap();
-        let card = CardId::parse(&card.card_id).unwrap();
-        counter.activate_card(card).await.unwrap();
-        let pan = Pan::parse(&face.pan).unwrap();
-        let new_pin = self.pad("till-1").block(&pan, &SecretString::from(PIN)).unwrap();
-        counter.set_pin(card, PinTyped { pad: "till-1".to_owned(), new: new_pin, current: None }).await.unwrap();
+        let card = self.federation.issue_card(&new).await.unwrap_or_else(|error| panic!("{error}"));
 
         let bank = BankId::parse(bank).unwrap();
         let phone = PhoneNumber::parse(&format!("+86139{:08}", 20_000_003 + self.next_person() * 41)).unwrap();
         let person = operator.register_person(&phone, "Li Na").await.unwrap();
-        operator.bind_card(person, &bank, card, true).await.unwrap();
+        operator.bind_card(person, &bank, card.id, true).await.unwrap();
         let issued = operator.enrolment_code(person).await.unwrap();
         let enrolment = Enrolment {
             phone: phone.clone(),
@@ -104,14 +93,14 @@ impl World {
         };
         let channel = self.federation.phone_channel().unwrap();
         let device = Phone::enrol(channel, DeviceKey::generate().unwrap(), &enrolment).await.unwrap();
-        Holder { person, phone, device, bank, card, debit, credit, face }
+        Holder { person, phone, device, bank, card }
     }
 
     /// What is left on the debit and on the credit side of a card.
     pub async fn left(&self, holder: &Holder) -> (i64, i64) {
         let counter = self.counter(holder.bank.as_str()).await;
         let available = async |id| counter.account(id).await.unwrap().available.unwrap().minor_units;
-        (available(holder.debit).await, available(holder.credit).await)
+        (available(holder.card.debit).await, available(holder.card.credit).await)
     }
 }
 

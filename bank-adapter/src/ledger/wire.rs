@@ -72,7 +72,7 @@ pub(super) fn hold(hold: &bank::Hold) -> Result<Reading, Reason> {
         bank::hold::Payer::CardId(id) => Payer::Named(Party::Card(CardId::parse(id)?)),
         bank::hold::Payer::Card(card) => Payer::Presented(Box::new(presented(Some(card))?)),
     };
-    let nature = nature(hold.nature())?;
+    let nature = proto::from_nature(hold.nature())?;
     let amount = proto::to_payable(hold.amount.as_ref())?;
     let savings = match hold.savings_account_id.as_str() {
         "" => None,
@@ -85,37 +85,6 @@ pub(super) fn hold(hold: &bank::Hold) -> Result<Reading, Reason> {
 pub(super) fn presented(card: Option<&bank::CardAtTerminal>) -> Result<Presented, Reason> {
     let at = card.ok_or(Reason::FieldMissing)?;
     Presented::read(at.card.as_ref().ok_or(Reason::FieldMissing)?, &at.terminal_id)
-}
-
-const fn nature(nature: common::Nature) -> Result<Nature, Reason> {
-    Ok(match nature {
-        common::Nature::Unspecified => return Err(Reason::FieldUnknown),
-        common::Nature::Purchase => Nature::Purchase,
-        common::Nature::CashWithdrawal => Nature::CashWithdrawal,
-        common::Nature::Savings => Nature::Savings,
-        common::Nature::TransferOut => Nature::TransferOut,
-        common::Nature::PreAuthorisation => Nature::PreAuthorisation,
-        common::Nature::Deposit => Nature::Deposit,
-        common::Nature::TopUp => Nature::TopUp,
-        common::Nature::TransferIn => Nature::TransferIn,
-        common::Nature::Repayment => Nature::Repayment,
-    })
-}
-
-const fn to_nature(nature: Nature) -> common::Nature {
-    match nature {
-        Nature::Purchase => common::Nature::Purchase,
-        Nature::CashWithdrawal => common::Nature::CashWithdrawal,
-        Nature::Savings => common::Nature::Savings,
-        Nature::TransferOut => common::Nature::TransferOut,
-        Nature::PreAuthorisation => common::Nature::PreAuthorisation,
-        Nature::Deposit => common::Nature::Deposit,
-        Nature::TopUp => common::Nature::TopUp,
-        Nature::TransferIn => common::Nature::TransferIn,
-        Nature::Repayment => common::Nature::Repayment,
-        // No leg is one of these.
-        Nature::Completion | Nature::Refund | Nature::BalanceInquiry => common::Nature::Unspecified,
-    }
 }
 
 fn to_part(split: &Split) -> bank::LegPart {
@@ -200,7 +169,7 @@ pub(super) fn to_leg(leg: &Leg) -> bank::Leg {
             Some(Party::Card(id)) => id.to_string(),
             Some(Party::Account(_) | Party::UnknownCard) | None => String::new(),
         },
-        nature: leg.nature().map_or(common::Nature::Unspecified, to_nature).into(),
+        nature: leg.nature().map_or(common::Nature::Unspecified, proto::to_nature).into(),
         parts: leg.kept_splits().iter().map(to_part).collect(),
         released_minor: leg.released_minor,
     }

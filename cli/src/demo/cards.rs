@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use domain::card::Pan;
 use domain::ledger::Nature;
-use domain::{AccountId, CardId, Currency, Reason};
+use domain::{AccountId, Currency, Reason};
 use secrecy::SecretString;
 use server_kit::clock::Stopwatch;
 
@@ -12,9 +11,9 @@ use super::play::{Play, Till, cny, spoken};
 use super::timeline::{Actor, yuan};
 use crate::doctor::{Check, Verdict};
 use crate::error::CliError;
-use crate::operator::{Counter, NewCreditAccount, PinTyped};
+use crate::operator::Counter;
 use crate::terminal::{Card, CardOrder, Payment, PaymentState};
-use crate::trial::bank_id;
+use crate::trial::{IssuedCard, NewCard, bank_id};
 
 /// The first digits of Bank A's cards.
 pub(super) const BIN: &str = "62284800";
@@ -30,25 +29,10 @@ const DAYS_AHEAD: u32 = 63;
 /// How long the bank may take to close those days.
 const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
-/// A person with a card.
-struct Holder {
-    card: CardId,
-    debit: AccountId,
-    credit: AccountId,
-    pan: Pan,
-    track2: SecretString,
-}
-
-impl Holder {
-    /// The card in a reader, and the PIN typed on its pad.
-    fn reads(&self, play: &Play, till: &Till) -> Result<Card, CliError> {
-        let pad = play.federation.pad(till.terminal.id().as_str())?;
-        Ok(Card::by_track(&self.track2).with_pin(pad.block(&self.pan, &SecretString::from(PIN))?))
-    }
-}
-
-fn id<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, Reason>) -> Result<T, CliError> {
-    parse(text).map_err(|reason| CliError::CheckFailed(reason.english().to_owned()))
+/// The card in a reader, and the PIN typed on its pad.
+fn reads(play: &Play, holder: &IssuedCard, till: &Till) -> Result<Card, CliError> {
+    let pad = play.federation.pad(till.terminal.id().as_str())?;
+    Ok(Card::by_track(&holder.track2).with_pin(pad.block(&holder.pan, &SecretString::from(PIN))?))
 }
 
 pub(super) async fn all(play: &mut Play) -> Result<(), CliError> {
@@ -63,36 +47,33 @@ async fn counter(play: &Play) -> Result<Counter, CliError> {
     Ok(play.operator.counter(&bank_id(BANK)?).await?)
 }
 
-async fn issued(play: &Play) -> Result<Holder, CliError> {
+async fn issued(play: &Play) -> Result<IssuedCard, CliError> {
     play.timeline.scene(13, "One card for debit and credit");
     let (counter, bank) = (counter(play).await?, Actor::bank(&spoken(BANK)));
-    let debit = id(&counter.open_account(HOLDER, Currency::CNY, 0).await?.account_id, AccountId::parse)?;
+    let opened = counter.open_account(HOLDER, Currency::CNY, 0).await?.account_id;
+    let debit = AccountId::parse(&opened).map_err(|reason| CliError::CheckFailed(reason.english().to_owned()))?;
     counter.deposit(debit, cny(MONEY)).await?;
-    let new = NewCreditAccount {
-        holder: HOLDER.to_owned(),
-        currency: Currency::CNY,
-        limit_minor: LIMIT,
-        cash_limit_minor: CASH_LIMIT,
-        close_day: 5,
-        repay_from: Some(debit),
-    };
-    let credit = id(&counter.open_credit_account(&new).await?.account_id, AccountId::parse)?;
-    let (card, face) = counter.issue_card(BIN, Some(debit), Some(credit)).await?;
     let asked = format!("a card for {HOLDER}: {} of money, {} of credit", yuan(cny(MONEY)), yuan(cny(LIMIT)));
     play.timeline.say(&Actor::operator(), &bank, &asked);
-    let masked = &card.card_masked;
-    play.timeline.happens(&bank, &format!("makes {masked}: one number, one track, one PIN; its CVV in the key store"));
-    let (card, pan) = (id(&card.card_id, CardId::parse)?, id(&face.pan, Pan::parse)?);
-    counter.activate_card(card).await?;
-    let pad = play.machine.terminal.id().to_string();
-    let new = play.federation.pad(&pad)?.block(&pan, &SecretString::from(PIN))?;
-    counter.set_pin(card, PinTyped { pad, new, current: None }).await?;
+    let new = NewCard {
+        holder: HOLDER,
+        bank: BANK,
+        bin: BIN,
+        debit,
+        limit_minor: LIMIT,
+        cash_limit_minor: CASH_LIMIT,
+        pad: play.machine.terminal.id().as_str(),
+        pin: PIN,
+    };
+    let card = play.federation.issue_card(&new).await?;
+    let made = format!("makes {}: one number, one track, one PIN; its CVV in the key store", card.masked);
+    play.timeline.happens(&bank, &made);
     play.timeline.say(
         &Actor::person(HOLDER),
         &bank,
         "a PIN of my choice, typed on a pad that shares a key with the bank",
     );
-    Ok(Holder { card, debit, credit, pan, track2: SecretString::from(face.track2) })
+    Ok(card)
 }
 
 /// Does something with the card, and says how it was borne.
@@ -120,7 +101,7 @@ async fn uses(
 }
 
 /// What is left on both sides, as the bank says it.
-async fn left(play: &Play, holder: &Holder) -> Result<(i64, i64), CliError> {
+async fn left(play: &Play, holder: &IssuedCard) -> Result<(i64, i64), CliError> {
     let counter = counter(play).await?;
     let minor = async |id| -> Result<i64, CliError> {
         Ok(counter.account(id).await?.available.map_or(0, |available| available.minor_units))
@@ -128,7 +109,7 @@ async fn left(play: &Play, holder: &Holder) -> Result<(i64, i64), CliError> {
     Ok((minor(holder.debit).await?, minor(holder.credit).await?))
 }
 
-async fn sides(play: &mut Play, holder: &Holder, name: &str, wanted: (i64, i64)) -> Result<(), CliError> {
+async fn sides(play: &mut Play, holder: &IssuedCard, name: &str, wanted: (i64, i64)) -> Result<(), CliError> {
     let found = left(play, holder).await?;
     let said =
         |(debit, credit): (i64, i64)| format!("{} of money and {} of credit", yuan(cny(debit)), yuan(cny(credit)));
@@ -143,9 +124,9 @@ async fn sides(play: &mut Play, holder: &Holder, name: &str, wanted: (i64, i64))
     Ok(())
 }
 
-async fn at_the_machine(play: &mut Play, holder: &Holder) -> Result<(), CliError> {
+async fn at_the_machine(play: &mut Play, holder: &IssuedCard) -> Result<(), CliError> {
     play.timeline.scene(14, "Cash: the money first, the rest from credit");
-    let card = holder.reads(play, &play.machine)?;
+    let card = reads(play, holder, &play.machine)?;
     let paid =
         uses(play, &play.machine, card, (Nature::CashWithdrawal, 55_000), "notes for a card and its PIN").await?;
     play.expect("cash that overflows into credit", &paid, PaymentState::Approved, None);
@@ -156,33 +137,33 @@ async fn at_the_machine(play: &mut Play, holder: &Holder) -> Result<(), CliError
     sides(play, holder, "a deposit goes to debit", (40_000, 95_000)).await
 }
 
-async fn in_the_shop(play: &mut Play, holder: &Holder) -> Result<(), CliError> {
+async fn in_the_shop(play: &mut Play, holder: &IssuedCard) -> Result<(), CliError> {
     play.timeline.scene(15, "A purchase: credit first, the rest from the money; and a frozen card");
-    let card = holder.reads(play, &play.books)?;
+    let card = reads(play, holder, &play.books)?;
     let paid =
         uses(play, &play.books, card, (Nature::Purchase, 120_000), "an encyclopaedia with a card and its PIN").await?;
     play.expect("a purchase that overflows into debit", &paid, PaymentState::Approved, None);
     sides(play, holder, "a purchase: credit first, 250.00 from debit", (15_000, 0)).await
 }
 
-async fn frozen(play: &mut Play, holder: &Holder) -> Result<(), CliError> {
+async fn frozen(play: &mut Play, holder: &IssuedCard) -> Result<(), CliError> {
     let (counter, bank) = (counter(play).await?, Actor::bank(&spoken(BANK)));
-    counter.freeze_card(holder.card, true).await?;
+    counter.freeze_card(holder.id, true).await?;
     play.timeline.say(&Actor::person(HOLDER), &bank, "I cannot find the card: freeze it");
-    let card = holder.reads(play, &play.books)?;
+    let card = reads(play, holder, &play.books)?;
     let declined =
         uses(play, &play.books, card, (Nature::Purchase, 1_000), "a postcard with a card and its PIN").await?;
     play.expect("a frozen card", &declined, PaymentState::Declined, Some(Reason::CardFrozen));
     let number = Card::by_number(&holder.pan);
     let paid = uses(play, &play.machine, number, (Nature::Deposit, 20_000), "notes for a card's number").await?;
     play.expect("a frozen card still takes a deposit", &paid, PaymentState::Approved, None);
-    counter.freeze_card(holder.card, false).await?;
+    counter.freeze_card(holder.id, false).await?;
     play.timeline.say(&Actor::person(HOLDER), &bank, "here it is: unfreeze it");
     sides(play, holder, "money came in, none went out", (35_000, 0)).await
 }
 
 /// Weeks pass at the bank; the statement is closed, falls due, and is repaid from the debit side as far as there is money.
-async fn due_day(play: &mut Play, holder: &Holder) -> Result<(), CliError> {
+async fn due_day(play: &mut Play, holder: &IssuedCard) -> Result<(), CliError> {
     play.timeline.scene(16, "The due day");
     let bank = Actor::bank(&spoken(BANK));
     play.timeline.happens(

@@ -120,22 +120,6 @@ pub struct Balance {
     pub card_masked: String,
 }
 
-/// The nature as it is said to the hub. A completion, a refund and a balance are calls of their own.
-const fn to_nature(nature: Nature) -> common::Nature {
-    match nature {
-        Nature::Purchase => common::Nature::Purchase,
-        Nature::CashWithdrawal => common::Nature::CashWithdrawal,
-        Nature::Savings => common::Nature::Savings,
-        Nature::TransferOut => common::Nature::TransferOut,
-        Nature::PreAuthorisation => common::Nature::PreAuthorisation,
-        Nature::Deposit => common::Nature::Deposit,
-        Nature::TopUp => common::Nature::TopUp,
-        Nature::TransferIn => common::Nature::TransferIn,
-        Nature::Repayment => common::Nature::Repayment,
-        Nature::Completion | Nature::Refund | Nature::BalanceInquiry => common::Nature::Unspecified,
-    }
-}
-
 impl Terminal {
     /// Does with a card what is ordered, under a new id.
     pub async fn card_payment(&self, order: &CardOrder) -> Result<Payment, TerminalError> {
@@ -151,7 +135,7 @@ impl Terminal {
         let request = Request::Card(pb::CreateCardPaymentRequest {
             payment_id: id.to_string(),
             card: Some(order.card.to_wire()),
-            nature: to_nature(order.nature).into(),
+            nature: proto::to_nature(order.nature).into(),
             amount: Some(proto::to_money(order.amount)),
             items: order.items.iter().map(Item::to_wire).collect(),
             merchant_reference: order.reference.clone(),

@@ -16,6 +16,7 @@
 //! # Ok(()) }
 //! ```
 
+mod cards;
 mod people;
 mod ports;
 pub mod postgres;
@@ -44,6 +45,7 @@ use crate::phone::PhoneError;
 use crate::profile::{Link, ProfileError};
 use crate::terminal::{Pad, Terminal, TerminalError, TerminalOptions};
 
+pub use cards::{IssuedCard, NewCard};
 pub use people::{NewPerson, Person, Shop};
 pub use server::{Kind, Server};
 

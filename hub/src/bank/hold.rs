@@ -13,7 +13,6 @@ use tonic::Status;
 use super::card::PresentedCard;
 use super::queue::{SetCall, SetQueue};
 use super::{Links, refusal_of};
-use crate::nature::nature_to_pb;
 
 /// Holds of one call. The bank takes 128; the largest hold, with a merchant's name of 100 characters of 4 bytes, has 609 bytes,
 /// and a message has at most 64 KiB.
@@ -205,7 +204,7 @@ fn hold_of(payment: &Payment, by_card_at_terminal: bool) -> Option<(BankId, pb::
             display_name: seller.merchant.name.to_string(),
             category_code: seller.merchant.category.as_str().to_owned(),
         }),
-        nature: nature_to_pb(payment.kind.nature()?).into(),
+        nature: proto::to_nature(payment.kind.nature()?).into(),
         savings_account_id: String::new(),
     };
     Some((charge.bank_id.clone(), hold))

@@ -4,8 +4,6 @@ use domain::feed::{Event, EventKind};
 use domain::purchase::{LineItem, Location, Merchant, Purchase};
 use proto::{cardholder as pb, common};
 
-use crate::nature::nature_to_pb;
-
 pub(super) fn event(event: &Event) -> pb::Event {
     let kind = match &event.kind {
         EventKind::Code { payment_id, code, amount, merchant: seller, expires_at } => {
@@ -28,7 +26,7 @@ pub(super) fn event(event: &Event) -> pb::Event {
         }
         EventKind::PaidIn(paid_in) => pb::event::Kind::PaidIn(pb::PaidIn {
             payment_id: paid_in.payment_id.to_string(),
-            nature: nature_to_pb(paid_in.nature).into(),
+            nature: proto::to_nature(paid_in.nature).into(),
             amount: Some(proto::to_money(paid_in.amount)),
             bank_id: paid_in.bank_id.to_string(),
             card_masked: paid_in.masked.clone(),
@@ -52,7 +50,7 @@ pub(super) fn purchase(purchase: &Purchase) -> pb::Purchase {
         location: purchase.location.map(|Location { latitude, longitude }| common::Location { latitude, longitude }),
         items: purchase.items.iter().map(item).collect(),
         given_back_minor: purchase.given_back_minor,
-        nature: nature_to_pb(purchase.nature).into(),
+        nature: proto::to_nature(purchase.nature).into(),
         credit_minor: purchase.credit_minor,
     }
 }

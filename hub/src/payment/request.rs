@@ -11,7 +11,6 @@ use server_kit::keystore::{KeyError, KeyName, KeyStore};
 
 use crate::bank::PresentedCard;
 use crate::directory::snapshot;
-use crate::nature::{nature_from_pb, nature_to_pb};
 
 /// A request to pay that can be read.
 #[derive(Debug)]
@@ -85,7 +84,7 @@ impl ReadCreateCard {
         // First the card, so that it is wiped whatever else cannot be read.
         let card = message.card.ok_or(Reason::FieldMissing).and_then(|card| PresentedCard::read(card, terminal));
         let id = PaymentId::parse(&message.payment_id)?;
-        let nature = nature_from_pb(nature)?;
+        let nature = proto::from_nature(nature)?;
         NewCardPayment::allows(nature)?;
         let amount = proto::to_payable(message.amount.as_ref())?;
         let (items, reference) = (read_items(&message.items)?, read_reference(&message.merchant_reference)?);
@@ -155,7 +154,7 @@ pub(super) fn seen(payment: &Payment) -> pb::Payment {
             domain::payment::Kind::Refund { original } => original.to_string(),
             _ => String::new(),
         },
-        nature: payment.kind.nature().map_or(proto::common::Nature::Unspecified, nature_to_pb).into(),
+        nature: payment.kind.nature().map_or(proto::common::Nature::Unspecified, proto::to_nature).into(),
         completed_amount: payment.completed_minor.map(|_| proto::to_money(payment.charged())),
     }
 }

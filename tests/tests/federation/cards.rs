@@ -110,14 +110,14 @@ async fn frozen(engine: Engine) {
     let (till, pad) = (world.till("till-1"), world.pad("till-1"));
     let card = holder.read(&pad, Some(PIN));
     let counter = world.counter("bank-a").await;
-    assert!(counter.freeze_card(holder.card, true).await.unwrap().frozen);
+    assert!(counter.freeze_card(holder.card.id, true).await.unwrap().frozen);
     let declined = till.with_card(&card, Nature::Purchase, 100).await;
     assert_eq!((declined.state(), reason(&declined)), (PaymentState::Declined, "CARD_FROZEN"));
     let by_phone = pay_by_phone(&till, &holder, 100).await;
     assert_eq!((by_phone.state(), reason(&by_phone)), (PaymentState::Declined, "CARD_FROZEN"));
     let deposit = till.with_card(&holder.number(), Nature::Deposit, 2_000).await;
     assert_eq!(deposit.state(), PaymentState::Approved, "{deposit:?}");
-    counter.freeze_card(holder.card, false).await.unwrap();
+    counter.freeze_card(holder.card.id, false).await.unwrap();
     let by_phone = pay_by_phone(&till, &holder, 100).await;
     assert_eq!(by_phone.state(), PaymentState::Approved, "{by_phone:?}");
     world.settled().await;
@@ -164,7 +164,7 @@ async fn locked(engine: Engine) {
     let foreign = holder.read(&pad, Some(PIN));
     let declined = other.with_card(&foreign, Nature::Purchase, 100).await;
     assert_eq!(reason(&declined), "PIN_BLOCK_UNREADABLE");
-    assert!(world.counter("bank-a").await.card(holder.card).await.unwrap().locked);
+    assert!(world.counter("bank-a").await.card(holder.card.id).await.unwrap().locked);
     world.settled().await;
 }
 
@@ -186,7 +186,7 @@ async fn two_banks(engine: Engine) {
         let banks: Vec<_> = listed.iter().map(|payment| payment.bank_id.as_str()).collect();
         assert_eq!(banks, [bank]);
     }
-    let taken = operator.bind_card(b.person, &a.bank, a.card, false).await.unwrap_err();
+    let taken = operator.bind_card(b.person, &a.bank, a.card.id, false).await.unwrap_err();
     assert_eq!(taken.reason(), Some(Reason::CardTaken));
     world.settled().await;
 }

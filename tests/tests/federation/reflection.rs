@@ -88,7 +88,10 @@ async fn a_server_describes_its_own_calls_when_it_is_told_to_and_not_before() {
         ["cardholder.v1.Cardholder", "federation.v1.Federation", "operator.v1.Operator", "terminal.v1.Terminal"]
             .map(|service| format!("bankhub.{service}Service"));
     assert_eq!(services(hub.clone()).await.unwrap(), with(&audiences.each_ref().map(String::as_str)));
-    assert_eq!(services(bank.clone()).await.unwrap(), with(&["bankhub.bank.v1.BankService"]));
+    assert_eq!(
+        services(bank.clone()).await.unwrap(),
+        with(&["bankhub.bank.v1.BankService", "bankhub.counter.v1.CounterService"])
+    );
 
     let file = file_of(hub.clone(), "bankhub.terminal.v1.TerminalService").await;
     assert_eq!(file.package(), "bankhub.terminal.v1");
