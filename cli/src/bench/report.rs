@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::growth::Growth;
+use super::latency::Latencies;
 use super::rounds::Rounds;
 use crate::output::Output;
 
@@ -30,6 +31,11 @@ fn millis(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
+/// The latencies that half and 99 % of the calls did not pass.
+fn half_and_most(latencies: &Latencies) -> String {
+    format!("{} / {}", millis(latencies.quantile(0.5)), millis(latencies.quantile(0.99)))
+}
+
 impl Report {
     pub fn print(&self, out: &Output) {
         let mut rows =
@@ -53,17 +59,19 @@ impl Report {
                 row(engine.name, "payments ÷ pgbench tps", format!("{ratio:.3}"));
             }
             let seen = &rounds.seen;
+            row(engine.name, "first request to APPROVED, p50 / p99", half_and_most(&seen.approved));
+            row(engine.name, "APPROVED to the phone's charge, p50 / p99", half_and_most(&seen.told));
+            row(engine.name, "phone payments that were not approved", seen.failed.to_string());
             row(
                 engine.name,
-                "first request to APPROVED, p50 / p99",
-                format!("{} / {}", millis(seen.approved.quantile(0.5)), millis(seen.approved.quantile(0.99))),
+                &format!("card payments a second, {} payers", self.payers),
+                format!("{:.0}", rounds.card_payments_per_second()),
             );
-            row(
-                engine.name,
-                "APPROVED to the phone's charge, p50 / p99",
-                format!("{} / {}", millis(seen.told.quantile(0.5)), millis(seen.told.quantile(0.99))),
-            );
-            row(engine.name, "payments that were not approved", seen.failed.to_string());
+            row(engine.name, "card payments ÷ phone payments", format!("{:.3}", rounds.cards_to_phones()));
+            let seen = &rounds.seen_with_cards;
+            row(engine.name, "card, request to APPROVED, p50 / p99", half_and_most(&seen.approved));
+            row(engine.name, "card, APPROVED to the phone's charge, p50 / p99", half_and_most(&seen.told));
+            row(engine.name, "card payments that were not approved", seen.failed.to_string());
             for process in &rounds.processes {
                 let cpu = process.cpu_per_payment.as_secs_f64() * 1e6;
                 let peak = process.peak_kib / 1024;
@@ -109,6 +117,13 @@ impl Report {
                     "told_p50_micros": rounds.seen.told.quantile(0.5).as_micros() as u64,
                     "told_p99_micros": rounds.seen.told.quantile(0.99).as_micros() as u64,
                     "not_approved": rounds.seen.failed,
+                    "card_payments_per_second": rounds.card_payments_per_second(),
+                    "card_payments_to_phone_payments": rounds.cards_to_phones(),
+                    "card_approved_p50_micros": rounds.seen_with_cards.approved.quantile(0.5).as_micros() as u64,
+                    "card_approved_p99_micros": rounds.seen_with_cards.approved.quantile(0.99).as_micros() as u64,
+                    "card_told_p50_micros": rounds.seen_with_cards.told.quantile(0.5).as_micros() as u64,
+                    "card_told_p99_micros": rounds.seen_with_cards.told.quantile(0.99).as_micros() as u64,
+                    "card_not_approved": rounds.seen_with_cards.failed,
                     "processes": processes,
                     "growth": engine.growth.as_ref().map(growth_json),
                 })
