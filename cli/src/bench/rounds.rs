@@ -20,6 +20,8 @@ pub struct Rounds {
     pub seen_with_cards: Seen,
     /// What phone payments used.
     pub processes: Vec<ProcessUsage>,
+    /// The same of card payments.
+    pub processes_with_cards: Vec<ProcessUsage>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,13 +82,15 @@ pub async fn measure(scene: &mut Scene, tpcb: Option<&Tpcb>, options: &BenchOpti
     scene.pay(Means::Card, WARM_UP).await?;
     scene.pay(Means::Phone, WARM_UP).await?;
     let mut measured = Rounds::default();
-    let mut used: Vec<(String, Usage)> = Vec::new();
+    let (mut used, mut used_with_cards) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let (empty_calls_per_second, _) = ceiling::run(&scene.channels, options.in_flight, span).await?;
         let before = scene.usages();
         let (seen, elapsed) = scene.pay(Means::Phone, span).await?;
-        add_usages(&mut used, before, scene.usages());
+        let between = scene.usages();
         let (seen_with_cards, elapsed_with_cards) = scene.pay(Means::Card, span).await?;
+        add_usages(&mut used, &before, &between);
+        add_usages(&mut used_with_cards, &between, &scene.usages());
         let tpcb_tps = match tpcb {
             Some(tpcb) => Some(tpcb.run(span).await?),
             None => None,
@@ -100,23 +104,28 @@ pub async fn measure(scene: &mut Scene, tpcb: Option<&Tpcb>, options: &BenchOpti
         measured.seen.merge(&seen);
         measured.seen_with_cards.merge(&seen_with_cards);
     }
-    let payments = u32::try_from(measured.seen.approved.count()).unwrap_or(u32::MAX).max(1);
+    measured.processes = of_each(used, &measured.seen);
+    measured.processes_with_cards = of_each(used_with_cards, &measured.seen_with_cards);
+    Ok(measured)
+}
+
+fn of_each(used: Vec<(String, Usage)>, seen: &Seen) -> Vec<ProcessUsage> {
+    let payments = u32::try_from(seen.approved.count()).unwrap_or(u32::MAX).max(1);
     let of_each = |(name, used): (String, Usage)| ProcessUsage {
         name,
         cpu_per_payment: used.cpu / payments,
         peak_kib: used.peak_kib,
     };
-    measured.processes = used.into_iter().map(of_each).collect();
-    Ok(measured)
+    used.into_iter().map(of_each).collect()
 }
 
 /// Adds what each process used between two looks at it.
-fn add_usages(used: &mut Vec<(String, Usage)>, before: Vec<(String, Usage)>, after: Vec<(String, Usage)>) {
-    for ((name, after), (_, before)) in after.into_iter().zip(before) {
+fn add_usages(used: &mut Vec<(String, Usage)>, before: &[(String, Usage)], after: &[(String, Usage)]) {
+    for ((name, after), (_, before)) in after.iter().zip(before) {
         let cpu = after.cpu.saturating_sub(before.cpu);
-        match used.iter_mut().find(|(known, _)| *known == name) {
+        match used.iter_mut().find(|(known, _)| known == name) {
             Some((_, sum)) => *sum = Usage { cpu: sum.cpu + cpu, peak_kib: after.peak_kib },
-            None => used.push((name, Usage { cpu, peak_kib: after.peak_kib })),
+            None => used.push((name.clone(), Usage { cpu, peak_kib: after.peak_kib })),
         }
     }
 }
