@@ -35,7 +35,7 @@ pub struct CodecArgs {
     /// How long each measurement takes, all its rounds together, in seconds.
     #[arg(long, default_value_t = 5)]
     pub seconds: u64,
-    /// The folder of the peers' sources, tests/peers of a checkout. jPOS is built there with Maven and a JDK.
+    /// The folder of the peers' sources, tests/peers of a checkout. jPOS needs Maven and a JDK, too.
     #[arg(long, env = "BANKHUB_BENCH_PEERS", value_name = "FOLDER", default_value = "tests/peers")]
     pub peers: PathBuf,
     /// A Python that has pyiso8583.
