@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use super::{BenchOptions, run as measure};
+use super::codec::{self, CodecArgs};
+use super::hsm::{self, HsmBenchArgs};
+use super::{BenchError, BenchOptions, run as measure};
 use crate::error::CliError;
 use crate::output::Output;
 
 /// What is measured.
 #[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BenchArgs {
+    #[command(subcommand)]
+    pub part: Option<BenchPart>,
     /// How long each measurement takes, all its rounds together, in seconds.
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
@@ -31,7 +36,21 @@ pub struct BenchArgs {
     pub postgres: Option<String>,
 }
 
+/// What is measured apart from whole payments.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchPart {
+    /// Measure the codec of card messages on one core, beside jPOS and pyiso8583 where they are there.
+    Codec(CodecArgs),
+    /// Measure what a card payment asks of the key store: a sealed file, and a PKCS#11 module.
+    Hsm(HsmBenchArgs),
+}
+
 pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
+    match &args.part {
+        Some(BenchPart::Codec(args)) => return Ok(codec::run(args, out).map_err(BenchError::from)?),
+        Some(BenchPart::Hsm(args)) => return Ok(hsm::run(args, out).map_err(BenchError::from)?),
+        None => {}
+    }
     let options = BenchOptions {
         span: Duration::from_secs(args.seconds.max(1)),
         payers: args.payers.max(1),

@@ -15,7 +15,7 @@ use server_kit::rng::IdMaker;
 use server_kit::store::{Store, StoreError};
 
 use super::past::{Plan, PlanError, leg_of};
-use super::payments::{PayError, Payer};
+use super::payments::{Means, PayError, Payer};
 use super::postgres::{self, PostgresError};
 use super::rounds::median;
 use super::scene::Scene;
@@ -114,7 +114,7 @@ pub async fn compare(
             // A session that has ended while the past was filled in is opened again.
             payer.phone.payments(1, "").await?;
         }
-        scene.pay(WARM_UP).await?;
+        scene.pay(Means::Phone, WARM_UP).await?;
     }
     let (mut before, mut after, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -143,8 +143,8 @@ pub async fn compare(
 }
 
 async fn rate(scene: &mut Scene, span: Duration) -> Result<f64, GrowthError> {
-    let (seen, elapsed) = scene.pay(span).await?;
-    Ok(seen.approved.count() as f64 / elapsed.as_secs_f64())
+    let (seen, elapsed) = scene.pay(Means::Phone, span).await?;
+    Ok(seen.per_second(elapsed))
 }
 
 /// Has people pay until the first page of each reader is full of what was paid in the bench, so that the pages of both
@@ -162,7 +162,7 @@ async fn fill_first_pages(scene: &mut Scene) -> Result<(), GrowthError> {
         if all_full {
             return Ok(());
         }
-        scene.pay(Duration::from_secs(1)).await?;
+        scene.pay(Means::Phone, Duration::from_secs(1)).await?;
     }
     Err(GrowthError::ShortPage)
 }

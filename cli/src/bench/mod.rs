@@ -1,10 +1,15 @@
-//! How fast it is, measured in one run on one machine: what the machine can do at most, then whole phone payments, on each engine.
+//! How fast it is, measured in one run on one machine: what the machine can do at most, then whole payments with phones and with
+//! cards, on each engine. Apart from them, the codec of card messages and the key store of cards.
 //! Absolute figures of shared machines do not hold; the ratios within one run do.
 
+mod cards;
 mod ceiling;
+mod codec;
 pub mod command;
+mod contest;
 mod flush;
 mod growth;
+mod hsm;
 mod latency;
 mod past;
 mod payments;
@@ -26,7 +31,9 @@ use payments::PayError;
 use report::{EngineReport, Report};
 use scene::Scene;
 
+pub use codec::CodecError;
 pub use growth::GrowthError;
+pub use hsm::HsmBenchError;
 pub use postgres::PostgresError;
 
 /// How long everybody pays before a measurement.
@@ -62,6 +69,10 @@ pub enum BenchError {
     Postgres(#[from] PostgresError),
     #[error("growth: {0}")]
     Growth(#[source] Box<GrowthError>),
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    #[error(transparent)]
+    Hsm(#[from] HsmBenchError),
     #[error("the temporary folder: {0}")]
     Folder(#[from] std::io::Error),
 }
@@ -101,7 +112,9 @@ async fn engine(
         Some(server) => Some(postgres::Tpcb::prepare(server).await?),
         None => None,
     };
-    out.note(if tpcb.is_some() { "  empty calls, payments, pgbench …" } else { "  empty calls, payments …" });
+    scene.issue_cards().await?;
+    let also = if tpcb.is_some() { ", pgbench" } else { "" };
+    out.note(&format!("  empty calls, payments with phones and with cards{also} …"));
     let rounds = rounds::measure(&mut scene, tpcb.as_ref(), options).await?;
     let mut growth = None;
     if options.stored > 0 {

@@ -1,4 +1,5 @@
-//! Whole phone payments, over and over: create, the code from the payer's own stream, authorize, and the charge on the stream.
+//! Whole payments, over and over. With a phone: create, the code from the payer's own stream, authorize, and the charge on the stream.
+//! With a card: one call with track 2 and the PIN block, and the charge on the stream of the holder's phone.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use server_kit::rng::IdMaker;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
+use super::cards::{CardsError, Wallet};
 use super::latency::Latencies;
 use super::past::Holder;
 use crate::phone::{Phone, PhoneError};
@@ -28,6 +30,15 @@ pub struct Payer {
     pub password: String,
     /// The last event that the person's phone has seen.
     pub cursor: i64,
+    /// The card over the same account, where cards are measured too.
+    pub card: Option<Wallet>,
+}
+
+/// What people pay with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    Phone,
+    Card,
 }
 
 /// What the payers saw.
@@ -47,6 +58,11 @@ impl Seen {
         self.told.merge(&other.told);
         self.failed += other.failed;
     }
+
+    /// Approved payments a second.
+    pub fn per_second(&self, elapsed: Duration) -> f64 {
+        self.approved.count() as f64 / elapsed.as_secs_f64()
+    }
 }
 
 /// Why a payer had to stop.
@@ -60,6 +76,8 @@ pub enum PayError {
     NothingHeard,
     #[error("no id could be made")]
     NoId,
+    #[error("a card: {0}")]
+    Card(#[source] Box<CardsError>),
     #[error(transparent)]
     Phone(#[from] PhoneError),
 }
@@ -70,12 +88,18 @@ impl From<Status> for PayError {
     }
 }
 
+impl From<CardsError> for PayError {
+    fn from(error: CardsError) -> Self {
+        Self::Card(Box::new(error))
+    }
+}
+
 /// Pays with every payer at once until the time is over.
-pub async fn run(payers: &mut Vec<Payer>, ids: &IdMaker, span: Duration) -> Result<Seen, PayError> {
+pub async fn run(payers: &mut Vec<Payer>, means: Means, ids: &IdMaker, span: Duration) -> Result<Seen, PayError> {
     let watch = Stopwatch::start();
     let tasks: Vec<_> = std::mem::take(payers)
         .into_iter()
-        .map(|payer| tokio::spawn(pay_until(payer, ids.clone(), watch, span)))
+        .map(|payer| tokio::spawn(pay_until(payer, means, ids.clone(), watch, span)))
         .collect();
     let mut all = Seen::default();
     for task in tasks {
@@ -88,6 +112,7 @@ pub async fn run(payers: &mut Vec<Payer>, ids: &IdMaker, span: Duration) -> Resu
 
 async fn pay_until(
     mut payer: Payer,
+    means: Means,
     ids: IdMaker,
     watch: Stopwatch,
     span: Duration,
@@ -98,20 +123,14 @@ async fn pay_until(
     while watch.elapsed() < span {
         let payment_id = ids.uuid().map_err(|_| PayError::NoId)?.to_string();
         let begun = watch.elapsed();
-        let created = terminal.create_payment(create(&payment_id, payer.holder.phone.as_e164())).await?.into_inner();
-        if created.payment.unwrap_or_default().state() != pb::PaymentState::AwaitingCode {
-            seen.failed += 1;
-            continue;
-        }
-        let code = next_code(&mut events, &payment_id, &mut payer.cursor).await?;
-        let authorize = pb::AuthorizePaymentRequest {
-            payment_id: payment_id.clone(),
-            attempt_id: ids.uuid().map_err(|_| PayError::NoId)?.to_string(),
-            code,
-            transaction_password: payer.password.clone(),
+        let answer = match means {
+            Means::Phone => by_phone(&mut payer, &mut terminal, &mut events, &payment_id, &ids).await?,
+            Means::Card => {
+                let wallet = payer.card.as_ref().ok_or(CardsError::NoCard)?;
+                terminal.create_card_payment(wallet.purchase(&payment_id, yuan())?).await?.into_inner().payment
+            }
         };
-        let answer = terminal.authorize_payment(authorize).await?.into_inner().payment.unwrap_or_default();
-        if answer.state() != pb::PaymentState::Approved {
+        if answer.unwrap_or_default().state() != pb::PaymentState::Approved {
             seen.failed += 1;
             continue;
         }
@@ -123,11 +142,37 @@ async fn pay_until(
     Ok((payer, seen))
 }
 
+/// Both calls of a phone payment, with the code between them; gives the payment as it was answered last.
+async fn by_phone(
+    payer: &mut Payer,
+    terminal: &mut TerminalServiceClient<Channel>,
+    events: &mut Streaming<phone::WatchEventsResponse>,
+    payment_id: &str,
+    ids: &IdMaker,
+) -> Result<Option<pb::Payment>, PayError> {
+    let created = terminal.create_payment(create(payment_id, payer.holder.phone.as_e164())).await?.into_inner().payment;
+    if created.as_ref().is_none_or(|payment| payment.state() != pb::PaymentState::AwaitingCode) {
+        return Ok(created);
+    }
+    let code = next_code(events, payment_id, &mut payer.cursor).await?;
+    let authorize = pb::AuthorizePaymentRequest {
+        payment_id: payment_id.to_owned(),
+        attempt_id: ids.uuid().map_err(|_| PayError::NoId)?.to_string(),
+        code,
+        transaction_password: payer.password.clone(),
+    };
+    Ok(terminal.authorize_payment(authorize).await?.into_inner().payment)
+}
+
+fn yuan() -> Money {
+    Money { currency_code: "CNY".to_owned(), minor_units: 100 }
+}
+
 fn create(payment_id: &str, phone_number: &str) -> pb::CreatePaymentRequest {
     pb::CreatePaymentRequest {
         payment_id: payment_id.to_owned(),
         payer: Some(pb::create_payment_request::Payer::PhoneNumber(phone_number.to_owned())),
-        amount: Some(Money { currency_code: "CNY".to_owned(), minor_units: 100 }),
+        amount: Some(yuan()),
         items: Vec::new(),
         merchant_reference: String::new(),
     }

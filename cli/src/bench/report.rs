@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::growth::Growth;
-use super::rounds::Rounds;
+use super::latency::Latencies;
+use super::rounds::{ProcessUsage, Rounds};
 use crate::output::Output;
 
 /// Everything that was measured.
@@ -28,6 +29,11 @@ pub struct EngineReport {
 
 fn millis(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}
+
+/// The latencies that half and 99 % of the calls did not pass.
+fn half_and_most(latencies: &Latencies) -> String {
+    format!("{} / {}", millis(latencies.quantile(0.5)), millis(latencies.quantile(0.99)))
 }
 
 impl Report {
@@ -53,25 +59,12 @@ impl Report {
                 row(engine.name, "payments ÷ pgbench tps", format!("{ratio:.3}"));
             }
             let seen = &rounds.seen;
-            row(
-                engine.name,
-                "first request to APPROVED, p50 / p99",
-                format!("{} / {}", millis(seen.approved.quantile(0.5)), millis(seen.approved.quantile(0.99))),
-            );
-            row(
-                engine.name,
-                "APPROVED to the phone's charge, p50 / p99",
-                format!("{} / {}", millis(seen.told.quantile(0.5)), millis(seen.told.quantile(0.99))),
-            );
+            row(engine.name, "first request to APPROVED, p50 / p99", half_and_most(&seen.approved));
+            row(engine.name, "APPROVED to the phone's charge, p50 / p99", half_and_most(&seen.told));
             row(engine.name, "payments that were not approved", seen.failed.to_string());
-            for process in &rounds.processes {
-                let cpu = process.cpu_per_payment.as_secs_f64() * 1e6;
-                let peak = process.peak_kib / 1024;
-                row(
-                    engine.name,
-                    &format!("{}: CPU a payment, peak memory", process.name),
-                    format!("{cpu:.0} µs, {peak} MiB"),
-                );
+            let processes = process_rows("", &rounds.processes);
+            for [what, value] in processes.into_iter().chain(card_rows(rounds, self.payers)) {
+                row(engine.name, &what, value);
             }
             for [what, value] in engine.growth.iter().flat_map(growth_rows) {
                 row(engine.name, &what, value);
@@ -86,17 +79,6 @@ impl Report {
             .iter()
             .map(|engine| {
                 let rounds = &engine.rounds;
-                let processes: Vec<_> = rounds
-                    .processes
-                    .iter()
-                    .map(|process| {
-                        json!({
-                            "process": process.name,
-                            "cpu_micros_per_payment": process.cpu_per_payment.as_secs_f64() * 1e6,
-                            "peak_kib": process.peak_kib,
-                        })
-                    })
-                    .collect();
                 json!({
                     "engine": engine.name,
                     "empty_calls_per_second": rounds.empty_calls_per_second(),
@@ -109,13 +91,61 @@ impl Report {
                     "told_p50_micros": rounds.seen.told.quantile(0.5).as_micros() as u64,
                     "told_p99_micros": rounds.seen.told.quantile(0.99).as_micros() as u64,
                     "not_approved": rounds.seen.failed,
-                    "processes": processes,
+                    "processes": processes_json(&rounds.processes),
+                    "cards": cards_json(rounds),
                     "growth": engine.growth.as_ref().map(growth_json),
                 })
             })
             .collect();
         json!({ "flushes_per_second": self.flushes, "engines": engines })
     }
+}
+
+fn process_rows(before: &str, processes: &[ProcessUsage]) -> Vec<[String; 2]> {
+    let row = |process: &ProcessUsage| {
+        let (cpu, peak) = (process.cpu_per_payment.as_secs_f64() * 1e6, process.peak_kib / 1024);
+        [format!("{before}{}: CPU a payment, peak memory", process.name), format!("{cpu:.0} µs, {peak} MiB")]
+    };
+    processes.iter().map(row).collect()
+}
+
+fn card_rows(rounds: &Rounds, payers: usize) -> Vec<[String; 2]> {
+    let seen = &rounds.seen_with_cards;
+    let row = |what: &str, value: String| [what.to_owned(), value];
+    let mut rows = vec![
+        row(&format!("card payments a second, {payers} payers"), format!("{:.0}", rounds.card_payments_per_second())),
+        row("card payments ÷ phone payments", format!("{:.3}", rounds.cards_to_phones())),
+        row("card, request to APPROVED, p50 / p99", half_and_most(&seen.approved)),
+        row("card, APPROVED to the phone's charge, p50 / p99", half_and_most(&seen.told)),
+        row("card payments that were not approved", seen.failed.to_string()),
+    ];
+    rows.extend(process_rows("card, ", &rounds.processes_with_cards));
+    rows
+}
+
+fn processes_json(processes: &[ProcessUsage]) -> serde_json::Value {
+    let value = |process: &ProcessUsage| {
+        json!({
+            "process": process.name,
+            "cpu_micros_per_payment": process.cpu_per_payment.as_secs_f64() * 1e6,
+            "peak_kib": process.peak_kib,
+        })
+    };
+    processes.iter().map(value).collect()
+}
+
+fn cards_json(rounds: &Rounds) -> serde_json::Value {
+    let seen = &rounds.seen_with_cards;
+    json!({
+        "payments_per_second": rounds.card_payments_per_second(),
+        "to_phone_payments": rounds.cards_to_phones(),
+        "approved_p50_micros": seen.approved.quantile(0.5).as_micros() as u64,
+        "approved_p99_micros": seen.approved.quantile(0.99).as_micros() as u64,
+        "told_p50_micros": seen.told.quantile(0.5).as_micros() as u64,
+        "told_p99_micros": seen.told.quantile(0.99).as_micros() as u64,
+        "not_approved": seen.failed,
+        "processes": processes_json(&rounds.processes_with_cards),
+    })
 }
 
 fn growth_rows(growth: &Growth) -> [[String; 2]; 4] {
@@ -148,4 +178,32 @@ fn growth_json(growth: &Growth) -> serde_json::Value {
         "page_p50_micros_with": growth.with.page.as_micros() as u64,
         "page_ratio": growth.page_ratio(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::payments::Seen;
+    use super::*;
+
+    #[test]
+    fn cards_are_told_beside_phones() {
+        let mut seen = Seen { failed: 3, ..Seen::default() };
+        seen.approved.record(Duration::from_millis(10));
+        let hub =
+            ProcessUsage { name: "hub-1".to_owned(), cpu_per_payment: Duration::from_micros(136), peak_kib: 2048 };
+        let mut rounds = Rounds::default();
+        rounds.seen_with_cards = seen;
+        rounds.processes_with_cards.push(hub);
+        let rows: Vec<String> = card_rows(&rounds, 7).iter().map(|row| row.join(" | ")).collect();
+        for told in [
+            "card payments a second, 7 payers | 0",
+            "card, request to APPROVED, p50 / p99 | 10.",
+            "card payments that were not approved | 3",
+            "card, hub-1: CPU a payment, peak memory | 136 µs, 2 MiB",
+        ] {
+            assert!(rows.iter().any(|row| row.starts_with(told)), "{told}: {rows:?}");
+        }
+        assert_eq!(cards_json(&rounds)["not_approved"], 3);
+        assert_eq!(cards_json(&rounds)["processes"][0]["peak_kib"], 2048);
+    }
 }

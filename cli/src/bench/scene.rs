@@ -11,8 +11,9 @@ use server_kit::clock::{Stopwatch, SystemClock};
 use server_kit::rng::{IdMaker, SystemRng};
 use tonic::transport::Channel;
 
+use super::cards::{self, BANKS, till};
 use super::past::Holder;
-use super::payments::{self, PayError, Payer, Seen};
+use super::payments::{self, Means, PayError, Payer, Seen};
 use super::usage::{self, Usage};
 use super::{BenchError, BenchOptions, postgres};
 use crate::trial::{Federation, NewPerson, Person, ServerOptions, Shop, TrialError, TrialOptions, bank_id};
@@ -41,7 +42,7 @@ impl Scene {
         suffix: &str,
     ) -> Result<Self, BenchError> {
         std::fs::create_dir_all(folder)?;
-        let federation = Federation::start(trial(folder, server, suffix).await?).await?;
+        let federation = Federation::start(trial(options, folder, server, suffix).await?).await?;
         let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
         let mut scene = Self { federation, channels: Vec::new(), tills: Vec::new(), payers: Vec::new(), ids };
         scene.open_shops(options.terminals).await?;
@@ -52,7 +53,7 @@ impl Scene {
     async fn open_shops(&mut self, count: usize) -> Result<(), TrialError> {
         let endpoint = self.federation.hub_endpoint()?;
         for n in 1..=count {
-            let terminal = format!("till-{n}");
+            let terminal = till(n);
             let shop = Shop {
                 merchant: "noodles",
                 name: "Noodle House",
@@ -69,12 +70,12 @@ impl Scene {
     }
 
     async fn enrol_payers(&mut self, count: usize) -> Result<(), TrialError> {
-        for (n, channel) in (0..count).zip(self.channels.iter().cycle()) {
+        for ((n, channel), (bank, _)) in (0..count).zip(self.channels.iter().cycle()).zip(BANKS.iter().cycle()) {
             let number = format!("+8613{:09}", 900_000_000 + n);
             let person = NewPerson {
                 name: "Wang Xiaoming",
                 phone: &number,
-                bank: if n % 2 == 0 { "bank-a" } else { "bank-b" },
+                bank,
                 balance_minor: 100_000_000_000,
                 currency: Currency::CNY,
                 password: PASSWORD,
@@ -84,10 +85,15 @@ impl Scene {
         Ok(())
     }
 
+    /// Gives everybody a card.
+    pub async fn issue_cards(&mut self) -> Result<(), PayError> {
+        Ok(cards::issue(&self.federation, &mut self.payers, self.channels.len()).await?)
+    }
+
     /// Has everybody pay at once for a while; says what they saw and how long it took.
-    pub async fn pay(&mut self, span: Duration) -> Result<(Seen, Duration), PayError> {
+    pub async fn pay(&mut self, means: Means, span: Duration) -> Result<(Seen, Duration), PayError> {
         let watch = Stopwatch::start();
-        let seen = payments::run(&mut self.payers, &self.ids, span).await?;
+        let seen = payments::run(&mut self.payers, means, &self.ids, span).await?;
         Ok((seen, watch.elapsed()))
     }
 
@@ -117,10 +123,16 @@ fn payer(person: Person, terminal: &Channel) -> Result<Payer, TrialError> {
         holder: Holder { person_id: person.id, phone: person.phone, account },
         password: PASSWORD.to_owned(),
         cursor: 0,
+        card: None,
     })
 }
 
-async fn trial(folder: &Path, server: Option<&str>, suffix: &str) -> Result<TrialOptions, BenchError> {
+async fn trial(
+    options: &BenchOptions,
+    folder: &Path,
+    server: Option<&str>,
+    suffix: &str,
+) -> Result<TrialOptions, BenchError> {
     // Each payer pays all the time, which the limits of real life would rightly refuse.
     let mut hub = ServerOptions::named("hub-1");
     for (key, value) in [
@@ -136,7 +148,7 @@ async fn trial(folder: &Path, server: Option<&str>, suffix: &str) -> Result<Tria
     ] {
         hub = hub.with(key, value);
     }
-    let mut banks = vec![ServerOptions::named("bank-a"), ServerOptions::named("bank-b")];
+    let mut banks = BANKS.map(|(bank, bin)| ServerOptions::named(bank).issuing(bin)).to_vec();
     if let Some(server) = server {
         hub = hub.on(&postgres::new_database(server, &format!("hub{suffix}")).await?);
         let mut placed = Vec::new();
@@ -149,6 +161,7 @@ async fn trial(folder: &Path, server: Option<&str>, suffix: &str) -> Result<Tria
     let mut trial = TrialOptions::in_folder(folder)?;
     trial.hubs = vec![hub];
     trial.banks = banks;
+    trial.pin_pads = (1..=options.terminals).map(till).collect();
     trial.log_filter = "warn".to_owned();
     Ok(trial)
 }
