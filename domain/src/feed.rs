@@ -40,8 +40,6 @@ pub struct PaidIn {
     /// The card as others may see it.
     pub masked: String,
     pub merchant: Merchant,
-    /// Whether it was taken out again.
-    pub taken_back: bool,
 }
 
 impl EventKind {
@@ -52,8 +50,7 @@ impl EventKind {
             Self::Charge(_) => "CHARGE",
             Self::GiveBack { reversal: true, .. } => "REVERSAL",
             Self::GiveBack { reversal: false, .. } => "REFUND",
-            Self::PaidIn(PaidIn { taken_back: false, .. }) => "PAID_IN",
-            Self::PaidIn(PaidIn { taken_back: true, .. }) => "TAKEN_BACK",
+            Self::PaidIn(_) => "PAID_IN",
         }
     }
 }

@@ -106,7 +106,11 @@ impl Cards {
             cvk_version,
         };
         let (card, _) = self.parts.ledger.issue(IssueOrder { card, file, replaces }, by).await?;
-        Ok((card, face))
+        // Of two calls that were under way together one was first, and its number is the card's: what is embossed is what is stored.
+        let known = self.known(card.id).await?;
+        let pan = self.pan_of(&known)?;
+        let face = self.face(&known, pan).await?;
+        Ok((known.card, face))
     }
 
     fn expiry(&self) -> Result<Expiry, Reason> {

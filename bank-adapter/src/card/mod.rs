@@ -107,6 +107,8 @@ impl Cards {
                 let digits = PanDigits::from(&pan);
                 let found = match (&current, &known.pin) {
                     (None, _) => None,
+                    // Locked, it is not asked about: how long the answer takes could tell.
+                    (Some(_), _) if known.card.tries.is_locked() => Some(PinCheck::Wrong),
                     (Some(_), None) => Some(PinCheck::Wrong),
                     (Some(block), Some(stored)) => Some(pin_check(hsm.verify_pin(block, &digits, stored)?)),
                 };

@@ -1,6 +1,6 @@
 //! Whether a card is the one that it seems to be, and whether its holder knows its PIN.
 
-use domain::card::{CardCheck, Proof, must_show};
+use domain::card::{CardCheck, PinCheck, Product, Proof, must_show};
 use domain::ledger::{Available, Nature, Party};
 use domain::{Currency, Money, Reason};
 
@@ -20,7 +20,8 @@ impl Cards {
         must_show(nature, amount, presented.shown(), self.parts.rules.without_pin_minor)?;
         let Some(known) = self.find(&presented.pan).await? else {
             // The key store works as hard as for a card that exists, so that the time does not tell one from the other.
-            self.ask(move |hsm| decoy(hsm, &presented)).await?;
+            let product = self.parts.rules.ranges.find(&presented.pan).map_or(Product::Combined, |range| range.product);
+            self.ask(move |hsm| decoy(hsm, side_of(product.cvv_key()), &presented)).await?;
             return Ok((Party::UnknownCard, Proof::Checked { card: CardCheck::Wrong, pin: None }));
         };
         let id = known.card.id;
@@ -38,16 +39,17 @@ impl Cards {
     }
 }
 
-/// Makes the values that a card which nobody has would have. The bank has never issued such a card, so the key is as good as any.
-fn decoy(hsm: &dyn Hsm, presented: &Presented) -> Result<(), HsmError> {
+/// Asks about a card that nobody has as about one that is there and whose values are wrong. What comes of it does not matter.
+fn decoy(hsm: &dyn Hsm, side: Side, presented: &Presented) -> Result<(), HsmError> {
     let Some(expiry) = presented.expiry else { return Ok(()) };
     let pan = PanDigits::from(&presented.pan);
-    let value = |kind| {
-        let face = CardFace { pan: &pan, expiry: expiry.into(), kind };
-        let made = hsm.make_cvv(Side::Credit, &face, None)?;
-        hsm.verify_cvv(Side::Credit, &face, &made).map(|_| ())
-    };
-    if presented.cvv2.is_some() { value(CvvKind::Printed) } else { value(CvvKind::Chip) }
+    let face = CardFace { pan: &pan, expiry: expiry.into(), kind: CvvKind::Printed };
+    let Ok(made) = hsm.make_cvv(side, &face, None) else { return Ok(()) };
+    let on_track = presented.track.as_ref().and_then(|track| track.cvv().ok());
+    for claimed in presented.cvv2.iter().cloned().chain(on_track) {
+        let _ = hsm.verify_cvv(side, &face, &Made { value: claimed, version: made.version });
+    }
+    Ok(())
 }
 
 /// What the key store finds of a card and its PIN.
@@ -56,41 +58,42 @@ fn check(hsm: &dyn Hsm, known: &KnownCard, presented: &Presented) -> Result<Proo
     let card = card_check(hsm, known, presented, &pan)?;
     let pin = match (&presented.pin, &known.pin) {
         (None, _) => None,
-        // A wrong card's PIN is nobody's business.
-        (Some(_), _) if card == CardCheck::Wrong => None,
-        (Some(_), None) => Some(domain::card::PinCheck::Wrong),
+        // The PIN of a card that was not shown to be the right one is nobody's business.
+        (Some(_), _) if card != CardCheck::Right => None,
+        // Locked, it is not asked about: how long the answer takes could tell.
+        (Some(_), _) if known.card.tries.is_locked() => Some(PinCheck::Wrong),
+        (Some(_), None) => Some(PinCheck::Wrong),
         (Some(block), Some(stored)) => Some(pin_check(hsm.verify_pin(block, &pan, stored)?)),
     };
     Ok(Proof::Checked { card, pin })
 }
 
+/// Every value that is shown is compared, whatever else is wrong, so that the time does not tell which one it was.
 fn card_check(hsm: &dyn Hsm, known: &KnownCard, presented: &Presented, pan: &PanDigits) -> Result<CardCheck, HsmError> {
-    let expiry = match presented.expiry {
-        Some(expiry) if expiry != known.card.expiry => return Ok(CardCheck::Wrong),
-        Some(expiry) => expiry,
-        None if presented.cvv2.is_some() => return Ok(CardCheck::Wrong),
-        None => return Ok(CardCheck::NotShown),
+    let Some(expiry) = presented.expiry else {
+        return Ok(if presented.cvv2.is_some() { CardCheck::Wrong } else { CardCheck::NotShown });
     };
     let side = side_of(known.product.cvv_key());
     let matches = |kind, cvv| {
         let face = CardFace { pan, expiry: expiry.into(), kind };
         hsm.verify_cvv(side, &face, &Made { value: cvv, version: known.cvk_version }).map(|it| it == Check::Matches)
     };
-    let mut shown = false;
+    let mut fine = expiry == known.card.expiry;
     if let Some(cvv2) = &presented.cvv2 {
-        shown = true;
-        if !matches(CvvKind::Printed, cvv2.clone())? {
-            return Ok(CardCheck::Wrong);
-        }
+        fine &= matches(CvvKind::Printed, cvv2.clone())?;
     }
     if let Some(track) = &presented.track {
-        shown = true;
-        let Ok(cvv) = track.cvv() else { return Ok(CardCheck::Wrong) };
-        // A chip repeats the track with a value of its own.
-        let fine = matches(CvvKind::Track(track.service_code), cvv.clone())? || matches(CvvKind::Chip, cvv)?;
-        if !fine {
-            return Ok(CardCheck::Wrong);
-        }
+        // The service codes of CVV2 and iCVV are on no track: with them the digits on the back would pass for those of a stripe.
+        let is_on_a_track = !matches!(track.service_code.as_str(), "000" | "999");
+        fine &= match track.cvv() {
+            Ok(cvv) => matches(CvvKind::Track(track.service_code), cvv)? && is_on_a_track,
+            Err(_) => false,
+        };
     }
-    Ok(if shown { CardCheck::Right } else { CardCheck::NotShown })
+    let is_shown = presented.cvv2.is_some() || presented.track.is_some();
+    Ok(match (fine, is_shown) {
+        (false, _) => CardCheck::Wrong,
+        (true, true) => CardCheck::Right,
+        (true, false) => CardCheck::NotShown,
+    })
 }

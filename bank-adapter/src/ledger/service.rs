@@ -32,12 +32,13 @@ impl BankService {
     /// The order of a hold, with what was proved of the card in it.
     async fn order(&self, hold: &bank::Hold) -> Result<HoldOrder, Reason> {
         let reading = wire::hold(hold)?;
+        let shows_as = reading.shows_as();
         let (party, proof) = match reading.payer {
             wire::Payer::Named(party) => (party, Proof::Given),
             wire::Payer::Presented(card) => match &self.cards {
                 None => (Party::UnknownCard, Proof::Given),
                 Some(cards) => {
-                    let proved = cards.prove(*card, reading.nature, reading.amount).await;
+                    let proved = cards.prove(*card, shows_as, reading.amount).await;
                     proved.map_err(|error| error.reason("HoldLegs"))?
                 }
             },

@@ -41,6 +41,16 @@ pub(super) struct Reading {
     pub(super) rest: Rest,
 }
 
+impl Reading {
+    /// The nature by which the card has to be proved: money that comes back out of savings leaves an account, too.
+    pub(super) const fn shows_as(&self) -> Nature {
+        match (self.nature, self.rest.savings) {
+            (Nature::TransferIn, Some(_)) => Nature::TransferOut,
+            (nature, _) => nature,
+        }
+    }
+}
+
 /// What a hold says besides who pays.
 #[derive(Debug)]
 pub(super) struct Rest {

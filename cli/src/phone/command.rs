@@ -218,9 +218,8 @@ fn sentence(event: &pb::Event, out: &Output) -> String {
             if back.reversal { "the payment was reversed" } else { "a refund" }
         ),
         Some(Kind::PaidIn(paid_in)) => format!(
-            "{} {} {} {} at {}",
-            out.paint(if paid_in.taken_back { Tone::Bad } else { Tone::Good }, &money(paid_in.amount.as_ref())),
-            if paid_in.taken_back { "was taken out again of" } else { "came in to" },
+            "{} came in to {} {} at {}",
+            out.paint(Tone::Good, &money(paid_in.amount.as_ref())),
             paid_in.bank_id,
             paid_in.card_masked,
             name(paid_in.merchant.as_ref())
@@ -258,7 +257,6 @@ fn value(event: &pb::Event) -> Value {
                 "bank_id": paid_in.bank_id,
                 "card_masked": paid_in.card_masked,
                 "merchant": name(paid_in.merchant.as_ref()),
-                "taken_back": paid_in.taken_back,
             }
         }),
         None => Value::Null,

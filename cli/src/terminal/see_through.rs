@@ -98,6 +98,11 @@ impl Terminal {
                     source = Source::Sent;
                 }
                 Err(Failure::Refused(refused)) => {
+                    if is_first && is_out {
+                        // What was sent before may still be on its way, and nobody would ask about it any more.
+                        tracing::warn!(payment = %id, %refused, "refused after a send that got no answer");
+                        return Err(self.give_up(id).await?);
+                    }
                     if is_first {
                         let outcome = refused.reason.map_or("REFUSED", Reason::code);
                         self.write(Record::settled(id, outcome)).await?;

@@ -187,10 +187,14 @@ impl Card {
         Self { frozen: self.frozen, ..Self::issue(id, expiry, self.sides, masked) }
     }
 
-    /// No longer wanted. `Err(CardReplaced)`; what is owed or kept is for the accounts to say.
+    /// No longer wanted. `Err` with `CardReplaced`, or `CardFrozen`: a freeze would outlive the card that could lift it. What is
+    /// owed or kept is for the accounts to say.
     pub fn close(self) -> Result<Self, Reason> {
         if self.state == CardState::Replaced {
             return Err(Reason::CardReplaced);
+        }
+        if self.frozen {
+            return Err(Reason::CardFrozen);
         }
         Ok(Self { state: CardState::Closed, ..self })
     }

@@ -206,9 +206,10 @@ pub fn set_frozen(books: &Books, order: FreezeOrder) -> Result<Decided<Account>,
 
 /// Gives out a new card over accounts that no other card leads to (C3). The same one again gives the card as it stands. `Err`
 /// with `IdTaken`, `AccountUnknown`, `AccountClosed` or `AccountTaken`.
-pub fn issue_card(books: &Books, card: Card) -> Result<Decided<Card>, Reason> {
+pub fn issue_card(books: &Books, mut card: Card) -> Result<Decided<Card>, Reason> {
     if let Some(known) = books.card(card.id) {
-        let same = known.sides == card.sides && known.expiry == card.expiry && known.masked == card.masked;
+        // Its number was drawn for it: whoever asks for the same card again gets the one that was drawn first.
+        let same = known.sides == card.sides;
         return if same { Ok(Decided::unchanged(known.clone())) } else { Err(Reason::IdTaken) };
     }
     let debit = card.sides.debit().map(|id| (id, AccountKind::CustomerDeposit));
@@ -219,10 +220,13 @@ pub fn issue_card(books: &Books, card: Card) -> Result<Decided<Card>, Reason> {
         if account.status == AccountStatus::Closed {
             return Err(Reason::AccountClosed);
         }
-        if let Some(other) = account.card
-            && !books.card(other).ok_or(Reason::Fault)?.has_ended()
-        {
-            return Err(Reason::AccountTaken);
+        if let Some(other) = account.card {
+            let other = books.card(other).ok_or(Reason::Fault)?;
+            if !other.has_ended() {
+                return Err(Reason::AccountTaken);
+            }
+            // What was frozen stays frozen until somebody says otherwise.
+            card.frozen |= other.frozen;
         }
         accounts.push(Account { card: Some(card.id), ..account.clone() });
     }
@@ -231,15 +235,22 @@ pub fn issue_card(books: &Books, card: Card) -> Result<Decided<Card>, Reason> {
 }
 
 /// Gives out a card that takes over the accounts of another one. The same one again gives the new card as it stands. `Err` with
-/// `CardUnknown`, `IdTaken`, or as [`Card::replace`].
+/// `CardUnknown`, `IdTaken`, `AccountTaken` when another card leads to its accounts by now, or as [`Card::replace`].
 pub fn replace_card(books: &Books, id: CardId, new: Card) -> Result<Decided<Card>, Reason> {
     let old = books.card(id).ok_or(Reason::CardUnknown)?;
     if let Some(known) = books.card(new.id) {
         let same = old.replaced_by == Some(known.id);
         return if same { Ok(Decided::unchanged(known.clone())) } else { Err(Reason::IdTaken) };
     }
+    let before = old.id;
     let old = old.clone().replace(new.id)?;
     let account = |id| books.account(id).ok_or(Reason::Fault);
+    for id in old.sides.accounts() {
+        // Another card may lead to them since this one was lost.
+        if account(id)?.card != Some(before) {
+            return Err(Reason::AccountTaken);
+        }
+    }
     let accounts = old.sides.accounts().map(|id| Ok(Account { card: Some(new.id), ..account(id)?.clone() }));
     let accounts = accounts.collect::<Result<_, Reason>>()?;
     let change = Change { accounts, cards: vec![old, new.clone()], ..Change::default() };

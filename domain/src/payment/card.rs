@@ -89,15 +89,10 @@ impl Payment {
         matches!(self.kind, Kind::Card { .. }) && self.state == State::Holding && self.may_be_decided(now)
     }
 
-    /// What the person hears of money that has come in, or that was taken out again; nothing of any other payment.
+    /// What the person hears of money that has come in; nothing of any other payment.
     pub fn paid_in(&self) -> Option<PaidIn> {
         let nature = self.kind.nature().filter(|nature| nature.flow() == Flow::In)?;
-        let taken_back = match self.state {
-            State::Committed | State::Posted => false,
-            State::Reversing | State::Reversed => true,
-            _ => return None,
-        };
-        let charge = self.charge.as_ref()?;
+        let charge = self.charge.as_ref().filter(|_| matches!(self.state, State::Committed | State::Posted))?;
         Some(PaidIn {
             payment_id: self.id,
             nature,
@@ -105,7 +100,6 @@ impl Payment {
             bank_id: charge.bank_id.clone(),
             masked: charge.masked.clone(),
             merchant: self.seller.as_ref()?.merchant.clone(),
-            taken_back,
         })
     }
 }

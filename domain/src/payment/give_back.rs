@@ -1,7 +1,7 @@
 //! Money back: refunds in part, and the reversal of a whole payment.
 
 use super::{Charge, Kind, Payment, State};
-use crate::ledger::Nature;
+use crate::ledger::{Flow, Nature};
 use crate::{LegId, Money, PaymentId, Reason, TerminalId, Timestamp};
 
 /// A request to give a part back.
@@ -85,7 +85,7 @@ impl Payment {
         true
     }
 
-    /// Takes a payment back whole, whatever state it is in. After `Ok` the hub sees it through.
+    /// Takes a payment back whole, whatever state it is in; but money that has come in stays. After `Ok` the hub sees it through.
     ///
     /// It names the amount of the payment also where less was completed: a terminal that has heard nothing of its completion can
     /// take the payment back all the same.
@@ -106,7 +106,9 @@ impl Payment {
             }
             State::Authorised => self.give_up(Reason::ReversedBeforeApproval, now),
             State::Committed | State::Posted => {
-                if self.refunded_minor > 0 {
+                // What has come in may be spent by now, and the terminal would be told of money that never comes back.
+                let comes_in = self.kind.nature().is_some_and(|nature| nature.flow() == Flow::In);
+                if self.refunded_minor > 0 || comes_in {
                     return Err(Reason::NotReversible);
                 }
                 if let Some(charge) = &mut self.charge {

@@ -31,7 +31,6 @@ pub(super) fn event(event: &Event) -> pb::Event {
             bank_id: paid_in.bank_id.to_string(),
             card_masked: paid_in.masked.clone(),
             merchant: Some(merchant(&paid_in.merchant)),
-            taken_back: paid_in.taken_back,
         }),
     };
     pb::Event { sequence: event.sequence, occurred_at: Some(proto::to_timestamp(event.occurred_at)), kind: Some(kind) }

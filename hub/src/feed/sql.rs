@@ -64,14 +64,13 @@ fn event_of(row: &Row, person_id: PersonId, keys: &dyn KeyStore, now: Timestamp)
             let original = row.maybe_id(6)?.map_or(payment_id, PaymentId::from_uuid);
             EventKind::GiveBack { payment_id: original, amount, reversal: false, merchant: snapshot.merchant }
         }
-        kind @ ("PAID_IN" | "TAKEN_BACK") => EventKind::PaidIn(PaidIn {
+        "PAID_IN" => EventKind::PaidIn(PaidIn {
             payment_id,
             nature: nature_of(row)?,
             amount,
             bank_id: row.parsed(11, BankId::parse)?,
             masked: row.text(12)?,
             merchant: snapshot.merchant,
-            taken_back: kind == "TAKEN_BACK",
         }),
         other => {
             return Err(StoreError::Unreadable { column: 2, what: format!("no event is a {other:?}") });

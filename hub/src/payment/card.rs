@@ -41,7 +41,7 @@ impl TerminalApi {
         let task = tokio::spawn(async move { desk.pay_with_card(Box::new(new), card).await });
         let done = task.await.map_err(|_| status(Reason::Fault))?;
         let (payment, asked) = done.map_err(|error| store_status(&error))?.map_err(status)?;
-        if asked && payment.refusal == Some(Reason::CardNotVerified) {
+        if asked && matches!(payment.refusal, Some(Reason::CardNotVerified | Reason::CardLocked)) {
             self.tries.refused(&terminal.id, self.desk.clock().now());
         }
         Ok(payment)

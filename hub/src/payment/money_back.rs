@@ -75,9 +75,6 @@ fn given_back(
     now: Timestamp,
     reversal: bool,
 ) -> Option<Arc<Event>> {
-    if let Some(taken_back) = payment.paid_in() {
-        return books.tell(payment, EventKind::PaidIn(taken_back), now, None);
-    }
     let merchant = payment.seller.as_ref()?.merchant.clone();
     let sequence = books.payment(original)?.charge_sequence?;
     let amount = payment.charged();
