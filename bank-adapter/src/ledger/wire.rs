@@ -177,6 +177,8 @@ pub(super) fn refund_order(request: &bank::RefundLegRequest) -> Result<RefundOrd
 
 const fn to_state(state: LegState) -> bank::LegState {
     match state {
+        // Nothing is told of a leg that is asking before it is held or refused.
+        LegState::Asking => bank::LegState::Unspecified,
         LegState::Held => bank::LegState::Held,
         LegState::Posted => bank::LegState::Posted,
         LegState::Voided => bank::LegState::Voided,

@@ -1,5 +1,9 @@
 //! Cards on SQLite and on PostgreSQL alike, with a key store in a sealed file and a PIN pad in software.
 
+mod elsewhere;
+#[path = "../../../tests/credit_system/issuer.rs"]
+#[allow(dead_code, unused_imports, reason = "the tests of the connector use the rest")]
+mod issuer;
 mod issuing;
 mod paying;
 mod pins;
