@@ -28,7 +28,7 @@ use crate::card::{self, CardParts, CardRules, Cards};
 use crate::config::{CardProduct, CardsConfig, Config};
 use crate::counter::CounterService;
 use crate::credit::{Calendar, DayCloser, Schedule};
-use crate::credit_system::{Connector, CreditSystemConfig, CreditSystemError, Forwarder, Surroundings};
+use crate::credit_system::{Connector, CreditSystemConfig, CreditSystemError, Forwarder};
 use crate::hsm::{self, HsmError};
 use crate::ledger::{BankService, CreditHolds, HubClient, Ledger, LedgerParts, PinSettler, ResolveOptions, Resolver};
 
@@ -148,7 +148,6 @@ impl Adapter {
         let calendar = Calendar::new(config.credit.time_zone.clone(), config.credit.close_at);
         let rules = config.cards.as_ref().map(|cards| card_rules(cards, &bank_id)).transpose()?;
         let hsm = config.hsm.as_ref().map(|hsm| hsm::open(hsm, clock.clone(), rng.clone())).transpose()?;
-        let (shared_hsm, shared_keys, shared_rng) = (hsm.clone(), keys.clone(), rng.clone());
         let parts = LedgerParts {
             bank_id,
             store: store.clone(),
@@ -166,40 +165,20 @@ impl Adapter {
                 Some(Cards::new(CardParts { ledger, hsm, keys, rng, clock, calendar, rules }))
             }
         };
-        let pins = PinSettler::new(ledger.clone());
         let closer = DayCloser::new(ledger.clone(), calendar, clock.clone());
         let (mut vital, stop) = (VitalTasks::default(), CancellationToken::new());
         vital.watch("ledger", writer);
-        let credit = match (&config.credit_system, &cards, shared_hsm) {
-            (None, ..) => None,
-            (Some(credit_system), Some(cards), Some(hsm)) => {
-                let surroundings = Surroundings {
-                    federation: config.federation.clone(),
-                    store: store.clone(),
-                    owner: ledger.owner(),
-                    hsm,
-                    keys: shared_keys,
-                    clock: clock.clone(),
-                    rng: shared_rng,
-                    ids,
-                    cards: Arc::new(cards.clone()),
-                    pins: Arc::new(pins.clone()),
-                };
-                Some(connect(credit_system, surroundings, (&ledger, pins), &mut vital, &stop).await?)
+        let credit = match (&config.credit_system, &cards) {
+            (None, _) => None,
+            (Some(_), None) => return Err(RunError::CreditSystemWithoutCards),
+            (Some(system), Some(cards)) => {
+                Some(connect(system, &config.federation, (cards, &ledger, ids), &mut vital, &stop).await?)
             }
-            _ => return Err(RunError::CreditSystemWithoutCards),
         };
         let closer = credit.is_none().then_some(closer);
 
         let readiness = Readiness::waiting_for(&[LEDGER]);
-        let listen = |addr| move |source| RunError::Listen { addr, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen(config.listen))?;
-        let ops = OpsServer::bind(config.ops.listen, metrics, readiness.clone(), shutdown.draining());
-        let ops = ops.await.map_err(listen(config.ops.listen))?;
-        let running = Running {
-            grpc_addr: listener.local_addr().map_err(listen(config.listen))?,
-            ops_addr: ops.local_addr().map_err(listen(config.ops.listen))?,
-        };
+        let (listener, ops, running) = bind(&config, metrics, &readiness, shutdown).await?;
         Ok(Self {
             config,
             running,
@@ -299,11 +278,13 @@ impl Adapter {
 /// has left without an answer.
 async fn connect(
     config: &CreditSystemConfig,
-    surroundings: Surroundings,
-    (ledger, pins): (&Ledger, PinSettler),
+    federation: &str,
+    (cards, ledger, ids): (&Cards, &Ledger, IdMaker),
     vital: &mut VitalTasks,
     stop: &CancellationToken,
 ) -> Result<(CreditHolds, Forwarder), RunError> {
+    let pins = PinSettler::new(ledger.clone());
+    let surroundings = cards.surroundings(federation, ids, Arc::new(pins.clone()));
     let clock = surroundings.clock.clone();
     let Connector { system, forwarder, tasks } = Connector::start(config, surroundings, stop)?;
     for (name, task) in tasks {
@@ -316,6 +297,24 @@ async fn connect(
     }
     vital.watch("credit-sweep", tokio::spawn(holds.clone().sweep(stop.clone())));
     Ok((holds, forwarder))
+}
+
+/// Listens for callers and for those who operate the node.
+async fn bind(
+    config: &Config,
+    metrics: PrometheusHandle,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> Result<(TcpListener, OpsServer, Running), RunError> {
+    let listen = |addr| move |source| RunError::Listen { addr, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(listen(config.listen))?;
+    let ops = OpsServer::bind(config.ops.listen, metrics, readiness.clone(), shutdown.draining());
+    let ops = ops.await.map_err(listen(config.ops.listen))?;
+    let running = Running {
+        grpc_addr: listener.local_addr().map_err(listen(config.listen))?,
+        ops_addr: ops.local_addr().map_err(listen(config.ops.listen))?,
+    };
+    Ok((listener, ops, running))
 }
 
 fn announce(config: &Config, running: Running) -> Result<(), RunError> {

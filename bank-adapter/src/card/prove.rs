@@ -2,7 +2,7 @@
 
 use domain::card::{CardCheck, Proof, must_show};
 use domain::ledger::{Available, Nature, Party};
-use domain::{Currency, Money, Reason};
+use domain::{CardId, Currency, Money, Reason};
 
 use super::{Cards, KnownCard, Presented, pin_check, side_of};
 use crate::call::CallError;
@@ -28,11 +28,14 @@ impl Cards {
         Ok((Party::Card(id), proof))
     }
 
-    /// What a card may spend.
-    pub(crate) async fn balance(&self, presented: Presented) -> Result<(Available, String), CallError> {
+    /// What a card may spend as the ledger has it, which card it is, and its number as a receipt may show it.
+    pub(crate) async fn balance(&self, presented: Presented) -> Result<(CardId, Available, String), CallError> {
         let nothing = Money::new(Currency::CNY, 0);
         match self.prove(presented, Nature::BalanceInquiry, nothing).await? {
-            (Party::Card(id), proof) => Ok(self.parts.ledger.inquire(id, proof).await?),
+            (Party::Card(id), proof) => {
+                let (available, masked) = self.parts.ledger.inquire(id, proof).await?;
+                Ok((id, available, masked))
+            }
             _ => Err(Reason::CardNotVerified.into()),
         }
     }

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::ledger::{CreditLeft, HoldOrder, Leg, LegOrder, LegState, Part, Party};
+use domain::ledger::{Available, CreditLeft, HoldOrder, Leg, LegOrder, LegState, Part, Party};
 use domain::purchase::CategoryCode;
-use domain::{LegId, Reason};
+use domain::{CardId, LegId, Money, Reason};
 use futures_util::future::join_all;
 use server_kit::clock::SharedClock;
 use server_kit::fault;
@@ -96,7 +96,7 @@ impl CreditHolds {
             return Err(LedgerError::Refused(Reason::Fault));
         };
         let category = match &order.order {
-            LegOrder::Charge(charge) => Some(charge.merchant.category.clone()),
+            LegOrder::Charge(charge) => Some(charge.merchant.category),
             _ => None,
         };
         let (leg, hold) = self.ledger.ask(order, left, asked.trace()).await?;
@@ -123,6 +123,14 @@ impl CreditHolds {
         let answer = self.system.hold(hold, category, Some(asked)).await;
         fault::point("asked.answered");
         self.settle(hold.leg_id, answer).await
+    }
+
+    /// What a card may spend, with what the credit system says of its part. `Err` when that cannot be known now.
+    pub(crate) async fn available(&self, card_id: CardId, of_ledger: Available) -> Result<Available, Reason> {
+        let Some(Money { currency, .. }) = of_ledger.credit else { return Ok(of_ledger) };
+        let left = self.system.left(card_id, currency).await?.ok_or(Reason::Fault)?;
+        let money = |minor: i64| Some(Money::new(currency, minor.max(0)));
+        Ok(Available { credit: money(left.credit_minor), cash_advance: money(left.cash_minor), ..of_ledger })
     }
 
     async fn settle(&self, leg_id: LegId, answer: HoldAnswer) -> Result<Leg, LedgerError> {

@@ -114,12 +114,12 @@ impl CreditRows {
             Step::Refund(order) => {
                 let original = books.leg(order.give_back.original_leg_id)?;
                 let is_repayment = matches!(original.order, LegOrder::Receipt(_)) && original.credit_minor() > 0;
-                is_repayment.then(|| Outcome::Leg(Err(reason)))
+                is_repayment.then_some(Outcome::Leg(Err(reason)))
             }
             Step::Deposit(order, _) => {
                 let account = books.account(order.account_id)?;
                 let is_of_nobody = account.kind == AccountKind::CustomerCredit && account.card.is_none();
-                is_of_nobody.then(|| Outcome::Account(Err(reason)))
+                is_of_nobody.then_some(Outcome::Account(Err(reason)))
             }
             _ => None,
         }

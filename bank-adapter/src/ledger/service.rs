@@ -240,7 +240,11 @@ impl bank::bank_service_server::BankService for BankService {
                 async |request, _| {
                     let card = wire::presented(request.card.as_ref())?;
                     let cards = self.cards.as_ref().ok_or(Reason::CardNotVerified)?;
-                    let (available, masked) = cards.balance(card).await?;
+                    let (id, available, masked) = cards.balance(card).await?;
+                    let available = match &self.credit {
+                        None => available,
+                        Some(credit) => credit.available(id, available).await?,
+                    };
                     Ok(wire::to_balance(available, masked))
                 },
             )

@@ -203,7 +203,11 @@ pub(super) fn to_leg(leg: &Leg) -> bank::Leg {
             Some(Party::Account(_) | Party::UnknownCard) | None => String::new(),
         },
         nature: leg.nature().map_or(common::Nature::Unspecified, to_nature).into(),
-        parts: leg.kept_splits().iter().map(to_part).collect(),
+        // What an existing credit system has refused was split, and then took nothing.
+        parts: match leg.state {
+            LegState::Refused(_) => Vec::new(),
+            _ => leg.kept_splits().iter().map(to_part).collect(),
+        },
         released_minor: leg.released_minor,
     }
 }

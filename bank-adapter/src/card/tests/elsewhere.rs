@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::issuer::{Issuer, Settings};
 use super::trial::{Holder, PIN, Trial, name, parts};
 use crate::card::{Presented, pin_block};
-use crate::credit_system::{Connector, Forwarder, Kind, PinState, State, Surroundings, of_leg};
+use crate::credit_system::{Connector, Forwarder, Kind, PinState, State, of_leg};
 use crate::hsm::{Algorithm, ClearKey};
 use crate::ledger::conformance::bank::{cny, teller};
 use crate::ledger::{CreditHolds, PinSettler};
@@ -117,18 +117,7 @@ async fn connect(trial: &Trial, port: u16, stop: &CancellationToken) -> (CreditH
     let config: crate::credit_system::CreditSystemConfig = serde_json::from_str(&text).unwrap();
     let bank = &trial.bank;
     let pins = PinSettler::new(bank.ledger.clone());
-    let surroundings = Surroundings {
-        federation: "trial.example".to_owned(),
-        store: bank.store.clone(),
-        owner: bank.ledger.owner(),
-        hsm: trial.hsm.clone(),
-        keys: bank.keys.clone(),
-        clock: SystemClock::shared(),
-        rng: SystemRng::shared(),
-        ids: bank.ids.clone(),
-        cards: Arc::new(trial.cards.clone()),
-        pins: Arc::new(pins.clone()),
-    };
+    let surroundings = trial.cards.surroundings("trial.example", bank.ids.clone(), Arc::new(pins.clone()));
     let Connector { system, forwarder, tasks } = Connector::start(&config, surroundings, stop).unwrap();
     bank.ledger.keep_credit_elsewhere(system.bell());
     let within = config.answer_timeout.get();
@@ -162,6 +151,10 @@ async fn c8_c6_the_credit_system_decides_its_part_of_a_purchase_and_is_told_the_
     assert_eq!(more.state, LegState::Refused(Reason::InsufficientFunds), "nothing is left there, as it says");
     let stored = world.trial.bank.ledger.leg(leg_id).await.unwrap();
     assert_eq!(decide_again(&stored.decision), Ok(Ok(stored.splits.clone())), "what it said is what was known");
+
+    let of_ledger = world.trial.balance(&world.trial.read(&world.holder.face, Some(PIN))).await.unwrap();
+    let told = world.holds.available(world.holder.card, of_ledger).await.unwrap();
+    assert_eq!((told.debit, told.credit, told.cash_advance), (Some(cny(300)), Some(cny(0)), Some(cny(0))));
 
     assert_eq!(world.trial.bank.post(leg_id).await, Ok(LegState::Posted));
     world.told(leg_id, Kind::Post).await;

@@ -2,7 +2,7 @@
 
 mod elsewhere;
 #[path = "../../../tests/credit_system/issuer.rs"]
-#[allow(dead_code, unused_imports, reason = "the tests of the connector use the rest")]
+#[allow(dead_code, clippy::print_stderr, reason = "it is shared with the tests of the connector, which use the rest")]
 mod issuer;
 mod issuing;
 mod paying;

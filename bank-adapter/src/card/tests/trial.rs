@@ -229,7 +229,7 @@ impl Trial {
 
     pub(super) async fn balance(&self, card: &common::PresentedCard) -> Result<Available, Reason> {
         let told = self.cards.balance(Presented::read(card, "till-1")?).await;
-        told.map(|(available, _)| available).map_err(|error| reason(&error))
+        told.map(|(_, available, _)| available).map_err(|error| reason(&error))
     }
 
     /// Wrong PINs that are counted.
