@@ -17,12 +17,12 @@ use super::issuer::{Issuer, Settings};
 use super::trial::{Holder, PIN, Trial, name, parts};
 use crate::card::{Presented, pin_block};
 use crate::credit_system::{Connector, Forwarder, Kind, PinState, State, of_leg};
-use crate::hsm::{Algorithm, ClearKey};
+use crate::hsm::{Algorithm, ClearKey, Hsm};
 use crate::ledger::conformance::bank::{cny, teller};
 use crate::ledger::{CreditHolds, PinSettler};
 
-const MAC: &str = "0123456789ABCDEFFEDCBA9876543210";
-const ZONE: &str = "404142434445464748494A4B4C4D4E4F";
+pub(crate) const MAC: &str = "0123456789ABCDEFFEDCBA9876543210";
+pub(crate) const ZONE: &str = "404142434445464748494A4B4C4D4E4F";
 
 /// A bank, its credit system, and a card: 500 on its debit side, at the credit system 1,000, 200 of it as cash.
 struct World {
@@ -41,15 +41,7 @@ impl World {
         let (mac, zone_key) = (format!("des:{MAC}"), ZONE.to_owned());
         let state = trial.folder().join("issuer.journal");
         let mut issuer = Issuer::start(Settings { dialect: "ascii", mac, zone_key, state, certificate: None }).await?;
-        let clear = |digits: &str| ClearKey::from_hex(Algorithm::TripleDes, &digits.to_owned().into()).unwrap();
-        let random = || ClearKey::random(Algorithm::Aes256, &SystemRng::new()).unwrap();
-        let (kek, half) = (random(), random());
-        let other = ClearKey::combine(&[kek.clone(), half.clone()]).unwrap();
-        trial.hsm.load(&name("key-transport:peer"), &[half, other]).unwrap();
-        for (key, digits) in [("mac:credit-system", MAC), ("zone-pin:credit-system", ZONE)] {
-            let wrapped = clear(digits).wrap(&name(key), &kek).unwrap();
-            trial.hsm.import(&name(key), &name("key-transport:peer"), &wrapped).unwrap();
-        }
+        peer_keys(&*trial.hsm);
         let holder = trial.holder().await;
         issuer.tell(&format!("account {} 1000 200 {PIN}", holder.face.pan.reveal())).await;
         let (stop, port) = (CancellationToken::new(), issuer.port);
@@ -105,6 +97,19 @@ impl World {
             tokio::time::timeout(Duration::from_secs(20), task).await.expect("every task ends").unwrap();
         }
         trial.end().await;
+    }
+}
+
+/// Brings in what a key store shares with the issuer.
+pub(crate) fn peer_keys(hsm: &dyn Hsm) {
+    let clear = |digits: &str| ClearKey::from_hex(Algorithm::TripleDes, &digits.to_owned().into()).unwrap();
+    let random = || ClearKey::random(Algorithm::Aes256, &SystemRng::new()).unwrap();
+    let (kek, half) = (random(), random());
+    let other = ClearKey::combine(&[kek.clone(), half.clone()]).unwrap();
+    hsm.load(&name("key-transport:peer"), &[half, other]).unwrap();
+    for (key, digits) in [("mac:credit-system", MAC), ("zone-pin:credit-system", ZONE)] {
+        let wrapped = clear(digits).wrap(&name(key), &kek).unwrap();
+        hsm.import(&name(key), &name("key-transport:peer"), &wrapped).unwrap();
     }
 }
 
