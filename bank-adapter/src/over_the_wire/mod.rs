@@ -3,6 +3,8 @@
 mod credit;
 mod credit_system;
 mod federation;
+#[cfg(feature = "fault-points")]
+mod killed;
 
 use std::net::SocketAddr;
 use std::time::Duration;
