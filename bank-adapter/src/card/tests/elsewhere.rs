@@ -143,9 +143,38 @@ async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn()
     tokio::time::timeout(Duration::from_secs(30), asking).await.unwrap_or_else(|_| panic!("never: {what}"))
 }
 
-#[tokio::test]
-async fn c8_c6_the_credit_system_decides_its_part_of_a_purchase_and_is_told_the_rest() {
-    let Some(mut world) = World::start(TestDatabase::sqlite()).await else { return };
+macro_rules! on_both_engines {
+    ($($case:ident)*) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                if let Some(world) = super::World::start(super::TestDatabase::sqlite()).await {
+                    super::$case(world).await;
+                }
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $case() {
+                let Some(database) = super::TestDatabase::postgres().await else { return };
+                if let Some(world) = super::World::start(database).await {
+                    super::$case(world).await;
+                }
+            })*
+        }
+    };
+}
+
+on_both_engines! {
+    c8_c6_the_credit_system_decides_its_part_of_a_purchase_and_is_told_the_rest
+    c8_what_the_credit_system_refuses_or_does_not_answer_holds_nothing_afterwards
+    c8_a_void_a_completion_and_a_repayment_reach_the_credit_system
+    c8_a_leg_that_is_voided_while_it_is_asking_stays_so_and_its_approval_is_voided
+    c8_a_hold_whose_caller_has_died_is_voided_when_the_node_starts
+    c4_both_sides_have_the_new_pin_or_neither
+}
+
+async fn c8_c6_the_credit_system_decides_its_part_of_a_purchase_and_is_told_the_rest(mut world: World) {
     let leg_id = world.trial.bank.leg_id();
     let leg = world.hold(leg_id, Nature::Purchase, 1_200).await.unwrap();
     assert_eq!((leg.state, parts(&leg)), (LegState::Held, vec![(Part::Credit, 1_000), (Part::Debit, 200)]));
@@ -171,9 +200,7 @@ async fn c8_c6_the_credit_system_decides_its_part_of_a_purchase_and_is_told_the_
     world.end().await;
 }
 
-#[tokio::test]
-async fn c8_what_the_credit_system_refuses_or_does_not_answer_holds_nothing_afterwards() {
-    let Some(mut world) = World::start(TestDatabase::sqlite()).await else { return };
+async fn c8_what_the_credit_system_refuses_or_does_not_answer_holds_nothing_afterwards(mut world: World) {
     for (how, refusal) in [("refuse 51", Reason::InsufficientFunds), ("mute", Reason::BankAway)] {
         world.issuer.fault("hold", how).await;
         let leg_id = world.trial.bank.leg_id();
@@ -194,9 +221,7 @@ async fn c8_what_the_credit_system_refuses_or_does_not_answer_holds_nothing_afte
     world.end().await;
 }
 
-#[tokio::test]
-async fn c8_a_void_a_completion_and_a_repayment_reach_the_credit_system() {
-    let Some(mut world) = World::start(TestDatabase::sqlite()).await else { return };
+async fn c8_a_void_a_completion_and_a_repayment_reach_the_credit_system(mut world: World) {
     let [dropped, cash, used, repaid] = std::array::from_fn(|_| world.trial.bank.leg_id());
     world.hold(dropped, Nature::Purchase, 300).await.unwrap();
     assert_eq!(world.at_issuer().await, (300, 0));
@@ -225,9 +250,7 @@ async fn c8_a_void_a_completion_and_a_repayment_reach_the_credit_system() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn c8_a_leg_that_is_voided_while_it_is_asking_stays_so_and_its_approval_is_voided() {
-    let Some(mut world) = World::start(TestDatabase::sqlite()).await else { return };
+async fn c8_a_leg_that_is_voided_while_it_is_asking_stays_so_and_its_approval_is_voided(mut world: World) {
     world.issuer.fault("hold", "park").await;
     let leg_id = world.trial.bank.leg_id();
     let (party, proof) = (Party::Card(world.holder.card), Proof::Given);
@@ -249,9 +272,7 @@ async fn c8_a_leg_that_is_voided_while_it_is_asking_stays_so_and_its_approval_is
     world.end().await;
 }
 
-#[tokio::test]
-async fn c8_a_hold_whose_caller_has_died_is_voided_when_the_node_starts() {
-    let Some(mut world) = World::start(TestDatabase::sqlite()).await else { return };
+async fn c8_a_hold_whose_caller_has_died_is_voided_when_the_node_starts(mut world: World) {
     let leg_id = world.trial.bank.leg_id();
     let order = Trial::order_of(leg_id, Party::Card(world.holder.card), Proof::Given, Nature::Purchase, 1_200);
     world.holds.ask_and_die(order).await;
@@ -264,9 +285,7 @@ async fn c8_a_hold_whose_caller_has_died_is_voided_when_the_node_starts() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn c4_both_sides_have_the_new_pin_or_neither() {
-    let Some(mut world) = World::start(TestDatabase::sqlite()).await else { return };
+async fn c4_both_sides_have_the_new_pin_or_neither(mut world: World) {
     let set = async |world: &World, pin: &str, current: Option<&str>| {
         let typed = |pin| pin_block(&world.trial.typed(&world.holder.face, pin), "till-1").unwrap();
         let ids = (world.holder.card, world.trial.id());
