@@ -60,7 +60,10 @@ pub struct Config {
     /// `[trial]`: what only a trial may be told.
     #[serde(default)]
     pub trial: TrialConfig,
-    /// `[credit_system]`: the bank's existing credit system. Default: none, the ledger holds the credit accounts itself.
+    /// `[credit_system]`: the bank's existing credit system; it takes `[hsm]` and `[cards]`. With it the credit accounts of cards
+    /// in this ledger only follow: the credit system decides its part of every hold, and bills its accounts, so that no days are
+    /// closed here. It stays set for as long as there is anything of its holds to post or void. Default: none, the ledger holds
+    /// the credit accounts itself.
     #[serde(default)]
     pub credit_system: Option<CreditSystemConfig>,
     /// `[limits]`: the bounds of the gRPC server.

@@ -28,8 +28,9 @@ use crate::card::{self, CardParts, CardRules, Cards};
 use crate::config::{CardProduct, CardsConfig, Config};
 use crate::counter::CounterService;
 use crate::credit::{Calendar, DayCloser, Schedule};
+use crate::credit_system::{Connector, CreditSystemConfig, CreditSystemError, Forwarder};
 use crate::hsm::{self, HsmError};
-use crate::ledger::{BankService, HubClient, Ledger, LedgerParts, ResolveOptions, Resolver};
+use crate::ledger::{BankService, CreditHolds, HubClient, Ledger, LedgerParts, PinSettler, ResolveOptions, Resolver};
 
 /// The full names of the services, for `grpc.health.v1`.
 const SERVICES: [&str; 2] =
@@ -60,6 +61,10 @@ pub enum RunError {
     Cards(Reason),
     #[error("`cards` takes an `hsm`")]
     CardsWithoutHsm,
+    #[error("`credit_system` takes `hsm` and `cards`")]
+    CreditSystemWithoutCards,
+    #[error(transparent)]
+    CreditSystem(#[from] CreditSystemError),
     #[error("the key store cannot be opened")]
     Keys(#[from] KeyFileError),
     #[error("the database cannot be used")]
@@ -104,7 +109,11 @@ pub struct Adapter {
     store: Store,
     ledger: Ledger,
     cards: Option<Cards>,
-    closer: DayCloser,
+    /// None where an existing credit system keeps the credit accounts: it closes their days.
+    closer: Option<DayCloser>,
+    credit: Option<(CreditHolds, Forwarder)>,
+    /// Ends what has to run until the last call is answered.
+    stop: CancellationToken,
     /// Who this bank is: what it does by itself stands under its name in the log.
     principal: Principal,
     vital: VitalTasks,
@@ -157,18 +166,19 @@ impl Adapter {
             }
         };
         let closer = DayCloser::new(ledger.clone(), calendar, clock.clone());
-        let mut vital = VitalTasks::default();
+        let (mut vital, stop) = (VitalTasks::default(), CancellationToken::new());
         vital.watch("ledger", writer);
+        let credit = match (&config.credit_system, &cards) {
+            (None, _) => None,
+            (Some(_), None) => return Err(RunError::CreditSystemWithoutCards),
+            (Some(system), Some(cards)) => {
+                Some(connect(system, &config.federation, (cards, &ledger, ids), &mut vital, &stop).await?)
+            }
+        };
+        let closer = credit.is_none().then_some(closer);
 
         let readiness = Readiness::waiting_for(&[LEDGER]);
-        let listen = |addr| move |source| RunError::Listen { addr, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen(config.listen))?;
-        let ops = OpsServer::bind(config.ops.listen, metrics, readiness.clone(), shutdown.draining());
-        let ops = ops.await.map_err(listen(config.ops.listen))?;
-        let running = Running {
-            grpc_addr: listener.local_addr().map_err(listen(config.listen))?,
-            ops_addr: ops.local_addr().map_err(listen(config.ops.listen))?,
-        };
+        let (listener, ops, running) = bind(&config, metrics, &readiness, shutdown).await?;
         Ok(Self {
             config,
             running,
@@ -177,6 +187,8 @@ impl Adapter {
             ledger,
             cards,
             closer,
+            credit,
+            stop,
             principal,
             vital,
             server_tls,
@@ -200,7 +212,7 @@ impl Adapter {
 
     /// Serves until `shutdown` drains, or until the ledger is lost or one of its tasks fails; then finishes what is under way.
     pub async fn serve(self, shutdown: Shutdown) -> Result<(), RunError> {
-        let (draining, stop) = (shutdown.draining(), CancellationToken::new());
+        let (draining, stop) = (shutdown.draining(), self.stop);
         let ops_stop = stop.clone();
         let ops = tokio::spawn(async move {
             if let Err(error) = self.ops.run(ops_stop).await {
@@ -212,12 +224,16 @@ impl Adapter {
             "resolver",
             tokio::spawn(resolver(&self.config, &self.ledger, self.hub.clone(), self.clock).run(draining.clone())),
         );
-        let schedule = Schedule::new(self.closer.clone(), self.principal);
-        vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
+        if let Some(closer) = self.closer.clone() {
+            let schedule = Schedule::new(closer, self.principal);
+            vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
+        }
+        let (holds, forwarder) = self.credit.unzip();
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let operators = self.config.counter.operators.clone();
-        let counter = CounterService::new(self.ledger.clone(), self.cards.clone(), self.closer, operators);
-        let bank = BankService::new(self.ledger.clone(), self.cards.clone());
+        let counter =
+            CounterService::new(self.ledger.clone(), self.cards.clone(), (self.closer, holds.clone()), operators);
+        let bank = BankService::new(self.ledger.clone(), self.cards.clone(), holds.clone());
         let routes = Routes::new(bank.into_server()).add_service(counter.into_server());
         if let Some(cards) = &self.cards {
             tokio::spawn(card::register_ranges(self.hub.clone(), cards.ranges(), draining.clone()));
@@ -244,7 +260,7 @@ impl Adapter {
         let ended = lifecycle::serve_until(server.run(), failure, &shutdown).await;
         shutdown.drain();
         stop.cancel();
-        drop((self.ledger, self.cards));
+        drop((self.ledger, self.cards, holds, forwarder));
         // The last step that was queued is durable before the store is closed; unless somebody is in a hurry, or a call that was
         // cut keeps its door to the writer open.
         let finish = async {
@@ -256,6 +272,49 @@ impl Adapter {
         tracing::info!(?ended, finished, "stopped");
         ended.map(|_| ())
     }
+}
+
+/// Starts the line to an existing credit system, which is told of all steps from here on, and settles the holds that a crash
+/// has left without an answer.
+async fn connect(
+    config: &CreditSystemConfig,
+    federation: &str,
+    (cards, ledger, ids): (&Cards, &Ledger, IdMaker),
+    vital: &mut VitalTasks,
+    stop: &CancellationToken,
+) -> Result<(CreditHolds, Forwarder), RunError> {
+    let pins = PinSettler::new(ledger.clone());
+    let surroundings = cards.surroundings(federation, ids, Arc::new(pins.clone()));
+    let clock = surroundings.clock.clone();
+    let Connector { system, forwarder, tasks } = Connector::start(config, surroundings, stop)?;
+    for (name, task) in tasks {
+        vital.watch(name, task);
+    }
+    ledger.keep_credit_elsewhere(system.bell());
+    let holds = CreditHolds::new(ledger.clone(), system, pins, clock, config.answer_timeout.get());
+    if let Err(error) = holds.recover().await {
+        tracing::warn!(%error, "holds without an answer are settled later");
+    }
+    vital.watch("credit-sweep", tokio::spawn(holds.clone().sweep(stop.clone())));
+    Ok((holds, forwarder))
+}
+
+/// Listens for callers and for those who operate the node.
+async fn bind(
+    config: &Config,
+    metrics: PrometheusHandle,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> Result<(TcpListener, OpsServer, Running), RunError> {
+    let listen = |addr| move |source| RunError::Listen { addr, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(listen(config.listen))?;
+    let ops = OpsServer::bind(config.ops.listen, metrics, readiness.clone(), shutdown.draining());
+    let ops = ops.await.map_err(listen(config.ops.listen))?;
+    let running = Running {
+        grpc_addr: listener.local_addr().map_err(listen(config.listen))?,
+        ops_addr: ops.local_addr().map_err(listen(config.ops.listen))?,
+    };
+    Ok((listener, ops, running))
 }
 
 fn announce(config: &Config, running: Running) -> Result<(), RunError> {

@@ -10,7 +10,7 @@ mod prove;
 mod register;
 pub(crate) mod sql;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::sync::Arc;
@@ -28,9 +28,11 @@ use uuid::Uuid;
 
 use crate::call::CallError;
 use crate::credit::Calendar;
+use crate::credit_system::{ChangeId, PinState};
 use crate::hsm::{Check, Hsm, HsmError, PanDigits, PinBlock, Side};
-use crate::ledger::Ledger;
 use crate::ledger::card_steps::{CardChange, PinOrder};
+use crate::ledger::credit_steps::PinIntent;
+use crate::ledger::{CreditHolds, Ledger};
 
 pub(crate) use issue::{Face, Issuing};
 pub(crate) use presented::{Presented, pin_block};
@@ -105,18 +107,38 @@ impl Cards {
         let (value, current) = self
             .ask(move |hsm| {
                 let digits = PanDigits::from(&pan);
-                let found = match (&current, &known.pin) {
-                    (None, _) => None,
-                    // Locked, it is not asked about: how long the answer takes could tell.
-                    (Some(_), _) if known.card.tries.is_locked() => Some(PinCheck::Wrong),
-                    (Some(_), None) => Some(PinCheck::Wrong),
-                    (Some(block), Some(stored)) => Some(pin_check(hsm.verify_pin(block, &digits, stored)?)),
-                };
+                let found = current.map(|block| known.tell_pin(hsm, &block, &digits)).transpose()?;
                 Ok((hsm.set_pin(&new, &digits)?, found))
             })
             .await?;
         let order = PinOrder { change_id, card_id: id, current, value };
         Ok(self.parts.ledger.set_pin(order, by).await?.0)
+    }
+
+    /// As [`Self::set_pin`], where an existing credit system has the PIN too: both get it, or neither. The card as it stands and
+    /// how far the change is. A card without a credit side is of no concern to that system.
+    pub(crate) async fn set_shared_pin(
+        &self,
+        holds: &CreditHolds,
+        (id, change_id): (CardId, Uuid),
+        new: PinBlock,
+        current: Option<PinBlock>,
+        by: Principal,
+    ) -> Result<PinState, CallError> {
+        let known = self.known(id).await?;
+        if known.card.sides.credit().is_none() {
+            return self.set_pin((id, change_id), new, current, by).await.map(|_| PinState::Done);
+        }
+        let pan = self.pan_of(&known)?;
+        let digits = PanDigits::from(&pan);
+        let current = match current {
+            None => None,
+            Some(block) => Some(self.ask(move |hsm| known.tell_pin(hsm, &block, &digits)).await?),
+        };
+        let change_id = ChangeId::from_uuid(change_id);
+        let new = holds.system().new_pin(change_id, new, &pan).await?;
+        let intent = PinIntent { change_id, card_id: id, current, new };
+        Ok(holds.change_pin(intent, by).await?)
     }
 
     async fn known(&self, id: CardId) -> Result<KnownCard, CallError> {
@@ -182,9 +204,13 @@ const fn side_of(key: CvvKey) -> Side {
     }
 }
 
-const fn pin_check(check: Check) -> PinCheck {
-    match check {
-        Check::Matches => PinCheck::Right,
-        Check::Differs => PinCheck::Wrong,
+impl KnownCard {
+    /// Whether this is its PIN. That of a locked card is not asked about: how long the answer takes could tell.
+    fn tell_pin(&self, hsm: &dyn Hsm, block: &PinBlock, digits: &PanDigits) -> Result<PinCheck, HsmError> {
+        let stored = self.pin.as_ref().filter(|_| !self.card.tries.is_locked());
+        Ok(match stored.map(|stored| hsm.verify_pin(block, digits, stored)).transpose()? {
+            Some(Check::Matches) => PinCheck::Right,
+            Some(Check::Differs) | None => PinCheck::Wrong,
+        })
     }
 }

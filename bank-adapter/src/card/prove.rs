@@ -1,10 +1,10 @@
 //! Whether a card is the one that it seems to be, and whether its holder knows its PIN.
 
-use domain::card::{CardCheck, PinCheck, Product, Proof, must_show};
+use domain::card::{CardCheck, Product, Proof, must_show};
 use domain::ledger::{Available, Nature, Party};
-use domain::{Currency, Money, Reason};
+use domain::{CardId, Currency, Money, Reason};
 
-use super::{Cards, KnownCard, Presented, pin_check, side_of};
+use super::{Cards, KnownCard, Presented, side_of};
 use crate::call::CallError;
 use crate::hsm::{CardFace, Check, CvvKind, Hsm, HsmError, Made, PanDigits, Side};
 
@@ -29,11 +29,14 @@ impl Cards {
         Ok((Party::Card(id), proof))
     }
 
-    /// What a card may spend.
-    pub(crate) async fn balance(&self, presented: Presented) -> Result<(Available, String), CallError> {
+    /// What a card may spend as the ledger has it, which card it is, and its number as a receipt may show it.
+    pub(crate) async fn balance(&self, presented: Presented) -> Result<(CardId, Available, String), CallError> {
         let nothing = Money::new(Currency::CNY, 0);
         match self.prove(presented, Nature::BalanceInquiry, nothing).await? {
-            (Party::Card(id), proof) => Ok(self.parts.ledger.inquire(id, proof).await?),
+            (Party::Card(id), proof) => {
+                let (available, masked) = self.parts.ledger.inquire(id, proof).await?;
+                Ok((id, available, masked))
+            }
             _ => Err(Reason::CardNotVerified.into()),
         }
     }
@@ -56,14 +59,10 @@ fn decoy(hsm: &dyn Hsm, side: Side, presented: &Presented) -> Result<(), HsmErro
 fn check(hsm: &dyn Hsm, known: &KnownCard, presented: &Presented) -> Result<Proof, HsmError> {
     let pan = PanDigits::from(&presented.pan);
     let card = card_check(hsm, known, presented, &pan)?;
-    let pin = match (&presented.pin, &known.pin) {
-        (None, _) => None,
+    let pin = match &presented.pin {
         // The PIN of a card that was not shown to be the right one is nobody's business.
-        (Some(_), _) if card != CardCheck::Right => None,
-        // Locked, it is not asked about: how long the answer takes could tell.
-        (Some(_), _) if known.card.tries.is_locked() => Some(PinCheck::Wrong),
-        (Some(_), None) => Some(PinCheck::Wrong),
-        (Some(block), Some(stored)) => Some(pin_check(hsm.verify_pin(block, &pan, stored)?)),
+        Some(block) if card == CardCheck::Right => Some(known.tell_pin(hsm, block, &pan)?),
+        Some(_) | None => None,
     };
     Ok(Proof::Checked { card, pin })
 }

@@ -14,8 +14,9 @@ use super::wire;
 use crate::call::{CallError, Calls};
 use crate::card::Cards;
 use crate::credit::{self, DayCloser};
-use crate::ledger::Ledger;
+use crate::credit_system::PinState;
 use crate::ledger::card_steps::CardChange;
+use crate::ledger::{CreditHolds, Ledger};
 
 const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
 
@@ -25,7 +26,9 @@ pub struct CounterService {
     ledger: Ledger,
     /// A bank may have none.
     cards: Option<Cards>,
-    closer: DayCloser,
+    /// None where an existing credit system keeps the credit accounts.
+    closer: Option<DayCloser>,
+    credit: Option<CreditHolds>,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
@@ -34,10 +37,10 @@ impl CounterService {
     pub(crate) fn new(
         ledger: Ledger,
         cards: Option<Cards>,
-        closer: DayCloser,
+        (closer, credit): (Option<DayCloser>, Option<CreditHolds>),
         operators: impl IntoIterator<Item = String>,
     ) -> Self {
-        Self { ledger, cards, closer, operators: Arc::new(operators.into_iter().collect()) }
+        Self { ledger, cards, closer, credit, operators: Arc::new(operators.into_iter().collect()) }
     }
 
     fn cards(&self) -> Result<&Cards, Reason> {
@@ -235,9 +238,18 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::SetPinResponse>, Status> {
         self.answer("SetPin", request, async |request, caller| {
             let wire::PinSetting { ids, new, current } = wire::pin_setting(&request)?;
-            let card = self.cards()?.set_pin(ids, new, current, caller).await?;
-            let card = self.card(card.id).await?;
-            Ok(counter::SetPinResponse { change: counter::PinChange::Done.into(), card: Some(card) })
+            let (cards, card_id) = (self.cards()?, ids.0);
+            let change = match &self.credit {
+                None => cards.set_pin(ids, new, current, caller).await.map(|_| PinState::Done)?,
+                Some(credit) => cards.set_shared_pin(credit, ids, new, current, caller).await?,
+            };
+            let change = match change {
+                PinState::Done => counter::PinChange::Done,
+                PinState::Asking => counter::PinChange::Pending,
+                PinState::Refused(_) => counter::PinChange::Refused,
+            };
+            let card = self.card(card_id).await?;
+            Ok(counter::SetPinResponse { change: change.into(), card: Some(card) })
         })
         .await
     }
@@ -247,8 +259,9 @@ impl counter::counter_service_server::CounterService for CounterService {
         request: Request<counter::CloseDaysRequest>,
     ) -> Result<Response<counter::CloseDaysResponse>, Status> {
         self.answer("CloseDays", request, async |request, caller| {
-            let through = credit::read_day(&request.through)?.unwrap_or_else(|| self.closer.yesterday());
-            Ok(credit::to_closed(&self.closer.close(through, &caller).await?))
+            let closer = self.closer.as_ref().ok_or(Reason::NatureUnsupported)?;
+            let through = credit::read_day(&request.through)?.unwrap_or_else(|| closer.yesterday());
+            Ok(credit::to_closed(&closer.close(through, &caller).await?))
         })
         .await
     }

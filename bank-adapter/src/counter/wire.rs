@@ -135,7 +135,7 @@ pub(super) fn explanation(leg: &Leg) -> counter::ExplainLegResponse {
     };
     let decided = match leg.state {
         LegState::Refused(reason) => Err(reason),
-        LegState::Held | LegState::Posted | LegState::Voided => Ok(leg.splits.clone()),
+        LegState::Asking | LegState::Held | LegState::Posted | LegState::Voided => Ok(leg.splits.clone()),
     };
     let decided_again = decide_again(&leg.decision).map(told).unwrap_or_default();
     counter::ExplainLegResponse { facts: leg.decision.clone(), decided: told(decided), decided_again }

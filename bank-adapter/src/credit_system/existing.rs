@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin as Pinned;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use domain::card::Pan;
 use domain::purchase::CategoryCode;
@@ -51,6 +51,19 @@ struct Inner {
     wake_pins: Notify,
 }
 
+/// Wakes a credit system as long as there is one. The ledger's writer has it, which must not keep the line open when everything
+/// else has let go of it.
+#[derive(Clone, Debug)]
+pub struct Bell(Weak<Inner>);
+
+impl Bell {
+    pub fn ring(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            ExistingCreditSystem(inner).wake();
+        }
+    }
+}
+
 /// What an existing credit system is reached with.
 #[derive(Debug)]
 pub struct ExistingParts {
@@ -66,6 +79,10 @@ impl ExistingCreditSystem {
     pub fn new(parts: ExistingParts) -> Self {
         let ExistingParts { link, cards, hsm, zone, keys, ids } = parts;
         Self(Arc::new(Inner { link, cards, hsm, zone, keys, ids, wake: Notify::new(), wake_pins: Notify::new() }))
+    }
+
+    pub fn bell(&self) -> Bell {
+        Bell(Arc::downgrade(&self.0))
     }
 
     pub fn link(&self) -> &Link {

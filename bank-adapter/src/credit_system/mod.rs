@@ -55,7 +55,7 @@ use domain::{CardId, Currency, Reason};
 
 pub use answer::Left;
 pub use config::{CreditSystemConfig, CreditSystemError};
-pub use existing::{Answered, CardNumbers, ExistingCreditSystem, ExistingParts};
+pub use existing::{Answered, Bell, CardNumbers, ExistingCreditSystem, ExistingParts};
 pub use forward::{ForwardOptions, ForwardParts, Forwarder, PinBook};
 pub use link::{LateApproval, Link, LinkError, LinkOptions, LinkParts, Started};
 pub use order::{Advice, CreditHold, HoldAnswer, Kind, Order, OrderKey, State};

@@ -53,7 +53,7 @@ const ACCOUNTS: &str = "\
     ) t ON t.account_id = a.account_id \
     ORDER BY a.account_id";
 
-/// Legs whose transfers do not say what their state says: a held leg has something pending and nothing posted, a posted
+/// Legs whose transfers do not say what their state says: a held leg, or one that is asking, has something pending and nothing posted, a posted
 /// one is posted whole but for what a completion released, any other has moved nothing; and what was given back is what its
 /// refunds say. All sides are summed by leg in one pass and not joined: where there are millions of them, only a pass takes as
 /// long as there are rows.
@@ -75,7 +75,7 @@ const LEGS: &str = "\
     ) sides GROUP BY leg_id \
     HAVING MAX(state) IS NOT NULL \
        AND (SUM(posted) <> CASE MAX(state) WHEN 'POSTED' THEN SUM(amount) ELSE 0 END \
-            OR SUM(pending) <> CASE MAX(state) WHEN 'HELD' THEN SUM(amount) ELSE 0 END \
+            OR SUM(pending) <> CASE WHEN MAX(state) IN ('HELD', 'ASKING') THEN SUM(amount) ELSE 0 END \
             OR SUM(given_back) <> SUM(refunds)) \
     ORDER BY leg_id LIMIT $1";
 

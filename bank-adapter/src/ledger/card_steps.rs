@@ -159,6 +159,6 @@ pub(super) fn tried(card: &Card) -> Entry {
     Entry { kind: "card.tried", subject: card.id.uuid(), content }
 }
 
-fn entry(kind: &'static str, card: &Card, what: &str, by: &Principal) -> Entry {
+pub(super) fn entry(kind: &'static str, card: &Card, what: &str, by: &Principal) -> Entry {
     Entry { kind, subject: card.id.uuid(), content: signed(&format!("card={}{what}", card.masked), by) }
 }

@@ -7,6 +7,8 @@ mod audit;
 pub(crate) mod card_steps;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod credit_holds;
+pub(crate) mod credit_steps;
 pub mod fill;
 mod named;
 mod page;
@@ -17,7 +19,7 @@ mod sql;
 mod steps;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use domain::card::{Card, Proof};
 use domain::credit::Statement;
@@ -36,8 +38,10 @@ use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
 use crate::credit::{self, Calendar, CloseOrder, Closed, OpenDay};
+use crate::credit_system::Bell;
 
 pub use audit::{BooksReport, check_books};
+pub(crate) use credit_holds::{CreditHolds, PinSettler};
 pub use resolve::{HubClient, ResolveOptions, Resolver, Round, Verdict, Verdicts};
 pub use service::BankService;
 pub use sql::Place;
@@ -93,6 +97,8 @@ pub struct Ledger {
     keys: SharedKeyStore,
     rng: SharedRng,
     owner: Arc<Owner>,
+    /// Set where an existing credit system keeps the credit accounts.
+    credit_bell: Arc<OnceLock<Bell>>,
     writer: GroupWriter<LedgerSteps>,
 }
 
@@ -108,14 +114,24 @@ impl Ledger {
         let LedgerParts { bank_id, store, owner, keys, rng, calendar } = parts;
         let chain = Chain::new(&format!("{bank_id}/ledger"), keys.clone());
         let owner = Arc::new(owner);
-        let steps = Arc::new(LedgerSteps::new(owner.clone(), chain, calendar));
+        let credit_bell = Arc::default();
+        let steps = LedgerSteps::new(owner.clone(), chain, calendar).with_bell(Arc::clone(&credit_bell));
+        let steps = Arc::new(steps);
         let (writer, task) = GroupWriter::start(store.clone(), steps, options);
-        (Self { store, keys, rng, owner, writer }, task)
+        (Self { store, keys, rng, owner, credit_bell, writer }, task)
     }
 
     /// The right to write, to be kept for as long as the node runs.
     pub fn owner(&self) -> Arc<Owner> {
         self.owner.clone()
+    }
+
+    /// From now on an existing credit system keeps the credit accounts: it is told of every step, in the transaction of the step.
+    /// Before the first step of a node that has one.
+    pub(crate) fn keep_credit_elsewhere(&self, bell: Bell) {
+        if self.credit_bell.set(bell).is_err() {
+            tracing::error!("the ledger has a credit system already");
+        }
     }
 
     /// Reserves the money of a leg; the answer may be a leg that is refused.

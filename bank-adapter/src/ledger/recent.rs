@@ -50,7 +50,7 @@ impl Recent {
         }
         for leg in legs {
             match leg.state {
-                LegState::Held => self.legs.put(leg.id, leg),
+                LegState::Held | LegState::Asking => self.legs.put(leg.id, leg),
                 // It has come to its end, and is seldom asked for again.
                 LegState::Posted | LegState::Voided | LegState::Refused(_) => self.legs.remove(&leg.id),
             }

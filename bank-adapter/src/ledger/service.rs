@@ -1,7 +1,7 @@
 //! The gRPC service that the hub calls.
 
 use domain::card::Proof;
-use domain::ledger::{HoldOrder, Party};
+use domain::ledger::{HoldOrder, LegState, Party};
 use domain::{AccountId, CardId, LegId, Reason};
 use futures_util::future::join_all;
 use proto::bank;
@@ -9,7 +9,7 @@ use server_kit::identity::Role;
 use tonic::{Request, Response, Status};
 
 use super::page::{self, Span};
-use super::{Ledger, Place, wire};
+use super::{CreditHolds, Ledger, Place, wire};
 use crate::call::{CallError, Calls};
 use crate::card::Cards;
 
@@ -22,11 +22,13 @@ pub struct BankService {
     ledger: Ledger,
     /// A bank may have none.
     cards: Option<Cards>,
+    /// Holds where an existing credit system keeps the credit accounts.
+    credit: Option<CreditHolds>,
 }
 
 impl BankService {
-    pub(crate) const fn new(ledger: Ledger, cards: Option<Cards>) -> Self {
-        Self { ledger, cards }
+    pub(crate) const fn new(ledger: Ledger, cards: Option<Cards>, credit: Option<CreditHolds>) -> Self {
+        Self { ledger, cards, credit }
     }
 
     /// The order of a hold, with what was proved of the card in it.
@@ -102,7 +104,11 @@ impl bank::bank_service_server::BankService for BankService {
                     wire::may_hold(&request)?;
                     let orders = join_all(request.holds.iter().map(|hold| self.order(hold))).await;
                     let readable = orders.iter().filter_map(|order| order.as_ref().ok()).cloned().collect();
-                    let mut held = self.ledger.hold_all(readable).await?.into_iter();
+                    let held = match &self.credit {
+                        None => self.ledger.hold_all(readable).await?,
+                        Some(credit) => credit.hold_all(readable).await?,
+                    };
+                    let mut held = held.into_iter();
                     let results =
                         orders.into_iter().map(|order| order.and_then(|_| held.next().ok_or(Reason::Fault)?));
                     let results = request.holds.iter().zip(results);
@@ -173,6 +179,9 @@ impl bank::bank_service_server::BankService for BankService {
                 |_| Ok(()),
                 async |request, _| {
                     let leg = self.ledger.leg(LegId::parse(&request.leg_id)?).await?;
+                    if leg.state == LegState::Asking {
+                        return Err(Reason::BankAway.into());
+                    }
                     Ok(bank::GetLegResponse { leg: Some(wire::to_leg(&leg)) })
                 },
             )
@@ -232,7 +241,11 @@ impl bank::bank_service_server::BankService for BankService {
                 async |request, _| {
                     let card = wire::presented(request.card.as_ref())?;
                     let cards = self.cards.as_ref().ok_or(Reason::CardNotVerified)?;
-                    let (available, masked) = cards.balance(card).await?;
+                    let (id, available, masked) = cards.balance(card).await?;
+                    let available = match &self.credit {
+                        None => available,
+                        Some(credit) => credit.available(id, available).await?,
+                    };
                     Ok(wire::to_balance(available, masked))
                 },
             )

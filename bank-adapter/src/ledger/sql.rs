@@ -243,15 +243,18 @@ impl Place {
     }
 }
 
-/// The legs after a place that changed before a point in time, in order of change.
+/// The legs after a place that changed before a point in time, in order of change. Those that are asking come when they are held
+/// or refused, which is a change.
 pub(super) async fn read_changed(
     store: &Store,
     after: Place,
     before: Timestamp,
     limit: i64,
 ) -> Result<Vec<Leg>, StoreError> {
-    const SQL: &str =
-        select_legs!("WHERE (changed_at, leg_id) > ($1, $2) AND changed_at < $3 ORDER BY changed_at, leg_id LIMIT $4");
+    const SQL: &str = select_legs!(
+        "WHERE (changed_at, leg_id) > ($1, $2) AND changed_at < $3 AND state <> 'ASKING' \
+         ORDER BY changed_at, leg_id LIMIT $4"
+    );
     let args = vec![after.changed_at.into(), after.leg_id.into(), before.into(), limit.into()];
     store.fetch(SQL, args).await?.iter().map(leg_of).collect()
 }

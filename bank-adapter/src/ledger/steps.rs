@@ -2,7 +2,7 @@
 //! once.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use domain::card::{Card, Proof};
 use domain::ledger::{
@@ -17,10 +17,12 @@ use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 
 use super::card_steps::{self, CardChange, CardFiles, IssueOrder, PinOrder};
+use super::credit_steps::{CreditRows, CreditStep};
 use super::recent::Recent;
 use super::sql::{self, Named};
 use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
+use crate::credit_system::{Bell, CreditHold, PinState};
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub(super) enum Step {
     SetPin(PinOrder, Principal),
     /// The end of days of credit accounts, and who has it done.
     CloseDays(CloseOrder, Principal),
+    /// What only a bank with an existing credit system does.
+    Credit(CreditStep),
 }
 
 /// What came of posting one leg.
@@ -66,6 +70,9 @@ pub(super) enum Outcome {
     /// With the card's number as a receipt may show it.
     Balance(Result<(Available, String), Reason>),
     Closed(Result<Closed, Reason>),
+    /// With what is to be asked for, if it was not before.
+    Asked(Result<(Leg, Option<CreditHold>), Reason>),
+    Pin(Result<(Card, PinState), Reason>),
 }
 
 /// The steps of one bank's ledger, run by its only owner.
@@ -76,12 +83,19 @@ pub(super) struct LedgerSteps {
     chain: Mutex<Chain>,
     recent: Mutex<Recent>,
     today: Mutex<Today>,
+    /// Set where an existing credit system keeps the credit accounts.
+    credit_bell: Arc<OnceLock<Bell>>,
 }
 
 impl LedgerSteps {
     pub(super) fn new(owner: Arc<Owner>, chain: Chain, calendar: Calendar) -> Self {
         let today = Mutex::new(Today::new(calendar));
-        Self { owner, chain: Mutex::new(chain), recent: Mutex::default(), today }
+        Self { owner, chain: Mutex::new(chain), recent: Mutex::default(), today, credit_bell: Arc::default() }
+    }
+
+    /// Goes by what is set there of an existing credit system.
+    pub(super) fn with_bell(self, credit_bell: Arc<OnceLock<Bell>>) -> Self {
+        Self { credit_bell, ..self }
     }
 }
 
@@ -97,24 +111,46 @@ impl StepSet for LedgerSteps {
         let mut named = named(steps);
         let (mut credit, positions) = CreditBooks::load(tx, credit_accounts(steps), &mut named.accounts).await?;
         let today = self.today.lock().await.of(tx).await?;
+        let mut told = match self.credit_bell.get() {
+            Some(_) => Some(CreditRows::load(tx, steps, &named).await?),
+            None => None,
+        };
         let mut books = sql::load(tx, named, &recent, today).await?;
         books.load_credit(positions, []);
         let mut files = CardFiles { pins: card::load_pins(tx, pins_of(steps)).await?, ..CardFiles::default() };
         let now = tx.now();
         let mut log = Vec::new();
-        let decide = |step| decide(&mut books, &mut files, &mut credit, step, now, &mut log);
+        let decide = |step| {
+            if let Some(refused) = told.as_ref().and_then(|told| told.refusal(step, &books)) {
+                return refused;
+            }
+            let outcome = match (step, &mut told) {
+                (Step::Credit(step), Some(told)) => told.decide(&mut books, &mut files, step, now, &mut log),
+                _ => decide(&mut books, &mut files, &mut credit, step, now, &mut log),
+            };
+            if let Some(told) = &mut told {
+                told.advise(step, &books, now);
+            }
+            outcome
+        };
         let outcomes = steps.iter().map(decide).collect();
         if !log.is_empty() {
             sql::save(tx, &books, &files, &mut recent).await?;
             credit.save(tx, &books).await?;
             self.chain.lock().await.append(tx, log).await?;
         }
-        pass(steps, ["D3.before", "D5.before", "day.before"]);
+        if let Some(told) = told {
+            told.save(tx).await?;
+        }
+        pass(steps, ["D3.before", "D5.before", "day.before", "asked.before", "settled.before"]);
         Ok(outcomes)
     }
 
     fn committed(&self, steps: &[Step], outcomes: &[Outcome]) {
-        pass(steps, ["D3.after", "D5.after", "day.after"]);
+        pass(steps, ["D3.after", "D5.after", "day.after", "asked.after", "settled.after"]);
+        if let Some(bell) = self.credit_bell.get() {
+            bell.ring();
+        }
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
         }
@@ -150,9 +186,9 @@ impl StepSet for LedgerSteps {
     }
 }
 
-/// Passes the fault points of the durable points that are in this set (DESIGN §2): D3 for holds, D5 for posts, and one for
-/// days that are closed.
-fn pass(steps: &[Step], [hold, post, day]: [&str; 3]) {
+/// Passes the fault points of the durable points that are in this set (DESIGN §2): D3 for holds, D5 for posts, and those for
+/// days that are closed and for credit parts that are asked for and settled.
+fn pass(steps: &[Step], [hold, post, day, ask, settle]: [&str; 5]) {
     if steps.iter().any(|step| matches!(step, Step::Hold(_))) {
         fault::point(hold);
     }
@@ -161,6 +197,12 @@ fn pass(steps: &[Step], [hold, post, day]: [&str; 3]) {
     }
     if steps.iter().any(|step| matches!(step, Step::CloseDays(..))) {
         fault::point(day);
+    }
+    if steps.iter().any(|step| matches!(step, Step::Credit(CreditStep::Ask(..)))) {
+        fault::point(ask);
+    }
+    if steps.iter().any(|step| matches!(step, Step::Credit(CreditStep::Settle(..)))) {
+        fault::point(settle);
     }
 }
 
@@ -212,6 +254,7 @@ fn named(steps: &[Step]) -> Named {
                 named.accounts.insert(order.account_id);
                 named.accounts.extend(agreement.repay_from);
             }
+            Step::Credit(step) => step.name_rows(&mut named),
             // Its accounts are known when the agreements are loaded.
             Step::CloseDays(..) => {}
             Step::Deposit(order, _) => {
@@ -231,6 +274,7 @@ fn named(steps: &[Step]) -> Named {
 fn pins_of(steps: &[Step]) -> BTreeSet<CardId> {
     let card = |step: &Step| match step {
         Step::SetPin(order, _) => Some(order.card_id),
+        Step::Credit(CreditStep::SettlePin(_, card_id, _)) => Some(*card_id),
         _ => None,
     };
     steps.iter().filter_map(card).collect()
@@ -281,6 +325,10 @@ fn decide(
             let kind = if it.frozen { "account.frozen" } else { "account.unfrozen" };
             counter_entry(kind, it.id, &format!("account={}", it.masked()), by)
         })),
+        // There is nobody to ask.
+        Step::Credit(CreditStep::Ask(..)) => Outcome::Asked(Err(Reason::Fault)),
+        Step::Credit(CreditStep::Settle(..)) => Outcome::Leg(Err(Reason::Fault)),
+        Step::Credit(_) => Outcome::Pin(Err(Reason::Fault)),
     }
 }
 
@@ -319,6 +367,7 @@ fn account_step(
 
 fn leg_entry(leg: &Leg) -> Entry {
     let kind = match leg.state {
+        LegState::Asking => "leg.asking",
         LegState::Held => "leg.held",
         LegState::Posted => "leg.posted",
         LegState::Voided => "leg.voided",
@@ -369,6 +418,7 @@ fn count(step: &Step, outcome: &Outcome) {
         Step::Issue(..) => "issue",
         Step::Change(..) => "change_card",
         Step::SetPin(..) => "set_pin",
+        Step::Credit(step) => step.name(),
     };
     match outcome {
         Outcome::Held(legs) => legs.iter().for_each(|leg| counted(name, leg_result(leg))),
@@ -381,6 +431,9 @@ fn count(step: &Step, outcome: &Outcome) {
         Outcome::Account(Ok(_)) | Outcome::Closed(Ok(_)) => counted(name, "OK"),
         Outcome::Account(Err(reason)) | Outcome::Closed(Err(reason)) => counted(name, reason.code()),
         Outcome::Card(card, _) => counted(name, card.as_ref().err().map_or("OK", |reason| reason.code())),
+        Outcome::Asked(Ok((leg, _))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
+        Outcome::Asked(Err(reason)) | Outcome::Pin(Err(reason)) => counted(name, reason.code()),
+        Outcome::Pin(Ok((_, state))) => counted(name, state.as_str()),
         Outcome::Balance(balance) => counted(name, balance.as_ref().err().map_or("OK", |reason| reason.code())),
     }
 }

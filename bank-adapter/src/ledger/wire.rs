@@ -156,6 +156,8 @@ pub(super) fn refund_order(request: &bank::RefundLegRequest) -> Result<RefundOrd
 
 const fn to_state(state: LegState) -> bank::LegState {
     match state {
+        // Nothing is told of a leg that is asking before it is held or refused.
+        LegState::Asking => bank::LegState::Unspecified,
         LegState::Held => bank::LegState::Held,
         LegState::Posted => bank::LegState::Posted,
         LegState::Voided => bank::LegState::Voided,
@@ -180,7 +182,11 @@ pub(super) fn to_leg(leg: &Leg) -> bank::Leg {
             Some(Party::Account(_) | Party::UnknownCard) | None => String::new(),
         },
         nature: leg.nature().map_or(common::Nature::Unspecified, proto::to_nature).into(),
-        parts: leg.kept_splits().iter().map(to_part).collect(),
+        // What an existing credit system has refused was split, and then took nothing.
+        parts: match leg.state {
+            LegState::Refused(_) => Vec::new(),
+            _ => leg.kept_splits().iter().map(to_part).collect(),
+        },
         released_minor: leg.released_minor,
     }
 }

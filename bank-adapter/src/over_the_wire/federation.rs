@@ -56,7 +56,7 @@ pub(super) struct Federation {
     authority: TrialAuthority,
     pub(super) ids: IdMaker,
     /// Where bank A keeps its ledger.
-    database_url: String,
+    pub(super) database_url: String,
 }
 
 impl Federation {
@@ -140,8 +140,13 @@ impl Federation {
 
     /// Starts bank A.
     pub(super) async fn bank(&self, hub: SocketAddr, more: &str) -> Node {
+        self.start(self.config(hub, more)).await
+    }
+
+    /// Starts a node with this configuration.
+    pub(super) async fn start(&self, config: Config) -> Node {
         let shutdown = Shutdown::manual();
-        let adapter = Adapter::build(self.config(hub, more), detached_metrics().unwrap(), &shutdown).await.unwrap();
+        let adapter = Adapter::build(config, detached_metrics().unwrap(), &shutdown).await.unwrap();
         let running = adapter.running();
         let served = tokio::spawn(adapter.serve(shutdown.clone()));
         Node { running, shutdown, served }
@@ -203,6 +208,12 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// One that another process runs.
+    #[cfg(feature = "fault-points")]
+    pub(super) fn of_another_process(running: Running) -> Self {
+        Self { running, shutdown: Shutdown::manual(), served: tokio::spawn(async { Ok(()) }) }
+    }
+
     /// Drains the node and waits for its end.
     pub(super) async fn stop(self) -> Result<(), RunError> {
         self.shutdown.drain();

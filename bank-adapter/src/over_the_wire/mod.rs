@@ -1,7 +1,10 @@
 //! The bank's node as the hub and an operator meet it: over mutual TLS, configured from a file.
 
 mod credit;
+mod credit_system;
 mod federation;
+#[cfg(feature = "fault-points")]
+mod killed;
 
 use std::net::SocketAddr;
 use std::time::Duration;

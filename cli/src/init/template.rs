@@ -199,6 +199,14 @@ const CREDIT: &str = r#"[credit]
 
 # [credit_system]
 # The bank's existing credit system, to be reached over ISO 8583. Without it the ledger holds the credit accounts itself.
+#   address = "127.0.0.1:8583"
+# How messages are written, how each tells its length, and this bank as the sender in field 32.
+#   dialect = "iso-1987-ascii"
+#   framing = "binary-2"
+#   institution = "12345678"
+# Keys in the [hsm]: of authentication codes (mac:NAME) and of PIN blocks (zone-pin:NAME). Without them there are none, and PINs are not shared.
+#   mac_key = "credit"
+#   zone_key = "credit"
 "#;
 
 fn counter(operators: &[String]) -> String {
@@ -419,6 +427,9 @@ mod tests {
         let full: bank_adapter::Config = loaded(folder.path(), &uncommented(&text)).unwrap();
         assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
         says_every_key(&full, &text);
+        let switched_on = text.replace("# [credit_system]", "[credit_system]").replace("\n#   ", "\n");
+        let existing: bank_adapter::Config = loaded(folder.path(), &switched_on).unwrap();
+        assert!(existing.credit_system.is_some_and(|system| system.zone_key.is_some()));
         let text = adapter_toml(
             &member(folder.path(), Role::Bank, "bank-b"),
             "https://127.0.0.1:7400",

@@ -7,6 +7,9 @@ use crate::{AccountId, LegId, Money, PaymentId, Reason, Timestamp};
 /// Where a leg stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegState {
+    /// The money is reserved here; an existing credit system is asked for its part, and its answer is not known. Nobody gets
+    /// an answer from such a leg yet.
+    Asking,
     /// The money is reserved; it can always be posted.
     Held,
     /// The money has moved.
@@ -21,6 +24,7 @@ impl LegState {
     /// The word that is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Asking => "ASKING",
             Self::Held => "HELD",
             Self::Posted => "POSTED",
             Self::Voided => "VOIDED",
@@ -31,13 +35,14 @@ impl LegState {
     pub const fn refusal(self) -> Option<Reason> {
         match self {
             Self::Refused(reason) => Some(reason),
-            Self::Held | Self::Posted | Self::Voided => None,
+            Self::Asking | Self::Held | Self::Posted | Self::Voided => None,
         }
     }
 
     /// Reads the stored word, and the reason that a refused leg has.
     pub fn parse(text: &str, refusal: Option<Reason>) -> Result<Self, Reason> {
         match (text, refusal) {
+            ("ASKING", None) => Ok(Self::Asking),
             ("HELD", None) => Ok(Self::Held),
             ("POSTED", None) => Ok(Self::Posted),
             ("VOIDED", None) => Ok(Self::Voided),
@@ -190,6 +195,17 @@ impl Leg {
     pub fn kept_splits(&self) -> Vec<Split> {
         let kept = keep(&self.splits, self.released_minor);
         kept.into_iter().filter(|split| split.amount_minor > 0).collect()
+    }
+
+    /// How much of it a credit account bears, purchases and cash advances alike, in minor units and without what was released.
+    pub fn credit_minor(&self) -> i64 {
+        let on_credit = |split: &Split| (split.part != Part::Debit).then_some(split.amount_minor);
+        keep(&self.splits, self.released_minor).iter().filter_map(on_credit).fold(0, i64::saturating_add)
+    }
+
+    /// Whether it draws on a credit account as cash.
+    pub fn is_cash_advance(&self) -> bool {
+        self.splits.iter().any(|split| split.part == Part::CashAdvance)
     }
 
     pub fn original_leg_id(&self) -> Option<LegId> {

@@ -3,11 +3,11 @@
 //! An account carries what was debited and credited, posted and pending apart. Money moves only by a [`Transfer`], from the
 //! account that is debited to the one that is credited, so that per currency the debits are always the credits
 //! ([`trial_balance`]). A leg is what the hub knows of: one movement at this bank for one payment, `HELD → POSTED | VOIDED`, or
-//! `REFUSED`, or a tombstone when it was voided before it came.
+//! `REFUSED`, or a tombstone when it was voided before it came. While an existing credit system is asked for its part it is `ASKING`.
 //!
 //! Which account of a card bears how much is decided by the front ([`route`]) and stored with the leg.
 //!
-//! Every decision ([`hold`], [`post`], [`complete`], [`void`], [`refund`], [`inquire`], [`open_account`], [`deposit_cash`],
+//! Every decision ([`hold`], [`ask`], [`settle`], [`post`], [`complete`], [`void`], [`refund`], [`inquire`], [`open_account`], [`deposit_cash`],
 //! [`set_frozen`], [`issue_card`], [`replace_card`], [`change_card`], [`close_day`]) looks at [`Books`], changes nothing, and gives what is to
 //! be stored. `Err` is an error of the call that stores nothing; a hold that is refused is stored, since the same hold has
 //! to get the same answer for ever.
@@ -33,11 +33,12 @@ pub use counter::{
     open_account, replace_card, set_frozen,
 };
 pub use front::{
-    AccountFacts, Available, CardFacts, CreditFacts, DebitFacts, Facts, Flow, Nature, Part, Party, PartyFacts,
-    ReturnFacts, Split, available, decide_again, give_back, keep, read_splits, route, write_splits,
+    AccountFacts, Available, CardFacts, CreditFacts, CreditLeft, DebitFacts, Facts, Flow, Nature, Part, Party,
+    PartyFacts, ReturnFacts, Split, available, decide_again, give_back, keep, read_splits, route, write_splits,
 };
 pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, Receipt, digest_line};
 pub use movement::{
-    CompletionOrder, HoldOrder, RefundOrder, VoidOrder, card_facts, complete, hold, inquire, post, refund, void,
+    CompletionOrder, HoldOrder, RefundOrder, VoidOrder, ask, card_facts, complete, hold, inquire, post, refund, settle,
+    void,
 };
 pub use transfer::{Balances, Transfer, TransferKind, replay};

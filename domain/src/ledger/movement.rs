@@ -1,9 +1,9 @@
 //! What the hub may ask of a leg: hold, post, complete, void, and give back; and what a card may spend.
 
 use super::{
-    Account, AccountFacts, AccountKind, AccountStatus, Available, Books, CardFacts, Change, CreditFacts, DebitFacts,
-    Decided, Facts, Flow, GiveBack, Leg, LegOrder, LegState, Nature, Party, PartyFacts, ReturnFacts, Transfer,
-    TransferKind, available, route,
+    Account, AccountFacts, AccountKind, AccountStatus, Available, Books, CardFacts, Change, CreditFacts, CreditLeft,
+    DebitFacts, Decided, Facts, Flow, GiveBack, Leg, LegOrder, LegState, Nature, Party, PartyFacts, ReturnFacts,
+    Transfer, TransferKind, available, route,
 };
 use crate::card::Proof;
 use crate::{AccountId, CardId, LegId, Money, PaymentId, Reason, Timestamp};
@@ -51,6 +51,21 @@ pub struct RefundOrder {
 /// `Err(LegIdTaken)` for another order under the same id, `Err(HsmAway)` when the PIN could not be checked, `Err(Fault)` for a
 /// mistake of this program.
 pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    hold_with(books, order, None, now)
+}
+
+/// As [`hold`], where an existing credit system keeps the credit account and says that this is left. A leg that draws on it is
+/// asking: what it takes is reserved, and it is held or refused when [`settle`] has the answer.
+pub fn ask(books: &Books, order: &HoldOrder, left: CreditLeft, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    hold_with(books, order, Some(left), now)
+}
+
+fn hold_with(
+    books: &Books,
+    order: &HoldOrder,
+    left: Option<CreditLeft>,
+    now: Timestamp,
+) -> Result<Decided<Leg>, Reason> {
     if let Some(leg) = books.leg(order.leg_id) {
         return as_before(leg, order.payment_id, &order.order);
     }
@@ -73,7 +88,7 @@ pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<
         return Err(Reason::HsmAway);
     }
     let mut decided = match proved {
-        Ok(()) => reserve(books, leg, (party, nature, amount), now)?,
+        Ok(()) => reserve(books, leg, (party, nature, amount), left, now)?,
         Err(reason) => refused(shown(books, leg, party), reason),
     };
     decided.change.cards.extend(card);
@@ -97,6 +112,7 @@ fn reserve(
     books: &Books,
     leg: Leg,
     (party, nature, amount): (Party, Nature, Money),
+    left: Option<CreditLeft>,
     now: Timestamp,
 ) -> Result<Decided<Leg>, Reason> {
     let savings = leg.savings();
@@ -109,7 +125,7 @@ fn reserve(
     if !fits {
         return Ok(refused(leg, Reason::NatureUnsupported));
     }
-    let (leg, routed) = routed(books, leg, party, nature, amount)?;
+    let (mut leg, routed) = routed(books, leg, party, (nature, amount), left)?;
     let from_savings = matches!(leg.order, LegOrder::Receipt(_)).then_some(savings).flatten();
     let allowed = routed.and_then(|()| match (savings, from_savings) {
         (_, Some(id)) => may_take_savings(books, &leg, id),
@@ -118,6 +134,9 @@ fn reserve(
     });
     if let Err(reason) = allowed {
         return Ok(refused(leg, reason));
+    }
+    if left.is_some() && leg.credit_minor() > 0 {
+        leg.state = LegState::Asking;
     }
     let transfers = leg.transfers(&leg.order, TransferKind::Pending, now);
     match books.moved(&transfers, now) {
@@ -152,8 +171,8 @@ fn routed(
     books: &Books,
     mut leg: Leg,
     party: Party,
-    nature: Nature,
-    amount: Money,
+    (nature, amount): (Nature, Money),
+    left: Option<CreditLeft>,
 ) -> Result<(Leg, Result<(), Reason>), Reason> {
     let party = match party {
         Party::Account(id) => {
@@ -163,7 +182,13 @@ fn routed(
             };
             PartyFacts::Account(id, books.account(id).map(facts).transpose()?)
         }
-        Party::Card(id) => PartyFacts::Card(id, card_facts(books, id)?),
+        Party::Card(id) => {
+            let facts = card_facts(books, id)?.map(|card| match left {
+                Some(left) => CardFacts { credit: card.credit.map(|credit| credit.kept_elsewhere(left)), ..card },
+                None => card,
+            });
+            PartyFacts::Card(id, facts)
+        }
         Party::UnknownCard => return Err(Reason::Fault),
     };
     let facts = Facts { nature, amount, party };
@@ -215,7 +240,29 @@ fn may_take_savings(books: &Books, leg: &Leg, id: AccountId) -> Result<(), Reaso
     }
 }
 
-/// Moves what a leg holds. Posted already is fine. `Err` with `LegUnknown`, `LegVoided` or `LegRefused`.
+/// Notes what an existing credit system said of its part of a leg that is asking: the leg is held, or refused for the reason and
+/// what it took is released. A leg that is not asking stays as it is. `Err` with `LegUnknown`.
+pub fn settle(
+    books: &Books,
+    leg_id: LegId,
+    answer: Result<(), Reason>,
+    now: Timestamp,
+) -> Result<Decided<Leg>, Reason> {
+    let leg = books.leg(leg_id).ok_or(Reason::LegUnknown)?;
+    let Some(taken) = leg.amount().filter(|_| leg.state == LegState::Asking) else {
+        return Ok(Decided::unchanged(leg.clone()));
+    };
+    let (state, transfers) = match answer {
+        Ok(()) => (LegState::Held, Vec::new()),
+        Err(reason) => (LegState::Refused(reason), leg.resolutions(taken.minor, now)),
+    };
+    let accounts = books.moved(&transfers, now)?;
+    let leg = leg.moved_to(state, now);
+    Ok(stored(leg.clone(), vec![leg], accounts, transfers))
+}
+
+/// Moves what a leg holds. Posted already is fine. `Err` with `LegUnknown`, `LegVoided`, `LegRefused`, or `BankAway` for a leg
+/// whose hold has not been answered.
 pub fn post(books: &Books, leg_id: LegId, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     let Some(leg) = books.leg(leg_id) else {
         return Err(Reason::LegUnknown);
@@ -225,6 +272,9 @@ pub fn post(books: &Books, leg_id: LegId, now: Timestamp) -> Result<Decided<Leg>
     }
     if leg.state == LegState::Voided {
         return Err(Reason::LegVoided);
+    }
+    if leg.state == LegState::Asking {
+        return Err(Reason::BankAway);
     }
     if leg.state != LegState::Held {
         return Err(Reason::LegRefused);
@@ -237,8 +287,8 @@ pub fn post(books: &Books, leg_id: LegId, now: Timestamp) -> Result<Decided<Leg>
 
 /// Moves as much of a pre-authorisation as was used, and releases the rest: what was drawn last gives way first. The same
 /// completion again is fine. `Err` with `LegUnknown`, `LegIdTaken` for another payment's leg, `NotPreAuthorised`,
-/// `CurrencyMismatch`, `AmountNotPositive`, `CompletionTooLarge`, `LegVoided`, `LegRefused`, or `LegPosted` for one that was
-/// completed with another amount.
+/// `CurrencyMismatch`, `AmountNotPositive`, `CompletionTooLarge`, `LegVoided`, `LegRefused`, `BankAway` as [`post`], or
+/// `LegPosted` for one that was completed with another amount.
 pub fn complete(books: &Books, order: CompletionOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     let Some(leg) = books.leg(order.leg_id) else {
         return Err(Reason::LegUnknown);
@@ -261,6 +311,9 @@ pub fn complete(books: &Books, order: CompletionOrder, now: Timestamp) -> Result
     if leg.state == LegState::Posted {
         let same = leg.kept_minor() == order.amount.minor;
         return if same { Ok(Decided::unchanged(leg.clone())) } else { Err(Reason::LegPosted) };
+    }
+    if leg.state == LegState::Asking {
+        return Err(Reason::BankAway);
     }
     if leg.state != LegState::Held {
         return Err(Reason::LegRefused);
@@ -288,7 +341,7 @@ pub fn void(books: &Books, order: VoidOrder, now: Timestamp) -> Result<Decided<L
     if leg.state == LegState::Posted {
         return Err(Reason::LegPosted);
     }
-    let Some(held) = leg.amount().filter(|_| leg.state == LegState::Held) else {
+    let Some(held) = leg.amount().filter(|_| matches!(leg.state, LegState::Held | LegState::Asking)) else {
         return Ok(Decided::unchanged(leg.clone()));
     };
     let transfers = leg.resolutions(held.minor, now);
@@ -326,7 +379,7 @@ pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Deci
     // The hub says that the payment was committed, so a leg that is held still is one whose post has not come yet.
     let mut transfers = match original.state {
         LegState::Held => original.resolutions(0, now),
-        LegState::Posted | LegState::Voided | LegState::Refused(_) => Vec::new(),
+        LegState::Asking | LegState::Posted | LegState::Voided | LegState::Refused(_) => Vec::new(),
     };
     let facts = ReturnFacts {
         drawn: original.kept_splits(),
@@ -356,6 +409,7 @@ fn original_of<'b>(books: &'b Books, order: &RefundOrder) -> Result<(&'b Leg, Mo
     let nature = leg.nature().ok_or(Reason::OriginalUnknown)?;
     match leg.state {
         LegState::Held if nature == Nature::PreAuthorisation => Err(Reason::LegNotPosted),
+        LegState::Asking => Err(Reason::LegNotPosted),
         LegState::Held | LegState::Posted => Ok((leg, leg.amount().ok_or(Reason::OriginalUnknown)?)),
         LegState::Voided | LegState::Refused(_) => Err(Reason::OriginalUnknown),
     }

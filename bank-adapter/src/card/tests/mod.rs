@@ -1,5 +1,9 @@
 //! Cards on SQLite and on PostgreSQL alike, with a key store in a sealed file and a PIN pad in software.
 
+pub(crate) mod elsewhere;
+#[path = "../../../tests/credit_system/issuer.rs"]
+#[allow(dead_code, clippy::print_stderr, reason = "it is shared with the tests of the connector, which use the rest")]
+pub(crate) mod issuer;
 mod issuing;
 mod paying;
 mod pins;

@@ -34,7 +34,7 @@ pub(super) struct Trial {
     pub(super) cards: Cards,
     pub(super) hsm: Arc<dyn Hsm>,
     pad: PinPad,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A card with its accounts.
@@ -93,7 +93,11 @@ impl Trial {
             calendar: calendar(),
             rules: CardRules { ranges, valid_years: 5, without_pin_minor: 100 },
         });
-        Self { bank, cards, hsm, pad, _folder: folder }
+        Self { bank, cards, hsm, pad, folder }
+    }
+
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(super) async fn end(self) {
@@ -196,6 +200,14 @@ impl Trial {
         nature: Nature,
         minor: i64,
     ) -> Result<Leg, Reason> {
+        let order = Self::order_of(leg_id, party, proof, nature, minor);
+        self.bank.ledger.hold(order).await.map_err(|error| match error {
+            LedgerError::Refused(reason) => reason,
+            LedgerError::Store(error) => panic!("{error}"),
+        })
+    }
+
+    pub(super) fn order_of(leg_id: LegId, party: Party, proof: Proof, nature: Nature, minor: i64) -> HoldOrder {
         let merchant = Merchant {
             id: MerchantId::parse("tea-house").unwrap(),
             name: Line::parse("Tea House").unwrap(),
@@ -206,11 +218,7 @@ impl Trial {
             Flow::In => LegOrder::Receipt(Receipt { payee: party, nature, amount, merchant, savings: None }),
             _ => LegOrder::Charge(Charge { payer: party, nature, amount, merchant, savings: None }),
         };
-        let order = HoldOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), order, proof };
-        self.bank.ledger.hold(order).await.map_err(|error| match error {
-            LedgerError::Refused(reason) => reason,
-            LedgerError::Store(error) => panic!("{error}"),
-        })
+        HoldOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), order, proof }
     }
 
     /// A new hold with the card that is read; what became of it.
@@ -221,7 +229,7 @@ impl Trial {
 
     pub(super) async fn balance(&self, card: &common::PresentedCard) -> Result<Available, Reason> {
         let told = self.cards.balance(Presented::read(card, "till-1")?).await;
-        told.map(|(available, _)| available).map_err(|error| reason(&error))
+        told.map(|(_, available, _)| available).map_err(|error| reason(&error))
     }
 
     /// Wrong PINs that are counted.

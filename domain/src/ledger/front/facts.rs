@@ -49,6 +49,15 @@ impl DebitFacts {
     }
 }
 
+/// What an existing credit system says that a credit line has left, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreditLeft {
+    /// Below zero when fees or interest passed the limit.
+    pub credit_minor: i64,
+    /// How much of it may go out as cash.
+    pub cash_minor: i64,
+}
+
 /// What the front knows of a card's credit account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreditFacts {
@@ -82,6 +91,19 @@ impl CreditFacts {
             owed_minor: account.balance_minor().saturating_neg(),
             held_minor: account.balances.debits_pending,
         })
+    }
+
+    /// The same account, of which an existing credit system keeps what is owed and held: what it says to be left stands for all
+    /// of that, since the account in this ledger only follows.
+    pub(in crate::ledger) const fn kept_elsewhere(self, left: CreditLeft) -> Self {
+        let CreditLeft { credit_minor, cash_minor } = left;
+        let line = CreditLine {
+            limit_minor: credit_minor,
+            cash_limit_minor: cash_minor,
+            cash_owed_minor: 0,
+            cash_held_minor: 0,
+        };
+        Self { line, owed_minor: 0, held_minor: 0, ..self }
     }
 
     /// What may be spent in minor units: the limit less what is owed and held. Below zero when fees or interest passed the

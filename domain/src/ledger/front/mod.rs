@@ -12,7 +12,7 @@ mod text;
 use super::{AccountKind, AccountStatus};
 use crate::{AccountId, Currency, Money, Reason};
 
-pub use facts::{AccountFacts, CardFacts, CreditFacts, DebitFacts, Facts, Party, PartyFacts};
+pub use facts::{AccountFacts, CardFacts, CreditFacts, CreditLeft, DebitFacts, Facts, Party, PartyFacts};
 pub use nature::{Flow, Nature};
 pub use split::{Part, ReturnFacts, Split, give_back, keep, read_splits, write_splits};
 

@@ -156,7 +156,7 @@ fn check(books: &Books) {
         let drawn: i64 = leg.kept_splits().iter().map(|split| split.amount_minor).sum();
         match leg.state {
             LegState::Refused(_) => assert_eq!(drawn, 0),
-            LegState::Held | LegState::Posted => assert_eq!(drawn, amount),
+            LegState::Asking | LegState::Held | LegState::Posted => assert_eq!(drawn, amount),
             LegState::Voided => {}
         }
         assert!(leg.refunded_minor == 0 || leg.refunded_minor <= amount, "{leg:?}");
