@@ -1,5 +1,6 @@
 //! Cards of a debit and a credit account: their movements as tables, and what must hold after any mix of them.
 
+mod elsewhere;
 mod proving;
 
 use jiff::ToSpan;
