@@ -14,7 +14,7 @@ use server_kit::identity::{self, IdentityError, Principal};
 use server_kit::keystore::{KeyFileError, SealedFile};
 use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
 use server_kit::ops::{self, OpsServer, Readiness};
-use server_kit::rng::{IdMaker, SystemRng};
+use server_kit::rng::{IdMaker, SharedRng, SystemRng};
 use server_kit::serve::{Contract, GrpcServer, ServeError};
 use server_kit::shutdown::Shutdown;
 use server_kit::store::{OwnershipLost, Store, StoreError, StoreOptions, WriterOptions};
@@ -29,8 +29,10 @@ use crate::config::{CardProduct, CardsConfig, Config};
 use crate::counter::CounterService;
 use crate::credit::{Calendar, DayCloser, Schedule};
 use crate::credit_system::{Connector, CreditSystemConfig, CreditSystemError, Forwarder};
-use crate::hsm::{self, HsmError};
-use crate::ledger::{BankService, CreditHolds, HubClient, Ledger, LedgerParts, PinSettler, ResolveOptions, Resolver};
+use crate::hsm::{self, Hsm, HsmError};
+use crate::ledger::{
+    BankService, CreditHolds, CreditSystem, HubClient, Ledger, LedgerParts, PinSettler, ResolveOptions, Resolver,
+};
 
 /// The full names of the services, for `grpc.health.v1`.
 const SERVICES: [&str; 2] =
@@ -146,8 +148,7 @@ impl Adapter {
         let options =
             WriterOptions { queue: config.ledger.queue, batch: config.ledger.batch, ..WriterOptions::default() };
         let calendar = Calendar::new(config.credit.time_zone.clone(), config.credit.close_at);
-        let rules = config.cards.as_ref().map(|cards| card_rules(cards, &bank_id)).transpose()?;
-        let hsm = config.hsm.as_ref().map(|hsm| hsm::open(hsm, clock.clone(), rng.clone())).transpose()?;
+        let issuing = issuing(&config, &bank_id, &clock, &rng)?;
         let parts = LedgerParts {
             bank_id,
             store: store.clone(),
@@ -157,14 +158,10 @@ impl Adapter {
             calendar: calendar.clone(),
         };
         let (ledger, writer) = Ledger::start(parts, options);
-        let cards = match (rules, hsm) {
-            (None, _) => None,
-            (Some(_), None) => return Err(RunError::CardsWithoutHsm),
-            (Some(rules), Some(hsm)) => {
-                let (ledger, clock, calendar) = (ledger.clone(), clock.clone(), calendar.clone());
-                Some(Cards::new(CardParts { ledger, hsm, keys, rng, clock, calendar, rules }))
-            }
-        };
+        let cards = issuing.map(|(rules, hsm)| {
+            let (ledger, clock, calendar) = (ledger.clone(), clock.clone(), calendar.clone());
+            Cards::new(CardParts { ledger, hsm, keys, rng, clock, calendar, rules })
+        });
         let closer = DayCloser::new(ledger.clone(), calendar, clock.clone());
         let (mut vital, stop) = (VitalTasks::default(), CancellationToken::new());
         vital.watch("ledger", writer);
@@ -228,12 +225,15 @@ impl Adapter {
             let schedule = Schedule::new(closer, self.principal);
             vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
         }
-        let (holds, forwarder) = self.credit.unzip();
+        let (credit, forwarder): (Arc<dyn CreditSystem>, _) = match self.credit {
+            None => (Arc::new(self.ledger.clone()), None),
+            Some((holds, forwarder)) => (Arc::new(holds), Some(forwarder)),
+        };
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let operators = self.config.counter.operators.clone();
         let counter =
-            CounterService::new(self.ledger.clone(), self.cards.clone(), (self.closer, holds.clone()), operators);
-        let bank = BankService::new(self.ledger.clone(), self.cards.clone(), holds.clone());
+            CounterService::new(self.ledger.clone(), self.cards.clone(), (self.closer, credit.clone()), operators);
+        let bank = BankService::new(self.ledger.clone(), self.cards.clone(), credit.clone());
         let routes = Routes::new(bank.into_server()).add_service(counter.into_server());
         if let Some(cards) = &self.cards {
             tokio::spawn(card::register_ranges(self.hub.clone(), cards.ranges(), draining.clone()));
@@ -260,7 +260,7 @@ impl Adapter {
         let ended = lifecycle::serve_until(server.run(), failure, &shutdown).await;
         shutdown.drain();
         stop.cancel();
-        drop((self.ledger, self.cards, holds, forwarder));
+        drop((self.ledger, self.cards, credit, forwarder));
         // The last step that was queued is durable before the store is closed; unless somebody is in a hurry, or a call that was
         // cut keeps its door to the writer open.
         let finish = async {
@@ -335,6 +335,25 @@ fn clock(config: &Config) -> Result<SharedClock, RunError> {
     }
     tracing::warn!(?ahead, "this is a trial: the bank's clock is ahead of the machine's");
     Ok(Arc::new(ClockAhead(ahead)))
+}
+
+/// The rules of a bank that issues cards, and the key store that verifies them.
+type IssuedBy = (CardRules, Arc<dyn Hsm>);
+
+/// None where the bank issues no cards.
+fn issuing(
+    config: &Config,
+    bank_id: &BankId,
+    clock: &SharedClock,
+    rng: &SharedRng,
+) -> Result<Option<IssuedBy>, RunError> {
+    let rules = config.cards.as_ref().map(|cards| card_rules(cards, bank_id)).transpose()?;
+    let hsm = config.hsm.as_ref().map(|hsm| hsm::open(hsm, clock.clone(), rng.clone())).transpose()?;
+    match (rules, hsm) {
+        (None, _) => Ok(None),
+        (Some(_), None) => Err(RunError::CardsWithoutHsm),
+        (Some(rules), Some(hsm)) => Ok(Some((rules, hsm))),
+    }
 }
 
 fn card_rules(config: &CardsConfig, bank_id: &BankId) -> Result<CardRules, RunError> {

@@ -1,9 +1,10 @@
 //! Small conversions that every service needs. What cannot be read is a [`Reason`], never a default.
 
+use domain::card::{BinRange, Product};
 use domain::ledger::Nature;
 use domain::{Currency, Money, Reason, Timestamp};
 
-use crate::common;
+use crate::{common, federation};
 
 /// The amount on the wire.
 pub fn to_money(money: Money) -> common::Money {
@@ -76,6 +77,34 @@ pub const fn to_nature(nature: Nature) -> common::Nature {
     }
 }
 
+/// A range of card numbers as a bank registers it and the hub tells of it.
+pub fn to_bin_range(range: &BinRange) -> federation::BinRange {
+    federation::BinRange {
+        first: range.first.to_string(),
+        last: range.last.to_string(),
+        digits: range.digits.into(),
+        product: to_product(range.product).into(),
+    }
+}
+
+const fn to_product(product: Product) -> federation::CardProduct {
+    match product {
+        Product::Combined => federation::CardProduct::Combined,
+        Product::CreditOnly => federation::CardProduct::CreditOnly,
+        Product::DebitOnly => federation::CardProduct::DebitOnly,
+    }
+}
+
+/// `Err` with `FieldUnknown` when nothing is said.
+pub const fn from_product(product: federation::CardProduct) -> Result<Product, Reason> {
+    match product {
+        federation::CardProduct::Unspecified => Err(Reason::FieldUnknown),
+        federation::CardProduct::Combined => Ok(Product::Combined),
+        federation::CardProduct::CreditOnly => Ok(Product::CreditOnly),
+        federation::CardProduct::DebitOnly => Ok(Product::DebitOnly),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,5 +144,15 @@ mod tests {
         }
         assert!(common::Nature::try_from(10).is_err(), "a new one is to be mapped here");
         assert_eq!(from_nature(common::Nature::Unspecified), Err(Reason::FieldUnknown));
+    }
+
+    #[test]
+    fn r2_every_product_of_the_contract_is_the_same_in_the_domain() {
+        for number in 1..=3 {
+            let product = federation::CardProduct::try_from(number).unwrap();
+            assert_eq!(from_product(product).map(to_product), Ok(product));
+        }
+        assert!(federation::CardProduct::try_from(4).is_err(), "a new one is to be mapped here");
+        assert_eq!(from_product(federation::CardProduct::Unspecified), Err(Reason::FieldUnknown));
     }
 }

@@ -55,7 +55,10 @@ pub use generated::bankhub::terminal::v1 as terminal;
 mod convert;
 mod status;
 
-pub use convert::{from_nature, from_timestamp, refusal, to_location, to_money, to_nature, to_payable, to_timestamp};
+pub use convert::{
+    from_nature, from_product, from_timestamp, refusal, to_bin_range, to_location, to_money, to_nature, to_payable,
+    to_timestamp,
+};
 pub use status::{reason_of, status, unread};
 
 /// The largest message that any server here decodes.

@@ -68,6 +68,16 @@ pub(crate) struct Cards {
     parts: Arc<CardParts>,
 }
 
+/// A PIN to set.
+#[derive(Debug)]
+pub(crate) struct PinSetting {
+    /// Of the card and of the change.
+    pub(crate) ids: (CardId, Uuid),
+    pub(crate) new: PinBlock,
+    /// The PIN before it, when its holder changes it.
+    pub(crate) current: Option<PinBlock>,
+}
+
 impl Cards {
     pub(crate) fn new(parts: CardParts) -> Self {
         Self { parts: Arc::new(parts) }
@@ -94,14 +104,9 @@ impl Cards {
         Ok(self.parts.ledger.change_card(id, change, by).await?)
     }
 
-    /// Sets a PIN; `current` is the PIN before it, when its holder changes it.
-    pub(crate) async fn set_pin(
-        &self,
-        (id, change_id): (CardId, Uuid),
-        new: PinBlock,
-        current: Option<PinBlock>,
-        by: Principal,
-    ) -> Result<Card, CallError> {
+    /// Sets a PIN in the ledger alone.
+    pub(crate) async fn set_pin(&self, setting: PinSetting, by: Principal) -> Result<Card, CallError> {
+        let PinSetting { ids: (id, change_id), new, current } = setting;
         let known = self.known(id).await?;
         let pan = self.pan_of(&known)?;
         let (value, current) = self
@@ -115,20 +120,19 @@ impl Cards {
         Ok(self.parts.ledger.set_pin(order, by).await?.0)
     }
 
-    /// As [`Self::set_pin`], where an existing credit system has the PIN too: both get it, or neither. The card as it stands and
-    /// how far the change is. A card without a credit side is of no concern to that system.
+    /// As [`Self::set_pin`], where an existing credit system has the PIN too: both get it, or neither. Says how far the
+    /// change is. A card without a credit side is of no concern to that system.
     pub(crate) async fn set_shared_pin(
         &self,
         holds: &CreditHolds,
-        (id, change_id): (CardId, Uuid),
-        new: PinBlock,
-        current: Option<PinBlock>,
+        setting: PinSetting,
         by: Principal,
     ) -> Result<PinState, CallError> {
-        let known = self.known(id).await?;
+        let known = self.known(setting.ids.0).await?;
         if known.card.sides.credit().is_none() {
-            return self.set_pin((id, change_id), new, current, by).await.map(|_| PinState::Done);
+            return self.set_pin(setting, by).await.map(|_| PinState::Done);
         }
+        let PinSetting { ids: (id, change_id), new, current } = setting;
         let pan = self.pan_of(&known)?;
         let digits = PanDigits::from(&pan);
         let current = match current {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::card::{BinRange, Product};
+use domain::card::BinRange;
 use proto::federation as pb;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ const MOST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Registers the bank's ranges at the hub, and tries again until it has taken them: it may be away, or may not know the bank yet.
 pub(crate) async fn register_ranges(hub: HubClient, ranges: Vec<BinRange>, stop: CancellationToken) {
-    let request = pb::RegisterBinRangesRequest { ranges: ranges.iter().map(to_wire).collect() };
+    let request = pb::RegisterBinRangesRequest { ranges: ranges.iter().map(proto::to_bin_range).collect() };
     let mut pause = FIRST_PAUSE;
     loop {
         match hub.register_bin_ranges(request.clone()).await {
@@ -31,19 +31,5 @@ pub(crate) async fn register_ranges(hub: HubClient, ranges: Vec<BinRange>, stop:
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(MOST_PAUSE),
         }
-    }
-}
-
-fn to_wire(range: &BinRange) -> pb::BinRange {
-    let product = match range.product {
-        Product::Combined => pb::CardProduct::Combined,
-        Product::CreditOnly => pb::CardProduct::CreditOnly,
-        Product::DebitOnly => pb::CardProduct::DebitOnly,
-    };
-    pb::BinRange {
-        first: range.first.to_string(),
-        last: range.last.to_string(),
-        digits: u32::from(range.digits),
-        product: product.into(),
     }
 }

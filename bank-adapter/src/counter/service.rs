@@ -16,7 +16,7 @@ use crate::card::Cards;
 use crate::credit::{self, DayCloser};
 use crate::credit_system::PinState;
 use crate::ledger::card_steps::CardChange;
-use crate::ledger::{CreditHolds, Ledger};
+use crate::ledger::{CreditSystem, Ledger};
 
 const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
 
@@ -28,7 +28,7 @@ pub struct CounterService {
     cards: Option<Cards>,
     /// None where an existing credit system keeps the credit accounts.
     closer: Option<DayCloser>,
-    credit: Option<CreditHolds>,
+    credit: Arc<dyn CreditSystem>,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
@@ -37,7 +37,7 @@ impl CounterService {
     pub(crate) fn new(
         ledger: Ledger,
         cards: Option<Cards>,
-        (closer, credit): (Option<DayCloser>, Option<CreditHolds>),
+        (closer, credit): (Option<DayCloser>, Arc<dyn CreditSystem>),
         operators: impl IntoIterator<Item = String>,
     ) -> Self {
         Self { ledger, cards, closer, credit, operators: Arc::new(operators.into_iter().collect()) }
@@ -237,13 +237,9 @@ impl counter::counter_service_server::CounterService for CounterService {
         request: Request<counter::SetPinRequest>,
     ) -> Result<Response<counter::SetPinResponse>, Status> {
         self.answer("SetPin", request, async |request, caller| {
-            let wire::PinSetting { ids, new, current } = wire::pin_setting(&request)?;
-            let (cards, card_id) = (self.cards()?, ids.0);
-            let change = match &self.credit {
-                None => cards.set_pin(ids, new, current, caller).await.map(|_| PinState::Done)?,
-                Some(credit) => cards.set_shared_pin(credit, ids, new, current, caller).await?,
-            };
-            let change = match change {
+            let setting = wire::pin_setting(&request)?;
+            let card_id = setting.ids.0;
+            let change = match self.credit.set_pin(self.cards()?, setting, caller).await? {
                 PinState::Done => counter::PinChange::Done,
                 PinState::Asking => counter::PinChange::Pending,
                 PinState::Refused(_) => counter::PinChange::Refused,

@@ -7,10 +7,8 @@ use domain::ledger::{
 use domain::text::Line;
 use domain::{AccountId, AttemptId, CardId, Currency, Money, Reason};
 use proto::counter;
-use uuid::Uuid;
 
-use crate::card::{Face, Issuing, pin_block};
-use crate::hsm::PinBlock;
+use crate::card::{Face, Issuing, PinSetting, pin_block};
 use crate::ledger::Opening;
 
 pub(super) fn opening(request: &counter::OpenAccountRequest) -> Result<Opening, Reason> {
@@ -71,14 +69,6 @@ pub(super) fn issuing(request: &counter::IssueCardRequest) -> Result<Issuing, Re
         credit: account(&request.credit_account_id)?,
         pan: (!request.pan.is_empty()).then(|| Pan::parse(&request.pan)).transpose()?,
     })
-}
-
-/// A PIN to set, and the one before it.
-#[derive(Debug)]
-pub(super) struct PinSetting {
-    pub(super) ids: (CardId, Uuid),
-    pub(super) new: PinBlock,
-    pub(super) current: Option<PinBlock>,
 }
 
 pub(super) fn pin_setting(request: &counter::SetPinRequest) -> Result<PinSetting, Reason> {

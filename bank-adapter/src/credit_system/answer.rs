@@ -1,6 +1,7 @@
 //! What comes back: the fields of an answer that this side goes by. Without I/O.
 
 use domain::Currency;
+use domain::ledger::CreditLeft;
 use iso8583::Message;
 use iso8583::element::ResponseCode;
 
@@ -21,14 +22,6 @@ pub struct Answer {
     pub amount_minor: Option<i64>,
     /// Field 54.
     pub amounts: Vec<AccountAmount>,
-}
-
-/// What the credit line of a card has left, in minor units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
-    pub credit_minor: i64,
-    /// How much of it may go out as cash.
-    pub cash_minor: i64,
 }
 
 /// One of the amounts in field 54: twenty characters each (ISO 8583:1987, annex A.15).
@@ -79,7 +72,7 @@ impl Answer {
     }
 
     /// What the credit line has left in a currency; none if the answer does not say.
-    pub fn left(&self, currency: Currency) -> Option<Left> {
+    pub fn left(&self, currency: Currency) -> Option<CreditLeft> {
         let find = |kind| {
             let is_it = |amount: &&AccountAmount| {
                 amount.account == CREDIT_ACCOUNT && amount.kind == kind && amount.currency == currency.numeric()
@@ -88,7 +81,7 @@ impl Answer {
         };
         let credit_minor = find(AVAILABLE)?;
         // A peer that tells one amount decides by itself how much of it may be cash.
-        Some(Left { credit_minor, cash_minor: find(AVAILABLE_AS_CASH).unwrap_or(credit_minor).min(credit_minor) })
+        Some(CreditLeft { credit_minor, cash_minor: find(AVAILABLE_AS_CASH).unwrap_or(credit_minor).min(credit_minor) })
     }
 }
 
@@ -151,7 +144,7 @@ mod tests {
             ("3002156C00000001234", None),
             ("3002156C0000000123453040156", None),
         ] {
-            let left = left.map(|(credit_minor, cash_minor)| Left { credit_minor, cash_minor });
+            let left = left.map(|(credit_minor, cash_minor)| CreditLeft { credit_minor, cash_minor });
             assert_eq!(answer(&[(54, text)]).left(Currency::CNY), left, "{text}");
         }
         assert_eq!(answer(&[]).left(Currency::CNY), None);

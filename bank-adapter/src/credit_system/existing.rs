@@ -6,6 +6,7 @@ use std::pin::Pin as Pinned;
 use std::sync::{Arc, Weak};
 
 use domain::card::Pan;
+use domain::ledger::CreditLeft;
 use domain::purchase::CategoryCode;
 use domain::{CardId, Currency, Reason};
 use server_kit::keystore::{KeyName as StoreKey, SharedKeyStore};
@@ -13,7 +14,7 @@ use server_kit::rng::IdMaker;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-use super::answer::Left;
+use super::Asked;
 use super::link::{Link, LinkError};
 use super::message::{AdviceMessage, Request, Told as What};
 use super::order::{CreditHold, HoldAnswer, Kind, Order};
@@ -21,8 +22,6 @@ use super::pin::{ChangeId, NewPin, PinChange};
 use super::reference::Reference;
 use super::response::Verdict;
 use super::sql::Due;
-use super::trace::Reserved;
-use super::{Asked, CreditSystem};
 use crate::hsm::{Hsm, KeyId, PanDigits, PinBlock, PinBlockFormat, PinTarget};
 
 /// What an asynchronous method of a trait that is used as an object gives.
@@ -97,8 +96,15 @@ impl ExistingCreditSystem {
         self.0.wake_pins.notified().await;
     }
 
-    /// What the credit line of a card has left. `Err` when it cannot be known now, or with the credit system's refusal.
-    async fn ask_left(&self, card_id: CardId, currency: Currency) -> Result<Left, Reason> {
+    /// Says that advices or changes of PINs were queued and committed, so that nobody waits until they are looked for.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
+        self.0.wake_pins.notify_one();
+    }
+
+    /// What the credit line of a card has left. `Err` with the refusal of the credit system, or with `BankAway` or `TooBusy` when
+    /// it cannot be known now.
+    pub async fn left(&self, card_id: CardId, currency: Currency) -> Result<CreditLeft, Reason> {
         let card = self.0.cards.pan(card_id).await?;
         let id = self.0.ids.uuid().map_err(|_| Reason::Fault)?;
         let (reference, reserved) = (Reference::of(id), self.0.link.reserve()?);
@@ -111,7 +117,13 @@ impl ExistingCreditSystem {
         }
     }
 
-    async fn ask_hold(&self, hold: CreditHold, category: Option<CategoryCode>, reserved: Reserved) -> HoldAnswer {
+    /// The numbers under which a hold will be asked for, to be stored before it is. `Err` with `TooBusy`.
+    pub fn reserve(&self) -> Result<Asked, Reason> {
+        self.0.link.reserve().map(Asked)
+    }
+
+    /// Asks for the credit part of a leg. An unclear verdict says that the hold may stand or not.
+    pub async fn hold(&self, hold: CreditHold, category: Option<CategoryCode>, Asked(reserved): Asked) -> HoldAnswer {
         let refused = |reason| HoldAnswer { verdict: Verdict::Refused(reason), approval_code: None };
         let card = match self.0.cards.pan(hold.card_id).await {
             Ok(card) => card,
@@ -197,34 +209,6 @@ impl ExistingCreditSystem {
             Ok(answer) => answer.verdict(reference, None),
             Err(error) => Verdict::Unclear(reason_of(error)),
         }
-    }
-}
-
-impl CreditSystem for ExistingCreditSystem {
-    fn is_embedded(&self) -> bool {
-        false
-    }
-
-    fn left(&self, card_id: CardId, currency: Currency) -> Answered<'_, Result<Option<Left>, Reason>> {
-        Box::pin(async move { self.ask_left(card_id, currency).await.map(Some) })
-    }
-
-    fn reserve(&self) -> Result<Option<Asked>, Reason> {
-        Ok(Some(Asked(self.0.link.reserve()?)))
-    }
-
-    fn hold(&self, hold: CreditHold, category: Option<CategoryCode>, asked: Option<Asked>) -> Answered<'_, HoldAnswer> {
-        Box::pin(async move {
-            match asked {
-                Some(Asked(reserved)) => self.ask_hold(hold, category, reserved).await,
-                None => HoldAnswer { verdict: Verdict::Refused(Reason::Fault), approval_code: None },
-            }
-        })
-    }
-
-    fn wake(&self) {
-        self.0.wake.notify_one();
-        self.0.wake_pins.notify_one();
     }
 }
 

@@ -15,7 +15,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::CreditSystem as _;
 use super::existing::{Answered, ExistingCreditSystem};
 use super::link::LateApproval;
 use super::order::{OrderKey, Told, pause, told};

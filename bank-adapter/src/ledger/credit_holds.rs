@@ -1,6 +1,7 @@
 //! Holds whose credit part an existing credit system decides (C8): it says what is left, the front decides the split, and it is
 //! asked for its part before the hold is answered. What is decided here and what it commits apart: see ADR 13.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +19,69 @@ use tokio_util::sync::CancellationToken;
 use super::credit_steps::{CreditStep, PinIntent};
 use super::steps::{Outcome, Step};
 use super::{Ledger, LedgerError, mixed_up};
-use crate::card::sql as card;
+use crate::call::CallError;
+use crate::card::{Cards, PinSetting, sql as card};
 use crate::credit_system::{
-    self, Answered, Asked, CreditHold, CreditSystem, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState,
-    Trace, Verdict,
+    self, Answered, Asked, CreditHold, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState, Trace, Verdict,
 };
 
 /// Holds without an answer that are settled in one go.
 const SETTLED_AT_ONCE: i64 = 200;
+
+/// Who keeps the credit accounts of a bank's cards (C8): the [`Ledger`] itself, or an existing system behind [`CreditHolds`].
+pub(crate) trait CreditSystem: Send + Sync + fmt::Debug {
+    /// As [`Ledger::hold_all`].
+    fn hold_all(&self, orders: Vec<HoldOrder>) -> Answered<'_, Result<Vec<Result<Leg, Reason>>, LedgerError>>;
+
+    /// What a card may spend, of which the ledger knows this much. `Err` when the rest cannot be known now.
+    fn available(&self, card_id: CardId, of_ledger: Available) -> Answered<'_, Result<Available, Reason>>;
+
+    /// Has a PIN set wherever the card has one, or nowhere. Says how far that is.
+    fn set_pin<'a>(
+        &'a self,
+        cards: &'a Cards,
+        setting: PinSetting,
+        by: Principal,
+    ) -> Answered<'a, Result<PinState, CallError>>;
+}
+
+impl CreditSystem for Ledger {
+    fn hold_all(&self, orders: Vec<HoldOrder>) -> Answered<'_, Result<Vec<Result<Leg, Reason>>, LedgerError>> {
+        Box::pin(Self::hold_all(self, orders))
+    }
+
+    fn available(&self, _: CardId, of_ledger: Available) -> Answered<'_, Result<Available, Reason>> {
+        Box::pin(std::future::ready(Ok(of_ledger)))
+    }
+
+    fn set_pin<'a>(
+        &'a self,
+        cards: &'a Cards,
+        setting: PinSetting,
+        by: Principal,
+    ) -> Answered<'a, Result<PinState, CallError>> {
+        Box::pin(async move { cards.set_pin(setting, by).await.map(|_| PinState::Done) })
+    }
+}
+
+impl CreditSystem for CreditHolds {
+    fn hold_all(&self, orders: Vec<HoldOrder>) -> Answered<'_, Result<Vec<Result<Leg, Reason>>, LedgerError>> {
+        Box::pin(Self::hold_all(self, orders))
+    }
+
+    fn available(&self, card_id: CardId, of_ledger: Available) -> Answered<'_, Result<Available, Reason>> {
+        Box::pin(Self::available(self, card_id, of_ledger))
+    }
+
+    fn set_pin<'a>(
+        &'a self,
+        cards: &'a Cards,
+        setting: PinSetting,
+        by: Principal,
+    ) -> Answered<'a, Result<PinState, CallError>> {
+        Box::pin(cards.set_shared_pin(self, setting, by))
+    }
+}
 
 /// Holds at a bank whose credit accounts another system keeps. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -92,9 +148,7 @@ impl CreditHolds {
             Way::Ledger => return self.of_ledger(order).await,
             Way::Credit(left) => left,
         };
-        let Some(asked) = self.system.reserve().map_err(LedgerError::Refused)? else {
-            return Err(LedgerError::Refused(Reason::Fault));
-        };
+        let asked = self.system.reserve().map_err(LedgerError::Refused)?;
         let category = match &order.order {
             LegOrder::Charge(charge) => Some(charge.merchant.category),
             _ => None,
@@ -113,14 +167,14 @@ impl CreditHolds {
     /// The part of a hold before a crash: it is noted, and nobody asks.
     #[cfg(test)]
     pub(crate) async fn ask_and_die(&self, order: HoldOrder) {
-        let asked = self.system.reserve().unwrap().unwrap();
+        let asked = self.system.reserve().unwrap();
         let left = CreditLeft { credit_minor: 1_000, cash_minor: 200 };
         let (leg, hold) = self.ledger.ask(order, left, asked.trace()).await.unwrap();
         assert!(leg.state == LegState::Asking && hold.is_some());
     }
 
     async fn ask(&self, hold: CreditHold, category: Option<CategoryCode>, asked: Asked) -> Result<Leg, LedgerError> {
-        let answer = self.system.hold(hold, category, Some(asked)).await;
+        let answer = self.system.hold(hold, category, asked).await;
         fault::point("asked.answered");
         self.settle(hold.leg_id, answer).await
     }
@@ -128,7 +182,7 @@ impl CreditHolds {
     /// What a card may spend, with what the credit system says of its part. `Err` when that cannot be known now.
     pub(crate) async fn available(&self, card_id: CardId, of_ledger: Available) -> Result<Available, Reason> {
         let Some(Money { currency, .. }) = of_ledger.credit else { return Ok(of_ledger) };
-        let left = self.system.left(card_id, currency).await?.ok_or(Reason::Fault)?;
+        let left = self.system.left(card_id, currency).await?;
         let money = |minor: i64| Some(Money::new(currency, minor.max(0)));
         Ok(Available { credit: money(left.credit_minor), cash_advance: money(left.cash_minor), ..of_ledger })
     }
@@ -164,9 +218,8 @@ impl CreditHolds {
         if known.card.proved(order.proof).1.is_err() {
             return Ok(Way::Credit(CreditLeft { credit_minor: 0, cash_minor: 0 }));
         }
-        let left = self.system.left(card_id, charge.amount.currency).await.map_err(LedgerError::Refused)?;
-        let left = left.ok_or(LedgerError::Refused(Reason::Fault))?;
-        Ok(Way::Credit(CreditLeft { credit_minor: left.credit_minor, cash_minor: left.cash_minor }))
+        let left = self.system.left(card_id, charge.amount.currency).await;
+        left.map(Way::Credit).map_err(LedgerError::Refused)
     }
 
     /// Waits until a leg that somebody else has asked for is not asking any more. `Err` with `BankAway` when that takes longer

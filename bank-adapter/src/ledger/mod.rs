@@ -41,7 +41,7 @@ use crate::credit::{self, Calendar, CloseOrder, Closed, OpenDay};
 use crate::credit_system::Bell;
 
 pub use audit::{BooksReport, check_books};
-pub(crate) use credit_holds::{CreditHolds, PinSettler};
+pub(crate) use credit_holds::{CreditHolds, CreditSystem, PinSettler};
 pub use resolve::{HubClient, ResolveOptions, Resolver, Round, Verdict, Verdicts};
 pub use service::BankService;
 pub use sql::Place;

@@ -1,5 +1,7 @@
 //! The gRPC service that the hub calls.
 
+use std::sync::Arc;
+
 use domain::card::Proof;
 use domain::ledger::{HoldOrder, LegState, Party};
 use domain::{AccountId, CardId, LegId, Reason};
@@ -9,7 +11,7 @@ use server_kit::identity::Role;
 use tonic::{Request, Response, Status};
 
 use super::page::{self, Span};
-use super::{CreditHolds, Ledger, Place, wire};
+use super::{CreditSystem, Ledger, Place, wire};
 use crate::call::{CallError, Calls};
 use crate::card::Cards;
 
@@ -22,12 +24,11 @@ pub struct BankService {
     ledger: Ledger,
     /// A bank may have none.
     cards: Option<Cards>,
-    /// Holds where an existing credit system keeps the credit accounts.
-    credit: Option<CreditHolds>,
+    credit: Arc<dyn CreditSystem>,
 }
 
 impl BankService {
-    pub(crate) const fn new(ledger: Ledger, cards: Option<Cards>, credit: Option<CreditHolds>) -> Self {
+    pub(crate) fn new(ledger: Ledger, cards: Option<Cards>, credit: Arc<dyn CreditSystem>) -> Self {
         Self { ledger, cards, credit }
     }
 
@@ -104,11 +105,7 @@ impl bank::bank_service_server::BankService for BankService {
                     wire::may_hold(&request)?;
                     let orders = join_all(request.holds.iter().map(|hold| self.order(hold))).await;
                     let readable = orders.iter().filter_map(|order| order.as_ref().ok()).cloned().collect();
-                    let held = match &self.credit {
-                        None => self.ledger.hold_all(readable).await?,
-                        Some(credit) => credit.hold_all(readable).await?,
-                    };
-                    let mut held = held.into_iter();
+                    let mut held = self.credit.hold_all(readable).await?.into_iter();
                     let results =
                         orders.into_iter().map(|order| order.and_then(|_| held.next().ok_or(Reason::Fault)?));
                     let results = request.holds.iter().zip(results);
@@ -242,10 +239,7 @@ impl bank::bank_service_server::BankService for BankService {
                     let card = wire::presented(request.card.as_ref())?;
                     let cards = self.cards.as_ref().ok_or(Reason::CardNotVerified)?;
                     let (id, available, masked) = cards.balance(card).await?;
-                    let available = match &self.credit {
-                        None => available,
-                        Some(credit) => credit.available(id, available).await?,
-                    };
+                    let available = self.credit.available(id, available).await?;
                     Ok(wire::to_balance(available, masked))
                 },
             )

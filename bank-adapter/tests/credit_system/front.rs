@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bank_adapter::credit_system::{
-    self, Advice, Answered, CardNumbers, ChangeId, Connector, CreditHold, CreditSystem as _, CreditSystemConfig,
-    ExistingCreditSystem, Forwarder, HoldAnswer, Kind, Link, NewPin, Order, Orders, PinBook, PinChange, PinChanges,
-    State, Surroundings, Verdict,
+    self, Advice, Answered, CardNumbers, ChangeId, Connector, CreditHold, CreditSystemConfig, ExistingCreditSystem,
+    Forwarder, HoldAnswer, Kind, Link, NewPin, Order, Orders, PinBook, PinChange, PinChanges, State, Surroundings,
+    Verdict,
 };
 use bank_adapter::hsm::{self, Check, Hsm, PanDigits, PinBlockFormat, PinPad, PinVerificationValue};
 use domain::card::{Bin, Pan};
@@ -220,23 +220,23 @@ impl Front {
     }
 
     pub async fn hold_as(&self, hold: CreditHold) -> Result<State, Reason> {
-        let asked = self.system().reserve()?.unwrap();
+        let asked = self.system().reserve()?;
         let is_new = self.in_ledger(&[hold.leg_id], |orders, now| orders.ask(&hold, asked.trace(), now)).await?;
         if !is_new {
             let orders = credit_system::of_leg(self.store(), hold.leg_id).await.unwrap();
             return Ok(orders[0].state);
         }
-        let answer = self.system().hold(hold, None, Some(asked)).await;
+        let answer = self.system().hold(hold, None, asked).await;
         Ok(self.settle(hold.leg_id, &answer).await)
     }
 
     /// The part of a hold before a crash: it is noted and sent, and its answer is not noted.
     pub async fn ask_and_forget(&self, leg_id: LegId, minor: i64) -> HoldAnswer {
         let hold = self.hold_of(leg_id, minor);
-        let asked = self.system().reserve().unwrap().unwrap();
+        let asked = self.system().reserve().unwrap();
         self.in_ledger(&[leg_id], |orders, now| orders.ask(&hold, asked.trace(), now)).await.unwrap();
         fault::point("front.asked");
-        self.system().hold(hold, None, Some(asked)).await
+        self.system().hold(hold, None, asked).await
     }
 
     pub async fn settle(&self, leg_id: LegId, answer: &HoldAnswer) -> State {

@@ -72,29 +72,14 @@ pub struct Resend {
 impl Payment {
     /// Takes a request in. An unknown number, an inactive account and a blocked payer are refused in the same words (M4).
     pub fn create(new: NewPayment, guard: Option<&mut PayerGuard>, now: Timestamp, policy: &Policy) -> Self {
+        let begun = Self::begin(new.id, Kind::Purchase, (State::Challenged, now), new.terminal.id.clone(), new.amount);
         let mut payment = Self {
-            id: new.id,
-            state: State::Challenged,
-            kind: Kind::Purchase,
-            terminal_id: new.terminal.id.clone(),
             fingerprint: new.fingerprint,
-            person_id: new.payer.as_ref().map(|payer| payer.person_id),
-            amount: new.amount,
-            completed_minor: None,
-            refunded_minor: 0,
             seller: Some(new.terminal),
+            person_id: new.payer.as_ref().map(|payer| payer.person_id),
             items: new.items,
             reference: new.reference,
-            created_at: now,
-            decided_at: None,
-            challenge: None,
-            attempts: Vec::new(),
-            refusal: None,
-            charge: None,
-            charge_sequence: None,
-            decide_before: None,
-            due_at: None,
-            tries: 0,
+            ..begun
         };
         let paying = new.payer.filter(|payer| payer.has_password).and_then(|payer| payer.instrument);
         let (Some(paying), Some(guard)) = (paying.filter(|paying| paying.usable), guard) else {

@@ -45,25 +45,13 @@ impl NewCardPayment {
 impl Payment {
     /// Takes a request with a card in. Its leg is durable before the bank hears of it.
     pub fn create_with_card(new: NewCardPayment, now: Timestamp, policy: &Policy) -> Self {
-        let until = now.plus(policy.decide_within);
+        let (until, kind) = (now.plus(policy.decide_within), Kind::Card { nature: new.nature });
+        let begun = Self::begin(new.id, kind, (State::Holding, now), new.terminal.id.clone(), new.amount);
         let mut payment = Self {
-            id: new.id,
-            state: State::Holding,
-            kind: Kind::Card { nature: new.nature },
-            terminal_id: new.terminal.id.clone(),
             fingerprint: new.fingerprint,
-            person_id: None,
-            amount: new.amount,
-            completed_minor: None,
-            refunded_minor: 0,
             seller: Some(new.terminal),
             items: new.items,
             reference: new.reference,
-            created_at: now,
-            decided_at: None,
-            challenge: None,
-            attempts: Vec::new(),
-            refusal: None,
             charge: Some(Charge {
                 bank_id: new.bank_id,
                 instrument: None,
@@ -72,11 +60,10 @@ impl Payment {
                 leg_id: (!new.bank_suspended).then_some(new.leg_id),
                 reversal_leg_id: None,
             }),
-            charge_sequence: None,
             decide_before: Some(until),
             // A sweeper can do nothing before the time is over, but this one serves the posting, too: see `Payment::commit`.
             due_at: Some(now.plus(policy.head_start.min(policy.decide_within))),
-            tries: 0,
+            ..begun
         };
         if new.bank_suspended {
             payment.decline(State::Declined, Reason::BankSuspended, now);

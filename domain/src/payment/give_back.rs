@@ -47,29 +47,14 @@ impl Payment {
             return Err(Reason::RefundTooLarge);
         }
         self.refunded_minor = refunded;
+        let kind = Kind::Refund { original: self.id };
         Ok(Self {
-            id: new.id,
-            state: State::Committed,
-            kind: Kind::Refund { original: self.id },
-            terminal_id: self.terminal_id.clone(),
             fingerprint: new.fingerprint,
             person_id: self.person_id,
-            amount: new.amount,
-            completed_minor: None,
-            refunded_minor: 0,
             seller: self.seller.clone(),
-            items: Vec::new(),
-            reference: None,
-            created_at: now,
-            decided_at: None,
-            challenge: None,
-            attempts: Vec::new(),
-            refusal: None,
             charge: Some(Charge { leg_id: Some(new.leg_id), reversal_leg_id: None, credit_minor: None, ..charge }),
-            charge_sequence: None,
-            decide_before: None,
             due_at: Some(now),
-            tries: 0,
+            ..Self::begin(new.id, kind, (State::Committed, now), self.terminal_id.clone(), new.amount)
         })
     }
 
@@ -125,28 +110,15 @@ impl Payment {
     /// What stands for a payment that was reversed before it came: when it comes it is refused (DESIGN §2, rule 7).
     pub fn tombstone(reversal: &Reversal, now: Timestamp) -> Self {
         Self {
-            id: reversal.payment_id,
-            state: State::Reversed,
-            kind: Kind::Tombstone,
-            terminal_id: reversal.terminal_id.clone(),
-            fingerprint: [0; 32],
-            person_id: None,
-            amount: reversal.amount,
-            completed_minor: None,
-            refunded_minor: 0,
-            seller: None,
-            items: Vec::new(),
-            reference: None,
-            created_at: now,
             decided_at: Some(now),
-            challenge: None,
-            attempts: Vec::new(),
             refusal: Some(Reason::ReversedBeforeApproval),
-            charge: None,
-            charge_sequence: None,
-            decide_before: None,
-            due_at: None,
-            tries: 0,
+            ..Self::begin(
+                reversal.payment_id,
+                Kind::Tombstone,
+                (State::Reversed, now),
+                reversal.terminal_id.clone(),
+                reversal.amount,
+            )
         }
     }
 

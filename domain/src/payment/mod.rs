@@ -219,6 +219,40 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// A payment of which nothing is known yet but what every one has.
+    const fn begin(
+        id: PaymentId,
+        kind: Kind,
+        (state, now): (State, Timestamp),
+        terminal_id: TerminalId,
+        amount: Money,
+    ) -> Self {
+        Self {
+            id,
+            state,
+            kind,
+            terminal_id,
+            fingerprint: [0; 32],
+            person_id: None,
+            amount,
+            completed_minor: None,
+            refunded_minor: 0,
+            seller: None,
+            items: Vec::new(),
+            reference: None,
+            created_at: now,
+            decided_at: None,
+            challenge: None,
+            attempts: Vec::new(),
+            refusal: None,
+            charge: None,
+            charge_sequence: None,
+            decide_before: None,
+            due_at: None,
+            tries: 0,
+        }
+    }
+
     /// What callers see.
     pub fn seen(&self) -> Seen {
         match (self.state, self.kind) {

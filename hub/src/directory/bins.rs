@@ -1,6 +1,6 @@
 //! Which bank a card's number belongs to: RegisterBinRanges (R2).
 
-use domain::card::{BinRange, BinTable, Product};
+use domain::card::{BinRange, BinTable};
 use domain::{BankId, Reason};
 use proto::federation as pb;
 use server_kit::store::{StoreError, Tx};
@@ -28,12 +28,7 @@ impl RegisterBinRanges {
         }
         let mut table = BinTable::default();
         for range in &request.ranges {
-            let product = match range.product() {
-                pb::CardProduct::Unspecified => return Err(Reason::FieldUnknown),
-                pb::CardProduct::Combined => Product::Combined,
-                pb::CardProduct::CreditOnly => Product::CreditOnly,
-                pb::CardProduct::DebitOnly => Product::DebitOnly,
-            };
+            let product = proto::from_product(range.product())?;
             let digits = u8::try_from(range.digits).map_err(|_| Reason::CardNumberLength)?;
             table.register(BinRange::new(&range.first, &range.last, digits, product, bank_id.clone())?)?;
         }
@@ -69,18 +64,4 @@ impl RegisterBinRanges {
 fn line(range: &BinRange) -> String {
     let BinRange { first, last, digits, product, bank_id } = range;
     format!("bank={bank_id} first={first} last={last} digits={digits} product={}", product.as_str())
-}
-
-pub(crate) fn to_pb(range: &BinRange) -> pb::BinRange {
-    let product = match range.product {
-        Product::Combined => pb::CardProduct::Combined,
-        Product::CreditOnly => pb::CardProduct::CreditOnly,
-        Product::DebitOnly => pb::CardProduct::DebitOnly,
-    };
-    pb::BinRange {
-        first: range.first.to_string(),
-        last: range.last.to_string(),
-        digits: range.digits.into(),
-        product: product.into(),
-    }
 }

@@ -10,7 +10,6 @@ use tonic::{Request, Response, Status};
 
 use super::desk::Desk;
 use crate::caller::caller;
-use crate::directory::bins;
 use crate::store_status::store_status;
 
 /// The federation service of the hub.
@@ -64,7 +63,7 @@ impl FederationService for FederationApi {
         let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
         let done = self.desk.directory().register_bin_ranges(bank, request.get_ref()).await;
         let ranges = done.map_err(|error| store_status(&error))?.map_err(status)?;
-        Ok(Response::new(pb::RegisterBinRangesResponse { ranges: ranges.iter().map(bins::to_pb).collect() }))
+        Ok(Response::new(pb::RegisterBinRangesResponse { ranges: ranges.iter().map(proto::to_bin_range).collect() }))
     }
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::issuer::{Issuer, Settings};
 use super::trial::{Holder, PIN, Trial, name, parts};
-use crate::card::{Presented, pin_block};
+use crate::card::{PinSetting, Presented, pin_block};
 use crate::credit_system::{Connector, Forwarder, Kind, PinState, State, of_leg};
 use crate::hsm::{Algorithm, ClearKey, Hsm};
 use crate::ledger::conformance::bank::{cny, teller};
@@ -289,7 +289,11 @@ async fn c4_both_sides_have_the_new_pin_or_neither(mut world: World) {
     let set = async |world: &World, pin: &str, current: Option<&str>| {
         let typed = |pin| pin_block(&world.trial.typed(&world.holder.face, pin), "till-1").unwrap();
         let ids = (world.holder.card, world.trial.id());
-        let set = world.trial.cards.set_shared_pin(&world.holds, ids, typed(pin), current.map(typed), teller());
+        let set = world.trial.cards.set_shared_pin(
+            &world.holds,
+            PinSetting { ids, new: typed(pin), current: current.map(typed) },
+            teller(),
+        );
         set.await.map_err(|error| super::trial::reason(&error))
     };
     let at_issuer = async |world: &mut World| {

@@ -15,7 +15,7 @@ use server_kit::store::testing::TestDatabase;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::super::{CardParts, CardRules, Cards, Face, Issuing, Presented, pin_block};
+use super::super::{CardParts, CardRules, Cards, Face, Issuing, PinSetting, Presented, pin_block};
 use crate::call::CallError;
 use crate::hsm::{
     self, Algorithm, ClearKey, Hsm, HsmConfig, KeyName, PanDigits, PinBlockFormat, PinPad, SealedFileConfig,
@@ -156,7 +156,8 @@ impl Trial {
         current: Option<&str>,
     ) -> Result<(), Reason> {
         let typed = |pin| pin_block(&self.typed(&holder.face, pin), "till-1").unwrap();
-        let set = self.cards.set_pin((holder.card, change_id), typed(pin), current.map(typed), teller()).await;
+        let setting = PinSetting { ids: (holder.card, change_id), new: typed(pin), current: current.map(typed) };
+        let set = self.cards.set_pin(setting, teller()).await;
         set.map(|_| ()).map_err(|error| reason(&error))
     }
 
