@@ -41,8 +41,8 @@ impl TerminalApi {
         let task = tokio::spawn(async move { desk.pay_with_card(Box::new(new), card).await });
         let done = task.await.map_err(|_| status(Reason::Fault))?;
         let (payment, asked) = done.map_err(|error| store_status(&error))?.map_err(status)?;
-        if asked && matches!(payment.refusal, Some(Reason::CardNotVerified | Reason::CardLocked)) {
-            self.tries.refused(&terminal.id, self.desk.clock().now());
+        if let Some(reason) = payment.refusal.filter(|_| asked) {
+            self.tries.refused(&terminal.id, reason, self.desk.clock().now());
         }
         Ok(payment)
     }
@@ -76,9 +76,7 @@ impl TerminalApi {
             return Err(status(Reason::BankSuspended));
         }
         let answer = self.desk.banks().inquire(&bank_id, &card).await.map_err(|reason| {
-            if reason == Reason::CardNotVerified {
-                self.tries.refused(&terminal.id, self.desk.clock().now());
-            }
+            self.tries.refused(&terminal.id, reason, self.desk.clock().now());
             status(reason)
         })?;
         Ok(pb::InquireBalanceResponse {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{TerminalId, Timestamp};
+use domain::{Reason, TerminalId, Timestamp};
 
 /// The span over which is counted.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -36,9 +36,10 @@ impl RefusedTries {
         few
     }
 
-    /// Takes note of a card that was not verified.
-    pub(super) fn refused(&self, terminal: &TerminalId, now: Timestamp) {
-        if self.most == 0 {
+    /// Takes note of what a bank refused a card for. A card that was not verified counts, and one that is locked: either tells
+    /// something of a card to whoever tries.
+    pub(super) fn refused(&self, terminal: &TerminalId, reason: Reason, now: Timestamp) {
+        if self.most == 0 || !matches!(reason, Reason::CardNotVerified | Reason::CardLocked) {
             return;
         }
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,18 +59,19 @@ mod tests {
     fn m8_a_terminal_has_so_many_refused_tries_in_a_minute_and_others_have_theirs() {
         let tries = RefusedTries::new(3);
         let (till, other) = (TerminalId::parse("till-1").unwrap(), TerminalId::parse("till-2").unwrap());
-        for second in [0, 10, 20] {
+        let wrong = Reason::CardNotVerified;
+        for (second, reason) in [(0, wrong), (5, Reason::InsufficientFunds), (10, Reason::CardLocked), (20, wrong)] {
             assert!(tries.may_try(&till, Timestamp::from_secs(second)));
-            tries.refused(&till, Timestamp::from_secs(second));
+            tries.refused(&till, reason, Timestamp::from_secs(second));
         }
         assert!(!tries.may_try(&till, Timestamp::from_secs(59)));
         assert!(tries.may_try(&other, Timestamp::from_secs(59)));
         assert!(tries.may_try(&till, Timestamp::from_secs(60)), "the first is a minute old");
-        tries.refused(&till, Timestamp::from_secs(60));
+        tries.refused(&till, wrong, Timestamp::from_secs(60));
         assert!(!tries.may_try(&till, Timestamp::from_secs(69)));
         assert!(tries.may_try(&till, Timestamp::from_secs(3600)));
         let unlimited = RefusedTries::new(0);
-        unlimited.refused(&till, Timestamp::from_secs(0));
+        unlimited.refused(&till, wrong, Timestamp::from_secs(0));
         assert!(unlimited.may_try(&till, Timestamp::from_secs(0)));
     }
 }

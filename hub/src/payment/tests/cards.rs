@@ -291,12 +291,14 @@ async fn m8_a_terminal_cannot_try_many_cards() {
     on_each_engine(async |hub| {
         let shop = Shop::open(&hub, Policy::default()).await;
         let refused = Play::Impossible(Reason::CardNotVerified);
-        shop.bank.play(&[refused, Play::Refuse(Reason::CardNotVerified), refused]);
+        // A locked card that is only asked about counts, too.
+        let locked = Play::Impossible(Reason::CardLocked);
+        shop.bank.play(&[refused, Play::Refuse(Reason::CardNotVerified), locked]);
         for _ in 0..2 {
             assert_eq!(refusal(&shop.pay(Nature::Purchase, 1).await), Reason::CardNotVerified);
         }
         let card = || shop.request(Nature::Purchase, 1).card;
-        assert_eq!(reason(shop.inquire(card()).await), Reason::CardNotVerified);
+        assert_eq!(reason(shop.inquire(card()).await), Reason::CardLocked);
         let held = shop.bank.holds().len();
         assert_eq!(reason(shop.ask(&shop.request(Nature::Purchase, 1)).await), Reason::TooBusy);
         assert_eq!(reason(shop.inquire(card()).await), Reason::TooBusy);
