@@ -28,6 +28,7 @@ use crate::testing::{TestHub, from_member};
 
 /// Only a test that fails waits for so long.
 const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub(super) const PAN: &str = "6228480000000015";
 pub(super) const TRACK: &str = "6228480000000015=2703201100000179";
 pub(super) const CVV: &str = "017";
@@ -304,7 +305,8 @@ impl Shop {
                 if payment.state == state {
                     return payment;
                 }
-                watching.changed().await;
+                // Of what another replica moves, such as a killed one whose last task was still under way, this one is not told.
+                let _ = tokio::time::timeout(LOOK_AGAIN, watching.changed()).await;
             }
         };
         tokio::time::timeout(PATIENCE, follow).await.unwrap_or_else(|_| panic!("{id} never came to {state:?}"))
