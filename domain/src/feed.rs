@@ -24,6 +24,8 @@ pub enum EventKind {
     Code { payment_id: PaymentId, code: Option<OneTimeCode>, amount: Money, merchant: Merchant, expires_at: Timestamp },
     /// Money was charged.
     Charge(Arc<Purchase>),
+    /// A purchase that its bank reports has been posted, or its amount was another one before.
+    Update { purchase: Arc<Purchase>, before: Money },
     /// Money came back: the whole payment by a reversal, or a part by a refund.
     GiveBack { payment_id: PaymentId, amount: Money, reversal: bool, merchant: Merchant },
     /// Money came in through a terminal; or, by a reversal, was taken out again.
@@ -48,6 +50,7 @@ impl EventKind {
         match self {
             Self::Code { .. } => "CODE",
             Self::Charge(_) => "CHARGE",
+            Self::Update { .. } => "UPDATE",
             Self::GiveBack { reversal: true, .. } => "REVERSAL",
             Self::GiveBack { reversal: false, .. } => "REFUND",
             Self::PaidIn(_) => "PAID_IN",

@@ -12,6 +12,7 @@ pub mod payment;
 pub mod phone;
 pub mod purchase;
 pub mod reason;
+pub mod record;
 pub mod secret;
 pub mod text;
 pub mod time;

@@ -86,6 +86,11 @@ impl Money {
         Ok(Self { currency: self.currency, minor })
     }
 
+    /// Major units as they are written without the currency: `12.50`.
+    pub fn to_major(self) -> String {
+        Decimal::new(self.minor, self.currency.exponent()).to_string()
+    }
+
     /// Reads major units as a person writes them, `12.50`; more decimals than the currency has are refused.
     pub fn parse_major(currency: Currency, text: &str) -> Result<Self, Reason> {
         let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
@@ -101,8 +106,7 @@ impl Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exponent = self.currency.exponent();
-        write!(f, "{} {}", Decimal::new(self.minor, exponent), self.currency)
+        write!(f, "{} {}", self.to_major(), self.currency)
     }
 }
 

@@ -71,10 +71,64 @@ impl LineItem {
     }
 }
 
+/// Where a purchase stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PurchaseState {
+    /// The money is reserved at the bank; how much is charged in the end is not yet known.
+    Held,
+    /// The money has moved, or is certain to.
+    Posted,
+    /// Taken back as a whole: nothing was bought.
+    Reversed,
+}
+
+impl PurchaseState {
+    pub const ALL: [Self; 3] = [Self::Held, Self::Posted, Self::Reversed];
+
+    /// The word that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "HELD",
+            Self::Posted => "POSTED",
+            Self::Reversed => "REVERSED",
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(Reason::FieldUnknown)
+    }
+}
+
+/// Who carried the payment of a purchase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// A terminal of the federation, through the hub.
+    Hub,
+    /// Somebody else; the bank has reported it.
+    Bank,
+}
+
+impl Carrier {
+    /// The word that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hub => "HUB",
+            Self::Bank => "BANK",
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        [Self::Hub, Self::Bank].into_iter().find(|carrier| carrier.as_str() == text).ok_or(Reason::FieldUnknown)
+    }
+}
+
 /// A charge in a person's record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Purchase {
+    /// The payment; of one that the hub did not carry, its bank's id for it.
     pub payment_id: PaymentId,
+    pub carrier: Carrier,
+    pub state: PurchaseState,
     pub person_id: PersonId,
     /// What sort of transaction it is, of those by which money goes out.
     pub nature: Nature,
@@ -92,4 +146,11 @@ pub struct Purchase {
     pub items: Vec<LineItem>,
     /// How much came back since, in refunds and a reversal.
     pub given_back_minor: i64,
+}
+
+impl Purchase {
+    /// What it has cost in the end, in minor units: the amount less what came back.
+    pub const fn net_minor(&self) -> i64 {
+        self.amount.minor.saturating_sub(self.given_back_minor)
+    }
 }

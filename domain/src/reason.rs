@@ -90,6 +90,8 @@ catalogue! {
     DeviceKeyMalformed "DEVICE_KEY_MALFORMED" Invalid "A device key is not an uncompressed P-256 point." "设备公钥格式错误。";
     LocationMalformed "LOCATION_MALFORMED" Invalid "Coordinates are out of range." "坐标超出范围。";
     CategoryMalformed "CATEGORY_MALFORMED" Invalid "A merchant category has four digits (ISO 18245)." "商户类别码必须为四位数字。";
+    TimeOutOfRange "TIME_OUT_OF_RANGE" Invalid "A time lies before 2000 or more than a day ahead, or a span ends before it begins." "时间早于2000年、超前一天以上，或区间的结束早于开始。";
+    TimeZoneUnknown "TIME_ZONE_UNKNOWN" Invalid "A time zone is not one of the IANA database, such as Asia/Shanghai." "时区不是IANA数据库中的名称，例如Asia/Shanghai。";
     EndpointMalformed "ENDPOINT_MALFORMED" Invalid "An endpoint is not of the form https://host:port." "地址格式必须为https://主机:端口。";
 
     // Who is calling.
@@ -186,6 +188,12 @@ catalogue! {
     DayOutOfOrder "DAY_OUT_OF_ORDER" State "The days of a credit account are closed one after the other." "贷记账户须逐日结账。";
     DayNotOver "DAY_NOT_OVER" State "The day is not over in the bank's time zone." "按银行所在时区，该日尚未结束。";
     DayMalformed "DAY_MALFORMED" Invalid "A day is not of the form YYYY-MM-DD." "日期格式必须为YYYY-MM-DD。";
+
+    // What banks report of purchases that the hub did not carry.
+    ReportsOutOfOrder "REPORTS_OUT_OF_ORDER" Invalid "The reports of a message count up by one, from 1." "同一报文中的上报序号须从1起逐一递增。";
+    ReportSequenceTaken "REPORT_SEQUENCE_TAKEN" Exists "This sequence was used for another report." "该序号已用于其他上报。";
+    RecordVersionTaken "RECORD_VERSION_TAKEN" Exists "This version of the purchase was reported with other content." "该消费记录的此版本已有不同内容。";
+    RecordGoesBack "RECORD_GOES_BACK" State "A purchase does not go back to where it stood before." "消费记录的状态不能回退。";
 
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";

@@ -45,7 +45,7 @@ const CHECKS: [(&str, &str); 8] = [
     ),
     (
         "purchases have no committed payment",
-        "SELECT count(*) FROM purchases r WHERE NOT EXISTS (SELECT 1 FROM payments p \
+        "SELECT count(*) FROM purchases r WHERE r.carrier = 'HUB' AND NOT EXISTS (SELECT 1 FROM payments p \
          WHERE p.payment_id = r.payment_id AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED'))",
     ),
     (

@@ -11,6 +11,7 @@ mod config;
 pub mod directory;
 pub mod feed;
 pub mod payment;
+pub mod records;
 mod run;
 mod store_status;
 #[cfg(test)]

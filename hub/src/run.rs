@@ -9,11 +9,11 @@ use proto::cardholder::cardholder_service_server::CardholderServiceServer;
 use proto::federation::federation_service_server::FederationServiceServer;
 use proto::operator::operator_service_server::OperatorServiceServer;
 use proto::terminal::terminal_service_server::TerminalServiceServer;
-use server_kit::clock::SystemClock;
+use server_kit::clock::{SharedClock, SystemClock};
 use server_kit::keystore::{SealedFile, SharedKeyStore};
 use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
 use server_kit::ops::{self, OpsServer, Readiness};
-use server_kit::rng::{IdMaker, SystemRng};
+use server_kit::rng::{IdMaker, SharedRng, SystemRng};
 use server_kit::serve::{Contract, GrpcServer};
 use server_kit::shutdown::Shutdown;
 use server_kit::store::{Dialect, Migrations, Owner, OwnershipLost, Store, StoreOptions, WriterOptions};
@@ -22,6 +22,7 @@ use server_kit::tls::{self, ClientTls, ServerTls};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
+use uuid::Uuid;
 
 use crate::bank::{Banks, LinkOptions};
 use crate::cardholder::{CardholderApi, CardholderParts};
@@ -29,6 +30,7 @@ use crate::config::Config;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sweep};
+use crate::records::{RecordParts, Records};
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -130,11 +132,25 @@ struct Hub {
     directory: Directory,
     banks: Banks,
     desk: Desk,
+    records: Records,
     cardholder: CardholderApi,
     vital: VitalTasks,
 }
 
-async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
+/// What every capability stands on.
+struct Ground {
+    clock: SharedClock,
+    rng: SharedRng,
+    ids: IdMaker,
+    keys: SharedKeyStore,
+    store: Store,
+    /// This process …
+    mark: Uuid,
+    /// … which owns its replica's name.
+    owner: Arc<Owner>,
+}
+
+async fn open(config: &Config) -> Result<Ground, RunError> {
     let clock = SystemClock::shared();
     let rng = SystemRng::shared();
     let ids = IdMaker::new(clock.clone(), rng.clone());
@@ -145,6 +161,11 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let store = Store::open(&options, &migrations(), clock.clone()).await?;
     let mark = ids.uuid()?;
     let owner = Arc::new(Owner::take(&store, &config.replica, mark).await?);
+    Ok(Ground { clock, rng, ids, keys, store, mark, owner })
+}
+
+async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
+    let Ground { clock, rng, ids, keys, store, mark, owner } = open(config).await?;
     let parts = DirectoryParts {
         store: store.clone(),
         keys: keys.clone(),
@@ -179,6 +200,14 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         writer: WriterOptions::default(),
         answer_within: config.payments.answer_within.get(),
     });
+    let parts = RecordParts {
+        store: store.clone(),
+        keys: keys.clone(),
+        feed: feed.clone(),
+        owner: owner.clone(),
+        writer: WriterOptions::default(),
+    };
+    let (records, records_task) = Records::start(parts);
     tokio::spawn(feed.clone().listen());
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     let parts = CardholderParts {
@@ -193,13 +222,15 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     };
     let (cardholder, phone_tasks) = CardholderApi::start(parts, config.phones.options());
     let mut vital = VitalTasks::default();
-    for (name, task) in [("directory", directory_task), ("payment", desk_task), ("sweeper", sweeper)] {
+    for (name, task) in
+        [("directory", directory_task), ("payment", desk_task), ("records", records_task), ("sweeper", sweeper)]
+    {
         vital.watch(name, task);
     }
     for task in phone_tasks {
         vital.watch("cardholder", task);
     }
-    Ok(Hub { store, owner, directory, banks, desk, cardholder, vital })
+    Ok(Hub { store, owner, directory, banks, desk, records, cardholder, vital })
 }
 
 impl Hub {
@@ -213,7 +244,7 @@ impl Hub {
             watch_every: (self.store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
         };
         let terminal = TerminalApi::new(self.desk.clone(), limits, shutdown.draining());
-        let federation = FederationApi::new(self.desk.clone());
+        let federation = FederationApi::new(self.desk.clone(), self.records.clone());
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()));
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
@@ -234,8 +265,8 @@ impl Hub {
 
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, banks, desk, cardholder, vital, .. } = self;
-        drop((directory, banks, desk, cardholder));
+        let Self { store, directory, banks, desk, records, cardholder, vital, .. } = self;
+        drop((directory, banks, desk, records, cardholder));
         vital.finish().await;
         store.close().await;
     }

@@ -84,7 +84,7 @@ pub(crate) async fn on_postgres(test: impl AsyncFn(TestHub)) {
     }
 }
 
-async fn on(database: &TestDatabase, test: &impl AsyncFn(TestHub)) {
+pub(crate) async fn on(database: &TestDatabase, test: &impl AsyncFn(TestHub)) {
     let clock = Arc::new(ShiftedClock::default());
     let store = database.open(&crate::migrations(), clock.clone()).await.unwrap();
     let engine = match database.dialect() {

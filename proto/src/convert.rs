@@ -2,7 +2,10 @@
 
 use domain::card::{BinRange, Product};
 use domain::ledger::Nature;
+use domain::purchase::{Carrier, LineItem, PurchaseState};
 use domain::{Currency, Money, Reason, Timestamp};
+
+use prost::Message as _;
 
 use crate::{common, federation};
 
@@ -75,6 +78,44 @@ pub const fn to_nature(nature: Nature) -> common::Nature {
         Nature::Repayment => common::Nature::Repayment,
         Nature::Completion | Nature::Refund | Nature::BalanceInquiry => common::Nature::Unspecified,
     }
+}
+
+pub const fn to_purchase_state(state: PurchaseState) -> common::PurchaseState {
+    match state {
+        PurchaseState::Held => common::PurchaseState::Held,
+        PurchaseState::Posted => common::PurchaseState::Posted,
+        PurchaseState::Reversed => common::PurchaseState::Reversed,
+    }
+}
+
+/// `Err(FieldUnknown)` when nothing is said.
+pub const fn from_purchase_state(state: common::PurchaseState) -> Result<PurchaseState, Reason> {
+    match state {
+        common::PurchaseState::Unspecified => Err(Reason::FieldUnknown),
+        common::PurchaseState::Held => Ok(PurchaseState::Held),
+        common::PurchaseState::Posted => Ok(PurchaseState::Posted),
+        common::PurchaseState::Reversed => Ok(PurchaseState::Reversed),
+    }
+}
+
+pub const fn to_carrier(carrier: Carrier) -> common::Carrier {
+    match carrier {
+        Carrier::Hub => common::Carrier::Hub,
+        Carrier::Bank => common::Carrier::Bank,
+    }
+}
+
+/// The things that were bought, each readable and not too many of them.
+pub fn to_items(items: &[common::LineItem]) -> Result<Vec<LineItem>, Reason> {
+    if items.len() > LineItem::MOST {
+        return Err(Reason::TooManyItems);
+    }
+    items.iter().map(|item| LineItem::new(&item.name, &item.code, item.quantity_milli, item.amount_minor)).collect()
+}
+
+/// The bytes of what a report says, without its place: a version that is told again says the same.
+pub fn report_content(report: &federation::PurchaseReport) -> Vec<u8> {
+    federation::PurchaseReport { sequence: 0, ..report.clone() }.encode_to_vec()
 }
 
 /// A range of card numbers as a bank registers it and the hub tells of it.

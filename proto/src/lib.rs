@@ -56,8 +56,8 @@ mod convert;
 mod status;
 
 pub use convert::{
-    from_nature, from_product, from_timestamp, refusal, to_bin_range, to_location, to_money, to_nature, to_payable,
-    to_timestamp,
+    from_nature, from_product, from_purchase_state, from_timestamp, refusal, report_content, to_bin_range, to_carrier,
+    to_items, to_location, to_money, to_nature, to_payable, to_purchase_state, to_timestamp,
 };
 pub use status::{reason_of, status, unread};
 

@@ -13,7 +13,8 @@ use proto::bank::bank_service_client::BankServiceClient;
 use proto::counter::counter_service_client::CounterServiceClient;
 use proto::federation::federation_service_server::{FederationService, FederationServiceServer};
 use proto::federation::{
-    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ResolveLegRequest, ResolveLegResponse,
+    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ReportPurchasesRequest, ReportPurchasesResponse,
+    ResolveLegRequest, ResolveLegResponse,
 };
 use server_kit::certificate::{CertificateShape, TrialAuthority};
 use server_kit::clock::SystemClock;
@@ -239,6 +240,14 @@ impl FederationService for TrialHub {
         _: Request<RegisterBinRangesRequest>,
     ) -> Result<Response<RegisterBinRangesResponse>, Status> {
         Ok(Response::new(RegisterBinRangesResponse { ranges: Vec::new() }))
+    }
+
+    async fn report_purchases(
+        &self,
+        request: Request<ReportPurchasesRequest>,
+    ) -> Result<Response<ReportPurchasesResponse>, Status> {
+        let through_sequence = request.get_ref().reports.last().map_or(0, |last| last.sequence);
+        Ok(Response::new(ReportPurchasesResponse { through_sequence, refused: Vec::new() }))
     }
 
     async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {

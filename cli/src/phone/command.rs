@@ -157,6 +157,16 @@ async fn payments(folder: &PhoneFolder, most: i32, out: &Output) -> Result<(), C
     Ok(())
 }
 
+/// The amount as it stands, and how sure it is.
+fn standing(purchase: &pb::Purchase) -> String {
+    let state = match purchase.state() {
+        common::PurchaseState::Held => "pending",
+        common::PurchaseState::Reversed => "reversed",
+        common::PurchaseState::Posted | common::PurchaseState::Unspecified => "booked",
+    };
+    format!("{} {state}", money(purchase.amount.as_ref()))
+}
+
 fn given_back(purchase: &pb::Purchase) -> String {
     let amount = purchase.amount.as_ref().map(|amount| common::Money {
         currency_code: amount.currency_code.clone(),
@@ -209,6 +219,17 @@ fn sentence(event: &pb::Event, out: &Output) -> String {
                 name(purchase.merchant.as_ref()),
                 purchase.bank_id,
                 purchase.account_masked
+            ) + if purchase.state() == common::PurchaseState::Held { " (pending)" } else { "" }
+        }
+        Some(Kind::PurchaseUpdate(update)) => {
+            let purchase = update.purchase.clone().unwrap_or_default();
+            format!(
+                "{} paid to {} from {} {} is {} now",
+                out.paint(Tone::Bad, &money(update.amount_before.as_ref())),
+                name(purchase.merchant.as_ref()),
+                purchase.bank_id,
+                purchase.account_masked,
+                standing(&purchase)
             )
         }
         Some(Kind::GiveBack(back)) => format!(
@@ -241,6 +262,12 @@ fn value(event: &pb::Event) -> Value {
             }
         }),
         Some(Kind::Charge(charge)) => json!({ "charge": charge.purchase.as_ref().map(purchase_value) }),
+        Some(Kind::PurchaseUpdate(update)) => json!({
+            "purchase_update": {
+                "purchase": update.purchase.as_ref().map(purchase_value),
+                "amount_before": money_value(update.amount_before.as_ref()),
+            }
+        }),
         Some(Kind::GiveBack(back)) => json!({
             "give_back": {
                 "payment_id": back.payment_id,
@@ -282,6 +309,8 @@ fn purchase_value(purchase: &pb::Purchase) -> Value {
         "terminal_id": purchase.terminal_id,
         "place": purchase.place,
         "given_back_minor": purchase.given_back_minor,
+        "state": purchase.state().as_str_name(),
+        "carrier": purchase.carrier().as_str_name(),
         "items": purchase.items.iter().map(|item| json!({
             "name": item.name,
             "quantity_milli": item.quantity_milli,

@@ -203,7 +203,7 @@ impl Phone {
 
     /// One page of the person's purchases over all banks, newest first.
     pub async fn payments(&self, page_size: i32, page_token: &str) -> Result<pb::ListPaymentsResponse, PhoneError> {
-        let request = pb::ListPaymentsRequest { page_size, page_token: page_token.to_owned() };
+        let request = pb::ListPaymentsRequest { page_size, page_token: page_token.to_owned(), filter: None };
         let first = answer(self.hub.clone().list_payments(self.signed_in(request.clone()).await?)).await;
         match first {
             Err(error) if error.reason() == Some(Reason::SessionInvalid) => {

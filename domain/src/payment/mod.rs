@@ -30,7 +30,7 @@ mod settle;
 use std::sync::Arc;
 
 use crate::ledger::{Flow, Nature};
-use crate::purchase::{LineItem, Purchase, Terminal};
+use crate::purchase::{Carrier, LineItem, Purchase, PurchaseState, Terminal};
 use crate::text::Line;
 use crate::{AccountId, AttemptId, BankId, CardId, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
 
@@ -288,6 +288,8 @@ impl Payment {
         let (charge, seller) = (self.charge.as_ref()?, self.seller.as_ref()?);
         Some(Purchase {
             payment_id: self.id,
+            carrier: Carrier::Hub,
+            state: PurchaseState::Posted,
             person_id: self.person_id?,
             nature,
             amount: self.charged(),

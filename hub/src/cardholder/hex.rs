@@ -1,7 +1,7 @@
 //! Tokens in text: lower-case hex digits, two a byte, so that each token has exactly one spelling.
 
 /// The bytes in digits.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 0xF])
@@ -10,7 +10,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 }
 
 /// The digits in bytes; none when it is anything else.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),

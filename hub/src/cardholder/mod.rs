@@ -5,8 +5,7 @@
 //! all, get the same words whatever was wrong, and write nothing but the log of a refused enrolment.
 
 mod enrol;
-mod hex;
-mod history;
+pub(crate) mod hex;
 mod limits;
 mod marks;
 mod service;

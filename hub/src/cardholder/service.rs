@@ -11,13 +11,15 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tonic::{Code, Request, Response, Status};
 
 use super::enrol::Asked;
-use super::history::{self, PageAsked};
 use super::marks::Acknowledged;
 use super::session::{Session, Signed, Token, make_nonce};
 use super::steps::{Done, Step};
 use super::{CardholderApi, Inner, sql, wire};
 use crate::directory::phone_hash;
 use crate::feed::{Watch, WatchError};
+use crate::records::export::Export;
+use crate::records::page::{self, PageAsked};
+use crate::records::query::{self, SumAsked, filter_of};
 use crate::store_status::{fault, store_status};
 
 impl Inner {
@@ -131,13 +133,46 @@ impl CardholderService for CardholderApi {
         let parts = &self.inner.parts;
         let asked = PageAsked::read(&*parts.keys, session.person_id, request.get_ref());
         let asked = asked.map_err(|error| fault(&error))?.map_err(proto::status)?;
-        let page = history::read_page(&parts.store, session.person_id, asked).await;
+        let filter = filter_of(request.get_ref().filter.as_ref()).map_err(proto::status)?;
+        let page = page::read_page(&parts.store, session.person_id, &filter, asked).await;
         let page = page.map_err(|error| store_status(&error))?;
-        let token = page.next.map(|next| history::make_token(&*parts.keys, session.person_id, next)).transpose();
+        let token = page.next.map(|next| page::make_token(&*parts.keys, session.person_id, next)).transpose();
         Ok(Response::new(pb::ListPaymentsResponse {
             purchases: page.purchases.iter().map(wire::purchase).collect(),
             next_page_token: token.map_err(|error| fault(&error))?.unwrap_or_default(),
         }))
+    }
+
+    async fn sum_payments(
+        &self,
+        request: Request<pb::SumPaymentsRequest>,
+    ) -> Result<Response<pb::SumPaymentsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let asked = SumAsked::read(request.get_ref()).map_err(proto::status)?;
+        let sums = query::sum(&self.inner.parts.store, session.person_id, asked).await;
+        let sums = sums.map_err(|error| store_status(&error))?.map_err(proto::status)?;
+        Ok(Response::new(pb::SumPaymentsResponse { sums: sums.iter().map(query::to_sum).collect() }))
+    }
+
+    type ExportPaymentsStream = BoxStream<'static, Result<pb::ExportPaymentsResponse, Status>>;
+
+    async fn export_payments(
+        &self,
+        request: Request<pb::ExportPaymentsRequest>,
+    ) -> Result<Response<Self::ExportPaymentsStream>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let export =
+            Export::read(&self.inner.parts.store, session.person_id, request.get_ref()).map_err(proto::status)?;
+        let stream = unfold(Some(export), |export| async move {
+            let mut export = export?;
+            match export.next().await {
+                Ok(Ok(Some(chunk))) => Some((Ok(pb::ExportPaymentsResponse { chunk }), Some(export))),
+                Ok(Ok(None)) => None,
+                Ok(Err(reason)) => Some((Err(proto::status(reason)), None)),
+                Err(error) => Some((Err(store_status(&error)), None)),
+            }
+        });
+        Ok(Response::new(stream.boxed()))
     }
 }
 

@@ -1,12 +1,8 @@
 //! Phones, their sessions and the record that they read.
 
-use domain::ledger::Nature;
-use domain::purchase::Purchase;
-use domain::{BankId, Currency, DeviceId, Money, PaymentId, PersonId, TerminalId, Timestamp};
+use domain::{DeviceId, PersonId, Timestamp};
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx};
 use uuid::Uuid;
-
-use crate::directory::snapshot::{items_from_json, merchant_from_json};
 
 const DEVICES: Table = Table {
     name: "devices",
@@ -199,48 +195,4 @@ pub(super) async fn set_password(tx: &mut Tx, person_id: PersonId, version: i64,
 
 fn one(touched: u64) -> Result<(), StoreError> {
     if touched == 1 { Ok(()) } else { Err(StoreError::Conflict) }
-}
-
-/// A purchase with its place in the person's feed, and how many bytes of text it was stored in.
-#[derive(Debug)]
-pub(super) struct Recorded {
-    pub(super) purchase: Purchase,
-    pub(super) sequence: i64,
-    pub(super) text_bytes: usize,
-}
-
-/// The person's purchases before a place in the feed, newest first.
-pub(super) async fn read_purchases(
-    store: &Store,
-    person_id: PersonId,
-    before_sequence: i64,
-    limit: i64,
-) -> Result<Vec<Recorded>, StoreError> {
-    let sql = "SELECT payment_id, occurred_at, currency, amount_minor, given_back_minor, bank_id, account_masked, \
-               merchant, terminal_id, items, sequence, nature, credit_minor FROM purchases \
-               WHERE person_id = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3";
-    let args = vec![person_id.uuid().into(), before_sequence.into(), limit.into()];
-    store.fetch(sql, args).await?.iter().map(|row| purchase_of(row, person_id)).collect()
-}
-
-fn purchase_of(row: &Row, person_id: PersonId) -> Result<Recorded, StoreError> {
-    let (merchant, items) = (row.text(7)?, row.text(9)?);
-    let snapshot = row.parsed(7, merchant_from_json)?;
-    let purchase = Purchase {
-        payment_id: PaymentId::from_uuid(row.id(0)?),
-        person_id,
-        nature: row.parsed(11, Nature::parse)?,
-        credit_minor: row.maybe_int(12)?,
-        amount: Money::new(row.parsed(2, Currency::parse)?, row.int(3)?),
-        occurred_at: row.time(1)?,
-        bank_id: row.parsed(5, BankId::parse)?,
-        account_masked: row.text(6)?,
-        merchant: snapshot.merchant,
-        terminal_id: row.parsed(8, TerminalId::parse)?,
-        place: snapshot.place,
-        location: snapshot.location,
-        items: row.parsed(9, items_from_json)?,
-        given_back_minor: row.int(4)?,
-    };
-    Ok(Recorded { purchase, sequence: row.int(10)?, text_bytes: merchant.len() + items.len() })
 }

@@ -1,5 +1,6 @@
 //! Phones at the hub, on both engines: enrolment, sessions, the feed and the record.
 
+mod asking;
 mod enrolling;
 mod listing;
 mod sessions;
@@ -180,7 +181,7 @@ impl World {
     }
 
     async fn list(&self, token: &str, page_size: i32, page_token: &str) -> Result<pb::ListPaymentsResponse, Status> {
-        let request = pb::ListPaymentsRequest { page_size, page_token: page_token.to_owned() };
+        let request = pb::ListPaymentsRequest { page_size, page_token: page_token.to_owned(), filter: None };
         self.api.list_payments(with_token(token, request)).await.map(tonic::Response::into_inner)
     }
 

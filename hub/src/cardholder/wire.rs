@@ -16,6 +16,10 @@ pub(super) fn event(event: &Event) -> pb::Event {
             })
         }
         EventKind::Charge(bought) => pb::event::Kind::Charge(pb::Charge { purchase: Some(purchase(bought)) }),
+        EventKind::Update { purchase: updated, before } => pb::event::Kind::PurchaseUpdate(pb::PurchaseUpdate {
+            purchase: Some(purchase(updated)),
+            amount_before: Some(proto::to_money(*before)),
+        }),
         EventKind::GiveBack { payment_id, amount, reversal, merchant: seller } => {
             pb::event::Kind::GiveBack(pb::GiveBack {
                 payment_id: payment_id.to_string(),
@@ -51,6 +55,8 @@ pub(super) fn purchase(purchase: &Purchase) -> pb::Purchase {
         given_back_minor: purchase.given_back_minor,
         nature: proto::to_nature(purchase.nature).into(),
         credit_minor: purchase.credit_minor,
+        state: proto::to_purchase_state(purchase.state).into(),
+        carrier: proto::to_carrier(purchase.carrier).into(),
     }
 }
 

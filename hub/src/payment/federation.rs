@@ -1,4 +1,5 @@
-//! What banks call: about a leg that they hold (DESIGN §2, rule 1), and which card numbers are theirs.
+//! What banks call: about a leg that they hold (DESIGN §2, rule 1), which card numbers are theirs, and what their customers have
+//! bought elsewhere.
 
 use domain::payment::State;
 use domain::{BankId, LegId, PaymentId, Reason};
@@ -10,17 +11,19 @@ use tonic::{Request, Response, Status};
 
 use super::desk::Desk;
 use crate::caller::caller;
+use crate::records::Records;
 use crate::store_status::store_status;
 
 /// The federation service of the hub.
 #[derive(Clone, Debug)]
 pub struct FederationApi {
     desk: Desk,
+    records: Records,
 }
 
 impl FederationApi {
-    pub fn new(desk: Desk) -> Self {
-        Self { desk }
+    pub fn new(desk: Desk, records: Records) -> Self {
+        Self { desk, records }
     }
 }
 
@@ -64,6 +67,21 @@ impl FederationService for FederationApi {
         let done = self.desk.directory().register_bin_ranges(bank, request.get_ref()).await;
         let ranges = done.map_err(|error| store_status(&error))?.map_err(status)?;
         Ok(Response::new(pb::RegisterBinRangesResponse { ranges: ranges.iter().map(proto::to_bin_range).collect() }))
+    }
+
+    async fn report_purchases(
+        &self,
+        request: Request<pb::ReportPurchasesRequest>,
+    ) -> Result<Response<pb::ReportPurchasesResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let taken_in = self.records.report(bank, request.get_ref(), self.desk.clock().now()).await;
+        let taken_in = taken_in.map_err(|error| store_status(&error))?.map_err(status)?;
+        let refused =
+            |&(sequence, reason): &(i64, Reason)| pb::RefusedReport { sequence, refusal: Some(proto::refusal(reason)) };
+        Ok(Response::new(pb::ReportPurchasesResponse {
+            through_sequence: taken_in.through_sequence,
+            refused: taken_in.refused.iter().map(refused).collect(),
+        }))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
 use domain::payment::{NewRefund, Payment, Reversal, Settled};
+use domain::purchase::PurchaseState;
 use domain::{PaymentId, Reason, Timestamp};
 
 use super::books::Books;
@@ -78,7 +79,8 @@ fn given_back(
     let merchant = payment.seller.as_ref()?.merchant.clone();
     let sequence = books.payment(original)?.charge_sequence?;
     let amount = payment.charged();
-    books.give_back(GivenBack { person_id: payment.person_id?, sequence, amount_minor: amount.minor });
+    let state = if reversal { PurchaseState::Reversed } else { PurchaseState::Posted };
+    books.give_back(GivenBack { person_id: payment.person_id?, sequence, amount_minor: amount.minor, state });
     let kind = EventKind::GiveBack { payment_id: original, amount, reversal, merchant };
     books.tell(payment, kind, now, None)
 }

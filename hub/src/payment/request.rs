@@ -30,7 +30,7 @@ impl ReadCreate {
         };
         let phone = PhoneNumber::parse(phone)?;
         let amount = proto::to_payable(message.amount.as_ref())?;
-        let (items, reference) = (read_items(&message.items)?, read_reference(&message.merchant_reference)?);
+        let (items, reference) = (proto::to_items(&message.items)?, read_reference(&message.merchant_reference)?);
         Ok(Self { id, phone, amount, items, reference })
     }
 
@@ -50,13 +50,6 @@ impl ReadCreate {
             ],
         )
     }
-}
-
-fn read_items(items: &[proto::common::LineItem]) -> Result<Vec<LineItem>, Reason> {
-    if items.len() > LineItem::MOST {
-        return Err(Reason::TooManyItems);
-    }
-    items.iter().map(|item| LineItem::new(&item.name, &item.code, item.quantity_milli, item.amount_minor)).collect()
 }
 
 fn read_reference(text: &str) -> Result<Option<Line>, Reason> {
@@ -87,7 +80,7 @@ impl ReadCreateCard {
         let nature = proto::from_nature(nature)?;
         NewCardPayment::allows(nature)?;
         let amount = proto::to_payable(message.amount.as_ref())?;
-        let (items, reference) = (read_items(&message.items)?, read_reference(&message.merchant_reference)?);
+        let (items, reference) = (proto::to_items(&message.items)?, read_reference(&message.merchant_reference)?);
         Ok(Self { id, card: card?, nature, amount, items, reference })
     }
 

@@ -208,7 +208,7 @@ async fn a_phone_without_a_session_sees_nobodys_money() {
             }
             request
         };
-        let request = ListPaymentsRequest { page_size: 10, page_token: String::new() };
+        let request = ListPaymentsRequest { page_size: 10, ..ListPaymentsRequest::default() };
         assert_eq!(refused(phone.list_payments(with(request)).await), Reason::SessionInvalid, "{token:?}");
         let mut request = Request::new(WatchEventsRequest { after_sequence: 0 });
         if let Some(token) = token {

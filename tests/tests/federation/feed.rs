@@ -38,6 +38,10 @@ fn what(event: &Event) -> (&'static str, String, i64) {
             let purchase = charge.purchase.as_ref().unwrap();
             ("CHARGE", purchase.payment_id.clone(), purchase.amount.as_ref().unwrap().minor_units)
         }
+        Kind::PurchaseUpdate(update) => {
+            let purchase = update.purchase.as_ref().unwrap();
+            ("UPDATE", purchase.payment_id.clone(), purchase.amount.as_ref().unwrap().minor_units)
+        }
         Kind::GiveBack(back) => ("BACK", back.payment_id.clone(), back.amount.as_ref().unwrap().minor_units),
         Kind::PaidIn(paid_in) => ("PAID_IN", paid_in.payment_id.clone(), paid_in.amount.as_ref().unwrap().minor_units),
     }

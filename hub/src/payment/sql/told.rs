@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
-use domain::purchase::Terminal;
+use domain::purchase::{PurchaseState, Terminal};
 use domain::{PaymentId, PersonId};
 use server_kit::store::{StoreError, Table, Tx};
 
@@ -105,12 +105,15 @@ pub(in crate::payment) struct GivenBack {
     /// The place of the charge in the person's feed.
     pub sequence: i64,
     pub amount_minor: i64,
+    /// The state of the purchase afterwards.
+    pub state: PurchaseState,
 }
 
 pub(in crate::payment) async fn add_given_back(tx: &mut Tx, given: &GivenBack) -> Result<(), StoreError> {
-    let sql = "UPDATE purchases SET given_back_minor = given_back_minor + $1, version = version + 1 \
-               WHERE person_id = $2 AND sequence = $3";
-    let args = vec![given.amount_minor.into(), given.person_id.uuid().into(), given.sequence.into()];
+    let sql = "UPDATE purchases SET given_back_minor = given_back_minor + $1, state = $2, version = version + 1 \
+               WHERE person_id = $3 AND sequence = $4";
+    let (person_id, state) = (given.person_id.uuid(), given.state.as_str());
+    let args = vec![given.amount_minor.into(), state.into(), person_id.into(), given.sequence.into()];
     match tx.execute(sql, args).await? {
         1 => Ok(()),
         _ => Err(StoreError::Refused("a payment that is committed has no purchase".to_owned())),

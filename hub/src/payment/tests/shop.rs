@@ -23,6 +23,7 @@ use crate::bank::{Banks, LinkOptions};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sql, sweep};
+use crate::records::{RecordParts, Records};
 use crate::testing::bank::{CARD_ID, PlayedBank};
 use crate::testing::{TestHub, from_member};
 
@@ -74,6 +75,15 @@ impl Shop {
             draining: draining.clone(),
         };
         let feed = Feed::new(parts, FeedOptions::default());
+        let owner = Arc::new(Owner::take(&hub.store, name, mark).await.unwrap());
+        let parts = RecordParts {
+            store: hub.store.clone(),
+            keys: hub.keys.clone(),
+            feed: feed.clone(),
+            owner: owner.clone(),
+            writer: WriterOptions::default(),
+        };
+        let (records, _) = Records::start(parts);
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -84,7 +94,7 @@ impl Shop {
             ids: hub.ids.clone(),
             clock: hub.clock(),
             policy,
-            owner: Arc::new(Owner::take(&hub.store, name, mark).await.unwrap()),
+            owner,
             writer: WriterOptions::default(),
             answer_within: PATIENCE,
         });
@@ -101,7 +111,7 @@ impl Shop {
             hub: hub.clone(),
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), limits, draining.clone()),
-            federation: FederationApi::new(desk.clone()),
+            federation: FederationApi::new(desk.clone(), records),
             operator: OperatorApi::new(directory, Arc::new(banks)),
             desk,
             feed,

@@ -1,18 +1,22 @@
-//! ListPayments: the person's record over all banks, newest first (R1, R7).
+//! Pages of a person's record: which one is asked for, and the tokens by which the next one is (R1, R7).
 
-use super::hex;
-use super::sql::{self, Recorded};
 use domain::purchase::Purchase;
+use domain::record::PurchaseFilter;
 use domain::{PersonId, Reason};
 use proto::cardholder as pb;
 use server_kit::keystore::{KeyError, KeyName, KeyStore};
 use server_kit::store::{Store, StoreError};
+
+use super::scan::{Recorded, Scan};
+use crate::cardholder::hex;
 
 const USUAL_SIZE: usize = 50;
 const LARGEST_SIZE: i32 = 200;
 /// A page ends early when its texts pass this, so that a message stays small whatever people buy; a page has one
 /// entry at least.
 const PAGE_TEXT_BYTES: usize = 40 * 1024;
+/// A page ends early, too, when so many purchases were looked at that the filter does not let through.
+const LOOKED_AT_MOST: usize = 2_000;
 /// The place where a page ends, before the keyed hash.
 const PLACE_BYTES: usize = 8;
 /// Which list a token belongs to.
@@ -20,14 +24,14 @@ const LIST: &[u8] = b"ListPayments";
 
 /// Which page is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PageAsked {
+pub(crate) struct PageAsked {
     size: usize,
     before_sequence: i64,
 }
 
 impl PageAsked {
     /// Reads the request of this person; a token of somebody else is none.
-    pub(super) fn read(
+    pub(crate) fn read(
         keys: &dyn KeyStore,
         person_id: PersonId,
         request: &pb::ListPaymentsRequest,
@@ -46,33 +50,48 @@ impl PageAsked {
 }
 
 /// A page, and the place in the feed before which the next one lies.
-#[derive(Debug)]
-pub(super) struct Page {
-    pub(super) purchases: Vec<Purchase>,
-    pub(super) next: Option<i64>,
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) purchases: Vec<Purchase>,
+    pub(crate) next: Option<i64>,
 }
 
-pub(super) async fn read_page(store: &Store, person_id: PersonId, asked: PageAsked) -> Result<Page, StoreError> {
-    // One more than the page has, to know whether there is another page.
-    let limit = i64::try_from(asked.size).unwrap_or(i64::MAX).saturating_add(1);
-    let found = sql::read_purchases(store, person_id, asked.before_sequence, limit).await?;
-    let all = found.len();
-    let mut purchases = Vec::with_capacity(all);
-    let (mut text, mut last) = (0_usize, None);
-    for Recorded { purchase, sequence, text_bytes } in found {
-        text = text.saturating_add(text_bytes);
-        if purchases.len() == asked.size || (text > PAGE_TEXT_BYTES && !purchases.is_empty()) {
-            break;
+pub(crate) async fn read_page(
+    store: &Store,
+    person_id: PersonId,
+    filter: &PurchaseFilter,
+    asked: PageAsked,
+) -> Result<Page, StoreError> {
+    let mut scan = Scan::before(person_id, filter, asked.before_sequence);
+    let mut page = Page::default();
+    let (mut text, mut looked_at) = (0_usize, 0_usize);
+    loop {
+        // One more than the page has, to know whether there is another page.
+        let found = scan.next(store, asked.size.saturating_add(1)).await?;
+        if found.is_empty() {
+            page.next = None;
+            return Ok(page);
         }
-        purchases.push(purchase);
-        last = Some(sequence);
+        for Recorded { purchase, sequence, text_bytes } in found {
+            if looked_at == LOOKED_AT_MOST {
+                return Ok(page);
+            }
+            let fits = filter.matches(&purchase);
+            text = text.saturating_add(if fits { text_bytes } else { 0 });
+            if fits && (page.purchases.len() == asked.size || (text > PAGE_TEXT_BYTES && !page.purchases.is_empty())) {
+                return Ok(page);
+            }
+            if fits {
+                page.purchases.push(purchase);
+            }
+            looked_at += 1;
+            page.next = Some(sequence);
+        }
     }
-    let next = last.filter(|_| purchases.len() < all);
-    Ok(Page { purchases, next })
 }
 
 /// The token of the page after a place: opaque, and good for this person only.
-pub(super) fn make_token(keys: &dyn KeyStore, person_id: PersonId, place: i64) -> Result<String, KeyError> {
+pub(crate) fn make_token(keys: &dyn KeyStore, person_id: PersonId, place: i64) -> Result<String, KeyError> {
     let place = place.to_be_bytes();
     let mac = keys.mac(KeyName::PageToken, &[LIST, person_id.uuid().as_bytes(), &place])?;
     Ok(hex::encode(&[place.as_slice(), &mac].concat()))

@@ -1,0 +1,45 @@
+-- Purchases that the hub did not carry, as banks report them; they stand in the same record as those that it did.
+
+ALTER TABLE purchases ADD COLUMN state TEXT NOT NULL DEFAULT 'POSTED';
+ALTER TABLE purchases ADD COLUMN carrier TEXT NOT NULL DEFAULT 'HUB';
+
+-- What is told of such a purchase is read from its record, by its place in the feed, and from the amount that it is about.
+ALTER TABLE events ADD COLUMN record_sequence BIGINT;
+ALTER TABLE events ADD COLUMN amount_minor BIGINT;
+
+-- How far a bank's reports have been taken in, and what the last of them said.
+CREATE TABLE bank_reports (
+    bank_id TEXT NOT NULL PRIMARY KEY,
+    version BIGINT NOT NULL,
+    through_sequence BIGINT NOT NULL,
+    last_fingerprint BYTEA NOT NULL
+);
+
+-- Reports that could not be taken in: passed over, but not forgotten.
+CREATE TABLE refused_reports (
+    bank_id TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    purchase_id UUID,
+    reason TEXT NOT NULL,
+    refused_at BIGINT NOT NULL,
+    PRIMARY KEY (bank_id, sequence)
+);
+
+-- Where a reported purchase stands in the record, and what its last report said. The version is that of the row in purchases, too.
+CREATE TABLE reported_purchases (
+    purchase_id UUID NOT NULL,
+    bank_id TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    person_id UUID NOT NULL,
+    sequence BIGINT NOT NULL,
+    report_version BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    amount_minor BIGINT NOT NULL,
+    given_back_minor BIGINT NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    PRIMARY KEY (purchase_id, bank_id)
+);
+
+-- Whose an account or a card is that a report names.
+CREATE INDEX bindings_instrument ON bindings (instrument_id);

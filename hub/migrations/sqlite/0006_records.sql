@@ -1,0 +1,45 @@
+-- Purchases that the hub did not carry, as banks report them; they stand in the same record as those that it did.
+
+ALTER TABLE purchases ADD COLUMN state TEXT NOT NULL DEFAULT 'POSTED';
+ALTER TABLE purchases ADD COLUMN carrier TEXT NOT NULL DEFAULT 'HUB';
+
+-- What is told of such a purchase is read from its record, by its place in the feed, and from the amount that it is about.
+ALTER TABLE events ADD COLUMN record_sequence INTEGER;
+ALTER TABLE events ADD COLUMN amount_minor INTEGER;
+
+-- How far a bank's reports have been taken in, and what the last of them said.
+CREATE TABLE bank_reports (
+    bank_id TEXT NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    through_sequence INTEGER NOT NULL,
+    last_fingerprint BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Reports that could not be taken in: passed over, but not forgotten.
+CREATE TABLE refused_reports (
+    bank_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    purchase_id BLOB,
+    reason TEXT NOT NULL,
+    refused_at INTEGER NOT NULL,
+    PRIMARY KEY (bank_id, sequence)
+) STRICT, WITHOUT ROWID;
+
+-- Where a reported purchase stands in the record, and what its last report said. The version is that of the row in purchases, too.
+CREATE TABLE reported_purchases (
+    purchase_id BLOB NOT NULL,
+    bank_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    person_id BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    report_version INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL,
+    given_back_minor INTEGER NOT NULL,
+    fingerprint BLOB NOT NULL,
+    PRIMARY KEY (purchase_id, bank_id)
+) STRICT, WITHOUT ROWID;
+
+-- Whose an account or a card is that a report names.
+CREATE INDEX bindings_instrument ON bindings (instrument_id);

@@ -1,0 +1,72 @@
+//! Reads a person's record from its end, a chunk at a time.
+
+use domain::purchase::Purchase;
+use domain::record::PurchaseFilter;
+use domain::{PersonId, Timestamp};
+use server_kit::store::{Row, Store, StoreError};
+
+use super::row::{PURCHASE_COLUMNS, purchase_columns, purchase_of};
+
+/// The most rows of one read.
+const CHUNK_AT_MOST: usize = 500;
+
+/// A purchase with its place in the person's feed, and how many bytes of text it was stored in.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) purchase: Purchase,
+    pub(super) sequence: i64,
+    pub(super) text_bytes: usize,
+}
+
+/// Where a reading stands. What the filter says of the time is left to the database, the rest to whoever reads.
+#[derive(Debug)]
+pub(super) struct Scan {
+    person_id: PersonId,
+    before_sequence: i64,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Scan {
+    /// From the end of the record.
+    pub(super) fn all(person_id: PersonId, filter: &PurchaseFilter) -> Self {
+        Self::before(person_id, filter, i64::MAX)
+    }
+
+    /// From a place in the feed.
+    pub(super) fn before(person_id: PersonId, filter: &PurchaseFilter, before_sequence: i64) -> Self {
+        let (from, until) = (filter.from, filter.until);
+        Self {
+            person_id,
+            before_sequence,
+            from: from.unwrap_or(Timestamp::from_micros(i64::MIN)),
+            until: until.unwrap_or(Timestamp::from_micros(i64::MAX)),
+        }
+    }
+
+    /// The next purchases, the last that was recorded first; none at the end.
+    pub(super) async fn next(&mut self, store: &Store, wanted: usize) -> Result<Vec<Recorded>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            purchase_columns!(),
+            ", sequence FROM purchases WHERE person_id = $1 AND sequence < $2 AND occurred_at >= $3 AND occurred_at < $4 \
+             ORDER BY sequence DESC LIMIT $5"
+        );
+        let limit = i64::try_from(wanted.min(CHUNK_AT_MOST)).unwrap_or(1);
+        let (from, until) = (self.from.into(), self.until.into());
+        let args = vec![self.person_id.uuid().into(), self.before_sequence.into(), from, until, limit.into()];
+        let read = |row: &Row| {
+            let text_bytes = row.text(7)?.len() + row.text(9)?.len();
+            Ok(Recorded {
+                purchase: purchase_of(row, 0, self.person_id)?,
+                sequence: row.int(PURCHASE_COLUMNS)?,
+                text_bytes,
+            })
+        };
+        let found = store.fetch(SQL, args).await?.iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
+        if let Some(last) = found.last() {
+            self.before_sequence = last.sequence;
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,360 @@
+//! The tables of reported purchases, and the rows that their intake adds to the record and the feed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use domain::feed::Event;
+use domain::payment::Instrument;
+use domain::purchase::{Carrier, PurchaseState};
+use domain::record::{Cursor, Report, Standing};
+use domain::{AccountId, BankId, CardId, Currency, Money, PaymentId, PersonId, Reason};
+use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx, Value};
+use uuid::Uuid;
+
+use crate::directory::snapshot;
+
+const BANK_REPORTS: Table = Table {
+    name: "bank_reports",
+    key: &["bank_id"],
+    columns: &["bank_id", "version", "through_sequence", "last_fingerprint"],
+};
+
+const REFUSED_REPORTS: Table = Table {
+    name: "refused_reports",
+    key: &["bank_id", "sequence"],
+    columns: &["bank_id", "sequence", "purchase_id", "reason", "refused_at"],
+};
+
+const REPORTED_PURCHASES: Table = Table {
+    name: "reported_purchases",
+    key: &["purchase_id", "bank_id"],
+    columns: &[
+        "purchase_id",
+        "bank_id",
+        "version",
+        "person_id",
+        "sequence",
+        "report_version",
+        "state",
+        "currency",
+        "amount_minor",
+        "given_back_minor",
+        "fingerprint",
+    ],
+};
+
+/// The record, in the columns that the table of `payment` has, and the two that say what banks report.
+const PURCHASES: Table = Table {
+    name: "purchases",
+    key: &["person_id", "sequence"],
+    columns: &[
+        "person_id",
+        "sequence",
+        "version",
+        "occurred_at",
+        "payment_id",
+        "currency",
+        "amount_minor",
+        "given_back_minor",
+        "bank_id",
+        "account_masked",
+        "merchant",
+        "category",
+        "terminal_id",
+        "items",
+        "nature",
+        "credit_minor",
+        "state",
+        "carrier",
+    ],
+};
+
+const EVENTS: Table = Table {
+    name: "events",
+    key: &["person_id", "sequence"],
+    columns: &["person_id", "sequence", "occurred_at", "kind", "payment_id", "record_sequence", "amount_minor"],
+};
+
+/// The end of each person's feed, with the counters of payments beside it.
+const HEADS: Table = Table { name: "payers", key: &["person_id"], columns: &["person_id", "version", "last_sequence"] };
+
+/// How far a bank's reports are taken in.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BankCursor {
+    pub(super) value: Cursor,
+    version: i64,
+    pub(super) changed: bool,
+}
+
+pub(super) async fn load_cursors(
+    tx: &mut Tx,
+    banks: BTreeSet<&BankId>,
+) -> Result<BTreeMap<BankId, BankCursor>, StoreError> {
+    let load = Load {
+        select: "SELECT bank_id, version, through_sequence, last_fingerprint FROM bank_reports WHERE bank_id",
+        tail: " ORDER BY bank_id",
+        lock: true,
+    };
+    let rows = tx.load(load, Keys::Names(banks.into_iter().map(ToString::to_string).collect())).await?;
+    let read = |row: &Row| {
+        let value = Cursor { through_sequence: row.int(2)?, last_fingerprint: hash(row, 3)? };
+        Ok((row.parsed(0, BankId::parse)?, BankCursor { value, version: row.int(1)?, changed: false }))
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn put_cursors(tx: &mut Tx, cursors: BTreeMap<BankId, BankCursor>) -> Result<(), StoreError> {
+    let changed = cursors.into_iter().filter(|(_, cursor)| cursor.changed);
+    let row = |(bank_id, cursor): (BankId, BankCursor)| {
+        let Cursor { through_sequence, last_fingerprint } = cursor.value;
+        let version = cursor.version + 1;
+        vec![bank_id.as_str().into(), version.into(), through_sequence.into(), last_fingerprint.to_vec().into()]
+    };
+    tx.put(&BANK_REPORTS, changed.map(row).collect()).await
+}
+
+/// What is bound to whom.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    pub(super) bank_id: BankId,
+    pub(super) instrument: Instrument,
+    pub(super) person_id: PersonId,
+    pub(super) active: bool,
+}
+
+pub(super) const fn instrument_id(instrument: Instrument) -> Uuid {
+    match instrument {
+        Instrument::Account(id) => id.uuid(),
+        Instrument::Card(id) => id.uuid(),
+    }
+}
+
+/// The bindings of instruments by their ids, at whichever bank.
+pub(super) async fn load_bindings(
+    tx: &mut Tx,
+    instruments: Vec<Instrument>,
+) -> Result<BTreeMap<Uuid, Vec<Binding>>, StoreError> {
+    let load = Load {
+        select: "SELECT instrument_id, bank_id, instrument, person_id, active FROM bindings WHERE instrument_id",
+        tail: "",
+        lock: false,
+    };
+    let rows = tx.load(load, Keys::Ids(instruments.into_iter().map(instrument_id).collect())).await?;
+    let mut bindings: BTreeMap<Uuid, Vec<Binding>> = BTreeMap::new();
+    for row in &rows {
+        let id = row.id(0)?;
+        let instrument = match row.text(2)?.as_str() {
+            "ACCOUNT" => Instrument::Account(AccountId::from_uuid(id)),
+            "CARD" => Instrument::Card(CardId::from_uuid(id)),
+            other => return Err(StoreError::Unreadable { column: 2, what: other.to_owned() }),
+        };
+        let (bank_id, person_id) = (row.parsed(1, BankId::parse)?, PersonId::from_uuid(row.id(3)?));
+        bindings.entry(id).or_default().push(Binding { bank_id, instrument, person_id, active: row.flag(4)? });
+    }
+    Ok(bindings)
+}
+
+/// A reported purchase in the record.
+#[derive(Clone, Debug)]
+pub(super) struct RecordRow {
+    pub(super) person_id: PersonId,
+    /// Its place in the person's feed.
+    pub(super) sequence: i64,
+    pub(super) standing: Standing,
+    version: i64,
+    /// What is to be written of it.
+    report: Option<Box<Report>>,
+}
+
+impl RecordRow {
+    pub(super) fn new(person_id: PersonId, sequence: i64, report: &Report) -> Self {
+        let (standing, report) = (report.standing(), Some(Box::new(report.clone())));
+        Self { person_id, sequence, standing, version: 0, report }
+    }
+
+    /// It stands as the report says.
+    pub(super) fn follow(&mut self, report: &Report) {
+        self.standing = report.standing();
+        self.report = Some(Box::new(report.clone()));
+    }
+}
+
+pub(super) async fn load_records(
+    tx: &mut Tx,
+    purchases: Vec<PaymentId>,
+) -> Result<BTreeMap<(PaymentId, BankId), RecordRow>, StoreError> {
+    let load = Load {
+        select: "SELECT purchase_id, bank_id, version, person_id, sequence, report_version, state, currency, amount_minor, \
+                 given_back_minor, fingerprint FROM reported_purchases WHERE purchase_id",
+        tail: " ORDER BY purchase_id",
+        lock: true,
+    };
+    let rows = tx.load(load, Keys::Ids(purchases.into_iter().map(PaymentId::uuid).collect())).await?;
+    let read = |row: &Row| {
+        let standing = Standing {
+            version: row.int(5)?,
+            state: row.parsed(6, PurchaseState::parse)?,
+            amount: Money::new(row.parsed(7, Currency::parse)?, row.int(8)?),
+            given_back_minor: row.int(9)?,
+            fingerprint: hash(row, 10)?,
+        };
+        let (person_id, sequence, version) = (PersonId::from_uuid(row.id(3)?), row.int(4)?, row.int(2)?);
+        let key = (PaymentId::from_uuid(row.id(0)?), row.parsed(1, BankId::parse)?);
+        Ok((key, RecordRow { person_id, sequence, standing, version, report: None }))
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn put_records(
+    tx: &mut Tx,
+    records: BTreeMap<(PaymentId, BankId), RecordRow>,
+) -> Result<(), StoreError> {
+    let (mut reported, mut purchases) = (Vec::new(), Vec::new());
+    for ((purchase_id, bank_id), record) in &records {
+        let Some(report) = &record.report else { continue };
+        let (standing, version) = (&record.standing, record.version + 1);
+        reported.push(vec![
+            purchase_id.uuid().into(),
+            bank_id.as_str().into(),
+            version.into(),
+            record.person_id.uuid().into(),
+            record.sequence.into(),
+            standing.version.into(),
+            standing.state.as_str().into(),
+            standing.amount.currency.code().into(),
+            standing.amount.minor.into(),
+            standing.given_back_minor.into(),
+            standing.fingerprint.to_vec().into(),
+        ]);
+        purchases.push(purchase_row(record, report, version));
+    }
+    tx.put(&REPORTED_PURCHASES, reported).await?;
+    tx.put(&PURCHASES, purchases).await
+}
+
+fn purchase_row(record: &RecordRow, report: &Report, version: i64) -> Vec<Value> {
+    let standing = &record.standing;
+    vec![
+        record.person_id.uuid().into(),
+        record.sequence.into(),
+        version.into(),
+        report.occurred_at.into(),
+        report.purchase_id.uuid().into(),
+        standing.amount.currency.code().into(),
+        standing.amount.minor.into(),
+        standing.given_back_minor.into(),
+        report.bank_id.as_str().into(),
+        report.account_masked.as_str().into(),
+        snapshot::merchant_to_json(&report.seller).into(),
+        report.seller.merchant.category.as_str().into(),
+        report.seller.id.as_str().into(),
+        snapshot::items_to_json(&report.items).into(),
+        report.nature.as_str().into(),
+        report.credit_minor.into(),
+        standing.state.as_str().into(),
+        Carrier::Bank.as_str().into(),
+    ]
+}
+
+/// The end of a person's feed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    version: i64,
+    last_sequence: i64,
+    changed: bool,
+}
+
+impl Head {
+    /// The place of the next event.
+    pub(super) const fn next(&mut self) -> i64 {
+        self.changed = true;
+        self.last_sequence += 1;
+        self.last_sequence
+    }
+}
+
+pub(super) async fn load_heads(
+    tx: &mut Tx,
+    persons: BTreeSet<PersonId>,
+) -> Result<BTreeMap<PersonId, Head>, StoreError> {
+    let load = Load {
+        select: "SELECT person_id, version, last_sequence FROM payers WHERE person_id",
+        tail: " ORDER BY person_id",
+        lock: true,
+    };
+    let rows = tx.load(load, Keys::Ids(persons.into_iter().map(PersonId::uuid).collect())).await?;
+    let read = |row: &Row| {
+        let head = Head { version: row.int(1)?, last_sequence: row.int(2)?, changed: false };
+        Ok((PersonId::from_uuid(row.id(0)?), head))
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn update_heads(tx: &mut Tx, heads: BTreeMap<PersonId, Head>) -> Result<(), StoreError> {
+    let changed = heads.into_iter().filter(|(_, head)| head.changed);
+    let row = |(person_id, head): (PersonId, Head)| {
+        vec![person_id.uuid().into(), (head.version + 1).into(), head.last_sequence.into()]
+    };
+    tx.update(&HEADS, changed.map(row).collect()).await
+}
+
+/// An event about a purchase that stands in the record already.
+#[derive(Clone, Debug)]
+pub(super) struct NewEvent {
+    pub(super) event: Arc<Event>,
+    pub(super) payment_id: PaymentId,
+    pub(super) record_sequence: i64,
+    pub(super) about_minor: i64,
+}
+
+pub(super) async fn insert_events(tx: &mut Tx, events: Vec<NewEvent>) -> Result<(), StoreError> {
+    let row = |new: NewEvent| {
+        vec![
+            new.event.person_id.uuid().into(),
+            new.event.sequence.into(),
+            new.event.occurred_at.into(),
+            new.event.kind.name().into(),
+            new.payment_id.uuid().into(),
+            new.record_sequence.into(),
+            new.about_minor.into(),
+        ]
+    };
+    tx.insert(&EVENTS, events.into_iter().map(row).collect()).await
+}
+
+/// A report that was passed over.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) bank_id: BankId,
+    pub(super) sequence: i64,
+    pub(super) purchase_id: Option<PaymentId>,
+    pub(super) reason: Reason,
+}
+
+pub(super) async fn insert_refused(tx: &mut Tx, refused: Vec<Refused>) -> Result<(), StoreError> {
+    let now = tx.now();
+    let row = |it: Refused| {
+        let purchase_id = it.purchase_id.map(PaymentId::uuid);
+        vec![it.bank_id.as_str().into(), it.sequence.into(), purchase_id.into(), it.reason.code().into(), now.into()]
+    };
+    tx.insert(&REFUSED_REPORTS, refused.into_iter().map(row).collect()).await
+}
+
+/// What was refused of a bank's reports between two places, both included.
+pub(super) async fn read_refused(
+    tx: &mut Tx,
+    bank_id: &BankId,
+    first: i64,
+    last: i64,
+) -> Result<Vec<(i64, Reason)>, StoreError> {
+    let sql = "SELECT sequence, reason FROM refused_reports \
+               WHERE bank_id = $1 AND sequence BETWEEN $2 AND $3 ORDER BY sequence";
+    let rows = tx.fetch(sql, vec![bank_id.as_str().into(), first.into(), last.into()]).await?;
+    let reason = |row: &Row| row.parsed(1, |code| Reason::from_code(code).ok_or("no such reason"));
+    rows.iter().map(|row| Ok((row.int(0)?, reason(row)?))).collect()
+}
+
+fn hash(row: &Row, column: usize) -> Result<[u8; 32], StoreError> {
+    let unreadable = |_| StoreError::Unreadable { column, what: "not 32 bytes".to_owned() };
+    <[u8; 32]>::try_from(row.bytes(column)?).map_err(unreadable)
+}
