@@ -3,6 +3,7 @@
 //! Invariant: pure. No I/O, no clock, no randomness, no tokio, sqlx, tonic or serde; time is passed in.
 
 pub mod card;
+pub mod category;
 pub mod credit;
 pub mod feed;
 pub mod id;
