@@ -6,6 +6,7 @@ pub mod card;
 pub mod category;
 pub mod credit;
 pub mod feed;
+pub mod habit;
 pub mod id;
 pub mod ledger;
 pub mod money;
