@@ -10,6 +10,7 @@ pub mod habit;
 pub mod id;
 pub mod ledger;
 pub mod money;
+pub mod offer;
 pub mod payment;
 pub mod phone;
 pub mod purchase;
@@ -19,7 +20,9 @@ pub mod text;
 pub mod time;
 mod words;
 
-pub use id::{AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, PaymentId, PersonId, TerminalId};
+pub use id::{
+    AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, OfferId, PaymentId, PersonId, TerminalId,
+};
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;
 pub use reason::Reason;
