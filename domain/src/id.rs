@@ -72,6 +72,10 @@ uuid_id! {
     /// A phone that is bound to a person by its device key.
     DeviceId
 }
+uuid_id! {
+    /// An offer that a bank makes to people, made by the bank.
+    OfferId
+}
 
 fn parse_uuid_v7(text: &str) -> Result<Uuid, Reason> {
     // `Uuid::try_parse` also reads braces, URNs and bare hex; one id with several spellings is one too many.

@@ -3,11 +3,14 @@
 //! Invariant: pure. No I/O, no clock, no randomness, no tokio, sqlx, tonic or serde; time is passed in.
 
 pub mod card;
+pub mod category;
 pub mod credit;
 pub mod feed;
+pub mod habit;
 pub mod id;
 pub mod ledger;
 pub mod money;
+pub mod offer;
 pub mod payment;
 pub mod phone;
 pub mod purchase;
@@ -18,7 +21,9 @@ pub mod text;
 pub mod time;
 mod words;
 
-pub use id::{AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, PaymentId, PersonId, TerminalId};
+pub use id::{
+    AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, OfferId, PaymentId, PersonId, TerminalId,
+};
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;
 pub use reason::Reason;

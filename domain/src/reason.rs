@@ -195,6 +195,15 @@ catalogue! {
     RecordVersionTaken "RECORD_VERSION_TAKEN" Exists "This version of the purchase was reported with other content." "该消费记录的此版本已有不同内容。";
     RecordGoesBack "RECORD_GOES_BACK" State "A purchase does not go back to where it stood before." "消费记录的状态不能回退。";
 
+    // Offers of banks to people.
+    OfferRuleEmpty "OFFER_RULE_EMPTY" Invalid "The rule of an offer asks for a number of purchases or for a sum." "优惠规则须要求消费次数或消费金额。";
+    OfferRuleOutOfRange "OFFER_RULE_OUT_OF_RANGE" Invalid "The rule of an offer looks at 1 to 189 days and asks for 1 to 1000 purchases or a sum above zero." "优惠规则须限于1至189天，且次数为1至1000次或金额大于零。";
+    OfferRuleSensitive "OFFER_RULE_SENSITIVE" Invalid "No offer is made of purchases that tell of health, belief, politics, gambling or trouble." "不得依据涉及健康、信仰、政治、博彩或纠纷的消费推送优惠。";
+    OfferTimesMalformed "OFFER_TIMES_MALFORMED" Invalid "An offer ends after it begins, and after it is filed." "优惠的结束时间须晚于开始时间和提交时间。";
+    OfferBudgetMalformed "OFFER_BUDGET_MALFORMED" Invalid "The budget of an offer is 1 to 10,000,000 deliveries." "优惠的推送额度须为1至10000000次。";
+    OfferUnknown "OFFER_UNKNOWN" NotFound "There is no such offer of this caller." "没有该项优惠。";
+    OfferNotOpen "OFFER_NOT_OPEN" State "The offer is withdrawn or over." "该优惠已撤回或已结束。";
+
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";
     BankSuspended "BANK_SUSPENDED" State "The bank is suspended." "该银行已停用。";
