@@ -10,6 +10,7 @@ mod check;
 mod config;
 pub mod directory;
 pub mod feed;
+pub mod habits;
 pub mod payment;
 pub mod records;
 mod run;
