@@ -2,6 +2,7 @@
 //!
 //! Invariant: pure. No I/O, no clock, no randomness, no tokio, sqlx, tonic or serde; time is passed in.
 
+pub mod bill;
 pub mod card;
 pub mod credit;
 pub mod feed;
