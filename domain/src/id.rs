@@ -72,6 +72,10 @@ uuid_id! {
     /// A phone that is bound to a person by its device key.
     DeviceId
 }
+uuid_id! {
+    /// A reminder that a person has set.
+    ReminderId
+}
 
 fn parse_uuid_v7(text: &str) -> Result<Uuid, Reason> {
     // `Uuid::try_parse` also reads braces, URNs and bare hex; one id with several spellings is one too many.

@@ -13,12 +13,15 @@ pub mod payment;
 pub mod phone;
 pub mod purchase;
 pub mod reason;
+pub mod reminder;
 pub mod secret;
 pub mod text;
 pub mod time;
 mod words;
 
-pub use id::{AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, PaymentId, PersonId, TerminalId};
+pub use id::{
+    AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, PaymentId, PersonId, ReminderId, TerminalId,
+};
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;
 pub use reason::Reason;

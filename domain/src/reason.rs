@@ -187,8 +187,9 @@ catalogue! {
     DayNotOver "DAY_NOT_OVER" State "The day is not over in the bank's time zone." "按银行所在时区，该日尚未结束。";
     DayMalformed "DAY_MALFORMED" Invalid "A day is not of the form YYYY-MM-DD." "日期格式必须为YYYY-MM-DD。";
 
-    // Bills.
+    // Bills and reminders.
     BillMalformed "BILL_MALFORMED" Invalid "The days or the amounts of a bill contradict each other." "账单的日期或金额相互矛盾。";
+    ReminderMalformed "REMINDER_MALFORMED" Invalid "A reminder has at most 30 days before the due date or a day of 1 to 31, and a time of day." "提醒须设为到期日前不超过30天或每月1至31日，并有有效时刻。";
 
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";
