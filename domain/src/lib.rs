@@ -5,6 +5,7 @@
 pub mod bill;
 pub mod card;
 pub mod credit;
+pub mod credit_history;
 pub mod feed;
 pub mod id;
 pub mod ledger;
@@ -20,7 +21,8 @@ pub mod time;
 mod words;
 
 pub use id::{
-    AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, PaymentId, PersonId, ReminderId, TerminalId,
+    AccountId, AttemptId, BankId, CardId, ConsentId, DeviceId, LegId, MerchantId, PaymentId, PersonId, ReminderId,
+    TerminalId,
 };
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;
