@@ -10,6 +10,7 @@ pub mod feed;
 pub mod id;
 pub mod ledger;
 pub mod money;
+pub mod nearby;
 pub mod payment;
 pub mod phone;
 pub mod purchase;
