@@ -203,6 +203,23 @@ catalogue! {
     OfferBudgetMalformed "OFFER_BUDGET_MALFORMED" Invalid "The budget of an offer is 1 to 10,000,000 deliveries." "优惠的推送额度须为1至10000000次。";
     OfferUnknown "OFFER_UNKNOWN" NotFound "There is no such offer of this caller." "没有该项优惠。";
     OfferNotOpen "OFFER_NOT_OPEN" State "The offer is withdrawn or over." "该优惠已撤回或已结束。";
+    // Bills and reminders.
+    BillMalformed "BILL_MALFORMED" Invalid "The days or the amounts of a bill contradict each other." "账单的日期或金额相互矛盾。";
+    ReminderMalformed "REMINDER_MALFORMED" Invalid "A reminder has at most 30 days before the due date or a day of 1 to 31, and a time of day." "提醒须设为到期日前不超过30天或每月1至31日，并有有效时刻。";
+
+    // Credit history.
+    HistoryMalformed "HISTORY_MALFORMED" Invalid "The days or the amount of a credit history entry contradict each other." "信用记录的日期或金额相互矛盾。";
+    HistoryOutdated "HISTORY_OUTDATED" State "A newer version of this credit history entry is stored." "已有该信用记录的更新版本。";
+    HistoryVersionTaken "HISTORY_VERSION_TAKEN" Exists "This version of the credit history entry was reported with other content." "该版本的信用记录已以其他内容上报。";
+    ConsentMalformed "CONSENT_MALFORMED" Invalid "A consent cannot be read, or its time is not 1 second to 90 days in whole seconds." "授权书无法读取，或其有效期不是1秒至90天的整秒数。";
+    ConsentRevoked "CONSENT_REVOKED" State "The consent was revoked." "授权已撤销。";
+    ConsentUsed "CONSENT_USED" State "The consent was for one inquiry and is used." "授权仅限一次查询，已使用。";
+    ConsentNotYetValid "CONSENT_NOT_YET_VALID" State "The consent is not valid yet." "授权尚未生效。";
+    ConsentExpired "CONSENT_EXPIRED" State "The consent has expired." "授权已过期。";
+    ConsentPurposeMismatch "CONSENT_PURPOSE_MISMATCH" State "The consent is for another purpose." "授权用途不符。";
+    ConsentFieldsExceeded "CONSENT_FIELDS_EXCEEDED" State "More is asked for than the consent allows." "查询内容超出授权范围。";
+    /// For a lender, one answer whatever the cause: it must not find out who is known here, or by which number.
+    InquiryUnanswered "INQUIRY_UNANSWERED" NotFound "There is nothing to tell for this name and number." "没有可就该姓名和号码提供的信息。";
 
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";
