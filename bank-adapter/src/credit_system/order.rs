@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::{CardId, LegId, Money, Reason, Timestamp};
 
+use super::card::CardKey;
 use super::reference::Reference;
 use super::response::Verdict;
 use super::trace::Trace;
@@ -63,6 +64,8 @@ pub enum State {
     Acknowledged,
     /// The credit system refuses it: somebody has to look.
     Stuck(Reason),
+    /// A later status of the same card is told in its place.
+    Superseded,
 }
 
 impl State {
@@ -76,6 +79,7 @@ impl State {
             Self::Waiting => "WAITING",
             Self::Acknowledged => "ACKNOWLEDGED",
             Self::Stuck(_) => "STUCK",
+            Self::Superseded => "SUPERSEDED",
         }
     }
 
@@ -95,6 +99,7 @@ impl State {
             ("WAITING", None) => Ok(Self::Waiting),
             ("ACKNOWLEDGED", None) => Ok(Self::Acknowledged),
             ("STUCK", Some(reason)) => Ok(Self::Stuck(reason)),
+            ("SUPERSEDED", None) => Ok(Self::Superseded),
             _ => Err(Reason::FieldUnknown),
         }
     }
@@ -105,6 +110,27 @@ impl State {
 pub struct OrderKey {
     pub leg_id: LegId,
     pub kind: Kind,
+}
+
+/// Names one advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AdviceKey {
+    Leg(OrderKey),
+    Card(CardKey),
+}
+
+impl AdviceKey {
+    /// What it is called in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Leg(key) => key.kind.as_str(),
+            Self::Card(_) => "card",
+        }
+    }
+
+    const fn is_void(self) -> bool {
+        matches!(self, Self::Leg(OrderKey { kind: Kind::Void, .. }))
+    }
 }
 
 /// The credit part of a leg, before it is asked for.
@@ -189,11 +215,11 @@ pub enum Told {
 const VOIDS_OF_NOTHING: i64 = 3;
 
 /// What an answer means for an advice that was sent `tries` times.
-pub fn told(kind: Kind, tries: i64, verdict: Verdict) -> Told {
+pub fn told(key: AdviceKey, tries: i64, verdict: Verdict) -> Told {
     match verdict {
         Verdict::Approved | Verdict::Refused(Reason::IdTaken) => Told::Acknowledged,
         Verdict::Unclear(_) => Told::Again,
-        Verdict::Refused(Reason::LegUnknown) if kind == Kind::Void => {
+        Verdict::Refused(Reason::LegUnknown) if key.is_void() => {
             if tries >= VOIDS_OF_NOTHING {
                 Told::Acknowledged
             } else {
@@ -226,6 +252,7 @@ mod tests {
             State::Waiting,
             State::Acknowledged,
             State::Stuck(Reason::CardUnknown),
+            State::Superseded,
         ] {
             assert_eq!(State::parse(state.as_str(), state.reason()), Ok(state));
         }
@@ -249,7 +276,8 @@ mod tests {
             (Kind::Void, 2, unknown, Told::Again),
             (Kind::Void, 3, unknown, Told::Acknowledged),
         ] {
-            assert_eq!(told(kind, tries, verdict), expected, "{kind:?} {tries} {verdict:?}");
+            let key = AdviceKey::Leg(OrderKey { leg_id: LegId::from_uuid(uuid::Uuid::nil()), kind });
+            assert_eq!(told(key, tries, verdict), expected, "{kind:?} {tries} {verdict:?}");
         }
     }
 

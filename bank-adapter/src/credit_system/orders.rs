@@ -9,6 +9,15 @@ use super::reference::Reference;
 use super::response::Verdict;
 use super::trace::Trace;
 
+/// What came of having an advice told again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retold {
+    /// How far it is.
+    pub state: State,
+    /// Why it was stuck; none when it was not, and nothing has changed.
+    pub refusal: Option<Reason>,
+}
+
 /// The orders of some legs, and which of them have changed. See [`Orders::load`](super::sql).
 #[derive(Debug, Default)]
 pub struct Orders {
@@ -196,15 +205,16 @@ impl Orders {
         true
     }
 
-    /// Tells once more what the credit system refused, for an operator who has seen to it.
-    pub fn retry(&mut self, key: OrderKey, now: Timestamp) -> Result<(), Reason> {
-        let stored = self.rows.get(&key).ok_or(Reason::LegUnknown)?;
-        if !matches!(stored.state, State::Stuck(_)) {
-            return Ok(());
-        }
+    /// Has an advice told once more that the credit system refused, for an operator who has seen to it; one that is not stuck
+    /// stays as it is. `Err` with `AdviceUnknown`.
+    pub fn retell(&mut self, key: OrderKey, now: Timestamp) -> Result<Retold, Reason> {
+        let stored = self.rows.get(&key).filter(|order| order.key.kind != Kind::Hold).ok_or(Reason::AdviceUnknown)?;
+        let State::Stuck(refusal) = stored.state else {
+            return Ok(Retold { state: stored.state, refusal: None });
+        };
         let order = Order { state: State::Waiting, next_try_at: now, changed_at: now, ..stored.clone() };
         self.put(order);
-        Ok(())
+        Ok(Retold { state: State::Waiting, refusal: Some(refusal) })
     }
 
     fn put(&mut self, order: Order) {

@@ -18,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::credit_steps::{CreditStep, PinIntent};
 use super::steps::{Outcome, Step};
-use super::{Ledger, LedgerError, mixed_up};
+use super::{Ledger, LedgerError, PageAsked, mixed_up};
 use crate::call::CallError;
 use crate::card::{Cards, PinSetting, sql as card};
 use crate::credit_system::{
-    self, Answered, Asked, CreditHold, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState, Trace, Verdict,
+    self, Answered, Asked, CreditHold, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState, Retold, Stuck,
+    StuckKey, Trace, Verdict,
 };
 
 /// Holds without an answer that are settled in one go.
@@ -43,6 +44,12 @@ pub(crate) trait CreditSystem: Send + Sync + fmt::Debug {
         setting: PinSetting,
         by: Principal,
     ) -> Answered<'a, Result<PinState, CallError>>;
+
+    /// What an existing system refuses to take note of, and the token of the next page. `Err` with `CreditSystemAbsent`.
+    fn stuck(&self, asked: PageAsked) -> Answered<'_, Result<(Vec<Stuck>, String), CallError>>;
+
+    /// Has an advice told again that is stuck. `Err` with `CreditSystemAbsent` or `AdviceUnknown`.
+    fn retell(&self, key: StuckKey, by: Principal) -> Answered<'_, Result<Retold, CallError>>;
 }
 
 impl CreditSystem for Ledger {
@@ -62,6 +69,14 @@ impl CreditSystem for Ledger {
     ) -> Answered<'a, Result<PinState, CallError>> {
         Box::pin(async move { cards.set_pin(setting, by).await.map(|_| PinState::Done) })
     }
+
+    fn stuck(&self, _: PageAsked) -> Answered<'_, Result<(Vec<Stuck>, String), CallError>> {
+        Box::pin(std::future::ready(Err(Reason::CreditSystemAbsent.into())))
+    }
+
+    fn retell(&self, _: StuckKey, _: Principal) -> Answered<'_, Result<Retold, CallError>> {
+        Box::pin(std::future::ready(Err(Reason::CreditSystemAbsent.into())))
+    }
 }
 
 impl CreditSystem for CreditHolds {
@@ -80,6 +95,14 @@ impl CreditSystem for CreditHolds {
         by: Principal,
     ) -> Answered<'a, Result<PinState, CallError>> {
         Box::pin(cards.set_shared_pin(self, setting, by))
+    }
+
+    fn stuck(&self, asked: PageAsked) -> Answered<'_, Result<(Vec<Stuck>, String), CallError>> {
+        Box::pin(self.ledger.stuck_advices(asked))
+    }
+
+    fn retell(&self, key: StuckKey, by: Principal) -> Answered<'_, Result<Retold, CallError>> {
+        Box::pin(async move { Ok(self.ledger.retell(key, by).await?) })
     }
 }
 

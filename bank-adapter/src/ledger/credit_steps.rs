@@ -12,10 +12,11 @@ use server_kit::store::{StoreError, Tx};
 
 use super::card_steps::{CardFiles, entry};
 use super::named::Named;
-use super::steps::{Outcome, Step, leg_step};
+use super::steps::{Outcome, Step, leg_step, signed};
 use crate::card::sql::{NewPin as PinRow, StoredPin};
 use crate::credit_system::{
-    Advice, ChangeId, CreditHold, HoldAnswer, Kind, NewPin, Orders, PinChanges, PinState, State, Trace,
+    Advice, CardAdvices, ChangeId, CreditHold, HoldAnswer, Kind, NewPin, Orders, PinChanges, PinState, Retold, State,
+    StuckKey, Trace,
 };
 
 /// A step that only a bank with an existing credit system has.
@@ -28,6 +29,8 @@ pub(super) enum CreditStep {
     IntendPin(Box<PinIntent>, Principal),
     /// The end of a change of a PIN: done, or refused and why.
     SettlePin(ChangeId, CardId, Option<Reason>),
+    /// An advice that the credit system refused is told again, and who has it told.
+    Retell(StuckKey, Principal),
 }
 
 /// A PIN that both sides are to have.
@@ -47,6 +50,7 @@ impl CreditStep {
             Self::Settle(..) => "settle",
             Self::IntendPin(..) => "intend_pin",
             Self::SettlePin(..) => "settle_pin",
+            Self::Retell(..) => "retell",
         }
     }
 
@@ -65,6 +69,12 @@ impl CreditStep {
             Self::SettlePin(_, card_id, _) => {
                 named.cards.insert(*card_id);
             }
+            Self::Retell(StuckKey::Leg(key), _) => {
+                named.legs.insert(key.leg_id);
+            }
+            Self::Retell(StuckKey::Card(card_id), _) => {
+                named.cards.insert(*card_id);
+            }
         }
     }
 }
@@ -73,6 +83,7 @@ impl CreditStep {
 #[derive(Debug, Default)]
 pub(super) struct CreditRows {
     orders: Orders,
+    cards: CardAdvices,
     changes: PinChanges,
 }
 
@@ -80,7 +91,7 @@ impl CreditRows {
     pub(super) async fn load(tx: &mut Tx, steps: &[Step], named: &Named) -> Result<Self, StoreError> {
         let deposits = named.deposits.iter().map(|id| LegId::from_uuid(id.uuid()));
         let legs: BTreeSet<LegId> = named.legs.iter().copied().chain(deposits).collect();
-        let (mut changes, mut cards) = (BTreeSet::new(), BTreeSet::new());
+        let (mut changes, mut cards, mut told) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for step in steps {
             match step {
                 Step::Credit(CreditStep::IntendPin(intent, _)) => {
@@ -90,18 +101,21 @@ impl CreditRows {
                 Step::Credit(CreditStep::SettlePin(change_id, ..)) => {
                     changes.insert(*change_id);
                 }
-                _ => {}
+                Step::Credit(CreditStep::Retell(StuckKey::Card(card_id), _)) => told.extend([*card_id]),
+                step => told.extend(changed_cards(step)),
             }
         }
         let orders = Orders::load(tx, &legs).await?;
-        // Changes of PINs are seldom, and their tables are not asked about in vain.
+        // Changes of cards and PINs are seldom, and their tables are not asked about in vain.
+        let told = if told.is_empty() { CardAdvices::default() } else { CardAdvices::load(tx, &told).await? };
         let changes =
             if changes.is_empty() { PinChanges::default() } else { PinChanges::load(tx, &changes, &cards).await? };
-        Ok(Self { orders, changes })
+        Ok(Self { orders, cards: told, changes })
     }
 
     pub(super) async fn save(&self, tx: &mut Tx) -> Result<(), StoreError> {
         self.orders.save(tx).await?;
+        self.cards.save(tx).await?;
         self.changes.save(tx).await
     }
 
@@ -127,6 +141,11 @@ impl CreditRows {
 
     /// Queues what the credit system has to be told of a step that was decided.
     pub(super) fn advise(&mut self, step: &Step, books: &Books, now: Timestamp) {
+        // Of a card only where it stands counts: a change that was refused has left it there.
+        for card in changed_cards(step).filter_map(|id| books.card(id)).filter(|card| card.sides.credit().is_some()) {
+            let successor = card.replaced_by.and_then(|id| books.card(id));
+            self.cards.tell(card, successor, now);
+        }
         let leg = |id: &LegId| books.leg(*id).filter(|leg| leg.changed_at == now).and_then(|leg| advice(books, leg));
         let advices: Vec<Advice> = match step {
             Step::Post(legs) => legs.iter().filter_map(leg).collect(),
@@ -167,6 +186,7 @@ impl CreditRows {
             CreditStep::SettlePin(change_id, card_id, refusal) => {
                 Outcome::Pin(self.settle_pin(books, files, (*change_id, *card_id, *refusal), now, log))
             }
+            CreditStep::Retell(key, by) => Outcome::Retold(self.retell(*key, by, now, log)),
         }
     }
 
@@ -275,6 +295,36 @@ impl CreditRows {
         log.push(Entry { kind, subject: card_id.uuid(), content });
         Ok((card, state))
     }
+}
+
+impl CreditRows {
+    fn retell(
+        &mut self,
+        key: StuckKey,
+        by: &Principal,
+        now: Timestamp,
+        log: &mut Vec<Entry>,
+    ) -> Result<Retold, Reason> {
+        let (retold, kind, subject) = match key {
+            StuckKey::Leg(key) => (self.orders.retell(key, now)?, key.kind.as_str(), key.leg_id.uuid()),
+            StuckKey::Card(card_id) => (self.cards.retell(card_id, now)?, "card", card_id.uuid()),
+        };
+        if let Some(refusal) = retold.refusal {
+            let content = signed(&format!("kind={kind} refusal={}", refusal.code()), by);
+            log.push(Entry { kind: "advice.retold", subject, content });
+        }
+        Ok(retold)
+    }
+}
+
+/// The cards that a step may change, the one that is replaced first.
+fn changed_cards(step: &Step) -> impl Iterator<Item = CardId> {
+    let (first, second) = match step {
+        Step::Change(id, ..) => (Some(*id), None),
+        Step::Issue(order, _) => (order.replaces, Some(order.card.id)),
+        _ => (None, None),
+    };
+    first.into_iter().chain(second)
 }
 
 /// What the credit system is told of a leg as it stands.

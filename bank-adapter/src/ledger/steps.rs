@@ -22,7 +22,7 @@ use super::recent::Recent;
 use super::sql::{self, Named};
 use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
-use crate::credit_system::{Bell, CreditHold, PinState};
+use crate::credit_system::{Bell, CreditHold, PinState, Retold};
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
@@ -73,6 +73,7 @@ pub(super) enum Outcome {
     /// With what is to be asked for, if it was not before.
     Asked(Result<(Leg, Option<CreditHold>), Reason>),
     Pin(Result<(Card, PinState), Reason>),
+    Retold(Result<Retold, Reason>),
 }
 
 /// The steps of one bank's ledger, run by its only owner.
@@ -328,6 +329,7 @@ fn decide(
         // There is nobody to ask.
         Step::Credit(CreditStep::Ask(..)) => Outcome::Asked(Err(Reason::Fault)),
         Step::Credit(CreditStep::Settle(..)) => Outcome::Leg(Err(Reason::Fault)),
+        Step::Credit(CreditStep::Retell(..)) => Outcome::Retold(Err(Reason::Fault)),
         Step::Credit(_) => Outcome::Pin(Err(Reason::Fault)),
     }
 }
@@ -434,6 +436,9 @@ fn count(step: &Step, outcome: &Outcome) {
         Outcome::Asked(Ok((leg, _))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
         Outcome::Asked(Err(reason)) | Outcome::Pin(Err(reason)) => counted(name, reason.code()),
         Outcome::Pin(Ok((_, state))) => counted(name, state.as_str()),
+        Outcome::Retold(retold) => {
+            counted(name, retold.as_ref().map_or_else(|reason| reason.code(), |it| it.state.as_str()))
+        }
         Outcome::Balance(balance) => counted(name, balance.as_ref().err().map_or("OK", |reason| reason.code())),
     }
 }

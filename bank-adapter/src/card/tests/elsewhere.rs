@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::card::Proof;
 use domain::ledger::{CompletionOrder, Leg, LegState, Nature, Part, Party, decide_again};
 use domain::{LegId, PaymentId, Reason};
+use serde_json::{Value, json};
 use server_kit::clock::SystemClock;
 use server_kit::rng::SystemRng;
 use server_kit::store::testing::TestDatabase;
@@ -14,10 +15,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::issuer::{Issuer, Settings};
-use super::trial::{Holder, PIN, Trial, name, parts};
-use crate::card::{PinSetting, Presented, pin_block};
-use crate::credit_system::{Connector, Forwarder, Kind, PinState, State, of_leg};
+use super::trial::{DEBIT_ONLY, Holder, PIN, Trial, name, parts};
+use crate::card::{Issuing, PinSetting, Presented, pin_block};
+use crate::credit_system::{Connector, Kind, PinState, State, of_card, of_leg};
 use crate::hsm::{Algorithm, ClearKey, Hsm};
+use crate::ledger::card_steps::CardChange;
 use crate::ledger::conformance::bank::{cny, teller};
 use crate::ledger::{CreditHolds, PinSettler};
 
@@ -30,7 +32,6 @@ struct World {
     holder: Holder,
     issuer: Issuer,
     holds: CreditHolds,
-    forwarder: Forwarder,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -45,9 +46,9 @@ impl World {
         let holder = trial.holder().await;
         issuer.tell(&format!("account {} 1000 200 {PIN}", holder.face.pan.reveal())).await;
         let (stop, port) = (CancellationToken::new(), issuer.port);
-        let (holds, forwarder, tasks) = connect(&trial, port, &stop).await;
+        let (holds, tasks) = connect(&trial, port, &stop).await;
         assert!(holds.system().link().wait_until_up(Duration::from_secs(20)).await, "the line is up");
-        Some(Self { trial, holder, issuer, holds, forwarder, stop, tasks })
+        Some(Self { trial, holder, issuer, holds, stop, tasks })
     }
 
     /// A hold with the card as it is read, with its PIN.
@@ -70,6 +71,19 @@ impl World {
         held
     }
 
+    /// Waits until the issuer has been told so much of cards: their numbers, and the files in which they stand.
+    async fn changes(&mut self, wanted: &[(&str, &str)]) {
+        let wanted: Vec<Value> = wanted.iter().map(|(pan, file)| json!([pan, file])).collect();
+        let mut changes = Value::Null;
+        let told = async {
+            while changes.as_array().is_none_or(|changes| *changes != wanted) {
+                changes = self.issuer.state().await["changes"].take();
+            }
+        };
+        let told = tokio::time::timeout(Duration::from_secs(20), told).await;
+        assert!(told.is_ok(), "{wanted:?}, and not {changes}");
+    }
+
     /// What the issuer has of the card: held and owed.
     async fn at_issuer(&mut self) -> (i64, i64) {
         let state = self.issuer.state().await;
@@ -90,9 +104,9 @@ impl World {
     }
 
     async fn end(self) {
-        let Self { trial, holds, forwarder, stop, tasks, .. } = self;
+        let Self { trial, holds, stop, tasks, .. } = self;
         stop.cancel();
-        drop((holds, forwarder));
+        drop(holds);
         for task in tasks {
             tokio::time::timeout(Duration::from_secs(20), task).await.expect("every task ends").unwrap();
         }
@@ -113,7 +127,7 @@ pub(crate) fn peer_keys(hsm: &dyn Hsm) {
     }
 }
 
-async fn connect(trial: &Trial, port: u16, stop: &CancellationToken) -> (CreditHolds, Forwarder, Vec<JoinHandle<()>>) {
+async fn connect(trial: &Trial, port: u16, stop: &CancellationToken) -> (CreditHolds, Vec<JoinHandle<()>>) {
     let text = format!(
         r#"{{"address": "127.0.0.1:{port}", "institution": "66280000", "mac_key": "credit-system",
             "zone_key": "credit-system", "answer_timeout": "2s", "repeat_pause": "20ms", "repeat_pause_at_most": "100ms",
@@ -123,12 +137,12 @@ async fn connect(trial: &Trial, port: u16, stop: &CancellationToken) -> (CreditH
     let bank = &trial.bank;
     let pins = PinSettler::new(bank.ledger.clone());
     let surroundings = trial.cards.surroundings("trial.example", bank.ids.clone(), Arc::new(pins.clone()));
-    let Connector { system, forwarder, tasks } = Connector::start(&config, surroundings, stop).unwrap();
+    let Connector { system, tasks } = Connector::start(&config, surroundings, stop).unwrap();
     bank.ledger.keep_credit_elsewhere(system.bell());
     let within = config.answer_timeout.get();
     let holds = CreditHolds::new(bank.ledger.clone(), system, pins, SystemClock::shared(), within);
     holds.recover().await.unwrap();
-    (holds, forwarder, tasks.into_iter().map(|(_, task)| task).collect())
+    (holds, tasks.into_iter().map(|(_, task)| task).collect())
 }
 
 async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
@@ -172,6 +186,8 @@ on_both_engines! {
     c8_a_leg_that_is_voided_while_it_is_asking_stays_so_and_its_approval_is_voided
     c8_a_hold_whose_caller_has_died_is_voided_when_the_node_starts
     c4_both_sides_have_the_new_pin_or_neither
+    c9_the_credit_system_is_told_where_a_card_stands
+    c9_a_card_without_a_credit_side_is_nothing_to_the_credit_system
 }
 
 async fn c8_c6_the_credit_system_decides_its_part_of_a_purchase_and_is_told_the_rest(mut world: World) {
@@ -309,5 +325,63 @@ async fn c4_both_sides_have_the_new_pin_or_neither(mut world: World) {
     assert_eq!(at_issuer(&mut world).await, "314159");
     assert_eq!(set(&world, "161803", Some("000000")).await, Err(Reason::CardNotVerified), "nobody is asked");
     assert_eq!(world.trial.wrong_pins(&world.holder).await, 1);
+    world.end().await;
+}
+
+async fn c9_the_credit_system_is_told_where_a_card_stands(mut world: World) {
+    let (card, old) = (world.holder.card, world.holder.face.pan.reveal().to_owned());
+    let change = async |world: &World, card, change| world.trial.change(card, change).await.unwrap();
+    change(&world, card, CardChange::Freeze(true)).await;
+    change(&world, card, CardChange::Freeze(true)).await;
+    world.changes(&[(&old, "FROZEN")]).await;
+    change(&world, card, CardChange::Freeze(false)).await;
+    world.changes(&[(&old, "FROZEN"), (&old, "ACTIVE")]).await;
+    change(&world, card, CardChange::Freeze(true)).await;
+    let mut told = vec![(old.as_str(), "FROZEN"), (&old, "ACTIVE"), (&old, "FROZEN")];
+    world.changes(&told).await;
+    change(&world, card, CardChange::ReportLost).await;
+    told.push((&old, "LOST"));
+    world.changes(&told).await;
+
+    // The freeze goes on with the card that takes over, of which the credit system hears first that it does.
+    let (next, face) = world.trial.cards.replace(card, world.trial.card_id(), teller()).await.unwrap();
+    let new = face.pan.reveal().to_owned();
+    told.extend([(old.as_str(), "REPLACED"), (new.as_str(), "FROZEN")]);
+    world.changes(&told).await;
+    change(&world, next.id, CardChange::Freeze(false)).await;
+    told.push((&new, "ISSUED"));
+    world.changes(&told).await;
+    change(&world, next.id, CardChange::Activate).await;
+    told.push((&new, "ACTIVE"));
+    world.changes(&told).await;
+    let holder = Holder { card: next.id, face, ..world.holder };
+    assert_eq!(world.trial.change(card, CardChange::Activate).await, Err(Reason::CardReplaced));
+    world.holder = holder;
+    let leg_id = world.trial.bank.leg_id();
+    let party = Party::Card(next.id);
+    let leg = world.hold_of(leg_id, party, Proof::Given, Nature::Purchase, 100).await.unwrap();
+    assert_eq!((leg.state, world.at_issuer().await), (LegState::Held, (100, 0)), "under the new number");
+    change(&world, next.id, CardChange::Close).await;
+    told.push((&new, "CLOSED"));
+    world.changes(&told).await;
+    world.trial.bank.post(leg_id).await.unwrap();
+    world.told(leg_id, Kind::Post).await;
+    assert_eq!(world.at_issuer().await, (0, 100), "what was held before is charged");
+    world.end().await;
+}
+
+async fn c9_a_card_without_a_credit_side_is_nothing_to_the_credit_system(world: World) {
+    let issuing = Issuing {
+        card_id: world.trial.card_id(),
+        bin: domain::card::Bin::parse(DEBIT_ONLY).unwrap(),
+        debit: Some(world.trial.bank.account_with(500).await),
+        credit: None,
+        pan: None,
+    };
+    let (card, _) = world.trial.issue(issuing).await.unwrap();
+    for change in [CardChange::Activate, CardChange::Freeze(true), CardChange::ReportLost] {
+        world.trial.change(card, change).await.unwrap();
+    }
+    assert!(of_card(&world.trial.bank.store, card).await.unwrap().is_empty());
     world.end().await;
 }
