@@ -121,6 +121,8 @@ pub(crate) struct CreditHolds {
 enum Way {
     /// The ledger decides it alone.
     Ledger,
+    /// The ledger has decided it: the credit side bears nothing, whatever it has left.
+    Decided(Box<Leg>),
     Credit(CreditLeft),
 }
 
@@ -169,6 +171,9 @@ impl CreditHolds {
         let leg_id = order.leg_id;
         let left = match self.way(&order).await? {
             Way::Ledger => return self.of_ledger(order).await,
+            // The same hold may have come before it meanwhile, and asks.
+            Way::Decided(leg) if leg.state == LegState::Asking => return self.settled(leg_id).await,
+            Way::Decided(leg) => return Ok(*leg),
             Way::Credit(left) => left,
         };
         let asked = self.system.reserve().map_err(LedgerError::Refused)?;
@@ -239,7 +244,13 @@ impl CreditHolds {
         }
         // Somebody who cannot prove the card learns nothing of its line, and the ledger counts what was tried.
         if known.card.proved(order.proof).1.is_err() {
-            return Ok(Way::Credit(CreditLeft { credit_minor: 0, cash_minor: 0 }));
+            return Ok(Way::Credit(CreditLeft::NOTHING));
+        }
+        // What goes credit first may draw on it in any case.
+        if charge.nature.parts().first() == Some(&Part::Debit)
+            && let Some(leg) = self.ledger.hold_without_asking(order.clone()).await?
+        {
+            return Ok(Way::Decided(Box::new(leg)));
         }
         let left = self.system.left(card_id, charge.amount.currency).await;
         left.map(Way::Credit).map_err(LedgerError::Refused)
@@ -365,6 +376,14 @@ impl Ledger {
     ) -> Result<(Leg, Option<CreditHold>), LedgerError> {
         match self.writer.write(Step::Credit(CreditStep::Ask(Box::new(order), left, trace))).await? {
             Outcome::Asked(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    /// Reserves a leg if its credit side bears nothing, whatever it has left. `None` when that has to be asked.
+    async fn hold_without_asking(&self, order: HoldOrder) -> Result<Option<Leg>, LedgerError> {
+        match self.writer.write(Step::Credit(CreditStep::HoldAlone(Box::new(order)))).await? {
+            Outcome::Alone(result) => result.map_err(LedgerError::Refused),
             other => Err(mixed_up(&other)),
         }
     }

@@ -22,6 +22,8 @@ use crate::credit_system::{
 /// A step that only a bank with an existing credit system has.
 #[derive(Clone, Debug)]
 pub(super) enum CreditStep {
+    /// Reserves a leg if the debit side bears all of it, whatever the credit system has left.
+    HoldAlone(Box<HoldOrder>),
     /// Reserves a leg, and notes that its credit part is about to be asked for under these numbers.
     Ask(Box<HoldOrder>, CreditLeft, Trace),
     /// What came of asking.
@@ -46,6 +48,7 @@ pub(crate) struct PinIntent {
 impl CreditStep {
     pub(super) const fn name(&self) -> &'static str {
         match self {
+            Self::HoldAlone(_) => "hold_alone",
             Self::Ask(..) => "ask",
             Self::Settle(..) => "settle",
             Self::IntendPin(..) => "intend_pin",
@@ -56,7 +59,7 @@ impl CreditStep {
 
     pub(super) fn name_rows(&self, named: &mut Named) {
         match self {
-            Self::Ask(order, ..) => {
+            Self::HoldAlone(order) | Self::Ask(order, ..) => {
                 named.legs.insert(order.leg_id);
                 named.order(&order.order);
             }
@@ -180,6 +183,7 @@ impl CreditRows {
         log: &mut Vec<Entry>,
     ) -> Outcome {
         match step {
+            CreditStep::HoldAlone(order) => Outcome::Alone(hold_alone(books, order, now, log)),
             CreditStep::Ask(order, left, trace) => Outcome::Asked(self.ask(books, order, (*left, *trace), now, log)),
             CreditStep::Settle(leg_id, answer) => Outcome::Leg(self.settle(books, *leg_id, answer, now, log)),
             CreditStep::IntendPin(intent, by) => Outcome::Pin(self.intend_pin(books, intent, by, now, log)),
@@ -315,6 +319,16 @@ impl CreditRows {
         }
         Ok(retold)
     }
+}
+
+fn hold_alone(
+    books: &mut Books,
+    order: &HoldOrder,
+    now: Timestamp,
+    log: &mut Vec<Entry>,
+) -> Result<Option<Leg>, Reason> {
+    let decided = rules::hold_without_asking(books, order, now)?;
+    decided.map(|decided| leg_step(books, Ok(decided), log)).transpose()
 }
 
 /// The cards that a step may change, the one that is replaced first.

@@ -70,6 +70,8 @@ pub(super) enum Outcome {
     /// With the card's number as a receipt may show it.
     Balance(Result<(Available, String), Reason>),
     Closed(Result<Closed, Reason>),
+    /// None when the credit system has to be asked first.
+    Alone(Result<Option<Leg>, Reason>),
     /// With what is to be asked for, if it was not before.
     Asked(Result<(Leg, Option<CreditHold>), Reason>),
     Pin(Result<(Card, PinState), Reason>),
@@ -327,6 +329,7 @@ fn decide(
             counter_entry(kind, it.id, &format!("account={}", it.masked()), by)
         })),
         // There is nobody to ask.
+        Step::Credit(CreditStep::HoldAlone(_)) => Outcome::Alone(Err(Reason::Fault)),
         Step::Credit(CreditStep::Ask(..)) => Outcome::Asked(Err(Reason::Fault)),
         Step::Credit(CreditStep::Settle(..)) => Outcome::Leg(Err(Reason::Fault)),
         Step::Credit(CreditStep::Retell(..)) => Outcome::Retold(Err(Reason::Fault)),
@@ -433,6 +436,10 @@ fn count(step: &Step, outcome: &Outcome) {
         Outcome::Account(Ok(_)) | Outcome::Closed(Ok(_)) => counted(name, "OK"),
         Outcome::Account(Err(reason)) | Outcome::Closed(Err(reason)) => counted(name, reason.code()),
         Outcome::Card(card, _) => counted(name, card.as_ref().err().map_or("OK", |reason| reason.code())),
+        // It is counted when it is asked for.
+        Outcome::Alone(Ok(None)) => {}
+        Outcome::Alone(Ok(Some(leg))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
+        Outcome::Alone(Err(reason)) => counted(name, reason.code()),
         Outcome::Asked(Ok((leg, _))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
         Outcome::Asked(Err(reason)) | Outcome::Pin(Err(reason)) => counted(name, reason.code()),
         Outcome::Pin(Ok((_, state))) => counted(name, state.as_str()),

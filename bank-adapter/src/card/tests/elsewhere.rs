@@ -186,6 +186,7 @@ on_both_engines! {
     c8_a_leg_that_is_voided_while_it_is_asking_stays_so_and_its_approval_is_voided
     c8_a_hold_whose_caller_has_died_is_voided_when_the_node_starts
     c4_both_sides_have_the_new_pin_or_neither
+    c8_cash_that_the_debit_side_covers_needs_no_credit_system
     c9_the_credit_system_is_told_where_a_card_stands
     c9_a_card_without_a_credit_side_is_nothing_to_the_credit_system
 }
@@ -325,6 +326,43 @@ async fn c4_both_sides_have_the_new_pin_or_neither(mut world: World) {
     assert_eq!(at_issuer(&mut world).await, "314159");
     assert_eq!(set(&world, "161803", Some("000000")).await, Err(Reason::CardNotVerified), "nobody is asked");
     assert_eq!(world.trial.wrong_pins(&world.holder).await, 1);
+    world.end().await;
+}
+
+async fn c8_cash_that_the_debit_side_covers_needs_no_credit_system(mut world: World) {
+    let before = world.issuer.seen("balance").await;
+    for _ in 0..20 {
+        world.issuer.fault("sign-on", "mute").await;
+    }
+    world.issuer.tell("drop").await;
+    let link = world.holds.system().link().clone();
+    eventually("the line is down", || async { (!link.is_up()).then_some(()) }).await;
+    let [cash, more, paid, wrong] = std::array::from_fn(|_| world.trial.bank.leg_id());
+    for _ in 0..2 {
+        let leg = world.hold(cash, Nature::CashWithdrawal, 400).await.unwrap();
+        assert_eq!((leg.state, parts(&leg)), (LegState::Held, vec![(Part::Debit, 400)]));
+        assert_eq!(world.on_debit().await, 100, "the same hold again is the same hold");
+    }
+    let stored = world.trial.bank.ledger.leg(cash).await.unwrap();
+    assert_eq!(decide_again(&stored.decision), Ok(Ok(stored.splits.clone())), "as if nothing were left");
+    // What may draw on credit has to be asked about, and is stored nowhere meanwhile.
+    let away = Err(Reason::BankAway);
+    assert_eq!(world.hold(more, Nature::CashWithdrawal, 101).await.map(|leg| leg.state), away);
+    assert_eq!(world.hold(paid, Nature::Purchase, 1).await.map(|leg| leg.state), away);
+    let presented = Presented::read(&world.trial.read(&world.holder.face, Some("000000")), "till-1").unwrap();
+    let proved = world.trial.cards.prove(presented, Nature::CashWithdrawal, cny(1)).await;
+    let (party, proof) = proved.unwrap();
+    let refused = world.hold_of(wrong, party, proof, Nature::CashWithdrawal, 1).await.unwrap();
+    assert_eq!(refused.state, LegState::Refused(Reason::CardNotVerified));
+    assert_eq!(world.trial.wrong_pins(&world.holder).await, 1, "counted once");
+    world.issuer.tell("clear").await;
+    assert!(link.wait_until_up(Duration::from_secs(20)).await);
+    drop(link);
+    assert_eq!(world.issuer.seen("balance").await, before, "nobody was asked");
+    let leg = world.hold(more, Nature::CashWithdrawal, 101).await.unwrap();
+    assert_eq!(parts(&leg), [(Part::Debit, 100), (Part::CashAdvance, 1)]);
+    assert_eq!(world.trial.bank.post(cash).await, Ok(LegState::Posted));
+    assert_eq!(world.at_issuer().await, (1, 0), "and is not told either");
     world.end().await;
 }
 
