@@ -132,6 +132,7 @@ mod tests {
             ("void", AdviceKind::Void),
             ("refund", AdviceKind::Refund),
             ("repayment", AdviceKind::Repayment),
+            ("reversal", AdviceKind::Reversal),
             ("card", AdviceKind::Card),
         ] {
             let typed = parsed(&format!("credit retell bank-a {word} {leg}")).unwrap().command;

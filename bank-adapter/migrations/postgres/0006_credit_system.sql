@@ -3,8 +3,8 @@
 -- Orders: holds that are asked for, and advices that are told until they are acknowledged. Rows are never removed.
 CREATE TABLE credit_orders (
     leg_id UUID NOT NULL,
-    -- 0 hold, 1 post, 2 void, 3 refund, 4 repayment; what is told of one hold is told in this order.
-    place BIGINT NOT NULL CHECK (place BETWEEN 0 AND 4),
+    -- 0 hold, 1 post, 2 void, 3 refund, 4 repayment, 5 reversal of a repayment; what is told of one hold is told in this order.
+    place BIGINT NOT NULL CHECK (place BETWEEN 0 AND 5),
     version BIGINT NOT NULL,
     -- ASKING, APPROVED, REFUSED, UNANSWERED for a hold; WAITING, ACKNOWLEDGED, STUCK for the others.
     state TEXT NOT NULL,

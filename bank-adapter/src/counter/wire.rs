@@ -124,6 +124,7 @@ pub(super) fn advice_key(request: &counter::RetellAdviceRequest) -> Result<Stuck
         counter::AdviceKind::Void => Kind::Void,
         counter::AdviceKind::Refund => Kind::Refund,
         counter::AdviceKind::Repayment => Kind::Repayment,
+        counter::AdviceKind::Reversal => Kind::Reversal,
         counter::AdviceKind::Card => return Ok(StuckKey::Card(CardId::parse(&request.card_id)?)),
         counter::AdviceKind::Unspecified => return Err(Reason::FieldUnknown),
     };
@@ -163,6 +164,7 @@ const fn to_advice_kind(kind: Kind) -> counter::AdviceKind {
         Kind::Void => counter::AdviceKind::Void,
         Kind::Refund => counter::AdviceKind::Refund,
         Kind::Repayment => counter::AdviceKind::Repayment,
+        Kind::Reversal => counter::AdviceKind::Reversal,
     }
 }
 

@@ -241,6 +241,7 @@ fn what(order: &Order) -> Option<What> {
         Kind::Void => Some(What::Void { is_cash }),
         Kind::Refund => Some(What::Refund),
         Kind::Repayment => Some(What::Repayment),
+        Kind::Reversal => Some(What::Reversal),
     }
 }
 

@@ -8,10 +8,12 @@
 //! | post | 0220, 0221 | as the hold | 4, 38, 49, 90 |
 //! | void | 0400, 0421 | as the hold | 4, 49, 90 |
 //! | refund, repayment | 0220, 0221 | 200030, 210030 | 4, 49, 90 of a refund |
+//! | reversal of a repayment | 0220, 0221 | 023000 | 4, 49, 90 |
 //! | status of a card | 0322, 0323 | | 14, 91: 2, 101, 103 of one that was replaced |
 //! | sign-on, echo, sign-off | 0800 | | 70: 001, 301, 002, and nothing of a card |
 //!
-//! Processing codes: ISO 8583:1987, annex A.4, where 30 is a credit account; 92 for a PIN is what networks have for it.
+//! Processing codes: ISO 8583:1987, annex A.4, where 30 is a credit account and 02 a debit adjustment; 92 for a PIN is what networks
+//! have for it.
 //!
 //! The status of a card is an update of a file by its issuer: the record of the card in field 2 is changed (91: 2) to stand in
 //! the file that 101 names, and in no other: ISSUED, ACTIVE, FROZEN, LOST, REPLACED or CLOSED. Of a replaced card, 103 is the
@@ -106,6 +108,7 @@ pub enum Told {
     Void { is_cash: bool },
     Refund,
     Repayment,
+    Reversal,
 }
 
 /// The message that another one is about, for field 90.
@@ -174,6 +177,7 @@ impl Request {
                 Told::Void { .. } => "void",
                 Told::Refund => "refund",
                 Told::Repayment => "repayment",
+                Told::Reversal => "reversal",
             },
         }
     }
@@ -189,6 +193,7 @@ impl Request {
                 Told::Post { is_cash } | Told::Void { is_cash } => withdrawal(is_cash),
                 Told::Refund => ProcessingCode::new(20, 0, CREDIT),
                 Told::Repayment => ProcessingCode::new(21, 0, CREDIT),
+                Told::Reversal => ProcessingCode::new(2, CREDIT, 0),
             },
             Self::Status(_) | Self::Network(_) => None,
         }

@@ -22,10 +22,12 @@ pub enum Kind {
     Refund,
     /// Money pays back what is owed; a leg of its own.
     Repayment,
+    /// A part of a repayment is taken back; a leg of its own.
+    Reversal,
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [Self::Hold, Self::Post, Self::Void, Self::Refund, Self::Repayment];
+    pub const ALL: [Self; 6] = [Self::Hold, Self::Post, Self::Void, Self::Refund, Self::Repayment, Self::Reversal];
 
     /// The number that is stored; it orders what is told of one hold.
     pub const fn place(self) -> i64 {
@@ -43,6 +45,7 @@ impl Kind {
             Self::Void => "void",
             Self::Refund => "refund",
             Self::Repayment => "repayment",
+            Self::Reversal => "reversal",
         }
     }
 }
@@ -156,6 +159,8 @@ pub enum Advice {
     Refund { leg_id: LegId, original_leg_id: LegId, amount: Money },
     /// What is owed is paid back.
     Repayment { leg_id: LegId, card_id: CardId, amount: Money },
+    /// A part of a repayment is owed again.
+    Reversal { leg_id: LegId, original_leg_id: LegId, amount: Money },
 }
 
 impl Advice {
@@ -163,7 +168,9 @@ impl Advice {
     pub fn legs(&self) -> impl Iterator<Item = LegId> {
         let (leg_id, original) = match *self {
             Self::Post { leg_id, .. } | Self::Void { leg_id } | Self::Repayment { leg_id, .. } => (leg_id, None),
-            Self::Refund { leg_id, original_leg_id, .. } => (leg_id, Some(original_leg_id)),
+            Self::Refund { leg_id, original_leg_id, .. } | Self::Reversal { leg_id, original_leg_id, .. } => {
+                (leg_id, Some(original_leg_id))
+            }
         };
         std::iter::once(leg_id).chain(original)
     }
@@ -176,7 +183,7 @@ pub struct Order {
     /// The version of the stored row; 0 when it is not stored yet.
     pub version: i64,
     pub state: State,
-    /// The leg whose hold it is about: its own, or that of the charge which is refunded.
+    /// The leg whose hold it is about: its own, or that of the charge or repayment which goes back.
     pub hold_leg_id: LegId,
     pub card_id: CardId,
     pub amount: Money,
@@ -261,6 +268,7 @@ mod tests {
             assert_eq!(Kind::of_place(kind.place()), Some(kind));
         }
         assert!(Kind::Hold < Kind::Post && Kind::Post < Kind::Refund, "a refund is told after its charge");
+        assert!(Kind::Repayment < Kind::Reversal, "and a reversal after its repayment");
     }
 
     #[test]

@@ -98,9 +98,13 @@ impl Orders {
                 if self.get(original_leg_id, Kind::Post).is_none() {
                     return Err(Reason::LegNotPosted);
                 }
-                let refund =
-                    Order { reference: Reference::of(leg_id.uuid()), ..about(hold, Kind::Refund, amount, now) };
-                self.queue_once(Order { key: OrderKey { leg_id, kind: Kind::Refund }, ..refund })
+                let refund = Self::back(leg_id, Kind::Refund, hold, amount, now);
+                self.queue_once(refund)
+            }
+            Advice::Reversal { leg_id, original_leg_id, amount } => {
+                let Some(repayment) = self.get(original_leg_id, Kind::Repayment) else { return Ok(false) };
+                let reversal = Self::back(leg_id, Kind::Reversal, repayment, amount, now);
+                self.queue_once(reversal)
             }
             Advice::Repayment { leg_id, card_id, amount } => self.queue_once(Order {
                 key: OrderKey { leg_id, kind: Kind::Repayment },
@@ -119,6 +123,12 @@ impl Orders {
                 changed_at: now,
             }),
         }
+    }
+
+    /// What goes back of another leg, by a leg of its own.
+    fn back(leg_id: LegId, kind: Kind, original: &Order, amount: Money, now: Timestamp) -> Order {
+        let key = OrderKey { leg_id, kind };
+        Order { key, reference: Reference::of(leg_id.uuid()), ..about(original, kind, amount, now) }
     }
 
     fn queue_post(&mut self, leg_id: LegId, amount: Money, now: Timestamp) -> Result<bool, Reason> {

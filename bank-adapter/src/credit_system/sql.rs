@@ -88,7 +88,7 @@ pub async fn of_leg(store: &Store, leg_id: LegId) -> Result<Vec<Order>, StoreErr
 /// An advice whose turn it is, and what it is about.
 #[derive(Clone, Debug)]
 pub(super) enum Due {
-    /// With the message of the hold, or of the charge that is refunded.
+    /// With the message of the hold, or of the charge or repayment that goes back.
     Leg(Box<Order>, Option<Original>),
     Card(CardAdvice),
 }
@@ -130,7 +130,7 @@ async fn due_of_legs(store: &Store, now: Timestamp, limit: i64) -> Result<Vec<Du
                        o.approval_code, o.changed_at, o.hold_leg_id, o.card_id, o.is_cash, o.currency, o.amount_minor, \
                        o.reference, o.queued_at, h.stan, h.sent_time, p.stan, p.sent_time FROM credit_orders o \
                        LEFT JOIN credit_orders h ON h.leg_id = o.hold_leg_id AND h.place = 0 \
-                       LEFT JOIN credit_orders p ON p.leg_id = o.hold_leg_id AND p.place = 1 \
+                       LEFT JOIN credit_orders p ON p.leg_id = o.hold_leg_id AND p.place IN (1, 4) \
                        WHERE o.state = 'WAITING' AND o.next_try_at <= $1 AND NOT EXISTS (\
                        SELECT 1 FROM credit_orders e WHERE e.hold_leg_id = o.hold_leg_id AND e.place < o.place \
                        AND e.state IN ('WAITING', 'STUCK')) ORDER BY o.next_try_at, o.queued_at, o.place LIMIT $2";
@@ -160,7 +160,7 @@ pub(super) async fn depths(store: &Store) -> Result<(i64, i64), StoreError> {
 fn due_of(row: &Row) -> Result<Due, StoreError> {
     let order = order_of(row)?;
     let (mti, trace) = match order.key.kind {
-        Kind::Refund => (iso8583::Mti::FINANCIAL_ADVICE, trace_of(row, 20)?),
+        Kind::Refund | Kind::Reversal => (iso8583::Mti::FINANCIAL_ADVICE, trace_of(row, 20)?),
         _ => (iso8583::Mti::AUTHORIZATION_REQUEST, trace_of(row, 18)?),
     };
     Ok(Due::Leg(Box::new(order), trace.map(|trace| Original { mti, trace })))

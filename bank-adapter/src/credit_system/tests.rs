@@ -110,6 +110,19 @@ fn what_is_told_of_a_leg_never_contradicts_itself() {
 }
 
 #[test]
+fn a_repayment_is_told_before_what_is_taken_back_of_it() {
+    let repayment = Advice::Repayment { leg_id: leg(1), card_id: hold(1, 1).card_id, amount: cny(50) };
+    let back = Advice::Reversal { leg_id: leg(2), original_leg_id: leg(1), amount: cny(50) };
+    let mut orders = Orders::default();
+    assert_eq!(orders.queue(&back, NOW), Ok(false), "nobody was told of the repayment");
+    assert_eq!(orders.queue(&repayment, NOW), Ok(true));
+    assert_eq!((orders.queue(&back, NOW), orders.queue(&back, NOW)), (Ok(true), Ok(false)));
+    let (told, of) = (orders.get(leg(2), Kind::Reversal).unwrap(), orders.get(leg(1), Kind::Repayment).unwrap());
+    assert_eq!((told.hold_leg_id, told.card_id, told.amount), (leg(1), of.card_id, cny(50)));
+    assert_ne!(told.reference, of.reference, "a thing of its own");
+}
+
+#[test]
 fn a_leg_that_is_voided_while_its_hold_is_asked_for_is_not_approved_by_the_answer() {
     let mut orders = Orders::default();
     orders.ask(&hold(1, 300), trace(1), NOW).unwrap();
@@ -191,6 +204,7 @@ fn requests() -> Vec<Request> {
         advice(What::Void { is_cash: false }, true, asked),
         advice(What::Refund, false, None),
         advice(What::Repayment, true, None),
+        advice(What::Reversal, false, asked),
         status(CardStatus::Frozen, None, false),
         status(CardStatus::Replaced, Some(pan()), true),
         Request::Network(Network::SignOn),
@@ -214,6 +228,7 @@ fn c8_every_message_has_the_type_and_the_fields_that_the_table_says() {
         ("0421", "003000", format!("{advice} 90")),
         ("0220", "200030", advice.to_owned()),
         ("0221", "210030", advice.to_owned()),
+        ("0220", "023000", format!("{advice} 90")),
         ("0322", "", "2 7 11 14 32 37 41 91 101".to_owned()),
         ("0323", "", "2 7 11 14 32 37 41 91 101 103".to_owned()),
         ("0800", "", "7 11 70".to_owned()),

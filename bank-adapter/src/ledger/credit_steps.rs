@@ -122,17 +122,12 @@ impl CreditRows {
         self.changes.save(tx).await
     }
 
-    /// What a bank cannot do where another system keeps the credit accounts: close their days, and take back or take in money
-    /// of which that system has no message.
+    /// What a bank cannot do where another system keeps the credit accounts: close their days, and take in money of which that
+    /// system has no message.
     pub(super) fn refusal(&self, step: &Step, books: &Books) -> Option<Outcome> {
         let reason = Reason::NatureUnsupported;
         match step {
             Step::CloseDays(..) => Some(Outcome::Closed(Err(reason))),
-            Step::Refund(order) => {
-                let original = books.leg(order.give_back.original_leg_id)?;
-                let is_repayment = matches!(original.order, LegOrder::Receipt(_)) && original.credit_minor() > 0;
-                is_repayment.then_some(Outcome::Leg(Err(reason)))
-            }
             Step::Deposit(order, _) => {
                 let account = books.account(order.account_id)?;
                 let is_of_nobody = account.kind == AccountKind::CustomerCredit && account.card.is_none();
@@ -353,8 +348,11 @@ fn advice(books: &Books, leg: &Leg) -> Option<Advice> {
         },
         (LegOrder::GiveBack(back), LegState::Posted) if amount.minor > 0 => {
             let original_leg_id = back.original_leg_id;
-            let is_charge = matches!(books.leg(original_leg_id)?.order, LegOrder::Charge(_));
-            is_charge.then_some(Advice::Refund { leg_id, original_leg_id, amount })
+            match books.leg(original_leg_id)?.order {
+                LegOrder::Charge(_) => Some(Advice::Refund { leg_id, original_leg_id, amount }),
+                LegOrder::Receipt(_) => Some(Advice::Reversal { leg_id, original_leg_id, amount }),
+                LegOrder::GiveBack(_) | LegOrder::Unseen => None,
+            }
         }
         _ => None,
     }

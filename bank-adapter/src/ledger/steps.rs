@@ -129,6 +129,10 @@ impl StepSet for LedgerSteps {
             }
             let outcome = match (step, &mut told) {
                 (Step::Credit(step), Some(told)) => told.decide(&mut books, &mut files, step, now, &mut log),
+                (Step::Refund(order), Some(_)) => {
+                    let decided = rules::refund_elsewhere(&books, order, now);
+                    Outcome::Leg(leg_step(&mut books, decided, &mut log))
+                }
                 _ => decide(&mut books, &mut files, &mut credit, step, now, &mut log),
             };
             if let Some(told) = &mut told {

@@ -39,6 +39,8 @@ pub enum AdviceKind {
     Refund,
     /// Money pays back what is owed.
     Repayment,
+    /// A part of a repayment is taken back.
+    Reversal,
     /// Where a card stands.
     Card,
 }
@@ -50,6 +52,7 @@ impl From<AdviceKind> for pb::AdviceKind {
             AdviceKind::Void => Self::Void,
             AdviceKind::Refund => Self::Refund,
             AdviceKind::Repayment => Self::Repayment,
+            AdviceKind::Reversal => Self::Reversal,
             AdviceKind::Card => Self::Card,
         }
     }

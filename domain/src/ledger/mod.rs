@@ -40,6 +40,6 @@ pub use front::{
 pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, Receipt, digest_line};
 pub use movement::{
     CompletionOrder, HoldOrder, RefundOrder, VoidOrder, ask, card_facts, complete, hold, hold_without_asking, inquire,
-    post, refund, settle, void,
+    post, refund, refund_elsewhere, settle, void,
 };
 pub use transfer::{Balances, Transfer, TransferKind, replay};

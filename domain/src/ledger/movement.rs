@@ -369,6 +369,22 @@ pub fn void(books: &Books, order: VoidOrder, now: Timestamp) -> Result<Decided<L
 /// a leg that is posted or refused; voided when it was voided before it came. `Err(LegIdTaken)` for another order under the
 /// same id.
 pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    refund_if(books, order, now, |_| true)
+}
+
+/// As [`refund`], where an existing credit system keeps the credit accounts: what they have left is not for this ledger to say, so
+/// that money which was paid into one can always be taken out again.
+pub fn refund_elsewhere(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    refund_if(books, order, now, |account| account.kind != AccountKind::CustomerCredit)
+}
+
+/// As [`refund`], with regard to what those accounts have left that `counts` says.
+fn refund_if(
+    books: &Books,
+    order: &RefundOrder,
+    now: Timestamp,
+    counts: impl Fn(&Account) -> bool,
+) -> Result<Decided<Leg>, Reason> {
     let leg_order = LegOrder::GiveBack(order.give_back.clone());
     if let Some(leg) = books.leg(order.leg_id) {
         return as_before(leg, order.payment_id, &leg_order);
@@ -409,7 +425,8 @@ pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Deci
         Err(Reason::Fault) => return Err(Reason::Fault),
         Err(reason) => return Ok(refused(leg, reason)),
     };
-    if is_short(&accounts, &transfers) {
+    let counted: Vec<Account> = accounts.iter().filter(|account| counts(account)).cloned().collect();
+    if is_short(&counted, &transfers) {
         return Ok(refused(leg, Reason::InsufficientFunds));
     }
     let mut original = original.moved_to(LegState::Posted, now);

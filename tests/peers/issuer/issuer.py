@@ -13,7 +13,8 @@ It prints its port, and then answers a line on its input with a line:
     ask CODE                       sends a 0800 with this code in field 70
     drop                           closes every connection
 
-WHAT is sign-on, sign-off, echo, balance, hold, pin, post, void, refund, repayment, card. HOW is one of HOWS. It ends with its input.
+WHAT is sign-on, sign-off, echo, balance, hold, pin, post, void, refund, repayment, reversal,
+card. HOW is one of HOWS. It ends with its input.
 """
 
 import argparse
@@ -41,7 +42,7 @@ HOWS = (
 )
 NETWORK = {"001": "sign-on", "002": "sign-off", "301": "echo"}
 PROCESSING = {"00": "hold", "01": "hold", "31": "balance", "92": "pin"}
-ADVICES = {"00": "post", "01": "post", "20": "refund", "21": "repayment"}
+ADVICES = {"00": "post", "01": "post", "02": "reversal", "20": "refund", "21": "repayment"}
 
 
 def what_is(fields: dict) -> str:

@@ -66,6 +66,8 @@ class Ledger:
                 account["owed"] += event["amount"]
         elif kind in ("refund", "repayment"):
             account["owed"] -= event["amount"]
+        elif kind == "reversal":
+            account["owed"] += event["amount"]
         elif kind == "pin":
             account["pin"] = event["pin"]
 

@@ -185,6 +185,7 @@ on_both_engines! {
     c8_a_void_a_completion_and_a_repayment_reach_the_credit_system
     c8_a_leg_that_is_voided_while_it_is_asking_stays_so_and_its_approval_is_voided
     c8_a_hold_whose_caller_has_died_is_voided_when_the_node_starts
+    c8_a_repayment_that_was_not_posted_yet_is_told_before_its_reversal
     c4_both_sides_have_the_new_pin_or_neither
     c8_cash_that_the_debit_side_covers_needs_no_credit_system
     c9_the_credit_system_is_told_where_a_card_stands
@@ -262,8 +263,22 @@ async fn c8_a_void_a_completion_and_a_repayment_reach_the_credit_system(mut worl
     assert_eq!((paid_in.state, world.trial.bank.post(repaid).await), (LegState::Held, Ok(LegState::Posted)));
     world.told(repaid, Kind::Repayment).await;
     assert_eq!(world.at_issuer().await, (0, 200));
-    let taken_back = world.trial.bank.refund(world.trial.bank.leg_id(), repaid, 10).await;
-    assert_eq!(taken_back, Err(Reason::NatureUnsupported), "the credit system has no message for it");
+
+    // A part of it, and then the rest, over a line that breaks: each is taken back once.
+    let backs = [(10, "drop-after", 210), (40, "twice", 250)];
+    for (minor, how, owed) in backs {
+        world.issuer.fault("reversal", how).await;
+        let back = world.trial.bank.leg_id();
+        for _ in 0..2 {
+            assert_eq!(world.trial.bank.refund(back, repaid, minor).await, Ok(LegState::Posted), "{how}");
+        }
+        world.told(back, Kind::Reversal).await;
+        assert_eq!(world.at_issuer().await, (0, owed), "{how}");
+    }
+    let state = world.issuer.state().await;
+    assert_eq!((&state["effects"]["repayment"], &state["effects"]["reversal"]), (&json!(1), &json!(2)));
+    let more = world.trial.bank.refund(world.trial.bank.leg_id(), repaid, 1).await;
+    assert_eq!(more, Ok(LegState::Refused(Reason::RefundTooLarge)));
     world.end().await;
 }
 
@@ -299,6 +314,35 @@ async fn c8_a_hold_whose_caller_has_died_is_voided_when_the_node_starts(mut worl
     assert_eq!((leg.state, world.on_debit().await), (LegState::Refused(Reason::BankAway), 500));
     world.told(leg_id, Kind::Void).await;
     assert_eq!(world.at_issuer().await, (0, 0));
+    world.end().await;
+}
+
+async fn c8_a_repayment_that_was_not_posted_yet_is_told_before_its_reversal(mut world: World) {
+    let [spent, repaid, more, back] = std::array::from_fn(|_| world.trial.bank.leg_id());
+    let charge = async |world: &World, leg_id, minor| {
+        assert_eq!(world.hold(leg_id, Nature::Purchase, minor).await.unwrap().state, LegState::Held);
+        assert_eq!(world.trial.bank.post(leg_id).await, Ok(LegState::Posted));
+        world.told(leg_id, Kind::Post).await;
+    };
+    charge(&world, spent, 900).await;
+    // It waits for its turn while its reversal is decided, which posts it.
+    world.issuer.fault("repayment", "refuse 96").await;
+    world.hold(repaid, Nature::Repayment, 300).await.unwrap();
+    assert_eq!(world.trial.bank.refund(back, repaid, 300).await, Ok(LegState::Posted));
+    world.told(back, Kind::Reversal).await;
+    let order = world.issuer.state().await["order"].take();
+    assert!(order.as_array().unwrap().ends_with(&[json!("repayment"), json!("reversal")]), "{order}");
+    assert_eq!(world.at_issuer().await, (0, 900));
+
+    // What the credit system has let the card spend since does not keep the money.
+    let [repaid, back] = std::array::from_fn(|_| world.trial.bank.leg_id());
+    world.hold(repaid, Nature::Repayment, 300).await.unwrap();
+    assert_eq!(world.trial.bank.post(repaid).await, Ok(LegState::Posted));
+    world.told(repaid, Kind::Repayment).await;
+    charge(&world, more, 400).await;
+    assert_eq!(world.trial.bank.refund(back, repaid, 300).await, Ok(LegState::Posted), "1,300 of 1,000");
+    world.told(back, Kind::Reversal).await;
+    assert_eq!(world.at_issuer().await, (0, 1_300));
     world.end().await;
 }
 
