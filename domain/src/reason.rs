@@ -188,6 +188,8 @@ catalogue! {
     DayOutOfOrder "DAY_OUT_OF_ORDER" State "The days of a credit account are closed one after the other." "贷记账户须逐日结账。";
     DayNotOver "DAY_NOT_OVER" State "The day is not over in the bank's time zone." "按银行所在时区，该日尚未结束。";
     DayMalformed "DAY_MALFORMED" Invalid "A day is not of the form YYYY-MM-DD." "日期格式必须为YYYY-MM-DD。";
+    CreditSystemAbsent "CREDIT_SYSTEM_ABSENT" State "This bank has no existing credit system: its ledger keeps the credit accounts." "该行没有外部信用卡系统，贷记账户由本账本管理。";
+    AdviceUnknown "ADVICE_UNKNOWN" NotFound "The credit system has nothing to be told of this." "没有需要通知信用卡系统的此项事务。";
 
     // What banks report of purchases that the hub did not carry.
     ReportsOutOfOrder "REPORTS_OUT_OF_ORDER" Invalid "The reports of a message count up by one, from 1." "同一报文中的上报序号须从1起逐一递增。";
