@@ -90,6 +90,7 @@ catalogue! {
     DeviceKeyMalformed "DEVICE_KEY_MALFORMED" Invalid "A device key is not an uncompressed P-256 point." "设备公钥格式错误。";
     LocationMalformed "LOCATION_MALFORMED" Invalid "Coordinates are out of range." "坐标超出范围。";
     CategoryMalformed "CATEGORY_MALFORMED" Invalid "A merchant category has four digits (ISO 18245)." "商户类别码必须为四位数字。";
+    LocationUnknown "LOCATION_UNKNOWN" State "Nobody has said where this terminal stands." "终端未登记所在位置。";
     TimeOutOfRange "TIME_OUT_OF_RANGE" Invalid "A time lies before 2000 or more than a day ahead, or a span ends before it begins." "时间早于2000年、超前一天以上，或区间的结束早于开始。";
     TimeZoneUnknown "TIME_ZONE_UNKNOWN" Invalid "A time zone is not one of the IANA database, such as Asia/Shanghai." "时区不是IANA数据库中的名称，例如Asia/Shanghai。";
     EndpointMalformed "ENDPOINT_MALFORMED" Invalid "An endpoint is not of the form https://host:port." "地址格式必须为https://主机:端口。";

@@ -12,6 +12,7 @@ pub mod directory;
 pub mod feed;
 pub mod habits;
 pub mod payment;
+pub mod prices;
 pub mod records;
 mod run;
 mod store_status;

@@ -32,6 +32,7 @@ use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi}
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::habits::Habits;
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sweep};
+use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 
 /// Why the hub cannot run.
@@ -134,6 +135,7 @@ struct Hub {
     directory: Directory,
     banks: Banks,
     desk: Desk,
+    prices: Prices,
     records: Records,
     cardholder: CardholderApi,
     vital: VitalTasks,
@@ -233,6 +235,12 @@ impl Ground {
         habits
     }
 
+    fn prices(&mut self) -> Prices {
+        let (prices, task) = Prices::start(self.store.clone(), self.owner.clone());
+        self.vital.watch("prices", task);
+        prices
+    }
+
     fn cardholder(
         &mut self,
         options: CardholderOptions,
@@ -265,12 +273,13 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let feed = ground.feed(shutdown.draining());
     let desk = ground.desk(&config.payments, &directory, &banks, &feed);
     let records = ground.records(&feed);
+    let prices = ground.prices();
     let habits = ground.habits(config.records.time_zone.zone());
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed, habits);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
-    Ok(Hub { store, owner, directory, banks, desk, records, cardholder, vital })
+    Ok(Hub { store, owner, directory, banks, desk, prices, records, cardholder, vital })
 }
 
 impl Hub {
@@ -283,7 +292,7 @@ impl Hub {
             watches: config.payments.watches_per_terminal,
             watch_every: (self.store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
         };
-        let terminal = TerminalApi::new(self.desk.clone(), limits, shutdown.draining());
+        let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
         let federation = FederationApi::new(self.desk.clone(), self.records.clone());
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()));
         let most = proto::MAX_MESSAGE_BYTES;
@@ -305,8 +314,8 @@ impl Hub {
 
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, banks, desk, records, cardholder, vital, .. } = self;
-        drop((directory, banks, desk, records, cardholder));
+        let Self { store, directory, banks, desk, prices, records, cardholder, vital, .. } = self;
+        drop((directory, banks, desk, prices, records, cardholder));
         vital.finish().await;
         store.close().await;
     }

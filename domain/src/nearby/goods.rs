@@ -49,6 +49,15 @@ impl Identity {
         }
     }
 
+    /// The texts by which the same goods are found in a store: by their GTIN, and by name and unit.
+    fn texts(self) -> (Option<String>, String) {
+        let name = match self.unit {
+            Some(unit) => format!("{}\n{unit}", self.name),
+            None => self.name,
+        };
+        (self.gtin.map(|gtin| gtin.to_string()), name)
+    }
+
     /// What is one thing on one receipt: a code names it whatever it is called there.
     fn key(self) -> (Option<Gtin>, Option<(String, Option<String>)>) {
         let name = self.gtin.is_none().then_some((self.name, self.unit));
@@ -61,6 +70,11 @@ impl Goods {
     pub fn of(item: &LineItem) -> Self {
         let LineItem { name, code, quantity_milli, amount_minor, .. } = item.clone();
         Self { name, code, unit: None, quantity_milli, amount_minor }
+    }
+
+    /// By what the same goods are found elsewhere: their GTIN, if they have one, and their name.
+    pub fn found_by(&self) -> (Option<String>, String) {
+        found_by(&self.name, self.code.as_ref(), self.unit.as_ref())
     }
 
     fn identity(&self) -> Identity {
@@ -84,6 +98,10 @@ impl Goods {
         let milli = i128::from(unit_price_minor) * i128::from(self.quantity_milli);
         i64::try_from((milli + 500) / 1_000).ok().filter(|minor| *minor > 0)
     }
+}
+
+pub(super) fn found_by(name: &Line, code: Option<&Line>, unit: Option<&Line>) -> (Option<String>, String) {
+    Identity::of(name, code, unit).texts()
 }
 
 /// The goods that can be compared, those that stand on several lines as one: what is free, and what is taken off as a discount

@@ -1,5 +1,7 @@
 //! Codes that mean the same goods in every shop.
 
+use std::fmt;
+
 /// A Global Trade Item Number in its form of 14 digits, to which those of 8, 12 and 13 are filled up with zeros in front
 /// (GS1 General Specifications, section 3.3; quoted from memory, as the prefixes below are).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +23,12 @@ impl Gtin {
         let is_right = weighed.sum::<u32>().is_multiple_of(10);
         let is_nothing = digits == [0; 14];
         (is_right && !is_nothing && !is_restricted(&digits)).then_some(Self(digits))
+    }
+}
+
+impl fmt::Display for Gtin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|digit| write!(f, "{digit}"))
     }
 }
 

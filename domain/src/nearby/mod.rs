@@ -72,6 +72,13 @@ pub struct Price {
     pub price: Money,
 }
 
+impl Price {
+    /// By what the same goods are found elsewhere: their GTIN, if they have one, and their name. As [`Goods::found_by`].
+    pub fn found_by(&self) -> (Option<String>, String) {
+        goods::found_by(&self.name, self.code.as_ref(), self.unit.as_ref())
+    }
+}
+
 /// A shop that may be compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shop {
