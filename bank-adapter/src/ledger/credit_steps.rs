@@ -50,6 +50,16 @@ impl CreditStep {
         }
     }
 
+    /// The fault points before and after it becomes durable.
+    pub(super) const fn durable_point(&self) -> [&'static str; 2] {
+        match self {
+            Self::Ask(..) => ["asked.before", "asked.after"],
+            Self::Settle(..) => ["settled.before", "settled.after"],
+            Self::IntendPin(..) => ["pin.asked.before", "pin.asked.after"],
+            Self::SettlePin(..) => ["pin.ended.before", "pin.ended.after"],
+        }
+    }
+
     pub(super) fn name_rows(&self, named: &mut Named) {
         match self {
             Self::Ask(order, ..) => {

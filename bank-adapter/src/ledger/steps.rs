@@ -142,12 +142,12 @@ impl StepSet for LedgerSteps {
         if let Some(told) = told {
             told.save(tx).await?;
         }
-        pass(steps, ["D3.before", "D5.before", "day.before", "asked.before", "settled.before"]);
+        durable_points(steps).into_iter().for_each(|[before, _]| fault::point(before));
         Ok(outcomes)
     }
 
     fn committed(&self, steps: &[Step], outcomes: &[Outcome]) {
-        pass(steps, ["D3.after", "D5.after", "day.after", "asked.after", "settled.after"]);
+        durable_points(steps).into_iter().for_each(|[_, after]| fault::point(after));
         if let Some(bell) = self.credit_bell.get() {
             bell.ring();
         }
@@ -186,24 +186,18 @@ impl StepSet for LedgerSteps {
     }
 }
 
-/// Passes the fault points of the durable points that are in this set (DESIGN §2): D3 for holds, D5 for posts, and those for
-/// days that are closed and for credit parts that are asked for and settled.
-fn pass(steps: &[Step], [hold, post, day, ask, settle]: [&str; 5]) {
-    if steps.iter().any(|step| matches!(step, Step::Hold(_))) {
-        fault::point(hold);
-    }
-    if steps.iter().any(|step| matches!(step, Step::Post(_))) {
-        fault::point(post);
-    }
-    if steps.iter().any(|step| matches!(step, Step::CloseDays(..))) {
-        fault::point(day);
-    }
-    if steps.iter().any(|step| matches!(step, Step::Credit(CreditStep::Ask(..)))) {
-        fault::point(ask);
-    }
-    if steps.iter().any(|step| matches!(step, Step::Credit(CreditStep::Settle(..)))) {
-        fault::point(settle);
-    }
+/// The fault points before and after the durable points that are in this set, each once (DESIGN §2): D3 for holds, D5 for
+/// posts, and those for voids, for days that are closed, and for what is asked of an existing credit system.
+fn durable_points(steps: &[Step]) -> BTreeSet<[&'static str; 2]> {
+    let points = |step: &Step| match step {
+        Step::Hold(_) => Some(["D3.before", "D3.after"]),
+        Step::Post(_) => Some(["D5.before", "D5.after"]),
+        Step::Void(_) => Some(["void.before", "void.after"]),
+        Step::CloseDays(..) => Some(["day.before", "day.after"]),
+        Step::Credit(step) => Some(step.durable_point()),
+        _ => None,
+    };
+    steps.iter().filter_map(points).collect()
 }
 
 /// The credit accounts that are opened, or of which days are closed.

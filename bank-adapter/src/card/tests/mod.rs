@@ -7,7 +7,7 @@ pub(crate) mod issuer;
 mod issuing;
 mod paying;
 mod pins;
-mod trial;
+pub(crate) mod trial;
 
 use server_kit::store::testing::TestDatabase;
 

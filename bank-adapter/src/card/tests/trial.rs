@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::card::{BinRange, BinTable, Product, Proof};
+use domain::card::{BinRange, BinTable, Pan, Product, Proof};
 use domain::ledger::{Available, Charge, Flow, HoldOrder, Leg, LegOrder, LegState, Nature, Part, Party, Receipt};
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
@@ -50,6 +50,23 @@ pub(super) fn name(text: &str) -> KeyName {
     text.parse().unwrap()
 }
 
+/// The PIN pad of the terminal till-1, whose key the key store gets.
+pub(crate) fn pin_pad(hsm: &dyn Hsm) -> PinPad {
+    let random = |algorithm| ClearKey::random(algorithm, &SystemRng::new()).unwrap();
+    let (kek, half) = (random(Algorithm::Aes256), random(Algorithm::Aes256));
+    let other = ClearKey::combine(&[kek.clone(), half.clone()]).unwrap();
+    hsm.load(&name("key-transport:office"), &[half, other]).unwrap();
+    let (pad_key, key) = (random(Algorithm::Aes128), name("terminal-pin:till-1"));
+    hsm.import(&key, &name("key-transport:office"), &pad_key.wrap(&key, &kek).unwrap()).unwrap();
+    PinPad::new(key, None, &pad_key).unwrap()
+}
+
+/// What a PIN pad makes of a PIN of this card.
+pub(crate) fn typed(pad: &PinPad, pan: &Pan, pin: &str) -> common::PinBlock {
+    let made = pad.encrypt(PinBlockFormat::Iso4, &PanDigits::from(pan), pin, &SystemRng::new());
+    common::PinBlock { format: common::PinBlockFormat::Iso4.into(), key_version: 0, block: made.unwrap().bytes }
+}
+
 /// Why a call fails.
 pub(super) fn reason(error: &CallError) -> Reason {
     error.reason("test")
@@ -71,13 +88,7 @@ impl Trial {
         for key in ["cvk-credit", "cvk-debit", "pin-verification"] {
             hsm.generate(&name(key)).unwrap();
         }
-        let random = |algorithm| ClearKey::random(algorithm, &SystemRng::new()).unwrap();
-        let (kek, half) = (random(Algorithm::Aes256), random(Algorithm::Aes256));
-        let other = ClearKey::combine(&[kek.clone(), half.clone()]).unwrap();
-        hsm.load(&name("key-transport:office"), &[half, other]).unwrap();
-        let (pad_key, key) = (random(Algorithm::Aes128), name("terminal-pin:till-1"));
-        hsm.import(&key, &name("key-transport:office"), &pad_key.wrap(&key, &kek).unwrap()).unwrap();
-        let pad = PinPad::new(key, None, &pad_key).unwrap();
+        let pad = pin_pad(&*hsm);
         let mut ranges = BinTable::default();
         for (bin, product) in
             [(COMBINED, Product::Combined), (DEBIT_ONLY, Product::DebitOnly), (CREDIT_ONLY, Product::CreditOnly)]
@@ -163,8 +174,7 @@ impl Trial {
 
     /// What the terminal's PIN pad makes of a PIN.
     pub(super) fn typed(&self, face: &Face, pin: &str) -> common::PinBlock {
-        let made = self.pad.encrypt(PinBlockFormat::Iso4, &PanDigits::from(&face.pan), pin, &SystemRng::new());
-        common::PinBlock { format: common::PinBlockFormat::Iso4.into(), key_version: 0, block: made.unwrap().bytes }
+        typed(&self.pad, &face.pan, pin)
     }
 
     /// The card as it is read, with this PIN.
