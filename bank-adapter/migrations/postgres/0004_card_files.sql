@@ -10,6 +10,9 @@ CREATE TABLE cards (
     frozen BIGINT NOT NULL,
     -- Wrong PINs since the last right one.
     wrong_pins BIGINT NOT NULL,
+    -- Uses with a wrong CVV or expiry since the last right one; and until when nothing but the right PIN helps after too many.
+    wrong_cvvs BIGINT NOT NULL,
+    cvv_blocked_until BIGINT,
     replaced_by UUID,
     -- YYMM.
     expiry TEXT NOT NULL,

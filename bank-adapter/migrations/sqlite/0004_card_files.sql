@@ -10,6 +10,9 @@ CREATE TABLE cards (
     frozen INTEGER NOT NULL,
     -- Wrong PINs since the last right one.
     wrong_pins INTEGER NOT NULL,
+    -- Uses with a wrong CVV or expiry since the last right one; and until when nothing but the right PIN helps after too many.
+    wrong_cvvs INTEGER NOT NULL,
+    cvv_blocked_until INTEGER,
     replaced_by BLOB,
     -- YYMM.
     expiry TEXT NOT NULL,

@@ -88,6 +88,11 @@ impl Cards {
         self.parts.rules.ranges.ranges().cloned().collect()
     }
 
+    /// What the bank's clock says.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
     /// The card as it stands, and whether it has a PIN.
     pub(crate) async fn card(&self, id: CardId) -> Result<(Card, bool), CallError> {
         let known = self.known(id).await?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use domain::card::{Card, PinCheck, Proof};
 use domain::ledger::{self as rules, Available, Books};
-use domain::{CardId, Reason};
+use domain::{CardId, Reason, Timestamp};
 use jiff::civil::Date;
 use server_kit::audit::Entry;
 use server_kit::identity::Principal;
@@ -144,18 +144,20 @@ pub(super) fn inquire(
     books: &mut Books,
     id: CardId,
     proof: Proof,
+    now: Timestamp,
     log: &mut Vec<Entry>,
 ) -> Result<(Available, String), Reason> {
-    let decided = rules::inquire(books, id, proof)?;
+    let decided = rules::inquire(books, id, proof, now)?;
     log.extend(decided.change.cards.iter().map(tried));
     books.apply(decided.change);
     let masked = books.card(id).map(|card| card.masked.clone()).unwrap_or_default();
     decided.answer.map(|available| (available, masked))
 }
 
-/// What a use of a card has left of its PIN's tries.
+/// What a use of a card has left of its tries.
 pub(super) fn tried(card: &Card) -> Entry {
-    let content = format!("card={} wrong_pins={}", card.masked, card.tries.wrong());
+    let (pins, values) = (card.tries.wrong(), card.cvv_tries.wrong());
+    let content = format!("card={} wrong_pins={pins} wrong_cvvs={values}", card.masked);
     Entry { kind: "card.tried", subject: card.id.uuid(), content }
 }
 

@@ -215,7 +215,7 @@ impl CreditHolds {
             return Ok(Way::Ledger);
         }
         // Somebody who cannot prove the card learns nothing of its line, and the ledger counts what was tried.
-        if known.card.proved(order.proof).1.is_err() {
+        if known.card.proved(order.proof, self.clock.now()).1.is_err() {
             return Ok(Way::Credit(CreditLeft { credit_minor: 0, cash_minor: 0 }));
         }
         let left = self.system.left(card_id, charge.amount.currency).await;

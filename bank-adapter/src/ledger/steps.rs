@@ -291,7 +291,7 @@ fn decide(
         Step::Void(order) => Outcome::Leg(leg_step(books, rules::void(books, *order, now), log)),
         Step::Refund(order) => Outcome::Leg(leg_step(books, rules::refund(books, order, now), log)),
         Step::Complete(order) => Outcome::Leg(leg_step(books, rules::complete(books, *order, now), log)),
-        Step::Inquire(card, proof) => Outcome::Balance(card_steps::inquire(books, *card, *proof, log)),
+        Step::Inquire(card, proof) => Outcome::Balance(card_steps::inquire(books, *card, *proof, now, log)),
         Step::Issue(order, by) => Outcome::Card(card_steps::issue(books, files, order, by, log), now),
         Step::Change(card, change, by) => Outcome::Card(card_steps::change(books, *card, *change, by, log), now),
         Step::SetPin(order, by) => Outcome::Card(card_steps::set_pin(books, files, order, by, log), now),

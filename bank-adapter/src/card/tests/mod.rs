@@ -8,6 +8,7 @@ mod issuing;
 mod paying;
 mod pins;
 pub(crate) mod trial;
+mod values;
 
 use server_kit::store::testing::TestDatabase;
 
@@ -15,6 +16,7 @@ use self::issuing::*;
 use self::paying::*;
 use self::pins::*;
 use self::trial::Trial;
+use self::values::*;
 
 macro_rules! on_both_engines {
     ($($case:ident)*) => {
@@ -49,5 +51,9 @@ on_both_engines! {
     c1_three_wrong_pins_lock_the_card_whatever_they_are_tried_on_and_a_new_pin_unlocks_it
     c1_a_hundred_tries_at_once_are_three_tries
     c4_a_pin_is_changed_with_the_one_before_it_and_each_change_counts_once
+    c5_five_wrong_values_from_five_terminals_leave_a_card_with_its_pin_alone
+    c5_when_a_block_is_over_a_right_value_forgets_it_and_a_wrong_one_blocks_again
+    c5_a_hundred_guesses_at_once_are_five
+    c5_a_right_value_writes_nothing_of_a_card_of_which_nothing_is_counted
     c2_a_balance_takes_the_pin_and_says_what_each_side_may_spend
 }

@@ -59,6 +59,8 @@ pub(super) async fn c5_whatever_is_wrong_of_a_card_is_one_refusal_that_is_stored
         assert_eq!(stored.state, leg.state, "{name}: the same hold gets the same answer for ever");
         let again = trial.hold(leg_id, &card, Nature::Purchase, 10).await.unwrap();
         assert_eq!(again.state, leg.state, "{name}");
+        // Or the card would be blocked after five of them.
+        trial.change(holder.card, CardChange::Freeze(false)).await.unwrap();
     }
     assert_eq!(trial.wrong_pins(&holder).await, 1, "only the PIN counts, and once");
     // The right card goes on as if nothing had been.

@@ -117,6 +117,7 @@ async fn stop_when_all_is_told(federation: &Federation, mut node: Node) {
             assert!(report.is_right(), "{report:#?}");
             let open = store.fetch_one(OPEN, Vec::new()).await.unwrap().unwrap().int(0).unwrap();
             store.close().await;
+            drop(store);
             if open == 0 {
                 return;
             }
