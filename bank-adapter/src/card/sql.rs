@@ -68,11 +68,8 @@ const LOAD_CARDS: Load = Load {
     tail: " ORDER BY c.card_id",
     lock: true,
 };
-const LOAD_PINS: Load = Load {
-    select: "SELECT card_id, version, change_id FROM card_pins WHERE card_id",
-    tail: " ORDER BY card_id",
-    lock: true,
-};
+const LOAD_PINS: Load =
+    Load { select: "SELECT card_id, version FROM card_pins WHERE card_id", tail: " ORDER BY card_id", lock: true };
 
 /// What the bank keeps of a card besides its state.
 #[derive(Clone, PartialEq, Eq)]
@@ -108,8 +105,6 @@ pub(crate) struct KnownCard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StoredPin {
     pub(crate) version: i64,
-    /// The change that set it.
-    pub(crate) change_id: Uuid,
 }
 
 /// A PIN to store.
@@ -129,8 +124,7 @@ pub(crate) async fn load_cards(tx: &mut Tx, ids: BTreeSet<CardId>) -> Result<Vec
 
 pub(crate) async fn load_pins(tx: &mut Tx, ids: BTreeSet<CardId>) -> Result<HashMap<CardId, StoredPin>, StoreError> {
     let rows = tx.load(LOAD_PINS, Keys::Ids(ids.into_iter().map(CardId::uuid).collect())).await?;
-    let read =
-        |row: &Row| Ok((CardId::from_uuid(row.id(0)?), StoredPin { version: row.int(1)?, change_id: row.id(2)? }));
+    let read = |row: &Row| Ok((CardId::from_uuid(row.id(0)?), StoredPin { version: row.int(1)? }));
     rows.iter().map(read).collect()
 }
 

@@ -8,9 +8,9 @@ use domain::{CardId, Reason, Timestamp};
 use jiff::civil::Date;
 use server_kit::audit::Entry;
 use server_kit::identity::Principal;
-use uuid::Uuid;
 
 use super::steps::signed;
+use crate::card::answers::{PinAnswers, PinSent};
 use crate::card::sql::{CardFile, NewPin, StoredPin};
 use crate::hsm::PinVerificationValue;
 
@@ -56,8 +56,7 @@ impl CardChange {
 /// A PIN to set.
 #[derive(Clone, Debug)]
 pub(crate) struct PinOrder {
-    pub(crate) change_id: Uuid,
-    pub(crate) card_id: CardId,
+    pub(crate) sent: PinSent,
     /// What the HSM said of the PIN before it, when its holder changes it; nothing when the bank sets a new one.
     pub(crate) current: Option<PinCheck>,
     pub(crate) value: PinVerificationValue,
@@ -70,6 +69,7 @@ pub(super) struct CardFiles {
     pub(super) new: HashMap<CardId, CardFile>,
     pub(super) pins: HashMap<CardId, StoredPin>,
     pub(super) new_pins: Vec<NewPin>,
+    pub(super) answers: PinAnswers,
 }
 
 pub(super) fn issue(
@@ -108,7 +108,7 @@ pub(super) fn change(
     Ok(decided.answer)
 }
 
-/// Sets a PIN. The same change again gives the card as it stands. A wrong PIN before it is counted.
+/// Sets a PIN. The same change again gives the card as it stands, or the same refusal. A wrong PIN before it is counted once.
 pub(super) fn set_pin(
     books: &mut Books,
     files: &mut CardFiles,
@@ -116,26 +116,23 @@ pub(super) fn set_pin(
     by: &Principal,
     log: &mut Vec<Entry>,
 ) -> Result<Card, Reason> {
-    let id = order.card_id;
-    let before = files.pins.get(&id).copied();
-    if before.is_some_and(|pin| pin.change_id == order.change_id) {
-        return books.card(id).cloned().ok_or(Reason::CardUnknown);
+    let PinSent { card_id: id, change_id, .. } = order.sent;
+    if let Some(before) = files.answers.recall(&order.sent)? {
+        return before.and_then(|()| books.card(id).cloned().ok_or(Reason::CardUnknown));
     }
     let decided = rules::change_pin(books, id, order.current)?;
     let refused = decided.answer.as_ref().err().copied();
-    if !decided.change.is_empty() || refused.is_none() {
-        let card = decided.change.cards.first().or_else(|| books.card(id)).ok_or(Reason::Fault)?;
-        let what = refused.map(|reason| format!(" refusal={}", reason.code())).unwrap_or_default();
-        log.push(entry(if refused.is_none() { "card.pin_set" } else { "card.pin_refused" }, card, &what, by));
-    }
+    let card = decided.change.cards.first().or_else(|| books.card(id)).ok_or(Reason::Fault)?;
+    let what = refused.map(|reason| format!(" refusal={}", reason.code())).unwrap_or_default();
+    log.push(entry(if refused.is_none() { "card.pin_set" } else { "card.pin_refused" }, card, &what, by));
+    files.answers.remember(order.sent, refused);
     books.apply(decided.change);
     let card = decided.answer?;
-    let version = before.map_or(0, |pin| pin.version);
-    let new = NewPin { card_id: id, version, change_id: order.change_id, value: order.value.clone() };
+    let version = files.pins.get(&id).map_or(0, |pin| pin.version);
+    let new = NewPin { card_id: id, version, change_id, value: order.value.clone() };
     // Of two changes in one set the later one holds.
     files.new_pins.retain(|pin| pin.card_id != id);
     files.new_pins.push(new);
-    files.pins.insert(id, StoredPin { version, change_id: order.change_id });
     Ok(card)
 }
 

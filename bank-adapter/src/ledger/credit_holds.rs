@@ -22,7 +22,8 @@ use super::{Ledger, LedgerError, mixed_up};
 use crate::call::CallError;
 use crate::card::{Cards, PinSetting, sql as card};
 use crate::credit_system::{
-    self, Answered, Asked, CreditHold, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState, Trace, Verdict,
+    self, Answered, Asked, ChangeId, CreditHold, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState, Trace,
+    Verdict,
 };
 
 /// Holds without an answer that are settled in one go.
@@ -272,7 +273,7 @@ impl CreditHolds {
 
     /// Has the credit system asked for a new PIN, and waits for its answer for as long as one may take: the change as it stands.
     pub(crate) async fn change_pin(&self, intent: PinIntent, by: Principal) -> Result<PinState, LedgerError> {
-        let change_id = intent.change_id;
+        let change_id = ChangeId::from_uuid(intent.sent.change_id);
         let state = self.ledger.intend_pin(intent, by).await?;
         if state != PinState::Asking {
             return Ok(state);

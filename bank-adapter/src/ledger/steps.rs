@@ -20,6 +20,7 @@ use super::card_steps::{self, CardChange, CardFiles, IssueOrder, PinOrder};
 use super::credit_steps::{CreditRows, CreditStep};
 use super::recent::Recent;
 use super::sql::{self, Named};
+use crate::card::answers::{PinAnswers, PinSent};
 use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
 use crate::credit_system::{Bell, CreditHold, PinState};
@@ -117,7 +118,9 @@ impl StepSet for LedgerSteps {
         };
         let mut books = sql::load(tx, named, &recent, today).await?;
         books.load_credit(positions, []);
-        let mut files = CardFiles { pins: card::load_pins(tx, pins_of(steps)).await?, ..CardFiles::default() };
+        let (pins, sent) = pins_of(steps);
+        let (pins, answers) = (card::load_pins(tx, pins).await?, PinAnswers::load(tx, &sent).await?);
+        let mut files = CardFiles { pins, answers, ..CardFiles::default() };
         let now = tx.now();
         let mut log = Vec::new();
         let decide = |step| {
@@ -230,7 +233,7 @@ fn named(steps: &[Step]) -> Named {
                 named.cards.insert(*card);
             }
             Step::SetPin(order, _) => {
-                named.cards.insert(order.card_id);
+                named.cards.insert(order.sent.card_id);
             }
             Step::Issue(order, _) => {
                 named.cards.extend(order.replaces.into_iter().chain([order.card.id]));
@@ -264,14 +267,23 @@ fn named(steps: &[Step]) -> Named {
     named
 }
 
-/// The cards whose PINs are set.
-fn pins_of(steps: &[Step]) -> BTreeSet<CardId> {
-    let card = |step: &Step| match step {
-        Step::SetPin(order, _) => Some(order.card_id),
-        Step::Credit(CreditStep::SettlePin(_, card_id, _)) => Some(*card_id),
-        _ => None,
-    };
-    steps.iter().filter_map(card).collect()
+/// The cards whose PINs are set, and the changes that are asked for.
+fn pins_of(steps: &[Step]) -> (BTreeSet<CardId>, Vec<&PinSent>) {
+    let (mut cards, mut sent) = (BTreeSet::new(), Vec::new());
+    for step in steps {
+        match step {
+            Step::SetPin(order, _) => {
+                cards.insert(order.sent.card_id);
+                sent.push(&order.sent);
+            }
+            Step::Credit(CreditStep::IntendPin(intent, _)) => sent.push(&intent.sent),
+            Step::Credit(CreditStep::SettlePin(_, card_id, _)) => {
+                cards.insert(*card_id);
+            }
+            _ => {}
+        }
+    }
+    (cards, sent)
 }
 
 /// Decides one step, makes it part of the books, and adds what happened to the log.

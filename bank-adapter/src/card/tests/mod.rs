@@ -51,6 +51,8 @@ on_both_engines! {
     c1_three_wrong_pins_lock_the_card_whatever_they_are_tried_on_and_a_new_pin_unlocks_it
     c1_a_hundred_tries_at_once_are_three_tries
     c4_a_pin_is_changed_with_the_one_before_it_and_each_change_counts_once
+    c4_a_change_that_is_sent_again_gets_its_answer_again_and_counts_once
+    c4_the_last_eight_changes_of_a_card_are_remembered
     c5_five_wrong_values_from_five_terminals_leave_a_card_with_its_pin_alone
     c5_when_a_block_is_over_a_right_value_forgets_it_and_a_wrong_one_blocks_again
     c5_a_hundred_guesses_at_once_are_five
