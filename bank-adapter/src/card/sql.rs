@@ -71,6 +71,12 @@ const LOAD_CARDS: Load = Load {
 const LOAD_PINS: Load =
     Load { select: "SELECT card_id, version FROM card_pins WHERE card_id", tail: " ORDER BY card_id", lock: true };
 
+const LOAD_NUMBERS: Load =
+    Load { select: "SELECT pan_hash, card_id FROM cards WHERE pan_hash", tail: " ORDER BY pan_hash", lock: false };
+
+/// Who has a number, by its keyed hash.
+pub(crate) type Numbers = HashMap<[u8; 32], CardId>;
+
 /// What the bank keeps of a card besides its state.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct CardFile {
@@ -120,6 +126,17 @@ pub(crate) struct NewPin {
 pub(crate) async fn load_cards(tx: &mut Tx, ids: BTreeSet<CardId>) -> Result<Vec<Card>, StoreError> {
     let rows = tx.load(LOAD_CARDS, Keys::Ids(ids.into_iter().map(CardId::uuid).collect())).await?;
     rows.iter().map(card_of).collect()
+}
+
+/// The cards that have any of these numbers.
+pub(crate) async fn load_numbers(tx: &mut Tx, pan_hashes: Vec<[u8; 32]>) -> Result<Numbers, StoreError> {
+    let rows = tx.load(LOAD_NUMBERS, Keys::Blobs(pan_hashes.iter().map(|hash| hash.to_vec()).collect())).await?;
+    let read = |row: &Row| {
+        let hash = row.bytes(0)?.try_into();
+        let hash = hash.map_err(|_| StoreError::Unreadable { column: 0, what: "no hash of a number".to_owned() })?;
+        Ok((hash, CardId::from_uuid(row.id(1)?)))
+    };
+    rows.iter().map(read).collect()
 }
 
 pub(crate) async fn load_pins(tx: &mut Tx, ids: BTreeSet<CardId>) -> Result<HashMap<CardId, StoredPin>, StoreError> {

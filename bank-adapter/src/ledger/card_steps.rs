@@ -11,7 +11,7 @@ use server_kit::identity::Principal;
 
 use super::steps::signed;
 use crate::card::answers::{PinAnswers, PinSent};
-use crate::card::sql::{CardFile, NewPin, StoredPin};
+use crate::card::sql::{CardFile, NewPin, Numbers, StoredPin};
 use crate::hsm::PinVerificationValue;
 
 /// A card to issue.
@@ -67,11 +67,14 @@ pub(crate) struct PinOrder {
 pub(super) struct CardFiles {
     /// Files of cards that the set may issue.
     pub(super) new: HashMap<CardId, CardFile>,
+    /// Who has the numbers of those.
+    pub(super) numbers: Numbers,
     pub(super) pins: HashMap<CardId, StoredPin>,
     pub(super) new_pins: Vec<NewPin>,
     pub(super) answers: PinAnswers,
 }
 
+/// Issues a card. `Err` with `CardNumberTaken` when another one has its number: whoever has drawn it draws again.
 pub(super) fn issue(
     books: &mut Books,
     files: &mut CardFiles,
@@ -84,6 +87,9 @@ pub(super) fn issue(
         Some(old) => rules::replace_card(books, old, order.card.clone()),
     }?;
     if !decided.change.is_empty() {
+        if *files.numbers.entry(order.file.pan_hash).or_insert(order.card.id) != order.card.id {
+            return Err(Reason::CardNumberTaken);
+        }
         let what = order.replaces.map(|old| format!(" replaces={old}")).unwrap_or_default();
         log.push(entry("card.issued", &decided.answer, &what, by));
         files.new.insert(order.card.id, order.file.clone());

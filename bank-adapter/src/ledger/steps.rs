@@ -120,7 +120,8 @@ impl StepSet for LedgerSteps {
         books.load_credit(positions, []);
         let (pins, sent) = pins_of(steps);
         let (pins, answers) = (card::load_pins(tx, pins).await?, PinAnswers::load(tx, &sent).await?);
-        let mut files = CardFiles { pins, answers, ..CardFiles::default() };
+        let numbers = card::load_numbers(tx, numbers_of(steps)).await?;
+        let mut files = CardFiles { pins, answers, numbers, ..CardFiles::default() };
         let now = tx.now();
         let mut log = Vec::new();
         let decide = |step| {
@@ -265,6 +266,15 @@ fn named(steps: &[Step]) -> Named {
         }
     }
     named
+}
+
+/// The numbers of cards that are issued, by their hashes.
+fn numbers_of(steps: &[Step]) -> Vec<[u8; 32]> {
+    let number = |step: &Step| match step {
+        Step::Issue(order, _) => Some(order.file.pan_hash),
+        _ => None,
+    };
+    steps.iter().filter_map(number).collect()
 }
 
 /// The cards whose PINs are set, and the changes that are asked for.

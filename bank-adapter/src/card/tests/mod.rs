@@ -40,6 +40,7 @@ macro_rules! on_both_engines {
 on_both_engines! {
     c3_a_card_is_issued_once_with_the_same_face_and_number_track_and_values_that_verify
     c3_what_cannot_be_issued_is_refused_by_reason_and_nothing_is_stored
+    c3_cards_that_draw_the_same_number_at_once_get_different_ones
     c3_a_replaced_card_pays_no_more_and_its_successor_does
     c5_a_card_issued_before_its_key_was_changed_is_verified_under_the_key_before
     c9_activation_a_loss_and_a_freeze_hold_for_both_sides_and_for_the_phone_number

@@ -10,7 +10,7 @@ use domain::{AccountId, CardId, LegId, MerchantId, PaymentId, Reason};
 use proto::common;
 use server_kit::clock::SystemClock;
 use server_kit::config::SecretRef;
-use server_kit::rng::SystemRng;
+use server_kit::rng::{SeededRng, SharedRng, SystemRng};
 use server_kit::store::testing::TestDatabase;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -67,6 +67,24 @@ pub(crate) fn typed(pad: &PinPad, pan: &Pan, pin: &str) -> common::PinBlock {
     common::PinBlock { format: common::PinBlockFormat::Iso4.into(), key_version: 0, block: made.unwrap().bytes }
 }
 
+fn cards_of(bank: &Bank, hsm: &Arc<dyn Hsm>, rng: SharedRng) -> Cards {
+    let mut ranges = BinTable::default();
+    for (bin, product) in
+        [(COMBINED, Product::Combined), (DEBIT_ONLY, Product::DebitOnly), (CREDIT_ONLY, Product::CreditOnly)]
+    {
+        ranges.register(BinRange::new(bin, bin, 16, product, bank_id()).unwrap()).unwrap();
+    }
+    Cards::new(CardParts {
+        ledger: bank.ledger.clone(),
+        hsm: hsm.clone(),
+        keys: bank.keys.clone(),
+        rng,
+        clock: SystemClock::shared(),
+        calendar: calendar(),
+        rules: CardRules { ranges, valid_years: 5, without_pin_minor: 100 },
+    })
+}
+
 /// Why a call fails.
 pub(super) fn reason(error: &CallError) -> Reason {
     error.reason("test")
@@ -89,22 +107,13 @@ impl Trial {
             hsm.generate(&name(key)).unwrap();
         }
         let pad = pin_pad(&*hsm);
-        let mut ranges = BinTable::default();
-        for (bin, product) in
-            [(COMBINED, Product::Combined), (DEBIT_ONLY, Product::DebitOnly), (CREDIT_ONLY, Product::CreditOnly)]
-        {
-            ranges.register(BinRange::new(bin, bin, 16, product, bank_id()).unwrap()).unwrap();
-        }
-        let cards = Cards::new(CardParts {
-            ledger: bank.ledger.clone(),
-            hsm: hsm.clone(),
-            keys: bank.keys.clone(),
-            rng: SystemRng::shared(),
-            clock: SystemClock::shared(),
-            calendar: calendar(),
-            rules: CardRules { ranges, valid_years: 5, without_pin_minor: 100 },
-        });
+        let cards = cards_of(&bank, &hsm, SystemRng::shared());
         Self { bank, cards, hsm, pad, folder }
+    }
+
+    /// The same cards, whose numbers are drawn from this seed.
+    pub(super) fn drawing(&self, seed: u64) -> Cards {
+        cards_of(&self.bank, &self.hsm, Arc::new(SeededRng::new(seed)))
     }
 
     pub(super) fn folder(&self) -> &std::path::Path {
