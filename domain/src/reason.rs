@@ -169,6 +169,7 @@ catalogue! {
     PinChangePending "PIN_CHANGE_PENDING" State "Another change of this card's PIN is not over." "该卡上一次密码变更尚未完成。";
     CardNotVerified "CARD_NOT_VERIFIED" State "The card or its holder could not be verified." "卡片或持卡人验证未通过。";
     CardLocked "CARD_LOCKED" State "The card is locked after too many wrong PINs." "密码错误次数过多，卡片已锁定。";
+    CardValuesExhausted "CARD_VALUES_EXHAUSTED" State "The card was shown with a wrong verification value too often; for a day it pays with its PIN alone, or until its bank lifts that." "卡片校验码错误次数过多，一日内仅可凭密码使用，或由发卡行解除限制。";
     CardInactive "CARD_INACTIVE" State "The card is not activated." "卡片未激活。";
     CardExpired "CARD_EXPIRED" State "The card has expired." "卡片已过有效期。";
     CardFrozen "CARD_FROZEN" State "The card is frozen: money can come in, none can go out." "卡片已冻结：只进不出。";

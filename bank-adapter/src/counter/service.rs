@@ -49,8 +49,9 @@ impl CounterService {
 
     /// The card afterwards, for an answer.
     async fn card(&self, id: CardId) -> Result<counter::Card, CallError> {
-        let (card, has_pin) = self.cards()?.card(id).await?;
-        Ok(wire::to_card(&card, has_pin))
+        let cards = self.cards()?;
+        let (card, has_pin) = cards.card(id).await?;
+        Ok(wire::to_card(&card, has_pin, cards.now()))
     }
 
     /// Takes a card through one of its transitions; gives the card afterwards, and when that was stored.

@@ -5,7 +5,7 @@ use domain::ledger::{
     Account, AccountKind, Deposit, DepositId, FreezeOrder, Leg, LegState, Split, decide_again, write_splits,
 };
 use domain::text::Line;
-use domain::{AccountId, AttemptId, CardId, Currency, LegId, Money, Reason};
+use domain::{AccountId, AttemptId, CardId, Currency, LegId, Money, Reason, Timestamp};
 use proto::counter;
 
 use crate::card::{Face, Issuing, PinSetting, pin_block};
@@ -93,7 +93,7 @@ const fn to_state(state: CardState) -> counter::CardState {
     }
 }
 
-pub(super) fn to_card(card: &Card, has_pin: bool) -> counter::Card {
+pub(super) fn to_card(card: &Card, has_pin: bool, now: Timestamp) -> counter::Card {
     let account = |id: Option<AccountId>| id.map(|id| id.to_string()).unwrap_or_default();
     counter::Card {
         card_id: card.id.to_string(),
@@ -106,6 +106,7 @@ pub(super) fn to_card(card: &Card, has_pin: bool) -> counter::Card {
         credit_account_id: account(card.sides.credit()),
         replaced_by_card_id: card.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
         has_pin,
+        pin_only: card.cvv_tries.is_blocked(now),
     }
 }
 

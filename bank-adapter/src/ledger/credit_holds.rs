@@ -22,8 +22,8 @@ use super::{Ledger, LedgerError, PageAsked, mixed_up};
 use crate::call::CallError;
 use crate::card::{Cards, PinSetting, sql as card};
 use crate::credit_system::{
-    self, Answered, Asked, CreditHold, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState, Retold, Stuck,
-    StuckKey, Trace, Verdict,
+    self, Answered, Asked, ChangeId, CreditHold, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState,
+    Retold, Stuck, StuckKey, Trace, Verdict,
 };
 
 /// Holds without an answer that are settled in one go.
@@ -243,7 +243,7 @@ impl CreditHolds {
             return Ok(Way::Ledger);
         }
         // Somebody who cannot prove the card learns nothing of its line, and the ledger counts what was tried.
-        if known.card.proved(order.proof).1.is_err() {
+        if known.card.proved(order.proof, self.clock.now()).1.is_err() {
             return Ok(Way::Credit(CreditLeft::NOTHING));
         }
         // What goes credit first may draw on it in any case.
@@ -306,7 +306,7 @@ impl CreditHolds {
 
     /// Has the credit system asked for a new PIN, and waits for its answer for as long as one may take: the change as it stands.
     pub(crate) async fn change_pin(&self, intent: PinIntent, by: Principal) -> Result<PinState, LedgerError> {
-        let change_id = intent.change_id;
+        let change_id = ChangeId::from_uuid(intent.sent.change_id);
         let state = self.ledger.intend_pin(intent, by).await?;
         if state != PinState::Asking {
             return Ok(state);

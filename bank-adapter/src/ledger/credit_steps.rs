@@ -13,7 +13,8 @@ use server_kit::store::{StoreError, Tx};
 use super::card_steps::{CardFiles, entry};
 use super::named::Named;
 use super::steps::{Outcome, Step, leg_step, signed};
-use crate::card::sql::{NewPin as PinRow, StoredPin};
+use crate::card::answers::PinSent;
+use crate::card::sql::NewPin as PinRow;
 use crate::credit_system::{
     Advice, CardAdvices, ChangeId, CreditHold, HoldAnswer, Kind, NewPin, Orders, PinChanges, PinState, Retold, State,
     StuckKey, Trace,
@@ -38,8 +39,7 @@ pub(super) enum CreditStep {
 /// A PIN that both sides are to have.
 #[derive(Clone, Debug)]
 pub(crate) struct PinIntent {
-    pub(crate) change_id: ChangeId,
-    pub(crate) card_id: CardId,
+    pub(crate) sent: PinSent,
     /// What the HSM said of the PIN before it, when its holder changes it; nothing when the bank sets a new one.
     pub(crate) current: Option<PinCheck>,
     pub(crate) new: NewPin,
@@ -57,6 +57,18 @@ impl CreditStep {
         }
     }
 
+    /// The fault points before and after it becomes durable.
+    pub(super) const fn durable_point(&self) -> [&'static str; 2] {
+        match self {
+            Self::HoldAlone(_) => ["D3.before", "D3.after"],
+            Self::Retell(..) => ["retold.before", "retold.after"],
+            Self::Ask(..) => ["asked.before", "asked.after"],
+            Self::Settle(..) => ["settled.before", "settled.after"],
+            Self::IntendPin(..) => ["pin.asked.before", "pin.asked.after"],
+            Self::SettlePin(..) => ["pin.ended.before", "pin.ended.after"],
+        }
+    }
+
     pub(super) fn name_rows(&self, named: &mut Named) {
         match self {
             Self::HoldAlone(order) | Self::Ask(order, ..) => {
@@ -67,7 +79,7 @@ impl CreditStep {
                 named.legs.insert(*leg_id);
             }
             Self::IntendPin(intent, _) => {
-                named.cards.insert(intent.card_id);
+                named.cards.insert(intent.sent.card_id);
             }
             Self::SettlePin(_, card_id, _) => {
                 named.cards.insert(*card_id);
@@ -98,8 +110,8 @@ impl CreditRows {
         for step in steps {
             match step {
                 Step::Credit(CreditStep::IntendPin(intent, _)) => {
-                    changes.insert(intent.change_id);
-                    cards.insert(intent.card_id);
+                    changes.insert(ChangeId::from_uuid(intent.sent.change_id));
+                    cards.insert(intent.sent.card_id);
                 }
                 Step::Credit(CreditStep::SettlePin(change_id, ..)) => {
                     changes.insert(*change_id);
@@ -181,7 +193,7 @@ impl CreditRows {
             CreditStep::HoldAlone(order) => Outcome::Alone(hold_alone(books, order, now, log)),
             CreditStep::Ask(order, left, trace) => Outcome::Asked(self.ask(books, order, (*left, *trace), now, log)),
             CreditStep::Settle(leg_id, answer) => Outcome::Leg(self.settle(books, *leg_id, answer, now, log)),
-            CreditStep::IntendPin(intent, by) => Outcome::Pin(self.intend_pin(books, intent, by, now, log)),
+            CreditStep::IntendPin(intent, by) => Outcome::Pin(self.intend_pin((books, files), intent, by, now, log)),
             CreditStep::SettlePin(change_id, card_id, refusal) => {
                 Outcome::Pin(self.settle_pin(books, files, (*change_id, *card_id, *refusal), now, log))
             }
@@ -230,33 +242,35 @@ impl CreditRows {
         leg_step(books, rules::settle(books, leg_id, said, now), log)
     }
 
-    /// Notes that the credit system is to be asked for a new PIN. A wrong PIN before it is counted; the same change again is the
-    /// change as it stands.
+    /// Notes that the credit system is to be asked for a new PIN. A wrong PIN before it is counted once; the same change again is
+    /// the change as it stands, or the same refusal.
     fn intend_pin(
         &mut self,
-        books: &mut Books,
+        (books, files): (&mut Books, &mut CardFiles),
         intent: &PinIntent,
         by: &Principal,
         now: Timestamp,
         log: &mut Vec<Entry>,
     ) -> Result<(Card, PinState), Reason> {
-        let PinIntent { change_id, card_id, current, new } = intent;
-        let is_new = self.changes.get(*change_id).is_none();
+        let PinIntent { sent, current, new } = intent;
+        let (card_id, change_id) = (sent.card_id, ChangeId::from_uuid(sent.change_id));
+        let before = files.answers.recall(sent)?.transpose()?;
+        let is_new = before.is_none() && self.changes.get(change_id).is_none();
         if is_new {
-            let decided = rules::change_pin(books, *card_id, *current)?;
+            let decided = rules::change_pin(books, card_id, *current)?;
             if let Err(reason) = decided.answer {
-                let card = decided.change.cards.first().or_else(|| books.card(*card_id)).ok_or(Reason::Fault)?;
-                if !decided.change.is_empty() {
-                    log.push(entry("card.pin_refused", card, &format!(" refusal={}", reason.code()), by));
-                }
+                let card = decided.change.cards.first().or_else(|| books.card(card_id)).ok_or(Reason::Fault)?;
+                log.push(entry("card.pin_refused", card, &format!(" refusal={}", reason.code()), by));
+                files.answers.remember(*sent, Some(reason));
                 books.apply(decided.change);
                 return Err(reason);
             }
         }
-        let state = self.changes.intend(*change_id, *card_id, new.clone(), now)?;
-        let card = books.card(*card_id).cloned().ok_or(Reason::CardUnknown)?;
+        let state = self.changes.intend(change_id, card_id, new.clone(), now)?;
+        let card = books.card(card_id).cloned().ok_or(Reason::CardUnknown)?;
         if is_new {
             log.push(entry("card.pin_asked", &card, &format!(" change={change_id}"), by));
+            files.answers.remember(*sent, None);
         }
         Ok((card, state))
     }
@@ -287,7 +301,6 @@ impl CreditRows {
             let version = files.pins.get(&card_id).map_or(0, |pin| pin.version);
             files.new_pins.retain(|pin| pin.card_id != card_id);
             files.new_pins.push(PinRow { card_id, version, change_id: change_id.uuid(), value });
-            files.pins.insert(card_id, StoredPin { version, change_id: change_id.uuid() });
         }
         let card = books.card(card_id).cloned().ok_or(Reason::CardUnknown)?;
         let content = format!("card={} change={change_id}{why}", card.masked);

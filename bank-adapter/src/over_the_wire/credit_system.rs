@@ -12,12 +12,13 @@ use server_kit::rng::SystemRng;
 use super::*;
 use crate::card::tests::elsewhere::{MAC, ZONE, peer_keys};
 use crate::card::tests::issuer::{Issuer, Settings};
-use crate::hsm::{self, HsmConfig, SealedFileConfig};
+use crate::card::tests::trial::pin_pad;
+use crate::hsm::{self, HsmConfig, PinPad, SealedFileConfig};
 
 const BIN: &str = "62284800";
 
-/// The key store that the node will open.
-fn key_store(federation: &Federation) {
+/// Makes the key store that the node will open, and gives the PIN pad of a terminal whose key it has.
+fn key_store(federation: &Federation) -> PinPad {
     let master = SecretRef::File(federation.path("master"));
     let file = SealedFileConfig { file: federation.path("hsm.keys"), master };
     let config = HsmConfig { sealed_file: Some(file), pkcs11: None };
@@ -26,6 +27,7 @@ fn key_store(federation: &Federation) {
         hsm.generate(&key.parse().unwrap()).unwrap();
     }
     peer_keys(&*hsm);
+    pin_pad(&*hsm)
 }
 
 fn tables(federation: &Federation, issuer: &Issuer) -> String {
@@ -46,7 +48,10 @@ fn tables(federation: &Federation, issuer: &Issuer) -> String {
         mac_key = "credit-system"
         zone_key = "credit-system"
         answer_timeout = "2s"
+        repeat_pause = "20ms"
+        repeat_pause_at_most = "100ms"
         reconnect_pause = "20ms"
+        reconnect_pause_at_most = "100ms"
         sweep_every = "50ms"
         "#,
         keys.display(),
@@ -61,17 +66,21 @@ pub(super) struct Peered {
     pub(super) issuer: Issuer,
     pub(super) debit: String,
     pub(super) card_id: String,
-    pub(super) pan: String,
+    pub(super) face: counter::CardFace,
+    pub(super) pad: PinPad,
 }
 
 impl Peered {
     pub(super) async fn start() -> Option<Self> {
-        let federation = Federation::new();
+        Self::in_federation(Federation::new()).await
+    }
+
+    pub(super) async fn in_federation(federation: Federation) -> Option<Self> {
         let (mac, zone_key) = (format!("des:{MAC}"), ZONE.to_owned());
         let state = federation.path("issuer.journal");
         let settings = Settings { dialect: "ascii", mac, zone_key, state, certificate: None };
         let mut issuer = Issuer::start(settings).await?;
-        key_store(&federation);
+        let pad = key_store(&federation);
         let more = tables(&federation, &issuer);
         let node = federation.bank(NO_HUB, &more).await;
         let mut trial = Trial::of(federation, node);
@@ -103,12 +112,18 @@ impl Peered {
         let face = trial.counter.issue_card(issuing).await.unwrap().into_inner().face.unwrap();
         issuer.tell(&format!("account {} 1000 200 123456", face.pan)).await;
         trial.counter.activate_card(ActivateCardRequest { card_id: card_id.clone() }).await.unwrap();
-        Some(Self { trial, issuer, debit, card_id, pan: face.pan })
+        Some(Self { trial, issuer, debit, card_id, face, pad })
     }
 
-    /// The leg, once the line is up: nothing is stored before, and the same hold again is safe.
-    pub(super) async fn held(&mut self, request: Hold) -> Leg {
-        let held = async {
+    /// The issuer dies, if it has not yet, and is started again.
+    pub(super) async fn restart_issuer(mut self) -> Self {
+        self.issuer = self.issuer.restart().await;
+        self
+    }
+
+    /// Asks again for as long as the line is not up: what is away has stored nothing.
+    pub(super) async fn hold(&mut self, request: &Hold) -> Leg {
+        let holding = async {
             loop {
                 match hold_one(&mut self.trial.hub, request.clone()).await {
                     Ok(leg) => return leg,
@@ -116,13 +131,25 @@ impl Peered {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), held).await.unwrap()
+        tokio::time::timeout(Duration::from_secs(20), holding).await.expect("the hold has its answer")
+    }
+
+    /// Waits until this is so of the issuer's books.
+    pub(super) async fn until(&mut self, when: &str, is_so: impl AsyncFn(&mut Self) -> bool) {
+        let waiting = async {
+            while !is_so(self).await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(20), waiting).await.is_err() {
+            panic!("{when}: never, {}", self.issuer.state().await);
+        }
     }
 
     /// What the issuer has of the card: held and owed.
     pub(super) async fn at_issuer(&mut self) -> (i64, i64) {
         let state = self.issuer.state().await;
-        let account = &state["accounts"][self.pan.as_str()];
+        let account = &state["accounts"][self.face.pan.as_str()];
         (account["held"].as_i64().unwrap(), account["owed"].as_i64().unwrap())
     }
 }
@@ -135,14 +162,15 @@ pub(super) fn hold_of(card_id: &str, leg_id: &str) -> Hold {
 async fn c8_a_node_with_a_credit_system_asks_it_tells_it_and_ends() {
     let Some(mut peered) = Peered::start().await else { return };
     let leg_id = peered.trial.id();
-    let leg = peered.held(hold_of(&peered.card_id, &leg_id)).await;
-    let Peered { mut trial, mut issuer, debit, pan, .. } = peered;
+    let request = hold_of(&peered.card_id, &leg_id);
+    let leg = peered.hold(&request).await;
+    let Peered { mut trial, mut issuer, debit, face, .. } = peered;
     assert_eq!((leg.state(), refusal(&leg)), (LegState::Held, ""));
     let parts: Vec<i64> = leg.parts.iter().map(|part| part.amount_minor).collect();
     assert_eq!((parts, trial.available(&debit).await), (vec![1_000, 200], 300));
     trial.hub.post_legs(PostLegsRequest { leg_ids: vec![leg_id] }).await.unwrap();
     issuer.sees("post", 1).await;
-    assert_eq!(issuer.state().await["accounts"][pan.as_str()]["owed"], 1_000);
+    assert_eq!(issuer.state().await["accounts"][face.pan.as_str()]["owed"], 1_000);
     let closed = trial.counter.close_days(CloseDaysRequest { through: String::new() }).await.unwrap_err();
     assert_eq!(reason_of(&closed), Some(Reason::NatureUnsupported), "the credit system bills its accounts");
     trial.node.stop().await.unwrap();
@@ -181,7 +209,7 @@ async fn c8_an_operator_sees_what_the_credit_system_refuses_and_has_it_told_agai
     let legs: [String; 3] = std::array::from_fn(|_| peered.trial.id());
     for leg_id in &legs {
         peered.issuer.fault("post", "refuse 14").await;
-        let leg = peered.held(Hold { amount: cny(100), ..hold_of(&peered.card_id, leg_id) }).await;
+        let leg = peered.hold(&Hold { amount: cny(100), ..hold_of(&peered.card_id, leg_id) }).await;
         assert_eq!(leg.state(), LegState::Held);
         peered.trial.hub.post_legs(PostLegsRequest { leg_ids: vec![leg_id.clone()] }).await.unwrap();
     }
@@ -268,10 +296,10 @@ async fn c9_a_freeze_that_the_credit_system_refuses_holds_here_and_is_told_again
         RetellAdviceRequest { kind: AdviceKind::Card.into(), leg_id: String::new(), card_id: peered.card_id.clone() };
     let answer = peered.trial.counter.retell_advice(request).await.unwrap().into_inner();
     assert_eq!((answer.told_again, answer.state()), (true, AdviceState::Waiting));
-    let told = async { while peered.issuer.state().await["cards"][peered.pan.as_str()] != "FROZEN" {} };
+    let told = async { while peered.issuer.state().await["cards"][peered.face.pan.as_str()] != "FROZEN" {} };
     tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
     let leg_id = peered.trial.id();
-    let leg = peered.held(hold_of(&peered.card_id, &leg_id)).await;
+    let leg = peered.hold(&hold_of(&peered.card_id, &leg_id)).await;
     assert_eq!((leg.state(), refusal(&leg)), (LegState::Refused, "CARD_FROZEN"));
     peered.trial.node.stop().await.unwrap();
 }

@@ -146,11 +146,15 @@ impl Federation {
 
     /// Starts a node with this configuration.
     pub(super) async fn start(&self, config: Config) -> Node {
+        self.try_start(config).await.unwrap()
+    }
+
+    pub(super) async fn try_start(&self, config: Config) -> Result<Node, RunError> {
         let shutdown = Shutdown::manual();
-        let adapter = Adapter::build(config, detached_metrics().unwrap(), &shutdown).await.unwrap();
+        let adapter = Adapter::build(config, detached_metrics().unwrap(), &shutdown).await?;
         let running = adapter.running();
         let served = tokio::spawn(adapter.serve(shutdown.clone()));
-        Node { running, shutdown, served }
+        Ok(Node { running, shutdown, served })
     }
 
     /// Bank A's service for the hub, called as somebody.

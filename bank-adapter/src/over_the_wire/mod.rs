@@ -5,6 +5,8 @@ mod credit_system;
 mod federation;
 #[cfg(feature = "fault-points")]
 mod killed;
+mod peer_killed;
+mod pins;
 
 use std::net::SocketAddr;
 use std::time::Duration;

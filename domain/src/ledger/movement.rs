@@ -93,7 +93,7 @@ fn hold_with(
         Party::Card(id) => match books.card(id).cloned() {
             None => (None, Ok(())),
             Some(card) => {
-                let (after, proved) = card.clone().proved(order.proof);
+                let (after, proved) = card.clone().proved(order.proof, now);
                 ((after != card).then_some(after), proved)
             }
         },
@@ -165,12 +165,17 @@ fn reserve(
 }
 
 /// What a card may spend, for a holder who has proved it; what was found of the card is stored. `Err` inside with
-/// `CardNotVerified`, `CardLocked`, or as [`route`]; `Err(HsmAway)` when the PIN could not be checked.
-pub fn inquire(books: &Books, id: CardId, proof: Proof) -> Result<Decided<Result<Available, Reason>>, Reason> {
+/// `CardNotVerified`, `CardLocked`, `CardValuesExhausted`, or as [`route`]; `Err(HsmAway)` when the PIN could not be checked.
+pub fn inquire(
+    books: &Books,
+    id: CardId,
+    proof: Proof,
+    now: Timestamp,
+) -> Result<Decided<Result<Available, Reason>>, Reason> {
     let Some(card) = books.card(id) else {
         return Ok(Decided::unchanged(Err(Reason::CardNotVerified)));
     };
-    let (after, proved) = card.clone().proved(proof);
+    let (after, proved) = card.clone().proved(proof, now);
     if proved == Err(Reason::HsmAway) {
         return Err(Reason::HsmAway);
     }

@@ -347,9 +347,9 @@ async fn c8_a_repayment_that_was_not_posted_yet_is_told_before_its_reversal(mut 
 }
 
 async fn c4_both_sides_have_the_new_pin_or_neither(mut world: World) {
-    let set = async |world: &World, pin: &str, current: Option<&str>| {
+    let set_as = async |world: &World, change_id, pin: &str, current: Option<&str>| {
         let typed = |pin| pin_block(&world.trial.typed(&world.holder.face, pin), "till-1").unwrap();
-        let ids = (world.holder.card, world.trial.id());
+        let ids = (world.holder.card, change_id);
         let set = world.trial.cards.set_shared_pin(
             &world.holds,
             PinSetting { ids, new: typed(pin), current: current.map(typed) },
@@ -357,6 +357,7 @@ async fn c4_both_sides_have_the_new_pin_or_neither(mut world: World) {
         );
         set.await.map_err(|error| super::trial::reason(&error))
     };
+    let set = async |world: &World, pin: &str, current| set_as(world, world.trial.id(), pin, current).await;
     let at_issuer = async |world: &mut World| {
         let state = world.issuer.state().await;
         state["accounts"][world.holder.face.pan.reveal()]["pin"].as_str().unwrap().to_owned()
@@ -370,6 +371,19 @@ async fn c4_both_sides_have_the_new_pin_or_neither(mut world: World) {
     assert_eq!(at_issuer(&mut world).await, "314159");
     assert_eq!(set(&world, "161803", Some("000000")).await, Err(Reason::CardNotVerified), "nobody is asked");
     assert_eq!(world.trial.wrong_pins(&world.holder).await, 1);
+    // Each gets its answer again, counts once, and is asked for once.
+    let [wrong, done] = std::array::from_fn(|_| world.trial.id());
+    for _ in 0..2 {
+        let told = set_as(&world, wrong, "161803", Some("000000")).await;
+        assert_eq!((told, world.trial.wrong_pins(&world.holder).await), (Err(Reason::CardNotVerified), 2));
+    }
+    for _ in 0..2 {
+        assert_eq!(set_as(&world, done, "161803", Some("314159")).await, Ok(PinState::Done));
+        assert_eq!(set_as(&world, wrong, "161803", Some("000000")).await, Err(Reason::CardNotVerified));
+    }
+    assert_eq!((world.trial.wrong_pins(&world.holder).await, at_issuer(&mut world).await.as_str()), (0, "161803"));
+    assert_eq!(set_as(&world, done, "161804", Some("314159")).await, Err(Reason::IdTaken));
+    assert_eq!(set_as(&world, wrong, "161803", Some("161803")).await, Err(Reason::IdTaken));
     world.end().await;
 }
 
