@@ -8,6 +8,7 @@ pub mod feed;
 pub mod id;
 pub mod ledger;
 pub mod money;
+pub mod notice;
 pub mod payment;
 pub mod phone;
 pub mod purchase;

@@ -187,6 +187,15 @@ catalogue! {
     DayNotOver "DAY_NOT_OVER" State "The day is not over in the bank's time zone." "按银行所在时区，该日尚未结束。";
     DayMalformed "DAY_MALFORMED" Invalid "A day is not of the form YYYY-MM-DD." "日期格式必须为YYYY-MM-DD。";
 
+    // Telling people.
+    MailAddressMalformed "MAIL_ADDRESS_MALFORMED" Invalid "An e-mail address is not of the plain form name@example.com." "电子邮箱地址格式错误。";
+    NoticeFixed "NOTICE_FIXED" Denied "One-time codes and security notices cannot be turned off or held back." "动态码和安全提醒不能关闭或延后。";
+    QuietHoursMalformed "QUIET_HOURS_MALFORMED" Invalid "Quiet hours are two different times of day." "免打扰时段须为两个不同的时刻。";
+    TimeZoneUnknown "TIME_ZONE_UNKNOWN" Invalid "No time zone of the IANA database has this name." "IANA时区库中没有该时区。";
+    TemplateMalformed "TEMPLATE_MALFORMED" Invalid "A template has up to 1000 characters, {{ field }} and {% if field %} … {% endif %}, and nothing else in braces." "模板最多1000个字符，花括号内只能使用{{ 字段 }}和{% if 字段 %} … {% endif %}。";
+    TemplateFieldUnknown "TEMPLATE_FIELD_UNKNOWN" Invalid "A template names a field that this kind of notice does not have." "模板中的字段不属于该类通知。";
+    NoticeUnknown "NOTICE_UNKNOWN" NotFound "There is no such notice among the dead letters." "未投递通知中没有该条记录。";
+
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";
     BankSuspended "BANK_SUSPENDED" State "The bank is suspended." "该银行已停用。";

@@ -10,6 +10,7 @@ mod check;
 mod config;
 pub mod directory;
 pub mod feed;
+pub mod notify;
 pub mod payment;
 mod run;
 mod store_status;
