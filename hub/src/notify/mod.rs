@@ -14,20 +14,24 @@ mod payload;
 mod preferences;
 mod queue;
 mod render;
+mod sms;
 mod sql;
 mod steps;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod words;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::notice::{ChannelKind, NoticeKind, RetryPolicy, Variables};
 use domain::{PersonId, Reason, Timestamp};
 use server_kit::clock::SharedClock;
+use server_kit::config::ConfigError;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::{IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Store, StoreError, WriterOptions};
@@ -39,6 +43,20 @@ use steps::{Done, NoticeSteps, Step};
 pub use channel::{Address, Channel, Letter, PushTarget, Receipt, SendError, Sent, Vendor};
 pub use dead::DeadLetter;
 pub use preferences::{Preferences, Zone};
+pub use sms::{Sms, SmsLine, SmsOptions};
+
+/// Why a channel cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    #[error(transparent)]
+    Secret(#[from] ConfigError),
+    #[error("{path} holds no certificates in PEM form that can be used")]
+    Certificates { path: PathBuf },
+    #[error("TLS cannot be set up")]
+    Tls(#[source] tokio_rustls::rustls::Error),
+    #[error("a sender of SMS is a number or a name of up to 11 letters and digits")]
+    Sender,
+}
 
 /// Something that a person is to be told.
 #[derive(Clone, Debug)]
