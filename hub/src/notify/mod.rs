@@ -10,6 +10,7 @@ mod channel;
 mod compose;
 mod dead;
 mod deliver;
+mod mail;
 mod payload;
 mod preferences;
 mod queue;
@@ -42,6 +43,7 @@ use steps::{Done, NoticeSteps, Step};
 
 pub use channel::{Address, Channel, Letter, PushTarget, Receipt, SendError, Sent, Vendor};
 pub use dead::DeadLetter;
+pub use mail::{Mail, MailOptions, MailTls};
 pub use preferences::{Preferences, Zone};
 pub use sms::{Sms, SmsLine, SmsOptions};
 
@@ -54,6 +56,8 @@ pub enum ChannelError {
     Certificates { path: PathBuf },
     #[error("TLS cannot be set up")]
     Tls(#[source] tokio_rustls::rustls::Error),
+    #[error("TLS towards the mail server cannot be set up")]
+    Mail,
     #[error("a sender of SMS is a number or a name of up to 11 letters and digits")]
     Sender,
 }

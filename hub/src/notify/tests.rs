@@ -1,5 +1,6 @@
 //! The outbox on both engines, with a channel that does as it is told.
 
+mod mail;
 mod outbox;
 mod retries;
 mod words;
