@@ -13,6 +13,7 @@ mod deliver;
 mod mail;
 mod payload;
 mod preferences;
+mod push;
 mod queue;
 mod render;
 mod sms;
@@ -45,6 +46,7 @@ pub use channel::{Address, Channel, Letter, PushTarget, Receipt, SendError, Sent
 pub use dead::DeadLetter;
 pub use mail::{Mail, MailOptions, MailTls};
 pub use preferences::{Preferences, Zone};
+pub use push::{Push, PushOptions};
 pub use sms::{Sms, SmsLine, SmsOptions};
 
 /// Why a channel cannot be opened.
@@ -58,6 +60,10 @@ pub enum ChannelError {
     Tls(#[source] tokio_rustls::rustls::Error),
     #[error("TLS towards the mail server cannot be set up")]
     Mail,
+    #[error("{endpoint:?} is not of the form https://host or https://host:port/path")]
+    Endpoint { endpoint: String },
+    #[error("{app:?} is not the name of an app at a push service")]
+    App { app: String },
     #[error("a sender of SMS is a number or a name of up to 11 letters and digits")]
     Sender,
 }
