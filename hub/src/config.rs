@@ -14,6 +14,7 @@ use server_kit::telemetry::LogFormat;
 use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
+use crate::notify::NotifyConfig;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +45,9 @@ pub struct Config {
     pub banks: Links,
     #[serde(default)]
     pub phones: Phones,
+    /// How people are told outside of the app: `[notify.sms]`, `[notify.mail]`, `[notify.push.fcm]`, `.apns`, `.hms`.
+    #[serde(default)]
+    pub notify: NotifyConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,

@@ -28,6 +28,7 @@ use crate::cardholder::{CardholderApi, CardholderParts};
 use crate::config::Config;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::notify::{ChannelError, Notices, NoticesOptions, NoticesParts, Telling};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sweep};
 
 /// Why the hub cannot run.
@@ -53,6 +54,8 @@ pub enum RunError {
     PortsFile { path: PathBuf, error: std::io::Error },
     #[error("signals cannot be listened for")]
     Signals(#[source] std::io::Error),
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     #[error(transparent)]
     Ownership(#[from] OwnershipLost),
     #[error(transparent)]
@@ -131,6 +134,7 @@ struct Hub {
     banks: Banks,
     desk: Desk,
     cardholder: CardholderApi,
+    notices: Notices,
     vital: VitalTasks,
 }
 
@@ -152,6 +156,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         rng: rng.clone(),
         replica: config.replica.clone(),
     };
+    let telling = telling(config, &parts, shutdown)?;
     let (directory, directory_task) = Directory::start(parts, DirectoryOptions::default());
     let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
     let banks = Banks::new(directory.clone(), client_tls, link);
@@ -193,13 +198,22 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     };
     let (cardholder, phone_tasks) = CardholderApi::start(parts, config.phones.options());
     let mut vital = VitalTasks::default();
-    for (name, task) in [("directory", directory_task), ("payment", desk_task), ("sweeper", sweeper)] {
+    let tasks = [("directory", directory_task), ("payment", desk_task), ("sweeper", sweeper)];
+    for (name, task) in tasks.into_iter().chain(telling.tasks) {
         vital.watch(name, task);
     }
     for task in phone_tasks {
         vital.watch("cardholder", task);
     }
-    Ok(Hub { store, owner, directory, banks, desk, cardholder, vital })
+    Ok(Hub { store, owner, directory, banks, desk, cardholder, notices: telling.notices, vital })
+}
+
+/// The outbox, with what the directory works with.
+fn telling(config: &Config, parts: &DirectoryParts, shutdown: &Shutdown) -> Result<Telling, ChannelError> {
+    let DirectoryParts { store, keys, clock, rng, .. } = parts.clone();
+    let ids = IdMaker::new(clock.clone(), rng.clone());
+    let parts = NoticesParts { store, keys, clock, rng, ids };
+    Telling::start(&config.notify, parts, NoticesOptions::default(), &shutdown.draining())
 }
 
 impl Hub {
@@ -234,8 +248,8 @@ impl Hub {
 
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, banks, desk, cardholder, vital, .. } = self;
-        drop((directory, banks, desk, cardholder));
+        let Self { store, directory, banks, desk, cardholder, notices, vital, .. } = self;
+        drop((directory, banks, desk, cardholder, notices));
         vital.finish().await;
         store.close().await;
     }

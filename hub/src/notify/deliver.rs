@@ -152,8 +152,12 @@ async fn send(notices: Notices, channel: Arc<dyn Channel>, notice: Leased) {
     let (id, kind, name) = (notice.notice_id, notice.kind, channel.kind().name());
     let outcome = match try_to_send(&notices, &*channel, &notice).await {
         Ok(outcome) => outcome,
+        Err(error @ (StoreError::Refused(_) | StoreError::Unreadable { .. })) => {
+            tracing::error!(%error, notice_id = %id, "a notice cannot be read");
+            Outcome::Failed(SendError::Later { code: "UNREADABLE".to_owned(), pause: Duration::ZERO })
+        }
         // The lease ends, and it is tried again.
-        Err(error) => return tracing::error!(%error, notice_id = %id, "a notice cannot be read"),
+        Err(error) => return tracing::warn!(%error, notice_id = %id, "a notice cannot be read now"),
     };
     // Killed here, the notice goes out again under the same id when its lease has ended.
     fault::point("hub.notify.sent");

@@ -8,9 +8,11 @@
 
 mod channel;
 mod compose;
+mod config;
 mod dead;
 mod deliver;
 mod mail;
+mod open;
 mod payload;
 mod preferences;
 mod push;
@@ -43,8 +45,10 @@ use tokio::task::JoinHandle;
 use steps::{Done, NoticeSteps, Step};
 
 pub use channel::{Address, Channel, Letter, PushTarget, Receipt, SendError, Sent, Vendor};
+pub use config::NotifyConfig;
 pub use dead::DeadLetter;
 pub use mail::{Mail, MailOptions, MailTls};
+pub use open::Telling;
 pub use preferences::{Preferences, Zone};
 pub use push::{Push, PushOptions};
 pub use sms::{Sms, SmsLine, SmsOptions};

@@ -14,7 +14,7 @@ use crate::directory::open_phone;
 
 pub(super) use outbox::{
     Lease, Leased, NewNotice, Verdict, count_waiting, delete_done, insert, known_keys, lease, mark, mark_receipt,
-    read_dead, requeue,
+    read_dead, requeue, wipe_ended,
 };
 
 const PREFERENCES: Table = Table {
@@ -44,9 +44,11 @@ fn preferences_of(row: &Row, keys: &dyn KeyStore) -> Result<(PersonId, i64, Pref
     let mail = row.maybe_bytes(7)?.map(|sealed| payload::open_mail(keys, person, &sealed)).transpose()?;
     let preferences = Preferences {
         language: row.parsed(2, Language::parse)?,
-        zone: row.parsed(3, Zone::parse)?,
+        // A name that the database of time zones has lost, or a kind of notice that there was once, must not keep a person from
+        // being told.
+        zone: Zone::parse(&row.text(3)?).unwrap_or_else(|_| Zone::shanghai()),
         quiet,
-        choices: row.parsed(6, Choices::parse)?,
+        choices: Choices::parse(&row.text(6)?).unwrap_or_default(),
         mail,
     };
     Ok((person, row.int(1)?, preferences))

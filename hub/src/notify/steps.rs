@@ -105,6 +105,7 @@ impl StepSet for NoticeSteps {
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let before = tx.now().minus(self.options.keep_for);
+        sql::wipe_ended(tx).await?;
         sql::delete_done(tx, before).await
     }
 }

@@ -1,6 +1,7 @@
 //! The outbox on both engines, with a channel that does as it is told.
 
 mod mail;
+mod open;
 mod outbox;
 mod retries;
 mod words;

@@ -18,6 +18,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
+#[allow(clippy::print_stderr, reason = "a test that leaves something out says so")]
+fn skipped(missing: &str) {
+    eprintln!("skipped: no {missing}; tests/run sets it up");
+}
+
 /// A running peer. It ends when its input does, and is killed when it is dropped.
 pub(crate) struct PeerProcess {
     _child: Child,
@@ -35,7 +40,7 @@ impl PeerProcess {
         imports.args(["-c", &format!("import {module}")]).stderr(Stdio::null());
         if !imports.status().await.is_ok_and(|status| status.success()) {
             assert!(named.is_none(), "no {module} at {}", python.display());
-            eprintln!("skipped: no Python with {module}; tests/run sets it up");
+            skipped(&format!("Python with {module}"));
             return None;
         }
         let mut command = Command::new(python);
@@ -49,7 +54,7 @@ impl PeerProcess {
         let modules = named.clone().unwrap_or_else(|| root().join("tests/tools")).join("node_modules");
         if !modules.join(module).is_dir() {
             assert!(named.is_none(), "no {module} at {}", modules.display());
-            eprintln!("skipped: no npm package {module}; tests/run sets it up");
+            skipped(&format!("npm package {module}"));
             return None;
         }
         let mut command = Command::new("node");

@@ -208,7 +208,7 @@ async fn r6_an_answer_that_comes_late_spares_the_second_message() {
 
 #[tokio::test]
 async fn r6_a_message_without_an_answer_is_sent_again_under_the_same_reference() {
-    let Some(mut world) = World::with(|options| options.answer_within = Duration::from_millis(100)).await else {
+    let Some(mut world) = World::with(|options| options.answer_within = Duration::from_millis(300)).await else {
         return;
     };
     world.bound(1).await;
@@ -265,7 +265,7 @@ async fn r6_a_lost_connection_is_made_again_and_only_what_was_out_goes_out_twice
 async fn r6_both_sides_ask_whether_the_other_is_there() {
     let change = |options: &mut SmsOptions| {
         options.enquire_every = Duration::from_millis(50);
-        options.answer_within = Duration::from_millis(300);
+        options.answer_within = Duration::from_secs(2);
     };
     let Some(mut world) = World::with(change).await else { return };
     world.bound(1).await;

@@ -275,6 +275,15 @@ pub(in super::super) async fn requeue(tx: &mut Tx, notice: Uuid) -> Result<bool,
     Ok(tx.execute(sql, vec![notice.into(), now.into()]).await? == 1)
 }
 
+/// Wipes codes that have ended and were never sent.
+pub(in super::super) async fn wipe_ended(tx: &mut Tx) -> Result<(), StoreError> {
+    let now = tx.now();
+    let sql = "UPDATE notices SET payload_sealed = NULL \
+               WHERE state = 'DEAD' AND expires_at <= $1 AND payload_sealed IS NOT NULL";
+    tx.execute(sql, vec![now.into()]).await?;
+    Ok(())
+}
+
 /// Forgets what was done before a point in time.
 pub(in super::super) async fn delete_done(tx: &mut Tx, before: Timestamp) -> Result<(), StoreError> {
     tx.execute("DELETE FROM notices WHERE done_at < $1", vec![before.into()]).await?;

@@ -108,6 +108,8 @@ async fn r6_a_code_whose_sending_is_not_known_is_tried_again_only_while_it_is_go
         office.becomes("DEAD", 1).await;
         assert_eq!(channel.ids().len(), 2);
         assert_eq!(office.notices.dead_letters(None, 10).await.unwrap()[0].error, "EXPIRED SMPP_58");
+        let kept = "SELECT count(*) FROM notices WHERE payload_sealed IS NOT NULL";
+        assert_eq!(office.number(kept, Vec::new()).await, 0, "no code stays");
         office.draining.cancel();
         worker.await.unwrap();
     })
@@ -185,6 +187,56 @@ async fn r6_a_phone_that_is_gone_is_pushed_to_no_more() {
         assert_eq!(channel.texts(), [""], "a vendor is told nothing");
         assert_eq!(office.queue(&[charge(person, "2")]).await, 0);
         office.notices.forget_push(device).await.unwrap();
+        office.draining.cancel();
+        worker.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r6_a_row_that_cannot_be_read_is_given_up_and_holds_nobody_up() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, quick(), SMS);
+        let person = office.person(PHONE).await;
+        office.queue(&[charge(person, "broken")]).await;
+        let mut tx = hub.store.begin().await.unwrap();
+        tx.execute("UPDATE notices SET payload_sealed = $1", vec![vec![1_u8, 2, 3].into()]).await.unwrap();
+        // A zone and a kind that this program does not know.
+        let sql =
+            "INSERT INTO preferences (person_id, version, language, time_zone, choices) VALUES ($1, 1, 'en', $2, $3)";
+        tx.execute(sql, vec![person.uuid().into(), "Mars/Olympus".into(), "-FAX/SMS".into()]).await.unwrap();
+        tx.commit().await.unwrap();
+        let channel = Told::to(ChannelKind::Sms, []);
+        let worker = office.work(&channel);
+        office.becomes("DEAD", 1).await;
+        assert_eq!(office.notices.dead_letters(None, 10).await.unwrap()[0].error, "TRIED_TOO_OFTEN UNREADABLE");
+        office.queue(&[charge(person, "fine")]).await;
+        office.becomes("SENT", 1).await;
+        assert!(channel.texts()[0].contains("paid at"));
+        office.draining.cancel();
+        worker.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m5_a_code_that_was_refused_is_wiped_when_it_has_ended() {
+    on_each_engine(async |hub| {
+        let office = open(&hub, quick(), SMS);
+        let person = office.person(PHONE).await;
+        let channel = Told::to(ChannelKind::Sms, [Err(SendError::Refused { code: "SMPP_0B".to_owned() })]);
+        let worker = office.work(&channel);
+        office.queue(&[code(person, "1", Duration::from_secs(180))]).await;
+        office.becomes("DEAD", 1).await;
+        let kept = "SELECT count(*) FROM notices WHERE payload_sealed IS NOT NULL";
+        for (later, left) in [(0, 1), (200, 0)] {
+            let tx = hub.store.begin().await.unwrap();
+            let then = tx.now().plus(Duration::from_secs(later));
+            let mut tx = tx.at(then);
+            super::super::sql::wipe_ended(&mut tx).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(office.number(kept, Vec::new()).await, left);
+        }
         office.draining.cancel();
         worker.await.unwrap();
     })
