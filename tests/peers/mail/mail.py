@@ -37,7 +37,7 @@ class Server:
             tls_context=context if starts else None,
             require_starttls=starts,
             auth_require_tls=starts,
-            auth_required=True,
+            auth_required=self.arguments.mode != "plain",
             authenticator=self.authenticate,
         )
 
@@ -97,7 +97,7 @@ async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--certificate", required=True)
     parser.add_argument("--key", required=True)
-    parser.add_argument("--mode", choices=["starttls", "implicit"], required=True)
+    parser.add_argument("--mode", choices=["starttls", "implicit", "plain"], required=True)
     arguments = parser.parse_args()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(arguments.certificate, arguments.key)

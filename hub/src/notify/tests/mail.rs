@@ -147,6 +147,18 @@ async fn r6_a_mail_server_that_is_away_or_does_not_know_the_hub_is_not_the_lette
 }
 
 #[tokio::test]
+async fn m8_nothing_is_sent_to_a_server_that_does_not_offer_tls() {
+    let files = TlsFiles::new();
+    let Some(mut server) = server(&files, "plain").await else { return };
+    for tls in [MailTls::StartTls, MailTls::Implicit] {
+        let error = mail(&options(&files, server.port, tls)).send(&letter("x", "y")).await.unwrap_err();
+        assert!(matches!(error, SendError::Away { .. }), "{tls:?}: {error:?}");
+    }
+    let state = server.state().await;
+    assert_eq!((&state["logins"], messages(&state).len()), (&0.into(), 0), "neither password nor mail");
+}
+
+#[tokio::test]
 async fn r6_a_mail_whose_fate_is_not_known_goes_out_again_under_its_message_id() {
     on_each_engine(async |hub| {
         let files = TlsFiles::new();
