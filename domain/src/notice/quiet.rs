@@ -13,9 +13,11 @@ pub struct QuietHours {
 }
 
 impl QuietHours {
-    /// The two times must differ: a whole quiet day is what preferences are for.
+    /// Two times of whole minutes, which must differ: a whole quiet day is what preferences are for.
     pub fn new(from: Time, until: Time) -> Result<Self, Reason> {
-        if from == until { Err(Reason::QuietHoursMalformed) } else { Ok(Self { from, until }) }
+        let is_whole = |time: Time| time.second() == 0 && time.subsec_nanosecond() == 0;
+        let fine = from != until && is_whole(from) && is_whole(until);
+        if fine { Ok(Self { from, until }) } else { Err(Reason::QuietHoursMalformed) }
     }
 
     /// From two numbers of minutes after midnight, as they are stored.

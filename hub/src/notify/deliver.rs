@@ -9,7 +9,7 @@ use server_kit::fault;
 use server_kit::store::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Notices;
@@ -26,6 +26,9 @@ const COUNT_EVERY: Duration = Duration::from_secs(10);
 /// Receipts that are kept for a notice whose sending is not written down yet, and how often they are tried.
 const MOST_EARLY_RECEIPTS: usize = 1_024;
 const RECEIPT_TRIES: u32 = 20;
+/// How long a channel is left alone that is away; it doubles.
+const FIRST_ABSENCE: Duration = Duration::from_millis(100);
+const LONGEST_ABSENCE: Duration = Duration::from_secs(5);
 
 impl Notices {
     /// Sends what is queued for a channel until `draining`, then waits for what is under way. `receipts` is what the channel hears
@@ -36,7 +39,9 @@ impl Notices {
         receipts: mpsc::Receiver<Receipt>,
         draining: CancellationToken,
     ) {
-        let mut worker = Worker { notices: self, channel, sending: JoinSet::new(), receipts, early: Vec::new() };
+        let sending = JoinSet::new();
+        let absence = Absence::default();
+        let mut worker = Worker { notices: self, channel, sending, absence, receipts, early: Vec::new() };
         worker.run(draining).await;
     }
 }
@@ -44,7 +49,8 @@ impl Notices {
 struct Worker {
     notices: Notices,
     channel: Arc<dyn Channel>,
-    sending: JoinSet<()>,
+    sending: JoinSet<Reached>,
+    absence: Absence,
     receipts: mpsc::Receiver<Receipt>,
     /// Receipts that came before the notice was marked as sent, and how often they were tried.
     early: Vec<(Receipt, u32)>,
@@ -53,36 +59,49 @@ struct Worker {
 impl Worker {
     async fn run(&mut self, draining: CancellationToken) {
         let inner = self.notices.inner.clone();
-        let options = inner.options;
+        let half = inner.options.at_once / 2;
+        let mut ticks = interval(inner.options.poll_every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut counted: Option<Stopwatch> = None;
+        let (mut looks, mut has_more) = (true, false);
         while !draining.is_cancelled() {
             let queued = inner.queued.notified();
             tokio::pin!(queued);
             // From here on a call of `wake` is heard, also while the table is read.
             queued.as_mut().enable();
-            let has_more = match self.take().await {
-                Ok(has_more) => has_more,
-                Err(error) => {
-                    tracing::warn!(%error, channel = self.channel.kind().name(), "notices cannot be leased");
-                    false
+            if looks {
+                has_more = self.look(&mut counted).await;
+                if has_more && self.sending.len() <= half {
+                    continue;
                 }
-            };
-            self.receive_again().await;
-            self.count(&mut counted).await;
-            if has_more && self.sending.len() <= options.at_once / 2 {
-                continue;
             }
-            tokio::select! {
+            looks = tokio::select! {
                 () = draining.cancelled() => break,
                 // A few at a time, so that each transaction takes some.
-                () = half_done(&mut self.sending, options.at_once), if has_more => {}
-                () = queued => {}
-                Some(receipt) = self.receipts.recv() => self.receive(receipt, 1).await,
-                () = tokio::time::sleep(options.poll_every) => {}
-            }
-            while self.sending.try_join_next().is_some() {}
+                Some(sent) = self.sending.join_next(), if !self.sending.is_empty() => {
+                    self.absence.hear(sent.unwrap_or(Reached::Unasked));
+                    has_more && self.sending.len() <= half
+                }
+                () = queued => true,
+                Some(receipt) = self.receipts.recv() => {
+                    self.receive(receipt, 1).await;
+                    false
+                }
+                _ = ticks.tick() => true,
+            };
         }
         while self.sending.join_next().await.is_some() {}
+    }
+
+    /// Sends what is due; whether there may be more of it.
+    async fn look(&mut self, counted: &mut Option<Stopwatch>) -> bool {
+        let has_more = self.take().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, channel = self.channel.kind().name(), "notices cannot be leased");
+            false
+        });
+        self.receive_again().await;
+        self.count(counted).await;
+        has_more
     }
 
     /// Takes what is due, as much as may be sent at once; whether there may be more.
@@ -96,6 +115,7 @@ impl Worker {
         if limit == 0 {
             return Ok(true);
         }
+        let Some(limit) = self.absence.limit(limit) else { return Ok(false) };
         let owner = self.notices.inner.parts.ids.uuid().map_err(|error| StoreError::Refused(error.to_string()))?;
         let lease = Lease {
             owner,
@@ -142,13 +162,46 @@ impl Worker {
     }
 }
 
-/// Waits until no more than half of the tasks that may run are left.
-async fn half_done(sending: &mut JoinSet<()>, at_once: usize) {
-    while sending.len() > at_once / 2 && sending.join_next().await.is_some() {}
+/// Whether the other side was there for a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    Yes,
+    No,
+    /// It was not asked.
+    Unasked,
+}
+
+/// How long the other side has been away, so that it is asked by one letter now and then instead of by all of them, over and over.
+#[derive(Debug, Default)]
+struct Absence {
+    /// Since it was found to be away last, and how long it is left alone after that.
+    since: Option<(Stopwatch, Duration)>,
+}
+
+impl Absence {
+    fn hear(&mut self, reached: Reached) {
+        match (reached, &self.since) {
+            (Reached::Yes, _) => self.since = None,
+            (Reached::No, None) => self.since = Some((Stopwatch::start(), FIRST_ABSENCE)),
+            // Those that were on their way together say it once.
+            (Reached::No, Some((since, pause))) if since.elapsed() >= *pause => {
+                self.since = Some((Stopwatch::start(), pause.saturating_mul(2).min(LONGEST_ABSENCE)));
+            }
+            (Reached::No, Some(_)) | (Reached::Unasked, _) => {}
+        }
+    }
+
+    /// How many letters may be sent, of so many otherwise.
+    fn limit(&self, usual: usize) -> Option<usize> {
+        match &self.since {
+            None => Some(usual),
+            Some((since, pause)) => (since.elapsed() >= *pause).then_some(1),
+        }
+    }
 }
 
 /// One try of one notice.
-async fn send(notices: Notices, channel: Arc<dyn Channel>, notice: Leased) {
+async fn send(notices: Notices, channel: Arc<dyn Channel>, notice: Leased) -> Reached {
     let (id, kind, name) = (notice.notice_id, notice.kind, channel.kind().name());
     let outcome = match try_to_send(&notices, &*channel, &notice).await {
         Ok(outcome) => outcome,
@@ -157,7 +210,15 @@ async fn send(notices: Notices, channel: Arc<dyn Channel>, notice: Leased) {
             Outcome::Failed(SendError::Later { code: "UNREADABLE".to_owned(), pause: Duration::ZERO })
         }
         // The lease ends, and it is tried again.
-        Err(error) => return tracing::warn!(%error, notice_id = %id, "a notice cannot be read now"),
+        Err(error) => {
+            tracing::warn!(%error, notice_id = %id, "a notice cannot be read now");
+            return Reached::Unasked;
+        }
+    };
+    let reached = match &outcome {
+        Outcome::Failed(SendError::Away { .. }) => Reached::No,
+        Outcome::Dropped(_) => Reached::Unasked,
+        Outcome::Sent { .. } | Outcome::Failed(_) => Reached::Yes,
     };
     // Killed here, the notice goes out again under the same id when its lease has ended.
     fault::point("hub.notify.sent");
@@ -169,6 +230,7 @@ async fn send(notices: Notices, channel: Arc<dyn Channel>, notice: Leased) {
         Ok(_) => tracing::info!(notice_id = %id, channel = name, "another worker has taken a notice over"),
         Err(error) => tracing::warn!(%error, notice_id = %id, "what became of a notice could not be written down"),
     }
+    reached
 }
 
 async fn try_to_send(notices: &Notices, channel: &dyn Channel, notice: &Leased) -> Result<Outcome, StoreError> {
@@ -205,5 +267,29 @@ fn tell(notice_id: uuid::Uuid, kind: NoticeKind, channel: &'static str, verdict:
         Verdict::Dead { tries, error, .. } => {
             tracing::warn!(%notice_id, channel, kind = kind.name(), tries, error, "a notice was given up");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r6_a_channel_that_is_away_is_asked_by_one_letter_now_and_then() {
+        let mut absence = Absence::default();
+        assert_eq!(absence.limit(24), Some(24));
+        for reached in [Reached::No, Reached::No, Reached::Unasked] {
+            absence.hear(reached);
+            assert_eq!(absence.limit(24), None);
+        }
+        let waited = |pause| Absence { since: Some((Stopwatch::start(), pause)) };
+        let mut over = waited(Duration::ZERO);
+        assert_eq!(over.limit(24), Some(1));
+        over.hear(Reached::Yes);
+        assert_eq!(over.limit(24), Some(24));
+        let mut pauses = Absence::default();
+        absence.hear(Reached::Yes);
+        pauses.hear(Reached::No);
+        assert!(matches!(pauses.since, Some((_, pause)) if pause == FIRST_ABSENCE));
     }
 }

@@ -242,3 +242,21 @@ async fn m5_a_code_that_was_refused_is_wiped_when_it_has_ended() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn r6_what_was_queued_while_a_channel_was_away_goes_out_when_it_is_back() {
+    on_each_engine(async |hub| {
+        let options = NoticesOptions { at_once: 4, kept_for_urgent: 0, ..quick() };
+        let office = open(&hub, options, SMS);
+        let person = office.person(PHONE).await;
+        let channel = Told::to(ChannelKind::Sms, std::iter::repeat_with(away).take(8));
+        let worker = office.work(&channel);
+        let charges: Vec<_> = (0..30).map(|n| charge(person, &n.to_string())).collect();
+        office.queue(&charges).await;
+        office.becomes("SENT", 30).await;
+        assert_eq!(channel.ids().len(), 38);
+        office.draining.cancel();
+        worker.await.unwrap();
+    })
+    .await;
+}
