@@ -13,6 +13,7 @@ pub mod id;
 pub mod ledger;
 pub mod money;
 pub mod nearby;
+pub mod notice;
 pub mod offer;
 pub mod payment;
 pub mod phone;

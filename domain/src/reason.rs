@@ -92,7 +92,6 @@ catalogue! {
     CategoryMalformed "CATEGORY_MALFORMED" Invalid "A merchant category has four digits (ISO 18245)." "商户类别码必须为四位数字。";
     LocationUnknown "LOCATION_UNKNOWN" State "Nobody has said where this terminal stands." "终端未登记所在位置。";
     TimeOutOfRange "TIME_OUT_OF_RANGE" Invalid "A time lies before 2000 or more than a day ahead, or a span ends before it begins." "时间早于2000年、超前一天以上，或区间的结束早于开始。";
-    TimeZoneUnknown "TIME_ZONE_UNKNOWN" Invalid "A time zone is not one of the IANA database, such as Asia/Shanghai." "时区不是IANA数据库中的名称，例如Asia/Shanghai。";
     EndpointMalformed "ENDPOINT_MALFORMED" Invalid "An endpoint is not of the form https://host:port." "地址格式必须为https://主机:端口。";
 
     // Who is calling.
@@ -224,6 +223,15 @@ catalogue! {
     ConsentFieldsExceeded "CONSENT_FIELDS_EXCEEDED" State "More is asked for than the consent allows." "查询内容超出授权范围。";
     /// For a lender, one answer whatever the cause: it must not find out who is known here, or by which number.
     InquiryUnanswered "INQUIRY_UNANSWERED" NotFound "There is nothing to tell for this name and number." "没有可就该姓名和号码提供的信息。";
+
+    // Telling people.
+    MailAddressMalformed "MAIL_ADDRESS_MALFORMED" Invalid "An e-mail address is not of the plain form name@example.com." "电子邮箱地址格式错误。";
+    NoticeFixed "NOTICE_FIXED" Denied "One-time codes and security notices cannot be turned off or held back." "动态码和安全提醒不能关闭或延后。";
+    QuietHoursMalformed "QUIET_HOURS_MALFORMED" Invalid "Quiet hours are two different times of day." "免打扰时段须为两个不同的时刻。";
+    TimeZoneUnknown "TIME_ZONE_UNKNOWN" Invalid "No time zone of the IANA database has this name." "IANA时区库中没有该时区。";
+    TemplateMalformed "TEMPLATE_MALFORMED" Invalid "A template has up to 1000 characters, {{ field }} and {% if field %} … {% endif %}, and nothing else in braces." "模板最多1000个字符，花括号内只能使用{{ 字段 }}和{% if 字段 %} … {% endif %}。";
+    TemplateFieldUnknown "TEMPLATE_FIELD_UNKNOWN" Invalid "A template names a field that this kind of notice does not have." "模板中的字段不属于该类通知。";
+    NoticeUnknown "NOTICE_UNKNOWN" NotFound "There is no such notice among the dead letters." "未投递通知中没有该条记录。";
 
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";

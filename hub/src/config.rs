@@ -15,6 +15,7 @@ use server_kit::telemetry::LogFormat;
 use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
+use crate::notify::NotifyConfig;
 use crate::records::query::zone_of;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -48,6 +49,9 @@ pub struct Config {
     pub phones: Phones,
     #[serde(default)]
     pub records: RecordsConfig,
+    /// How people are told outside of the app: `[notify.sms]`, `[notify.mail]`, `[notify.push.fcm]`, `.apns`, `.hms`.
+    #[serde(default)]
+    pub notify: NotifyConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,

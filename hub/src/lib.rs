@@ -11,6 +11,7 @@ mod config;
 pub mod directory;
 pub mod feed;
 pub mod habits;
+pub mod notify;
 pub mod payment;
 pub mod prices;
 pub mod records;

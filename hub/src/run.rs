@@ -31,6 +31,7 @@ use crate::config::{Config, Payments};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::habits::Habits;
+use crate::notify::{ChannelError, Notices, NoticesOptions, NoticesParts, NotifyConfig, Telling};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
@@ -58,6 +59,8 @@ pub enum RunError {
     PortsFile { path: PathBuf, error: std::io::Error },
     #[error("signals cannot be listened for")]
     Signals(#[source] std::io::Error),
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     #[error(transparent)]
     Ownership(#[from] OwnershipLost),
     #[error(transparent)]
@@ -138,6 +141,7 @@ struct Hub {
     prices: Prices,
     records: Records,
     cardholder: CardholderApi,
+    notices: Notices,
     vital: VitalTasks,
 }
 
@@ -241,6 +245,19 @@ impl Ground {
         prices
     }
 
+    fn notices(&mut self, config: &NotifyConfig, draining: CancellationToken) -> Result<Notices, RunError> {
+        let parts = NoticesParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+        };
+        let telling = Telling::start(config, parts, NoticesOptions::default(), &draining)?;
+        telling.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
+        Ok(telling.notices)
+    }
+
     fn cardholder(
         &mut self,
         options: CardholderOptions,
@@ -277,9 +294,10 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let habits = ground.habits(config.records.time_zone.zone());
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed, habits);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
+    let notices = ground.notices(&config.notify, shutdown.draining())?;
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
-    Ok(Hub { store, owner, directory, banks, desk, prices, records, cardholder, vital })
+    Ok(Hub { store, owner, directory, banks, desk, prices, records, notices, cardholder, vital })
 }
 
 impl Hub {
@@ -314,8 +332,8 @@ impl Hub {
 
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, banks, desk, prices, records, cardholder, vital, .. } = self;
-        drop((directory, banks, desk, prices, records, cardholder));
+        let Self { store, directory, banks, desk, prices, records, notices, cardholder, vital, .. } = self;
+        drop((directory, banks, desk, prices, records, notices, cardholder));
         vital.finish().await;
         store.close().await;
     }
