@@ -15,7 +15,7 @@ use crate::typed;
 
 /// Every option has to fit; one that is given several times fits by any of its values.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Which payments; options that may be given several times fit by any of their values")]
+#[command(next_help_heading = "Which payments")]
 pub struct FilterArgs {
     /// Charged by this bank. May be given several times.
     #[arg(long = "bank", value_name = "BANK", value_parser = typed::bank_id)]
@@ -30,15 +30,15 @@ pub struct FilterArgs {
     #[arg(long = "category", value_name = "CODE", value_parser = typed::category)]
     categories: Vec<CategoryCode>,
     /// What sort of transaction it is, such as cash-withdrawal. May be given several times.
-    #[arg(long = "nature", value_name = "NATURE", value_parser = typed::nature)]
+    #[arg(long = "nature", value_name = "NATURE", value_parser = nature)]
     natures: Vec<Nature>,
     /// Where it stands. May be given several times.
     #[arg(long = "state", value_name = "STATE", value_enum)]
     states: Vec<Standing>,
-    /// Bought on this day or later (UTC), or at this moment of RFC 3339.
+    /// Bought on this day of UTC or later; or at this moment of RFC 3339 or later.
     #[arg(long, value_name = "DATE", value_parser = first_moment)]
     from: Option<Timestamp>,
-    /// Bought on this day (UTC) or earlier, or before this moment of RFC 3339.
+    /// Bought on this day of UTC or earlier; or before this moment of RFC 3339.
     #[arg(long, value_name = "DATE", value_parser = end)]
     until: Option<Timestamp>,
     /// In this currency.
@@ -100,6 +100,11 @@ impl Standing {
             Self::Reversed => common::PurchaseState::Reversed,
         }
     }
+}
+
+fn nature(text: &str) -> Result<Nature, String> {
+    let word = text.to_ascii_uppercase().replace('-', "_");
+    Nature::parse(&word).map_err(|_| "this is a sort of transaction as in cash-withdrawal".to_owned())
 }
 
 fn first_moment(text: &str) -> Result<Timestamp, String> {
