@@ -16,7 +16,7 @@ use crate::card::Cards;
 use crate::credit::{self, DayCloser};
 use crate::credit_system::PinState;
 use crate::ledger::card_steps::CardChange;
-use crate::ledger::{CreditSystem, Ledger};
+use crate::ledger::{CreditSystem, Ledger, PageAsked};
 
 const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
 
@@ -279,6 +279,29 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::ExplainLegResponse>, Status> {
         self.answer("ExplainLeg", request, async |request, _| {
             Ok(wire::explanation(&self.ledger.leg(LegId::parse(&request.leg_id)?).await?))
+        })
+        .await
+    }
+
+    async fn list_stuck_advices(
+        &self,
+        request: Request<counter::ListStuckAdvicesRequest>,
+    ) -> Result<Response<counter::ListStuckAdvicesResponse>, Status> {
+        self.answer("ListStuckAdvices", request, async |request, _| {
+            let asked = PageAsked::read(request.page_size, request.page_token)?;
+            let (stuck, next_page_token) = self.credit.stuck(asked).await?;
+            let advices = stuck.iter().map(wire::to_stuck).collect();
+            Ok(counter::ListStuckAdvicesResponse { advices, next_page_token })
+        })
+        .await
+    }
+
+    async fn retell_advice(
+        &self,
+        request: Request<counter::RetellAdviceRequest>,
+    ) -> Result<Response<counter::RetellAdviceResponse>, Status> {
+        self.answer("RetellAdvice", request, async |request, caller| {
+            Ok(wire::to_retold(self.credit.retell(wire::advice_key(&request)?, caller).await?))
         })
         .await
     }

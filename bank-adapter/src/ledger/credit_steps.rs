@@ -12,15 +12,18 @@ use server_kit::store::{StoreError, Tx};
 
 use super::card_steps::{CardFiles, entry};
 use super::named::Named;
-use super::steps::{Outcome, Step, leg_step};
+use super::steps::{Outcome, Step, leg_step, signed};
 use crate::card::sql::{NewPin as PinRow, StoredPin};
 use crate::credit_system::{
-    Advice, ChangeId, CreditHold, HoldAnswer, Kind, NewPin, Orders, PinChanges, PinState, State, Trace,
+    Advice, CardAdvices, ChangeId, CreditHold, HoldAnswer, Kind, NewPin, Orders, PinChanges, PinState, Retold, State,
+    StuckKey, Trace,
 };
 
 /// A step that only a bank with an existing credit system has.
 #[derive(Clone, Debug)]
 pub(super) enum CreditStep {
+    /// Reserves a leg if the debit side bears all of it, whatever the credit system has left.
+    HoldAlone(Box<HoldOrder>),
     /// Reserves a leg, and notes that its credit part is about to be asked for under these numbers.
     Ask(Box<HoldOrder>, CreditLeft, Trace),
     /// What came of asking.
@@ -28,6 +31,8 @@ pub(super) enum CreditStep {
     IntendPin(Box<PinIntent>, Principal),
     /// The end of a change of a PIN: done, or refused and why.
     SettlePin(ChangeId, CardId, Option<Reason>),
+    /// An advice that the credit system refused is told again, and who has it told.
+    Retell(StuckKey, Principal),
 }
 
 /// A PIN that both sides are to have.
@@ -43,16 +48,18 @@ pub(crate) struct PinIntent {
 impl CreditStep {
     pub(super) const fn name(&self) -> &'static str {
         match self {
+            Self::HoldAlone(_) => "hold_alone",
             Self::Ask(..) => "ask",
             Self::Settle(..) => "settle",
             Self::IntendPin(..) => "intend_pin",
             Self::SettlePin(..) => "settle_pin",
+            Self::Retell(..) => "retell",
         }
     }
 
     pub(super) fn name_rows(&self, named: &mut Named) {
         match self {
-            Self::Ask(order, ..) => {
+            Self::HoldAlone(order) | Self::Ask(order, ..) => {
                 named.legs.insert(order.leg_id);
                 named.order(&order.order);
             }
@@ -65,6 +72,12 @@ impl CreditStep {
             Self::SettlePin(_, card_id, _) => {
                 named.cards.insert(*card_id);
             }
+            Self::Retell(StuckKey::Leg(key), _) => {
+                named.legs.insert(key.leg_id);
+            }
+            Self::Retell(StuckKey::Card(card_id), _) => {
+                named.cards.insert(*card_id);
+            }
         }
     }
 }
@@ -73,6 +86,7 @@ impl CreditStep {
 #[derive(Debug, Default)]
 pub(super) struct CreditRows {
     orders: Orders,
+    cards: CardAdvices,
     changes: PinChanges,
 }
 
@@ -80,7 +94,7 @@ impl CreditRows {
     pub(super) async fn load(tx: &mut Tx, steps: &[Step], named: &Named) -> Result<Self, StoreError> {
         let deposits = named.deposits.iter().map(|id| LegId::from_uuid(id.uuid()));
         let legs: BTreeSet<LegId> = named.legs.iter().copied().chain(deposits).collect();
-        let (mut changes, mut cards) = (BTreeSet::new(), BTreeSet::new());
+        let (mut changes, mut cards, mut told) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for step in steps {
             match step {
                 Step::Credit(CreditStep::IntendPin(intent, _)) => {
@@ -90,32 +104,30 @@ impl CreditRows {
                 Step::Credit(CreditStep::SettlePin(change_id, ..)) => {
                     changes.insert(*change_id);
                 }
-                _ => {}
+                Step::Credit(CreditStep::Retell(StuckKey::Card(card_id), _)) => told.extend([*card_id]),
+                step => told.extend(changed_cards(step)),
             }
         }
         let orders = Orders::load(tx, &legs).await?;
-        // Changes of PINs are seldom, and their tables are not asked about in vain.
+        // Changes of cards and PINs are seldom, and their tables are not asked about in vain.
+        let told = if told.is_empty() { CardAdvices::default() } else { CardAdvices::load(tx, &told).await? };
         let changes =
             if changes.is_empty() { PinChanges::default() } else { PinChanges::load(tx, &changes, &cards).await? };
-        Ok(Self { orders, changes })
+        Ok(Self { orders, cards: told, changes })
     }
 
     pub(super) async fn save(&self, tx: &mut Tx) -> Result<(), StoreError> {
         self.orders.save(tx).await?;
+        self.cards.save(tx).await?;
         self.changes.save(tx).await
     }
 
-    /// What a bank cannot do where another system keeps the credit accounts: close their days, and take back or take in money
-    /// of which that system has no message.
+    /// What a bank cannot do where another system keeps the credit accounts: close their days, and take in money of which that
+    /// system has no message.
     pub(super) fn refusal(&self, step: &Step, books: &Books) -> Option<Outcome> {
         let reason = Reason::NatureUnsupported;
         match step {
             Step::CloseDays(..) => Some(Outcome::Closed(Err(reason))),
-            Step::Refund(order) => {
-                let original = books.leg(order.give_back.original_leg_id)?;
-                let is_repayment = matches!(original.order, LegOrder::Receipt(_)) && original.credit_minor() > 0;
-                is_repayment.then_some(Outcome::Leg(Err(reason)))
-            }
             Step::Deposit(order, _) => {
                 let account = books.account(order.account_id)?;
                 let is_of_nobody = account.kind == AccountKind::CustomerCredit && account.card.is_none();
@@ -127,6 +139,11 @@ impl CreditRows {
 
     /// Queues what the credit system has to be told of a step that was decided.
     pub(super) fn advise(&mut self, step: &Step, books: &Books, now: Timestamp) {
+        // Of a card only where it stands counts: a change that was refused has left it there.
+        for card in changed_cards(step).filter_map(|id| books.card(id)).filter(|card| card.sides.credit().is_some()) {
+            let successor = card.replaced_by.and_then(|id| books.card(id));
+            self.cards.tell(card, successor, now);
+        }
         let leg = |id: &LegId| books.leg(*id).filter(|leg| leg.changed_at == now).and_then(|leg| advice(books, leg));
         let advices: Vec<Advice> = match step {
             Step::Post(legs) => legs.iter().filter_map(leg).collect(),
@@ -161,12 +178,14 @@ impl CreditRows {
         log: &mut Vec<Entry>,
     ) -> Outcome {
         match step {
+            CreditStep::HoldAlone(order) => Outcome::Alone(hold_alone(books, order, now, log)),
             CreditStep::Ask(order, left, trace) => Outcome::Asked(self.ask(books, order, (*left, *trace), now, log)),
             CreditStep::Settle(leg_id, answer) => Outcome::Leg(self.settle(books, *leg_id, answer, now, log)),
             CreditStep::IntendPin(intent, by) => Outcome::Pin(self.intend_pin(books, intent, by, now, log)),
             CreditStep::SettlePin(change_id, card_id, refusal) => {
                 Outcome::Pin(self.settle_pin(books, files, (*change_id, *card_id, *refusal), now, log))
             }
+            CreditStep::Retell(key, by) => Outcome::Retold(self.retell(*key, by, now, log)),
         }
     }
 
@@ -277,6 +296,46 @@ impl CreditRows {
     }
 }
 
+impl CreditRows {
+    fn retell(
+        &mut self,
+        key: StuckKey,
+        by: &Principal,
+        now: Timestamp,
+        log: &mut Vec<Entry>,
+    ) -> Result<Retold, Reason> {
+        let (retold, kind, subject) = match key {
+            StuckKey::Leg(key) => (self.orders.retell(key, now)?, key.kind.as_str(), key.leg_id.uuid()),
+            StuckKey::Card(card_id) => (self.cards.retell(card_id, now)?, "card", card_id.uuid()),
+        };
+        if let Some(refusal) = retold.refusal {
+            let content = signed(&format!("kind={kind} refusal={}", refusal.code()), by);
+            log.push(Entry { kind: "advice.retold", subject, content });
+        }
+        Ok(retold)
+    }
+}
+
+fn hold_alone(
+    books: &mut Books,
+    order: &HoldOrder,
+    now: Timestamp,
+    log: &mut Vec<Entry>,
+) -> Result<Option<Leg>, Reason> {
+    let decided = rules::hold_without_asking(books, order, now)?;
+    decided.map(|decided| leg_step(books, Ok(decided), log)).transpose()
+}
+
+/// The cards that a step may change, the one that is replaced first.
+fn changed_cards(step: &Step) -> impl Iterator<Item = CardId> {
+    let (first, second) = match step {
+        Step::Change(id, ..) => (Some(*id), None),
+        Step::Issue(order, _) => (order.replaces, Some(order.card.id)),
+        _ => (None, None),
+    };
+    first.into_iter().chain(second)
+}
+
 /// What the credit system is told of a leg as it stands.
 fn advice(books: &Books, leg: &Leg) -> Option<Advice> {
     let (leg_id, amount) = (leg.id, Money::new(leg.amount()?.currency, leg.credit_minor()));
@@ -289,8 +348,11 @@ fn advice(books: &Books, leg: &Leg) -> Option<Advice> {
         },
         (LegOrder::GiveBack(back), LegState::Posted) if amount.minor > 0 => {
             let original_leg_id = back.original_leg_id;
-            let is_charge = matches!(books.leg(original_leg_id)?.order, LegOrder::Charge(_));
-            is_charge.then_some(Advice::Refund { leg_id, original_leg_id, amount })
+            match books.leg(original_leg_id)?.order {
+                LegOrder::Charge(_) => Some(Advice::Refund { leg_id, original_leg_id, amount }),
+                LegOrder::Receipt(_) => Some(Advice::Reversal { leg_id, original_leg_id, amount }),
+                LegOrder::GiveBack(_) | LegOrder::Unseen => None,
+            }
         }
         _ => None,
     }

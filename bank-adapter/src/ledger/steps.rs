@@ -22,7 +22,7 @@ use super::recent::Recent;
 use super::sql::{self, Named};
 use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
-use crate::credit_system::{Bell, CreditHold, PinState};
+use crate::credit_system::{Bell, CreditHold, PinState, Retold};
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
@@ -70,9 +70,12 @@ pub(super) enum Outcome {
     /// With the card's number as a receipt may show it.
     Balance(Result<(Available, String), Reason>),
     Closed(Result<Closed, Reason>),
+    /// None when the credit system has to be asked first.
+    Alone(Result<Option<Leg>, Reason>),
     /// With what is to be asked for, if it was not before.
     Asked(Result<(Leg, Option<CreditHold>), Reason>),
     Pin(Result<(Card, PinState), Reason>),
+    Retold(Result<Retold, Reason>),
 }
 
 /// The steps of one bank's ledger, run by its only owner.
@@ -126,6 +129,10 @@ impl StepSet for LedgerSteps {
             }
             let outcome = match (step, &mut told) {
                 (Step::Credit(step), Some(told)) => told.decide(&mut books, &mut files, step, now, &mut log),
+                (Step::Refund(order), Some(_)) => {
+                    let decided = rules::refund_elsewhere(&books, order, now);
+                    Outcome::Leg(leg_step(&mut books, decided, &mut log))
+                }
                 _ => decide(&mut books, &mut files, &mut credit, step, now, &mut log),
             };
             if let Some(told) = &mut told {
@@ -326,8 +333,10 @@ fn decide(
             counter_entry(kind, it.id, &format!("account={}", it.masked()), by)
         })),
         // There is nobody to ask.
+        Step::Credit(CreditStep::HoldAlone(_)) => Outcome::Alone(Err(Reason::Fault)),
         Step::Credit(CreditStep::Ask(..)) => Outcome::Asked(Err(Reason::Fault)),
         Step::Credit(CreditStep::Settle(..)) => Outcome::Leg(Err(Reason::Fault)),
+        Step::Credit(CreditStep::Retell(..)) => Outcome::Retold(Err(Reason::Fault)),
         Step::Credit(_) => Outcome::Pin(Err(Reason::Fault)),
     }
 }
@@ -431,9 +440,16 @@ fn count(step: &Step, outcome: &Outcome) {
         Outcome::Account(Ok(_)) | Outcome::Closed(Ok(_)) => counted(name, "OK"),
         Outcome::Account(Err(reason)) | Outcome::Closed(Err(reason)) => counted(name, reason.code()),
         Outcome::Card(card, _) => counted(name, card.as_ref().err().map_or("OK", |reason| reason.code())),
+        // It is counted when it is asked for.
+        Outcome::Alone(Ok(None)) => {}
+        Outcome::Alone(Ok(Some(leg))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
+        Outcome::Alone(Err(reason)) => counted(name, reason.code()),
         Outcome::Asked(Ok((leg, _))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
         Outcome::Asked(Err(reason)) | Outcome::Pin(Err(reason)) => counted(name, reason.code()),
         Outcome::Pin(Ok((_, state))) => counted(name, state.as_str()),
+        Outcome::Retold(retold) => {
+            counted(name, retold.as_ref().map_or_else(|reason| reason.code(), |it| it.state.as_str()))
+        }
         Outcome::Balance(balance) => counted(name, balance.as_ref().err().map_or("OK", |reason| reason.code())),
     }
 }

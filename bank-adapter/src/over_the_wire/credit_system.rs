@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use proto::counter::{ActivateCardRequest, CloseDaysRequest, CreditLine, CreditTerms, IssueCardRequest};
+use proto::counter::{
+    ActivateCardRequest, AdviceKind, AdviceState, CloseDaysRequest, CreditLine, CreditTerms, IssueCardRequest,
+    ListStuckAdvicesRequest, RetellAdviceRequest, SetCardFrozenRequest, StuckAdvice,
+};
 use server_kit::config::SecretRef;
 use server_kit::rng::SystemRng;
 
@@ -98,9 +101,22 @@ impl Peered {
             pan: String::new(),
         };
         let face = trial.counter.issue_card(issuing).await.unwrap().into_inner().face.unwrap();
-        trial.counter.activate_card(ActivateCardRequest { card_id: card_id.clone() }).await.unwrap();
         issuer.tell(&format!("account {} 1000 200 123456", face.pan)).await;
+        trial.counter.activate_card(ActivateCardRequest { card_id: card_id.clone() }).await.unwrap();
         Some(Self { trial, issuer, debit, card_id, pan: face.pan })
+    }
+
+    /// The leg, once the line is up: nothing is stored before, and the same hold again is safe.
+    pub(super) async fn held(&mut self, request: Hold) -> Leg {
+        let held = async {
+            loop {
+                match hold_one(&mut self.trial.hub, request.clone()).await {
+                    Ok(leg) => return leg,
+                    Err(status) => assert_eq!(reason_of(&status), Some(Reason::BankAway)),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), held).await.unwrap()
     }
 
     /// What the issuer has of the card: held and owed.
@@ -117,20 +133,10 @@ pub(super) fn hold_of(card_id: &str, leg_id: &str) -> Hold {
 
 #[tokio::test]
 async fn c8_a_node_with_a_credit_system_asks_it_tells_it_and_ends() {
-    let Some(peered) = Peered::start().await else { return };
-    let Peered { mut trial, mut issuer, debit, card_id, pan } = peered;
-    let leg_id = trial.id();
-    let request = hold_of(&card_id, &leg_id);
-    let held = async {
-        // The line may not be up yet: nothing was stored then, and the same hold again is safe.
-        loop {
-            match hold_one(&mut trial.hub, request.clone()).await {
-                Ok(leg) => return leg,
-                Err(status) => assert_eq!(reason_of(&status), Some(Reason::BankAway)),
-            }
-        }
-    };
-    let leg = tokio::time::timeout(Duration::from_secs(20), held).await.unwrap();
+    let Some(mut peered) = Peered::start().await else { return };
+    let leg_id = peered.trial.id();
+    let leg = peered.held(hold_of(&peered.card_id, &leg_id)).await;
+    let Peered { mut trial, mut issuer, debit, pan, .. } = peered;
     assert_eq!((leg.state(), refusal(&leg)), (LegState::Held, ""));
     let parts: Vec<i64> = leg.parts.iter().map(|part| part.amount_minor).collect();
     assert_eq!((parts, trial.available(&debit).await), (vec![1_000, 200], 300));
@@ -140,4 +146,132 @@ async fn c8_a_node_with_a_credit_system_asks_it_tells_it_and_ends() {
     let closed = trial.counter.close_days(CloseDaysRequest { through: String::new() }).await.unwrap_err();
     assert_eq!(reason_of(&closed), Some(Reason::NatureUnsupported), "the credit system bills its accounts");
     trial.node.stop().await.unwrap();
+}
+
+fn page(page_size: i32, page_token: &str) -> ListStuckAdvicesRequest {
+    ListStuckAdvicesRequest { page_size, page_token: page_token.to_owned() }
+}
+
+impl Peered {
+    /// All that is stuck, read in pages of this size.
+    async fn stuck(&mut self, page_size: i32) -> Vec<StuckAdvice> {
+        let (mut stuck, mut token) = (Vec::new(), String::new());
+        loop {
+            let answer = self.trial.counter.list_stuck_advices(page(page_size, &token)).await.unwrap().into_inner();
+            assert!(answer.advices.len() <= usize::try_from(page_size).unwrap());
+            stuck.extend(answer.advices);
+            token = answer.next_page_token;
+            if token.is_empty() {
+                return stuck;
+            }
+        }
+    }
+
+    async fn retell(&mut self, kind: AdviceKind, leg_id: &str) -> Result<(bool, AdviceState), Option<Reason>> {
+        let request = RetellAdviceRequest { kind: kind.into(), leg_id: leg_id.to_owned(), card_id: String::new() };
+        let answer = self.trial.counter.retell_advice(request).await.map_err(|status| reason_of(&status))?;
+        let answer = answer.into_inner();
+        Ok((answer.told_again, answer.state()))
+    }
+}
+
+#[tokio::test]
+async fn c8_an_operator_sees_what_the_credit_system_refuses_and_has_it_told_again() {
+    let Some(mut peered) = Peered::start().await else { return };
+    let legs: [String; 3] = std::array::from_fn(|_| peered.trial.id());
+    for leg_id in &legs {
+        peered.issuer.fault("post", "refuse 14").await;
+        let leg = peered.held(Hold { amount: cny(100), ..hold_of(&peered.card_id, leg_id) }).await;
+        assert_eq!(leg.state(), LegState::Held);
+        peered.trial.hub.post_legs(PostLegsRequest { leg_ids: vec![leg_id.clone()] }).await.unwrap();
+    }
+    let all = async { while peered.stuck(200).await.len() < legs.len() {} };
+    tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    let stuck = peered.stuck(1).await;
+    assert!(stuck.iter().map(|it| &it.leg_id).eq(&legs), "those that were decided first stand first");
+    let first = &stuck[0];
+    assert_eq!((first.kind(), first.reason.as_str(), first.tries), (AdviceKind::Post, "CARD_UNKNOWN", 1));
+    assert_eq!((&first.card_id, &first.amount), (&peered.card_id, &cny(100)));
+    assert!(first.card_masked.starts_with(BIN.get(..6).unwrap()) && first.card_masked.contains('*'), "{first:?}");
+    assert!(first.queued_at.is_some() && first.refused_at.unwrap().seconds >= first.queued_at.unwrap().seconds);
+    assert_eq!(peered.at_issuer().await, (300, 0));
+
+    let (post, again) = (AdviceKind::Post, Ok((true, AdviceState::Waiting)));
+    for leg_id in &legs {
+        assert_eq!(peered.retell(post, leg_id).await, again);
+    }
+    let told = async { while peered.at_issuer().await != (0, 300) {} };
+    tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+    let over = async { while peered.retell(post, &legs[0]).await != Ok((false, AdviceState::Acknowledged)) {} };
+    tokio::time::timeout(Duration::from_secs(20), over).await.unwrap();
+    assert_eq!((peered.at_issuer().await, peered.stuck(200).await.len()), ((0, 300), 0), "told once, counted once");
+    let nobody = peered.trial.id();
+    for (kind, leg_id, reason) in [
+        (post, &nobody, Reason::AdviceUnknown),
+        (AdviceKind::Void, &legs[0], Reason::AdviceUnknown),
+        (AdviceKind::Unspecified, &legs[0], Reason::FieldUnknown),
+        (post, &"7".to_owned(), Reason::IdMalformed),
+    ] {
+        assert_eq!(peered.retell(kind, leg_id).await, Err(Some(reason)), "{kind:?}");
+    }
+    for (request, reason) in
+        [(page(201, ""), Reason::PageSizeOutOfRange), (page(1, "AAAA"), Reason::PageTokenMalformed)]
+    {
+        let refused = peered.trial.counter.list_stuck_advices(request).await.unwrap_err();
+        assert_eq!(reason_of(&refused), Some(reason));
+    }
+    let Trial { federation, node, .. } = peered.trial;
+    let mut stranger = federation.counter(&node, Caller::OtherOperator);
+    let retelling = RetellAdviceRequest { kind: post.into(), leg_id: legs[0].clone(), card_id: String::new() };
+    for refused in [
+        stranger.list_stuck_advices(page(0, "")).await.map(|_| ()).unwrap_err(),
+        stranger.retell_advice(retelling).await.map(|_| ()).unwrap_err(),
+    ] {
+        assert_eq!(reason_of(&refused), Some(Reason::RoleNotAllowed));
+    }
+    node.stop().await.unwrap();
+    let database = TestDatabase::of_another_process(&federation.database_url);
+    let store = database.open(&crate::migrations(), SystemClock::shared()).await.unwrap();
+    let rows = store.fetch("SELECT entries FROM audit_log", Vec::new()).await.unwrap();
+    let log: String = rows.iter().map(|row| row.text(0).unwrap()).collect();
+    assert_eq!(log.matches("advice.retold").count(), legs.len(), "what changed nothing is not logged");
+    assert!(log.contains("kind=post refusal=CARD_UNKNOWN by=operator/op-1"), "{log}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn c8_a_bank_without_an_existing_credit_system_has_nothing_to_tell_it() {
+    let mut trial = Trial::start().await;
+    let listed = trial.counter.list_stuck_advices(page(0, "")).await.map(|_| ()).unwrap_err();
+    let leg_id = trial.id();
+    let request = RetellAdviceRequest { kind: AdviceKind::Post.into(), leg_id, card_id: String::new() };
+    let retold = trial.counter.retell_advice(request).await.map(|_| ()).unwrap_err();
+    for refused in [listed, retold] {
+        assert_eq!(reason_of(&refused), Some(Reason::CreditSystemAbsent));
+    }
+    trial.node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn c9_a_freeze_that_the_credit_system_refuses_holds_here_and_is_told_again() {
+    let Some(mut peered) = Peered::start().await else { return };
+    peered.issuer.sees("card", 1).await;
+    peered.issuer.fault("card", "refuse 14").await;
+    let freeze = SetCardFrozenRequest { card_id: peered.card_id.clone(), frozen: true };
+    assert!(peered.trial.counter.set_card_frozen(freeze).await.unwrap().into_inner().card.unwrap().frozen);
+    let all = async { while peered.stuck(1).await.is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    let [stuck] = <[_; 1]>::try_from(peered.stuck(1).await).unwrap();
+    assert_eq!((stuck.kind(), stuck.card_status.as_str()), (AdviceKind::Card, "FROZEN"));
+    assert_eq!((stuck.leg_id.as_str(), &stuck.card_id, &stuck.amount), ("", &peered.card_id, &None));
+    let request =
+        RetellAdviceRequest { kind: AdviceKind::Card.into(), leg_id: String::new(), card_id: peered.card_id.clone() };
+    let answer = peered.trial.counter.retell_advice(request).await.unwrap().into_inner();
+    assert_eq!((answer.told_again, answer.state()), (true, AdviceState::Waiting));
+    let told = async { while peered.issuer.state().await["cards"][peered.pan.as_str()] != "FROZEN" {} };
+    tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+    let leg_id = peered.trial.id();
+    let leg = peered.held(hold_of(&peered.card_id, &leg_id)).await;
+    assert_eq!((leg.state(), refusal(&leg)), (LegState::Refused, "CARD_FROZEN"));
+    peered.trial.node.stop().await.unwrap();
 }

@@ -3,6 +3,7 @@
 pub mod cards;
 pub mod command;
 mod counter;
+pub mod credit;
 
 use std::time::Duration;
 

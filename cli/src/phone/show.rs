@@ -83,6 +83,7 @@ pub(super) fn sentence(event: &pb::Event, out: &Output) -> String {
                 standing(&purchase)
             )
         }
+        Some(Kind::News(news)) => news.text_en.clone(),
         Some(Kind::GiveBack(back)) => format!(
             "{} came back from {} ({})",
             out.paint(Tone::Good, &money(back.amount.as_ref())),
@@ -117,6 +118,14 @@ pub(super) fn value(event: &pb::Event) -> Value {
             "purchase_update": {
                 "purchase": update.purchase.as_ref().map(purchase_value),
                 "amount_before": money_value(update.amount_before.as_ref()),
+            }
+        }),
+        Some(Kind::News(news)) => json!({
+            "news": {
+                "topic": news.topic().as_str_name(),
+                "subject_id": news.subject_id,
+                "text_en": news.text_en,
+                "text_zh": news.text_zh,
             }
         }),
         Some(Kind::GiveBack(back)) => json!({

@@ -34,11 +34,12 @@ pub use counter::{
 };
 pub use front::{
     AccountFacts, Available, CardFacts, CreditFacts, CreditLeft, DebitFacts, Facts, Flow, Nature, Part, Party,
-    PartyFacts, ReturnFacts, Split, available, decide_again, give_back, keep, read_splits, route, write_splits,
+    PartyFacts, ReturnFacts, Split, available, decide_again, give_back, is_debit_alone, keep, read_splits, route,
+    write_splits,
 };
 pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, Receipt, digest_line};
 pub use movement::{
-    CompletionOrder, HoldOrder, RefundOrder, VoidOrder, ask, card_facts, complete, hold, inquire, post, refund, settle,
-    void,
+    CompletionOrder, HoldOrder, RefundOrder, VoidOrder, ask, card_facts, complete, hold, hold_without_asking, inquire,
+    post, refund, refund_elsewhere, settle, void,
 };
 pub use transfer::{Balances, Transfer, TransferKind, replay};

@@ -3,7 +3,7 @@
 use super::{
     Account, AccountFacts, AccountKind, AccountStatus, Available, Books, CardFacts, Change, CreditFacts, CreditLeft,
     DebitFacts, Decided, Facts, Flow, GiveBack, Leg, LegOrder, LegState, Nature, Party, PartyFacts, ReturnFacts,
-    Transfer, TransferKind, available, route,
+    Transfer, TransferKind, available, is_debit_alone, route,
 };
 use crate::card::Proof;
 use crate::{AccountId, CardId, LegId, Money, PaymentId, Reason, Timestamp};
@@ -58,6 +58,20 @@ pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<
 /// asking: what it takes is reserved, and it is held or refused when [`settle`] has the answer.
 pub fn ask(books: &Books, order: &HoldOrder, left: CreditLeft, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     hold_with(books, order, Some(left), now)
+}
+
+/// As [`ask`], where the credit system need not be asked what is left: the debit side bears all of it whatever that is. `None`
+/// when it has to be asked. A leg that is known is as it was.
+pub fn hold_without_asking(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Option<Decided<Leg>>, Reason> {
+    let leg = Leg::new(order.leg_id, order.payment_id, order.order.clone(), LegState::Held, now);
+    let (Some(party), Some(nature), Some(amount)) = (leg.party(), leg.nature(), leg.amount()) else {
+        return Err(Reason::Fault);
+    };
+    let is_known = books.leg(order.leg_id).is_some();
+    if !is_known && !is_debit_alone(&facts_of(books, party, (nature, amount))?) {
+        return Ok(None);
+    }
+    hold_with(books, order, Some(CreditLeft::NOTHING), now).map(Some)
 }
 
 fn hold_with(
@@ -174,6 +188,18 @@ fn routed(
     (nature, amount): (Nature, Money),
     left: Option<CreditLeft>,
 ) -> Result<(Leg, Result<(), Reason>), Reason> {
+    let facts = facts_of(books, party, (nature, amount))?;
+    let facts = left.map_or(facts, |left| facts.kept_elsewhere(left));
+    leg.decision = facts.to_string();
+    let routed = route(&facts).map(|splits| {
+        leg.account_id = leg.account_id.or_else(|| splits.first().map(|split| split.account_id));
+        leg.splits = splits;
+    });
+    Ok((leg, routed))
+}
+
+/// What the books know of who pays or gets. `Err(Fault)` when they do not have what they should.
+fn facts_of(books: &Books, party: Party, (nature, amount): (Nature, Money)) -> Result<Facts, Reason> {
     let party = match party {
         Party::Account(id) => {
             let facts = |account: &Account| -> Result<_, Reason> {
@@ -182,22 +208,10 @@ fn routed(
             };
             PartyFacts::Account(id, books.account(id).map(facts).transpose()?)
         }
-        Party::Card(id) => {
-            let facts = card_facts(books, id)?.map(|card| match left {
-                Some(left) => CardFacts { credit: card.credit.map(|credit| credit.kept_elsewhere(left)), ..card },
-                None => card,
-            });
-            PartyFacts::Card(id, facts)
-        }
+        Party::Card(id) => PartyFacts::Card(id, card_facts(books, id)?),
         Party::UnknownCard => return Err(Reason::Fault),
     };
-    let facts = Facts { nature, amount, party };
-    leg.decision = facts.to_string();
-    let routed = route(&facts).map(|splits| {
-        leg.account_id = leg.account_id.or_else(|| splits.first().map(|split| split.account_id));
-        leg.splits = splits;
-    });
-    Ok((leg, routed))
+    Ok(Facts { nature, amount, party })
 }
 
 /// What the books know of a card and its accounts; `None` for a card that the bank does not have. `Err(Fault)` when its
@@ -355,6 +369,22 @@ pub fn void(books: &Books, order: VoidOrder, now: Timestamp) -> Result<Decided<L
 /// a leg that is posted or refused; voided when it was voided before it came. `Err(LegIdTaken)` for another order under the
 /// same id.
 pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    refund_if(books, order, now, |_| true)
+}
+
+/// As [`refund`], where an existing credit system keeps the credit accounts: what they have left is not for this ledger to say, so
+/// that money which was paid into one can always be taken out again.
+pub fn refund_elsewhere(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    refund_if(books, order, now, |account| account.kind != AccountKind::CustomerCredit)
+}
+
+/// As [`refund`], with regard to what those accounts have left that `counts` says.
+fn refund_if(
+    books: &Books,
+    order: &RefundOrder,
+    now: Timestamp,
+    counts: impl Fn(&Account) -> bool,
+) -> Result<Decided<Leg>, Reason> {
     let leg_order = LegOrder::GiveBack(order.give_back.clone());
     if let Some(leg) = books.leg(order.leg_id) {
         return as_before(leg, order.payment_id, &leg_order);
@@ -395,7 +425,8 @@ pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Deci
         Err(Reason::Fault) => return Err(Reason::Fault),
         Err(reason) => return Ok(refused(leg, reason)),
     };
-    if is_short(&accounts, &transfers) {
+    let counted: Vec<Account> = accounts.iter().filter(|account| counts(account)).cloned().collect();
+    if is_short(&counted, &transfers) {
         return Ok(refused(leg, Reason::InsufficientFunds));
     }
     let mut original = original.moved_to(LegState::Posted, now);

@@ -17,6 +17,7 @@ use super::steps::{Done, Step};
 use super::{CardholderApi, Inner, sql, wire};
 use crate::directory::phone_hash;
 use crate::feed::{Watch, WatchError};
+use crate::habits;
 use crate::records::export::Export;
 use crate::records::page::{self, PageAsked};
 use crate::records::query::{self, SumAsked, filter_of};
@@ -152,6 +153,17 @@ impl CardholderService for CardholderApi {
         let sums = query::sum(&self.inner.parts.store, session.person_id, asked).await;
         let sums = sums.map_err(|error| store_status(&error))?.map_err(proto::status)?;
         Ok(Response::new(pb::SumPaymentsResponse { sums: sums.iter().map(query::to_sum).collect() }))
+    }
+
+    async fn list_habits(
+        &self,
+        request: Request<pb::ListHabitsRequest>,
+    ) -> Result<Response<pb::ListHabitsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let parts = &self.inner.parts;
+        let habits = parts.habits.of(session.person_id, parts.clock.now()).await;
+        let habits = habits.map_err(|error| store_status(&error))?.map_err(proto::status)?;
+        habits::wire::answer(request.get_ref(), &habits).map(Response::new).map_err(proto::status)
     }
 
     type ExportPaymentsStream = BoxStream<'static, Result<pb::ExportPaymentsResponse, Status>>;

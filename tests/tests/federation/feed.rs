@@ -42,6 +42,7 @@ fn what(event: &Event) -> (&'static str, String, i64) {
             let purchase = update.purchase.as_ref().unwrap();
             ("UPDATE", purchase.payment_id.clone(), purchase.amount.as_ref().unwrap().minor_units)
         }
+        Kind::News(news) => ("NEWS", news.subject_id.clone(), 0),
         Kind::GiveBack(back) => ("BACK", back.payment_id.clone(), back.amount.as_ref().unwrap().minor_units),
         Kind::PaidIn(paid_in) => ("PAID_IN", paid_in.payment_id.clone(), paid_in.amount.as_ref().unwrap().minor_units),
     }
