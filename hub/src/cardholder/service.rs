@@ -173,8 +173,9 @@ impl CardholderService for CardholderApi {
         request: Request<pb::ExportPaymentsRequest>,
     ) -> Result<Response<Self::ExportPaymentsStream>, Status> {
         let session = self.inner.recognise(&request).await?;
-        let export =
-            Export::read(&self.inner.parts.store, session.person_id, request.get_ref()).map_err(proto::status)?;
+        let parts = &self.inner.parts;
+        let export = Export::read(&parts.store, session.person_id, request.get_ref(), parts.clock.now());
+        let export = export.map_err(proto::status)?;
         let stream = unfold(Some(export), |export| async move {
             let mut export = export?;
             match export.next().await {

@@ -1,6 +1,7 @@
 //! What banks report, on both engines.
 
 mod bad;
+mod files;
 mod stream;
 
 use domain::Reason;
