@@ -66,12 +66,25 @@ fn default_listen() -> SocketAddr {
 }
 
 /// How records are looked at.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordsConfig {
     /// The time zone of people's days and hours, by its IANA name.
     #[serde(default)]
     pub time_zone: Zone,
+    /// Whether a purchase is compared with what shops nearby ask, and its buyer told.
+    #[serde(default = "yes")]
+    pub compare_prices: bool,
+}
+
+impl Default for RecordsConfig {
+    fn default() -> Self {
+        Self { time_zone: Zone::default(), compare_prices: yes() }
+    }
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A time zone of the IANA database, by the rules that this program brings along; that of China when none is said.

@@ -10,6 +10,7 @@ mod check;
 mod config;
 pub mod directory;
 pub mod feed;
+pub mod follow;
 pub mod habits;
 pub mod notify;
 pub mod payment;

@@ -30,6 +30,7 @@ use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
 use crate::config::{Config, Payments};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::follow::{self, FollowParts, Followers};
 use crate::habits::Habits;
 use crate::notify::{ChannelError, Notices, NoticesOptions, NoticesParts, NotifyConfig, Telling};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sweep};
@@ -189,12 +190,13 @@ impl Ground {
         directory
     }
 
-    fn feed(&self, draining: CancellationToken) -> Feed {
+    fn feed(&self, followers: &Followers, draining: CancellationToken) -> Feed {
         let parts = FeedParts {
             store: self.store.clone(),
             keys: self.keys.clone(),
             clock: self.clock.clone(),
             replica: self.mark,
+            followers: followers.all().to_vec(),
             draining,
         };
         let feed = Feed::new(parts, FeedOptions::default());
@@ -287,14 +289,26 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let directory = ground.directory();
     let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
     let banks = Banks::new(directory.clone(), client_tls, link);
-    let feed = ground.feed(shutdown.draining());
+    let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);
+    let feed = ground.feed(&followers, shutdown.draining());
     let desk = ground.desk(&config.payments, &directory, &banks, &feed);
     let records = ground.records(&feed);
     let prices = ground.prices();
     let habits = ground.habits(config.records.time_zone.zone());
-    let cardholder = ground.cardholder(config.phones.options(), &directory, feed, habits);
+    let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), habits);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     let notices = ground.notices(&config.notify, shutdown.draining())?;
+    let parts = FollowParts {
+        store: ground.store.clone(),
+        owner: ground.owner.clone(),
+        clock: ground.clock.clone(),
+        directory: directory.clone(),
+        feed,
+        notices: notices.clone(),
+        prices: prices.clone(),
+    };
+    let following = follow::start(parts, &followers, shutdown.draining());
+    following.into_iter().for_each(|task| ground.vital.watch("follow", task));
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
     Ok(Hub { store, owner, directory, banks, desk, prices, records, notices, cardholder, vital })

@@ -167,6 +167,12 @@ const PAYMENTS: &str = r#"[payments]
 # calls_per_address_burst = 500
 # calls_in_all = 2000
 # calls_in_all_burst = 10000
+
+[records]
+# The time zone of people's days and hours, by its IANA name.
+# time_zone = "Asia/Shanghai"
+# Whether a purchase is compared with what shops nearby ask, and its buyer told.
+# compare_prices = true
 "#;
 
 const NOTIFY: &str = r#"# How people are told outside of the app; secrets are file: or env:. A certificate that is not of the public web needs `ca`.

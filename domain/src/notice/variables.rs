@@ -30,7 +30,7 @@ names! {
         Due "due",
         /// What has happened, of a security notice; what an inquiry is for; what an offer is called.
         Subject "subject",
-        /// The words of an offer, and those made for a purchase (P3).
+        /// The words of an offer, those made for a purchase (P3), and what the app's feed says of anything else that is no payment.
         Message "message",
     }
 }
@@ -130,12 +130,12 @@ impl NoticeKind {
         use Field::{Amount, Bank, Card, Code, Due, Merchant, Message, Minimum, Place, Subject, Time, Until};
         match self {
             Self::Code => &[Code, Amount, Merchant, Place, Time, Until],
-            Self::Security => &[Subject, Bank, Card, Time],
+            Self::Security => &[Subject, Bank, Card, Time, Message],
             Self::Charge => &[Amount, Merchant, Place, Bank, Card, Time, Message],
             Self::GiveBack | Self::PaidIn => &[Amount, Merchant, Bank, Card, Time],
-            Self::Bill | Self::Reminder => &[Amount, Minimum, Bank, Card, Due],
+            Self::Bill | Self::Reminder => &[Amount, Minimum, Bank, Card, Due, Message],
             Self::Offer => &[Bank, Subject, Message],
-            Self::Inquiry => &[Bank, Subject, Time],
+            Self::Inquiry => &[Bank, Subject, Time, Message],
             Self::Personal => &[Merchant, Time, Message],
         }
     }

@@ -81,6 +81,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         keys: hub.keys.clone(),
         clock: hub.clock(),
         replica: hub.id(),
+        followers: Vec::new(),
         draining: draining.clone(),
     };
     let feed = Feed::new(parts, FeedOptions::default());

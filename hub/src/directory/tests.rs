@@ -322,6 +322,7 @@ async fn m9_an_operator_sees_a_payment_with_its_steps_and_how_many_there_are() {
             keys: hub.keys.clone(),
             clock: hub.clock(),
             replica: hub.id(),
+            followers: Vec::new(),
             draining: CancellationToken::new(),
         };
         let past = Past::new(&hub, &Feed::new(parts, FeedOptions::default()));

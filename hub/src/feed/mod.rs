@@ -6,6 +6,7 @@
 //! time, never an event.
 
 mod append;
+mod follow;
 mod listen;
 mod mailbox;
 mod sql;
@@ -20,7 +21,7 @@ use domain::PersonId;
 use domain::feed::Event;
 use server_kit::clock::SharedClock;
 use server_kit::keystore::SharedKeyStore;
-use server_kit::store::{Store, Tx};
+use server_kit::store::{Store, StoreError, Tx};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -28,6 +29,7 @@ use uuid::Uuid;
 use mailbox::Watchers;
 
 pub(crate) use append::Feeds;
+pub use follow::Follower;
 pub use sql::read_last_sequence;
 pub use watch::{Watch, WatchError};
 
@@ -42,6 +44,8 @@ pub struct FeedParts {
     pub clock: SharedClock,
     /// This process, so that it does not wake itself.
     pub replica: Uuid,
+    /// Who does more about events than to let phones read them.
+    pub followers: Vec<Follower>,
     /// When it fires every stream ends, so that the phones go to another replica.
     pub draining: CancellationToken,
 }
@@ -99,6 +103,20 @@ impl Feed {
         for event in events {
             self.inner.watchers.deliver(event);
         }
+        follow::wake(&self.inner.parts.followers, events);
+    }
+
+    /// Notes what is to be done about events, in the transaction that adds them.
+    pub(crate) async fn hand_on(&self, tx: &mut Tx, events: &[Arc<Event>]) -> Result<(), StoreError> {
+        let persons: Vec<PersonId> = events.iter().map(|event| event.person_id).collect();
+        self.announce(tx, &persons);
+        follow::note(tx, &self.inner.parts.followers, events).await
+    }
+
+    /// One event of a person, as it is read now.
+    pub(crate) async fn event(&self, person_id: PersonId, sequence: i64) -> Result<Option<Arc<Event>>, StoreError> {
+        let found = sql::read_events(&self.inner.parts, person_id, sequence - 1, 1).await?;
+        Ok(found.into_iter().find(|event| event.sequence == sequence))
     }
 
     /// Tells the other replicas, when and if this transaction commits, whose events it adds. Nothing on SQLite, whose

@@ -23,6 +23,7 @@ fn open(hub: &TestHub, options: FeedOptions) -> (Feed, CancellationToken) {
         keys: hub.keys.clone(),
         clock: hub.clock(),
         replica: hub.id(),
+        followers: Vec::new(),
         draining: draining.clone(),
     };
     (Feed::new(parts, options), draining)

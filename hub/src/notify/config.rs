@@ -17,6 +17,13 @@ pub struct NotifyConfig {
     pub push: PushConfig,
 }
 
+impl NotifyConfig {
+    /// Whether there is any channel.
+    pub(crate) fn is_any(&self) -> bool {
+        self.sms.is_some() || self.mail.is_some() || !self.push.options().is_empty()
+    }
+}
+
 /// An SMSC that is spoken to in SMPP 3.4.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -17,8 +17,9 @@ const fn chinese(kind: NoticeKind) -> &'static str {
              切勿告诉任何人。"
         }
         NoticeKind::Security => {
-            "安全提醒：{% if time %}{{ time }}，{% endif %}{{ subject }}{% if card %}（{{ bank }}{{ card }}）{% endif %}。\
-             如非本人操作，请立即冻结账户。"
+            "{% if message %}{{ message }}{% else %}\
+             安全提醒：{% if time %}{{ time }}，{% endif %}{{ subject }}{% if card %}（{{ bank }}{{ card }}）{% endif %}。\
+             如非本人操作，请立即冻结账户。{% endif %}"
         }
         NoticeKind::Charge => {
             "您的{{ bank }}{{ card }}于{{ time }}在{{ merchant }}{% if place %}（{{ place }}）{% endif %}\
@@ -27,16 +28,19 @@ const fn chinese(kind: NoticeKind) -> &'static str {
         NoticeKind::GiveBack => "{{ merchant }}于{{ time }}向您的{{ bank }}{{ card }}退回{{ amount }}。",
         NoticeKind::PaidIn => "您的{{ bank }}{{ card }}于{{ time }}在{{ merchant }}存入{{ amount }}。",
         NoticeKind::Bill => {
-            "您的{{ bank }}{{ card }}账单已出：应还{{ amount }}{% if minimum %}，最低还款{{ minimum }}{% endif %}\
-             {% if due %}，还款日{{ due }}{% endif %}。"
+            "{% if message %}{{ message }}{% else %}\
+             您的{{ bank }}{{ card }}账单已出：应还{{ amount }}{% if minimum %}，最低还款{{ minimum }}{% endif %}\
+             {% if due %}，还款日{{ due }}{% endif %}。{% endif %}"
         }
         NoticeKind::Reminder => {
-            "还款提醒：{{ bank }}{{ card }}应还{{ amount }}{% if minimum %}，最低还款{{ minimum }}{% endif %}\
-             {% if due %}，还款日{{ due }}{% endif %}。"
+            "{% if message %}{{ message }}{% else %}\
+             还款提醒：{{ bank }}{{ card }}应还{{ amount }}{% if minimum %}，最低还款{{ minimum }}{% endif %}\
+             {% if due %}，还款日{{ due }}{% endif %}。{% endif %}"
         }
         NoticeKind::Offer => "{{ bank }}优惠：{{ subject }}{% if message %}\n{{ message }}{% endif %}",
         NoticeKind::Inquiry => {
-            "{{ bank }}于{{ time }}查询了您的信用记录{% if subject %}，用途：{{ subject }}{% endif %}。"
+            "{% if message %}{{ message }}{% else %}\
+             {{ bank }}于{{ time }}查询了您的信用记录{% if subject %}，用途：{{ subject }}{% endif %}。{% endif %}"
         }
         NoticeKind::Personal => "{{ message }}",
     }
@@ -49,8 +53,9 @@ const fn english(kind: NoticeKind) -> &'static str {
              Tell it to nobody."
         }
         NoticeKind::Security => {
-            "Security: {{ subject }}{% if card %} ({{ bank }} {{ card }}){% endif %}{% if time %}, {{ time }}{% endif %}. \
-             If this was not you, freeze your accounts at once."
+            "{% if message %}{{ message }}{% else %}\
+             Security: {{ subject }}{% if card %} ({{ bank }} {{ card }}){% endif %}{% if time %}, {{ time }}{% endif %}. \
+             If this was not you, freeze your accounts at once.{% endif %}"
         }
         NoticeKind::Charge => {
             "{{ amount }} paid at {{ merchant }}{% if place %}, {{ place }}{% endif %}, {{ time }}, \
@@ -59,16 +64,19 @@ const fn english(kind: NoticeKind) -> &'static str {
         NoticeKind::GiveBack => "{{ merchant }} gave {{ amount }} back to {{ bank }} {{ card }}, {{ time }}.",
         NoticeKind::PaidIn => "{{ amount }} came in to {{ bank }} {{ card }} at {{ merchant }}, {{ time }}.",
         NoticeKind::Bill => {
-            "Your bill of {{ bank }} {{ card }}: {{ amount }} due{% if due %} by {{ due }}{% endif %}\
-             {% if minimum %}, at least {{ minimum }}{% endif %}."
+            "{% if message %}{{ message }}{% else %}\
+             Your bill of {{ bank }} {{ card }}: {{ amount }} due{% if due %} by {{ due }}{% endif %}\
+             {% if minimum %}, at least {{ minimum }}{% endif %}.{% endif %}"
         }
         NoticeKind::Reminder => {
-            "Reminder: {{ bank }} {{ card }}, {{ amount }} due{% if due %} by {{ due }}{% endif %}\
-             {% if minimum %}, at least {{ minimum }}{% endif %}."
+            "{% if message %}{{ message }}{% else %}\
+             Reminder: {{ bank }} {{ card }}, {{ amount }} due{% if due %} by {{ due }}{% endif %}\
+             {% if minimum %}, at least {{ minimum }}{% endif %}.{% endif %}"
         }
         NoticeKind::Offer => "{{ bank }} offers: {{ subject }}{% if message %}\n{{ message }}{% endif %}",
         NoticeKind::Inquiry => {
-            "{{ bank }} has asked for your credit history, {{ time }}{% if subject %}, for: {{ subject }}{% endif %}."
+            "{% if message %}{{ message }}{% else %}\
+             {{ bank }} has asked for your credit history, {{ time }}{% if subject %}, for: {{ subject }}{% endif %}.{% endif %}"
         }
         NoticeKind::Personal => "{{ message }}",
     }

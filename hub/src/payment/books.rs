@@ -203,10 +203,10 @@ impl Books {
         self.given_back.push(given);
     }
 
-    /// The persons who have news.
-    pub(super) fn told(&self) -> Vec<PersonId> {
+    /// What people are told.
+    pub(super) fn told(&self) -> Vec<Arc<Event>> {
         let events = self.events.iter().map(|new| &new.event).chain(self.charges.iter().map(|charged| &charged.event));
-        events.map(|event| event.person_id).collect()
+        events.cloned().collect()
     }
 
     /// Writes each table once.

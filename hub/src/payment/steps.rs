@@ -223,7 +223,7 @@ impl StepSet for PaymentSteps {
             outcomes = self.decide_all(&mut books, steps, tx.now())?;
         }
         self.chain.lock().await.append(tx, std::mem::take(&mut books.log)).await?;
-        self.feed.announce(tx, &books.told());
+        self.feed.hand_on(tx, &books.told()).await?;
         recent.wrote(books.write(tx).await?);
         for (before, _) in steps.iter().filter_map(Step::durable_point) {
             fault::point(before);

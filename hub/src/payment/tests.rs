@@ -54,6 +54,7 @@ async fn open(database: &TestDatabase, keys: &SharedKeyStore, replica: &str) -> 
         keys: keys.clone(),
         clock,
         replica: mark,
+        followers: Vec::new(),
         draining: CancellationToken::new(),
     };
     let many = SendLimit { most: 1000, within: std::time::Duration::from_secs(60) };

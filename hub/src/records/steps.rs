@@ -54,8 +54,8 @@ impl StepSet for RecordSteps {
             outcomes.push(books.take_in(intake, known, tx.now()));
         }
         self.chain.lock().await.append(tx, std::mem::take(&mut books.log)).await?;
-        let told: Vec<PersonId> = outcomes.iter().flat_map(|it| &it.events).map(|event| event.person_id).collect();
-        self.feed.announce(tx, &told);
+        let told: Vec<Arc<Event>> = outcomes.iter().flat_map(|it| &it.events).cloned().collect();
+        self.feed.hand_on(tx, &told).await?;
         books.write(tx).await?;
         fault::point("R1.before");
         Ok(outcomes)

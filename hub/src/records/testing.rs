@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::scan::Scan;
 use super::*;
 use crate::feed::{FeedOptions, FeedParts};
+use crate::follow::Followers;
 use crate::testing::TestHub;
 use crate::testing::past::Past;
 
@@ -72,12 +73,18 @@ impl World {
     }
 
     pub(crate) async fn replica(hub: &TestHub, name: &str) -> Self {
+        Self::followed(hub, name, &Followers::default()).await
+    }
+
+    /// A replica with somebody who follows its events.
+    pub(crate) async fn followed(hub: &TestHub, name: &str, followers: &Followers) -> Self {
         let mark = hub.id();
         let parts = FeedParts {
             store: hub.store.clone(),
             keys: hub.keys.clone(),
             clock: hub.clock(),
             replica: mark,
+            followers: followers.all().to_vec(),
             draining: CancellationToken::new(),
         };
         let feed = Feed::new(parts, FeedOptions::default());

@@ -73,6 +73,7 @@ impl Shop {
             keys: hub.keys.clone(),
             clock: hub.clock(),
             replica: mark,
+            followers: Vec::new(),
             draining: draining.clone(),
         };
         let feed = Feed::new(parts, FeedOptions::default());
