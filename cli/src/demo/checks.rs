@@ -18,16 +18,27 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 const ON_ITS_WAY: [&str; 5] = ["CHALLENGED", "HOLDING", "COMMITTED", "ABORTING", "REVERSING"];
 
 pub(super) async fn all(play: Play) -> Result<Vec<Check>, CliError> {
-    let Play { timeline, mut federation, operator, lin, chen, mut checks, noodles, books: bookshop, machine } = play;
+    let Play {
+        timeline,
+        mut federation,
+        operator,
+        lin,
+        chen,
+        mut checks,
+        noodles,
+        books: bookshop,
+        machine,
+        dumplings,
+    } = play;
     checks.push(settled(&operator).await?);
     for payer in [&lin, &chen] {
         checks.push(balance(&operator, payer).await?);
     }
-    for till in [&noodles, &bookshop, &machine] {
+    for till in [&noodles, &bookshop, &machine, &dumplings] {
         checks.push(journal(till.shop, till.terminal.open_payments().len()));
     }
     let legs = legs(&federation).await?;
-    drop((lin, chen, noodles, bookshop, machine));
+    drop((lin, chen, noodles, bookshop, machine, dumplings));
     checks.push(stopped(&mut federation, &timeline).await);
     checks.extend(stores(&federation, &legs).await?);
     Ok(checks)

@@ -3,6 +3,7 @@
 mod cards;
 mod checks;
 mod play;
+mod records;
 mod scenes;
 mod timeline;
 
@@ -69,7 +70,10 @@ async fn played(folder: &Path, args: &DemoArgs, out: &Output) -> Result<(), CliE
     out.line(&out.paint(Tone::Strong, "A day in a federation of two banks"));
     let mut play = Play::begin(folder, &args.server_log, out).await?;
     let outcome = match scenes::all(&mut play).await {
-        Ok(()) => cards::all(&mut play).await,
+        Ok(()) => match cards::all(&mut play).await {
+            Ok(()) => records::all(&mut play).await,
+            Err(error) => Err(error),
+        },
         Err(error) => Err(error),
     };
     // Whatever happened, the bar is gone before anything else is printed.

@@ -19,7 +19,7 @@ use crate::trial::{self, Federation, NewPerson, Person, ServerOptions, Shop, Tri
 /// How long a code lives in the demo: long enough for a slow machine, short enough to wait for its end.
 pub(super) const CODE_TTL: Duration = Duration::from_secs(5);
 /// How long the phone may wait for what it is to be told.
-const TOLD_WITHIN: Duration = Duration::from_secs(15);
+pub(super) const TOLD_WITHIN: Duration = Duration::from_secs(15);
 
 /// A terminal and the name of its shop.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ pub(super) struct Play {
     pub(super) books: Till,
     /// Bank A's cash machine.
     pub(super) machine: Till,
+    /// Another place to eat, around the corner.
+    pub(super) dumplings: Till,
     pub(super) lin: Payer,
     pub(super) chen: Payer,
     /// Whether each scene came out as it should.
@@ -100,11 +102,12 @@ impl Play {
         let noodles = open_shop(&federation, &timeline, &NOODLES, "Noodle House").await?;
         let books = open_shop(&federation, &timeline, &BOOKS, "Corner Bookshop").await?;
         let machine = open_shop(&federation, &timeline, &MACHINE, "Cash Machine").await?;
+        let dumplings = open_shop(&federation, &timeline, &DUMPLINGS, "Dumpling House").await?;
         timeline.scene(2, "Accounts and phones");
         let lin = sign_up(&federation, &timeline, &LIN).await?;
         let chen = sign_up(&federation, &timeline, &CHEN).await?;
         let operator = federation.operator()?;
-        Ok(Self { timeline, federation, operator, noodles, books, machine, lin, chen, checks: Vec::new() })
+        Ok(Self { timeline, federation, operator, noodles, books, machine, dumplings, lin, chen, checks: Vec::new() })
     }
 
     pub(super) fn till(&self, who: Who) -> &Till {
@@ -296,6 +299,15 @@ const MACHINE: Shop<'static> = Shop {
     terminal: "machine-1",
     place: "8 Fuxing Road",
     location: Some((31.2168, 121.4371)),
+};
+
+const DUMPLINGS: Shop<'static> = Shop {
+    merchant: "dumpling-house",
+    name: "Dumpling House",
+    category: "5812",
+    terminal: "till-3",
+    place: "40 Gao'an Road",
+    location: Some((31.2140, 121.4402)),
 };
 
 const LIN: NewPerson<'static> = NewPerson {

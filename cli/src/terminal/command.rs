@@ -9,6 +9,7 @@ use domain::{Currency, Money, PaymentId, PhoneNumber, Reason};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
+use super::prices;
 use super::{Balance, Card, CardOrder, Order, Payment, PaymentState, Proof, Terminal, TerminalError};
 use crate::error::CliError;
 use crate::output::{Output, Tone};
@@ -25,6 +26,7 @@ Examples:
   bankhub terminal reverse 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f
   bankhub terminal card purchase 36.80 < card-and-pin
   bankhub terminal complete 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f 30.00
+  bankhub terminal prices \"Beef noodles=28\" \"Tea=8.80\"
   bankhub terminal flush
 
 Every id is written to the journal and flushed to disk before it is sent. When no answer comes the terminal asks; when it
@@ -110,6 +112,15 @@ pub enum TerminalCommand {
     },
     /// Show what a card may spend; the card is read as by `card`.
     Balance,
+    /// Say what the shop asks for its goods, so that people nearby can compare.
+    Prices {
+        /// NAME=PRICE for one unit, or NAME=0 for what is not sold any more.
+        #[arg(required = true, value_name = "PRICE", value_parser = prices::typed)]
+        prices: Vec<(String, String)>,
+        /// The currency.
+        #[arg(long, default_value = "CNY", value_parser = typed::currency)]
+        currency: domain::Currency,
+    },
     /// Send what is owed, and ask about what was never answered.
     Flush,
 }
@@ -198,6 +209,7 @@ pub async fn run(args: &TerminalArgs, out: &Output) -> Result<(), CliError> {
             print_balance(&terminal.balance(&read_card(&profile)?).await?, out);
             Ok(())
         }
+        TerminalCommand::Prices { prices, currency } => prices::publish(&terminal, prices, *currency, out).await,
         TerminalCommand::Flush => flush(&terminal, out).await,
     }
 }

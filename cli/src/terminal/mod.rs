@@ -6,6 +6,7 @@ mod card;
 pub mod command;
 mod journal;
 mod payment;
+pub mod prices;
 mod record;
 mod see_through;
 #[cfg(test)]
@@ -256,6 +257,12 @@ impl Terminal {
     pub async fn cancel(&self, id: PaymentId) -> Result<Payment, TerminalError> {
         let request = Request::Cancel(pb::CancelPaymentRequest { payment_id: id.to_string() });
         self.see_through(id, request, false).await
+    }
+
+    /// Says what the shop asks for its goods; gives how many of the prices are new or have changed. Safe to send again.
+    pub async fn publish_prices(&self, prices: Vec<pb::Price>) -> Result<i32, TerminalError> {
+        let request = pb::PublishPricesRequest { prices };
+        Ok(self.client.clone().publish_prices(request).await.map_err(call::once)?.into_inner().changed)
     }
 
     /// Reads a payment once.
