@@ -52,6 +52,7 @@ pub use config::{CreditSystemConfig, CreditSystemError};
 pub use existing::{Answered, Bell, CardNumbers, ExistingCreditSystem, ExistingParts};
 pub use forward::{ForwardOptions, ForwardParts, Forwarder, PinBook};
 pub use link::{LateApproval, Link, LinkError, LinkOptions, LinkParts, Started};
+pub(crate) use order::pause as pause_after;
 pub use order::{Advice, CreditHold, HoldAnswer, Kind, Order, OrderKey, State};
 pub use orders::Orders;
 pub use pin::{ChangeId, NewPin, PinChange, PinChanges, PinState, change};

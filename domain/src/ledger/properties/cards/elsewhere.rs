@@ -6,7 +6,7 @@ const LEFT: CreditLeft = CreditLeft { credit_minor: 5_000, cash_minor: 200 };
 
 fn order(leg: u8, nature: Nature, minor: i64) -> HoldOrder {
     let (payer, amount) = (Party::Card(card_id()), cny(minor));
-    let charge = Charge { payer, nature, amount, merchant: merchant(), savings: None };
+    let charge = Charge { payer, nature, amount, merchant: merchant(), savings: None, sale: None };
     HoldOrder {
         leg_id: LegId::from_uuid(id(leg)),
         payment_id: PaymentId::from_uuid(id(leg)),
