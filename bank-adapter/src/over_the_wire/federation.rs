@@ -32,6 +32,7 @@ use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use super::report_desk::ReportDesk;
 use crate::{Adapter, Config, RunError, Running};
 
 pub(super) const FEDERATION: &str = "trial.example";
@@ -186,6 +187,11 @@ impl Federation {
 
     /// Starts a hub that answers from `verdicts`, and that a leg is unknown otherwise.
     pub(super) async fn hub(&self, verdicts: Verdicts) -> SocketAddr {
+        self.hub_with(verdicts, Arc::default()).await
+    }
+
+    /// Starts a hub that takes in reports at this desk.
+    pub(super) async fn hub_with(&self, verdicts: Verdicts, desk: Arc<ReportDesk>) -> SocketAddr {
         let files = ServerTlsConfig {
             certificate: self.path("hub.crt"),
             key: SecretRef::File(self.path("hub.key")),
@@ -195,7 +201,7 @@ impl Federation {
         let tls = ServerTls::load(&files, FEDERATION).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let routes = Routes::new(FederationServiceServer::new(TrialHub { verdicts }));
+        let routes = Routes::new(FederationServiceServer::new(TrialHub { verdicts, desk }));
         tokio::spawn(GrpcServer::new(listener, tls, routes, Shutdown::manual().draining()).run());
         addr
     }
@@ -231,6 +237,7 @@ pub(super) type Verdicts = Arc<Mutex<BTreeMap<String, LegVerdict>>>;
 
 struct TrialHub {
     verdicts: Verdicts,
+    desk: Arc<ReportDesk>,
 }
 
 #[tonic::async_trait]
@@ -246,8 +253,7 @@ impl FederationService for TrialHub {
         &self,
         request: Request<ReportPurchasesRequest>,
     ) -> Result<Response<ReportPurchasesResponse>, Status> {
-        let through_sequence = request.get_ref().reports.last().map_or(0, |last| last.sequence);
-        Ok(Response::new(ReportPurchasesResponse { through_sequence, refused: Vec::new() }))
+        self.desk.take(request.into_inner()).map(Response::new)
     }
 
     async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {

@@ -5,6 +5,9 @@ mod credit_system;
 mod federation;
 #[cfg(feature = "fault-points")]
 mod killed;
+mod network;
+mod report_desk;
+mod reports;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -139,6 +139,8 @@ impl Sender {
         let after = self.at.unwrap_or_else(|| acknowledged.saturating_sub(1).max(0));
         let reports = sql::read_after(self.ledger.store(), after, MOST_REPORTS, MOST_BYTES).await?;
         let Some(sent) = reports.last().map(|report| report.sequence) else { return Ok(Round::Done) };
+        // What was committed since the number was read is sent, too.
+        let last = last.max(sent);
         let count = reports.len();
         let answer = self.hub.report(pb::ReportPurchasesRequest { reports }).await?;
         fault::point("report.answered");
