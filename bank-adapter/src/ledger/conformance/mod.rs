@@ -88,6 +88,7 @@ on_both_engines! {
     r1_what_is_paid_from_an_account_is_followed_by_the_card_over_it
     r1_reports_that_are_made_at_once_are_numbered_without_a_gap
     r1_what_the_hub_has_said_of_reports_is_kept
+    r1_a_set_that_is_dropped_or_run_again_reports_each_purchase_once
     the_check_of_the_books_finds_what_was_settled_on_the_wrong_side_and_reports_that_are_missing
 }
 

@@ -16,7 +16,9 @@ use super::bank::{Bank, cny, hold_order, refund_order, void_order};
 use super::*;
 use crate::card::sql::CardFile;
 use crate::ledger::card_steps::{CardChange, IssueOrder};
-use crate::report::{Answer, read_progress, read_refused};
+use crate::ledger::steps::Step;
+use crate::report::{Answer, ReportStep, read_progress, read_refused};
+use server_kit::store::{StepSet as _, StoreError};
 
 fn sale() -> Sale {
     Sale {
@@ -331,6 +333,47 @@ pub(super) async fn r1_what_the_hub_has_said_of_reports_is_kept(bank: Bank) {
     let wanted = [(4, "TEXT_MALFORMED"), (2, "NOT_YOURS")];
     assert_eq!(refused, wanted.map(|(n, reason)| (n, purchases[n as usize - 1].clone(), reason.to_owned())));
     assert_eq!(read_refused(&bank.store, 1).await.unwrap().len(), 1);
+    bank.end().await;
+}
+
+pub(super) async fn r1_a_set_that_is_dropped_or_run_again_reports_each_purchase_once(bank: Bank) {
+    let account = bank.account_with(1_000).await;
+    let set = steps_by_hand(&bank);
+    let [bought, offline, dropped, back]: [LegId; 4] = std::array::from_fn(|_| bank.leg_id());
+    let post = |leg_id: LegId, minor| {
+        let payment_id = PaymentId::from_uuid(leg_id.uuid());
+        Step::Complete(CompletionOrder { origin: Origin::Network, leg_id, payment_id, amount: cny(minor) })
+    };
+    let steps = [
+        Step::Report(ReportStep::Follow(Instrument::Account(account))),
+        Step::Hold(vec![charge_order(bought, account, 300), charge_order(dropped, account, 50)]),
+        post(bought, 250),
+        Step::Refund(RefundOrder { origin: Origin::Network, ..refund_order(back, bought, 100) }),
+        Step::Offline(Box::new(charge_order(offline, account, 40))),
+        Step::Void(VoidOrder { origin: Origin::Network, ..void_order(dropped) }),
+        Step::Report(ReportStep::Acknowledge(Answer { through_sequence: 0, refused: vec![(1, Reason::NotYours)] })),
+    ];
+    let mut tx = bank.store.begin().await.unwrap();
+    set.run(&mut tx, &steps).await.unwrap();
+    drop(tx);
+    set.dropped(&StoreError::Conflict);
+    assert!(bank.reports().await.is_empty());
+    for _ in 0..3 {
+        let mut tx = bank.store.begin().await.unwrap();
+        let outcomes = set.run(&mut tx, &steps).await.unwrap();
+        tx.commit().await.unwrap();
+        set.committed(&steps, &outcomes);
+        let mut said: Vec<_> =
+            bank.reports().await.iter().map(|it| (it.purchase_id.clone(), told(it).1, told(it).4)).collect();
+        said.sort();
+        assert_eq!(
+            said,
+            [(bought.to_string(), 1, 100), (offline.to_string(), 1, 0)],
+            "as they stand at the end of the set"
+        );
+    }
+    assert_eq!(read_refused(&bank.store, 9).await.unwrap().len(), 1);
+    assert_eq!(bank.available(account).await, 1_000 - 150 - 40);
     bank.end().await;
 }
 
