@@ -28,7 +28,7 @@ use crate::card::{self, CardParts, CardRules, Cards};
 use crate::config::{CardProduct, CardsConfig, Config};
 use crate::counter::CounterService;
 use crate::credit::{Calendar, DayCloser, Schedule};
-use crate::credit_system::{Connector, CreditSystemConfig, CreditSystemError, Forwarder};
+use crate::credit_system::{Connector, CreditSystemConfig, CreditSystemError};
 use crate::hsm::{self, Hsm, HsmError};
 use crate::ledger::{
     BankService, CreditHolds, CreditSystem, HubClient, Ledger, LedgerParts, PinSettler, ResolveOptions, Resolver,
@@ -114,7 +114,7 @@ pub struct Adapter {
     cards: Option<Cards>,
     /// None where an existing credit system keeps the credit accounts: it closes their days.
     closer: Option<DayCloser>,
-    credit: Option<(CreditHolds, Forwarder)>,
+    credit: Option<CreditHolds>,
     /// Ends what has to run until the last call is answered.
     stop: CancellationToken,
     /// Who this bank is: what it does by itself stands under its name in the log.
@@ -230,9 +230,9 @@ impl Adapter {
             let schedule = Schedule::new(closer, self.principal);
             vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
         }
-        let (credit, forwarder): (Arc<dyn CreditSystem>, _) = match self.credit {
-            None => (Arc::new(self.ledger.clone()), None),
-            Some((holds, forwarder)) => (Arc::new(holds), Some(forwarder)),
+        let credit: Arc<dyn CreditSystem> = match self.credit {
+            None => Arc::new(self.ledger.clone()),
+            Some(holds) => Arc::new(holds),
         };
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let operators = self.config.counter.operators.clone();
@@ -270,7 +270,7 @@ impl Adapter {
         let ended = lifecycle::serve_until(server.run(), failure, &shutdown).await;
         shutdown.drain();
         stop.cancel();
-        drop((self.ledger, self.cards, credit, forwarder));
+        drop((self.ledger, self.cards, credit));
         // The last step that was queued is durable before the store is closed; unless somebody is in a hurry, or a call that was
         // cut keeps its door to the writer open.
         let finish = async {
@@ -292,11 +292,11 @@ async fn connect(
     (cards, ledger, ids): (&Cards, &Ledger, IdMaker),
     vital: &mut VitalTasks,
     stop: &CancellationToken,
-) -> Result<(CreditHolds, Forwarder), RunError> {
+) -> Result<CreditHolds, RunError> {
     let pins = PinSettler::new(ledger.clone());
     let surroundings = cards.surroundings(federation, ids, Arc::new(pins.clone()));
     let clock = surroundings.clock.clone();
-    let Connector { system, forwarder, tasks } = Connector::start(config, surroundings, stop)?;
+    let Connector { system, tasks } = Connector::start(config, surroundings, stop)?;
     for (name, task) in tasks {
         vital.watch(name, task);
     }
@@ -306,7 +306,7 @@ async fn connect(
         tracing::warn!(%error, "holds without an answer are settled later");
     }
     vital.watch("credit-sweep", tokio::spawn(holds.clone().sweep(stop.clone())));
-    Ok((holds, forwarder))
+    Ok(holds)
 }
 
 /// Listens for callers and for those who operate the node.

@@ -15,6 +15,7 @@ use crate::operator::command::{
     AccountCommand, BankCommand, MerchantCommand, OperatorArgs, OverviewArgs, PaymentCommand, PersonCommand,
     TillCommand,
 };
+use crate::operator::credit::CreditCommand;
 use crate::operator::network::NetworkCommand;
 use crate::output::{Color, Format};
 use crate::phone::command::PhoneArgs;
@@ -84,6 +85,8 @@ pub enum Command {
     Account(OperatorArgs<AccountCommand>),
     /// Cards at a bank's own counter, for operators.
     Card(OperatorArgs<CardCommand>),
+    /// What a bank's existing credit system refuses to take note of, for operators.
+    Credit(OperatorArgs<CreditCommand>),
     /// Charges that other networks carried, brought to a bank's own counter by its switch, for operators.
     Network(OperatorArgs<NetworkCommand>),
     /// Any payment with its steps, for operators.
@@ -152,6 +155,29 @@ mod tests {
     }
 
     #[test]
+    fn an_advice_is_named_as_the_list_shows_it() {
+        use crate::operator::credit::AdviceKind;
+
+        let leg = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f";
+        for (word, wanted) in [
+            ("post", AdviceKind::Post),
+            ("void", AdviceKind::Void),
+            ("refund", AdviceKind::Refund),
+            ("repayment", AdviceKind::Repayment),
+            ("reversal", AdviceKind::Reversal),
+            ("card", AdviceKind::Card),
+        ] {
+            let typed = parsed(&format!("credit retell bank-a {word} {leg}")).unwrap().command;
+            let Command::Credit(OperatorArgs { command: CreditCommand::Retell { kind, id: named, .. }, .. }) = typed
+            else {
+                panic!("{word}");
+            };
+            assert_eq!((kind, named.to_string().as_str()), (wanted, leg));
+        }
+        assert!(parsed("credit stuck bank-a --as op.toml").is_ok());
+    }
+
+    #[test]
     fn what_is_typed_wrongly_is_refused_before_anything_is_sent() {
         for line in [
             "",
@@ -166,6 +192,9 @@ mod tests {
             "adapter",
             "adapter explain bank-a 7",
             "card show bank-a 7",
+            "credit retell bank-a hold 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f",
+            "credit retell bank-a post 7",
+            "credit stuck",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

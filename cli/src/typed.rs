@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, Read as _, Write as _};
 
 use domain::ledger::{Flow, Nature};
+use domain::purchase::CategoryCode;
 use domain::{
     AccountId, BankId, CardId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, PhoneNumber, TerminalId,
 };
@@ -25,6 +26,7 @@ parsers! {
     account_id: AccountId;
     bank_id: BankId;
     card_id: CardId;
+    category: CategoryCode;
     currency: Currency;
     leg_id: LegId;
     merchant_id: MerchantId;

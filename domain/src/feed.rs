@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::ledger::Nature;
 use crate::purchase::{Merchant, Purchase};
-use crate::{BankId, Money, PaymentId, PersonId, Timestamp};
+use crate::{BankId, Money, PaymentId, PersonId, Reason, Timestamp};
 
 pub use crate::secret::OneTimeCode;
 
@@ -30,6 +32,55 @@ pub enum EventKind {
     GiveBack { payment_id: PaymentId, amount: Money, reversal: bool, merchant: Merchant },
     /// Money came in through a terminal; or, by a reversal, was taken out again.
     PaidIn(PaidIn),
+    /// Something that is no payment.
+    News(News),
+}
+
+/// What news is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// A bank has asked for the person's credit history.
+    Inquiry,
+    /// What is due, on the day that the person has set.
+    Reminder,
+    /// A bill has come, or has changed.
+    Bill,
+    /// A bank's offer.
+    Offer,
+    /// What shops nearby ask for the same goods.
+    Prices,
+    /// A card or an account was frozen or set free, a device bound, a consent given.
+    Security,
+}
+
+impl Topic {
+    pub const ALL: [Self; 6] = [Self::Inquiry, Self::Reminder, Self::Bill, Self::Offer, Self::Prices, Self::Security];
+
+    /// The word that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inquiry => "INQUIRY",
+            Self::Reminder => "REMINDER",
+            Self::Bill => "BILL",
+            Self::Offer => "OFFER",
+            Self::Prices => "PRICES",
+            Self::Security => "SECURITY",
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        Self::ALL.into_iter().find(|topic| topic.as_str() == text).ok_or(Reason::FieldUnknown)
+    }
+}
+
+/// Something that a person is told in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    pub topic: Topic,
+    /// What more can be asked about: an inquiry, a reminder, an offer …
+    pub subject: Uuid,
+    pub english: String,
+    pub chinese: String,
 }
 
 /// Money that came in, which is no purchase and stands in no record of any.
@@ -54,6 +105,7 @@ impl EventKind {
             Self::GiveBack { reversal: true, .. } => "REVERSAL",
             Self::GiveBack { reversal: false, .. } => "REFUND",
             Self::PaidIn(_) => "PAID_IN",
+            Self::News(_) => "NEWS",
         }
     }
 }

@@ -72,6 +72,18 @@ uuid_id! {
     /// A phone that is bound to a person by its device key.
     DeviceId
 }
+uuid_id! {
+    /// An offer that a bank makes to people, made by the bank.
+    OfferId
+}
+uuid_id! {
+    /// A reminder that a person has set.
+    ReminderId
+}
+uuid_id! {
+    /// A consent that a person has signed, made by the phone before it signs.
+    ConsentId
+}
 
 fn parse_uuid_v7(text: &str) -> Result<Uuid, Reason> {
     // `Uuid::try_parse` also reads braces, URNs and bare hex; one id with several spellings is one too many.

@@ -2,23 +2,34 @@
 //!
 //! Invariant: pure. No I/O, no clock, no randomness, no tokio, sqlx, tonic or serde; time is passed in.
 
+pub mod bill;
 pub mod card;
+pub mod category;
 pub mod credit;
+pub mod credit_history;
 pub mod feed;
+pub mod habit;
 pub mod id;
 pub mod ledger;
 pub mod money;
+pub mod nearby;
+pub mod notice;
+pub mod offer;
 pub mod payment;
 pub mod phone;
 pub mod purchase;
 pub mod reason;
 pub mod record;
+pub mod reminder;
 pub mod secret;
 pub mod text;
 pub mod time;
 mod words;
 
-pub use id::{AccountId, AttemptId, BankId, CardId, DeviceId, LegId, MerchantId, PaymentId, PersonId, TerminalId};
+pub use id::{
+    AccountId, AttemptId, BankId, CardId, ConsentId, DeviceId, LegId, MerchantId, OfferId, PaymentId, PersonId,
+    ReminderId, TerminalId,
+};
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;
 pub use reason::Reason;

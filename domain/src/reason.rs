@@ -90,8 +90,8 @@ catalogue! {
     DeviceKeyMalformed "DEVICE_KEY_MALFORMED" Invalid "A device key is not an uncompressed P-256 point." "设备公钥格式错误。";
     LocationMalformed "LOCATION_MALFORMED" Invalid "Coordinates are out of range." "坐标超出范围。";
     CategoryMalformed "CATEGORY_MALFORMED" Invalid "A merchant category has four digits (ISO 18245)." "商户类别码必须为四位数字。";
+    LocationUnknown "LOCATION_UNKNOWN" State "Nobody has said where this terminal stands." "终端未登记所在位置。";
     TimeOutOfRange "TIME_OUT_OF_RANGE" Invalid "A time lies before 2000 or more than a day ahead, or a span ends before it begins." "时间早于2000年、超前一天以上，或区间的结束早于开始。";
-    TimeZoneUnknown "TIME_ZONE_UNKNOWN" Invalid "A time zone is not one of the IANA database, such as Asia/Shanghai." "时区不是IANA数据库中的名称，例如Asia/Shanghai。";
     EndpointMalformed "ENDPOINT_MALFORMED" Invalid "An endpoint is not of the form https://host:port." "地址格式必须为https://主机:端口。";
 
     // Who is calling.
@@ -168,6 +168,7 @@ catalogue! {
     PinChangePending "PIN_CHANGE_PENDING" State "Another change of this card's PIN is not over." "该卡上一次密码变更尚未完成。";
     CardNotVerified "CARD_NOT_VERIFIED" State "The card or its holder could not be verified." "卡片或持卡人验证未通过。";
     CardLocked "CARD_LOCKED" State "The card is locked after too many wrong PINs." "密码错误次数过多，卡片已锁定。";
+    CardValuesExhausted "CARD_VALUES_EXHAUSTED" State "The card was shown with a wrong verification value too often; for a day it pays with its PIN alone, or until its bank lifts that." "卡片校验码错误次数过多，一日内仅可凭密码使用，或由发卡行解除限制。";
     CardInactive "CARD_INACTIVE" State "The card is not activated." "卡片未激活。";
     CardExpired "CARD_EXPIRED" State "The card has expired." "卡片已过有效期。";
     CardFrozen "CARD_FROZEN" State "The card is frozen: money can come in, none can go out." "卡片已冻结：只进不出。";
@@ -188,12 +189,49 @@ catalogue! {
     DayOutOfOrder "DAY_OUT_OF_ORDER" State "The days of a credit account are closed one after the other." "贷记账户须逐日结账。";
     DayNotOver "DAY_NOT_OVER" State "The day is not over in the bank's time zone." "按银行所在时区，该日尚未结束。";
     DayMalformed "DAY_MALFORMED" Invalid "A day is not of the form YYYY-MM-DD." "日期格式必须为YYYY-MM-DD。";
+    CreditSystemAbsent "CREDIT_SYSTEM_ABSENT" State "This bank has no existing credit system: its ledger keeps the credit accounts." "该行没有外部信用卡系统，贷记账户由本账本管理。";
+    AdviceUnknown "ADVICE_UNKNOWN" NotFound "The credit system has nothing to be told of this." "没有需要通知信用卡系统的此项事务。";
 
     // What banks report of purchases that the hub did not carry.
     ReportsOutOfOrder "REPORTS_OUT_OF_ORDER" Invalid "The reports of a message count up by one, from 1." "同一报文中的上报序号须从1起逐一递增。";
     ReportSequenceTaken "REPORT_SEQUENCE_TAKEN" Exists "This sequence was used for another report." "该序号已用于其他上报。";
     RecordVersionTaken "RECORD_VERSION_TAKEN" Exists "This version of the purchase was reported with other content." "该消费记录的此版本已有不同内容。";
     RecordGoesBack "RECORD_GOES_BACK" State "A purchase does not go back to where it stood before." "消费记录的状态不能回退。";
+
+    // Offers of banks to people.
+    OfferRuleEmpty "OFFER_RULE_EMPTY" Invalid "The rule of an offer asks for a number of purchases or for a sum." "优惠规则须要求消费次数或消费金额。";
+    OfferRuleOutOfRange "OFFER_RULE_OUT_OF_RANGE" Invalid "The rule of an offer looks at 1 to 189 days and asks for 1 to 1000 purchases or a sum above zero." "优惠规则须限于1至189天，且次数为1至1000次或金额大于零。";
+    OfferRuleSensitive "OFFER_RULE_SENSITIVE" Invalid "No offer is made of purchases that tell of health, belief, politics, gambling or trouble." "不得依据涉及健康、信仰、政治、博彩或纠纷的消费推送优惠。";
+    OfferTimesMalformed "OFFER_TIMES_MALFORMED" Invalid "An offer ends after it begins, and after it is filed." "优惠的结束时间须晚于开始时间和提交时间。";
+    OfferBudgetMalformed "OFFER_BUDGET_MALFORMED" Invalid "The budget of an offer is 1 to 10,000,000 deliveries." "优惠的推送额度须为1至10000000次。";
+    OfferUnknown "OFFER_UNKNOWN" NotFound "There is no such offer of this caller." "没有该项优惠。";
+    OfferNotOpen "OFFER_NOT_OPEN" State "The offer is withdrawn or over." "该优惠已撤回或已结束。";
+    // Bills and reminders.
+    BillMalformed "BILL_MALFORMED" Invalid "The days or the amounts of a bill contradict each other." "账单的日期或金额相互矛盾。";
+    ReminderMalformed "REMINDER_MALFORMED" Invalid "A reminder has at most 30 days before the due date or a day of 1 to 31, and a time of day." "提醒须设为到期日前不超过30天或每月1至31日，并有有效时刻。";
+
+    // Credit history.
+    HistoryMalformed "HISTORY_MALFORMED" Invalid "The days or the amount of a credit history entry contradict each other." "信用记录的日期或金额相互矛盾。";
+    HistoryOutdated "HISTORY_OUTDATED" State "A newer version of this credit history entry is stored." "已有该信用记录的更新版本。";
+    HistoryVersionTaken "HISTORY_VERSION_TAKEN" Exists "This version of the credit history entry was reported with other content." "该版本的信用记录已以其他内容上报。";
+    ConsentMalformed "CONSENT_MALFORMED" Invalid "A consent cannot be read, or its time is not 1 second to 90 days in whole seconds." "授权书无法读取，或其有效期不是1秒至90天的整秒数。";
+    ConsentRevoked "CONSENT_REVOKED" State "The consent was revoked." "授权已撤销。";
+    ConsentUsed "CONSENT_USED" State "The consent was for one inquiry and is used." "授权仅限一次查询，已使用。";
+    ConsentNotYetValid "CONSENT_NOT_YET_VALID" State "The consent is not valid yet." "授权尚未生效。";
+    ConsentExpired "CONSENT_EXPIRED" State "The consent has expired." "授权已过期。";
+    ConsentPurposeMismatch "CONSENT_PURPOSE_MISMATCH" State "The consent is for another purpose." "授权用途不符。";
+    ConsentFieldsExceeded "CONSENT_FIELDS_EXCEEDED" State "More is asked for than the consent allows." "查询内容超出授权范围。";
+    /// For a lender, one answer whatever the cause: it must not find out who is known here, or by which number.
+    InquiryUnanswered "INQUIRY_UNANSWERED" NotFound "There is nothing to tell for this name and number." "没有可就该姓名和号码提供的信息。";
+
+    // Telling people.
+    MailAddressMalformed "MAIL_ADDRESS_MALFORMED" Invalid "An e-mail address is not of the plain form name@example.com." "电子邮箱地址格式错误。";
+    NoticeFixed "NOTICE_FIXED" Denied "One-time codes and security notices cannot be turned off or held back." "动态码和安全提醒不能关闭或延后。";
+    QuietHoursMalformed "QUIET_HOURS_MALFORMED" Invalid "Quiet hours are two different times of day." "免打扰时段须为两个不同的时刻。";
+    TimeZoneUnknown "TIME_ZONE_UNKNOWN" Invalid "No time zone of the IANA database has this name." "IANA时区库中没有该时区。";
+    TemplateMalformed "TEMPLATE_MALFORMED" Invalid "A template has up to 1000 characters, {{ field }} and {% if field %} … {% endif %}, and nothing else in braces." "模板最多1000个字符，花括号内只能使用{{ 字段 }}和{% if 字段 %} … {% endif %}。";
+    TemplateFieldUnknown "TEMPLATE_FIELD_UNKNOWN" Invalid "A template names a field that this kind of notice does not have." "模板中的字段不属于该类通知。";
+    NoticeUnknown "NOTICE_UNKNOWN" NotFound "There is no such notice among the dead letters." "未投递通知中没有该条记录。";
 
     // Operators.
     BankUnknown "BANK_UNKNOWN" NotFound "There is no such bank." "没有该银行。";

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::payment::{Policy, SendLimit};
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use server_kit::config::{HumanDuration, SecretRef};
 use server_kit::serve::ServeLimits;
@@ -14,6 +15,8 @@ use server_kit::telemetry::LogFormat;
 use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
+use crate::notify::NotifyConfig;
+use crate::records::query::zone_of;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +47,11 @@ pub struct Config {
     pub banks: Links,
     #[serde(default)]
     pub phones: Phones,
+    #[serde(default)]
+    pub records: RecordsConfig,
+    /// How people are told outside of the app: `[notify.sms]`, `[notify.mail]`, `[notify.push.fcm]`, `.apns`, `.hms`.
+    #[serde(default)]
+    pub notify: NotifyConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,
@@ -55,6 +63,44 @@ fn default_replica() -> String {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 7400))
+}
+
+/// How records are looked at.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordsConfig {
+    /// The time zone of people's days and hours, by its IANA name.
+    #[serde(default)]
+    pub time_zone: Zone,
+}
+
+/// A time zone of the IANA database, by the rules that this program brings along; that of China when none is said.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    pub(crate) fn zone(&self) -> TimeZone {
+        self.0.clone()
+    }
+}
+
+impl TryFrom<String> for Zone {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match zone_of(&name) {
+            Ok(zone) if !name.is_empty() => Ok(Self(zone)),
+            _ => Err("no time zone of the IANA database has this name".to_owned()),
+        }
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        // The rules are compiled in, so that they are always found; and these have been the same since 1991.
+        Self(zone_of("Asia/Shanghai").unwrap_or_else(|_| TimeZone::fixed(jiff::tz::offset(8))))
+    }
 }
 
 /// The hub's certificate, for those who call and for the banks that it calls.

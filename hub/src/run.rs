@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use proto::cardholder::cardholder_service_server::CardholderServiceServer;
 use proto::federation::federation_service_server::FederationServiceServer;
 use proto::operator::operator_service_server::OperatorServiceServer;
@@ -25,11 +26,14 @@ use tonic::service::Routes;
 use uuid::Uuid;
 
 use crate::bank::{Banks, LinkOptions};
-use crate::cardholder::{CardholderApi, CardholderParts};
-use crate::config::Config;
+use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
+use crate::config::{Config, Payments};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::habits::Habits;
+use crate::notify::{ChannelError, Notices, NoticesOptions, NoticesParts, NotifyConfig, Telling};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sweep};
+use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 
 /// Why the hub cannot run.
@@ -55,6 +59,8 @@ pub enum RunError {
     PortsFile { path: PathBuf, error: std::io::Error },
     #[error("signals cannot be listened for")]
     Signals(#[source] std::io::Error),
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     #[error(transparent)]
     Ownership(#[from] OwnershipLost),
     #[error(transparent)]
@@ -132,8 +138,10 @@ struct Hub {
     directory: Directory,
     banks: Banks,
     desk: Desk,
+    prices: Prices,
     records: Records,
     cardholder: CardholderApi,
+    notices: Notices,
     vital: VitalTasks,
 }
 
@@ -144,93 +152,152 @@ struct Ground {
     ids: IdMaker,
     keys: SharedKeyStore,
     store: Store,
-    /// This process …
+    /// The name of this replica …
+    replica: String,
+    /// … which is owned by this process.
     mark: Uuid,
-    /// … which owns its replica's name.
     owner: Arc<Owner>,
+    /// The capabilities' tasks.
+    vital: VitalTasks,
 }
 
-async fn open(config: &Config) -> Result<Ground, RunError> {
-    let clock = SystemClock::shared();
-    let rng = SystemRng::shared();
-    let ids = IdMaker::new(clock.clone(), rng.clone());
-    let keys: SharedKeyStore = Arc::new(SealedFile::open(&config.keys.file, &config.keys.master.read()?)?);
-    let password = config.database.password.as_ref().map(|secret| secret.read()).transpose()?;
-    let options =
-        StoreOptions { password, readers: config.database.readers, ..StoreOptions::new(&config.database.url) };
-    let store = Store::open(&options, &migrations(), clock.clone()).await?;
-    let mark = ids.uuid()?;
-    let owner = Arc::new(Owner::take(&store, &config.replica, mark).await?);
-    Ok(Ground { clock, rng, ids, keys, store, mark, owner })
+impl Ground {
+    async fn open(config: &Config) -> Result<Self, RunError> {
+        let clock = SystemClock::shared();
+        let rng = SystemRng::shared();
+        let ids = IdMaker::new(clock.clone(), rng.clone());
+        let keys: SharedKeyStore = Arc::new(SealedFile::open(&config.keys.file, &config.keys.master.read()?)?);
+        let password = config.database.password.as_ref().map(|secret| secret.read()).transpose()?;
+        let options =
+            StoreOptions { password, readers: config.database.readers, ..StoreOptions::new(&config.database.url) };
+        let store = Store::open(&options, &migrations(), clock.clone()).await?;
+        let (mark, replica) = (ids.uuid()?, config.replica.clone());
+        let owner = Arc::new(Owner::take(&store, &replica, mark).await?);
+        Ok(Self { clock, rng, ids, keys, store, replica, mark, owner, vital: VitalTasks::default() })
+    }
+
+    fn directory(&mut self) -> Directory {
+        let parts = DirectoryParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            replica: self.replica.clone(),
+        };
+        let (directory, task) = Directory::start(parts, DirectoryOptions::default());
+        self.vital.watch("directory", task);
+        directory
+    }
+
+    fn feed(&self, draining: CancellationToken) -> Feed {
+        let parts = FeedParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            replica: self.mark,
+            draining,
+        };
+        let feed = Feed::new(parts, FeedOptions::default());
+        tokio::spawn(feed.clone().listen());
+        feed
+    }
+
+    fn desk(&mut self, config: &Payments, directory: &Directory, banks: &Banks, feed: &Feed) -> Desk {
+        let (desk, task) = Desk::start(DeskOptions {
+            store: self.store.clone(),
+            directory: directory.clone(),
+            banks: banks.clone(),
+            feed: feed.clone(),
+            keys: self.keys.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+            clock: self.clock.clone(),
+            policy: config.policy(),
+            owner: self.owner.clone(),
+            writer: WriterOptions::default(),
+            answer_within: config.answer_within.get(),
+        });
+        self.vital.watch("payment", task);
+        desk
+    }
+
+    fn records(&mut self, feed: &Feed) -> Records {
+        let (records, task) = Records::start(RecordParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            writer: WriterOptions::default(),
+        });
+        self.vital.watch("records", task);
+        records
+    }
+
+    fn habits(&mut self, zone: TimeZone) -> Habits {
+        let (habits, task) = Habits::start(self.store.clone(), self.owner.clone(), zone);
+        self.vital.watch("habits", task);
+        habits
+    }
+
+    fn prices(&mut self) -> Prices {
+        let (prices, task) = Prices::start(self.store.clone(), self.owner.clone());
+        self.vital.watch("prices", task);
+        prices
+    }
+
+    fn notices(&mut self, config: &NotifyConfig, draining: CancellationToken) -> Result<Notices, RunError> {
+        let parts = NoticesParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+        };
+        let telling = Telling::start(config, parts, NoticesOptions::default(), &draining)?;
+        telling.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
+        Ok(telling.notices)
+    }
+
+    fn cardholder(
+        &mut self,
+        options: CardholderOptions,
+        directory: &Directory,
+        feed: Feed,
+        habits: Habits,
+    ) -> CardholderApi {
+        let parts = CardholderParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+            directory: directory.clone(),
+            feed,
+            habits,
+            replica: self.replica.clone(),
+        };
+        let (cardholder, tasks) = CardholderApi::start(parts, options);
+        tasks.into_iter().for_each(|task| self.vital.watch("cardholder", task));
+        cardholder
+    }
 }
 
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
-    let Ground { clock, rng, ids, keys, store, mark, owner } = open(config).await?;
-    let parts = DirectoryParts {
-        store: store.clone(),
-        keys: keys.clone(),
-        clock: clock.clone(),
-        rng: rng.clone(),
-        replica: config.replica.clone(),
-    };
-    let (directory, directory_task) = Directory::start(parts, DirectoryOptions::default());
+    let mut ground = Ground::open(config).await?;
+    let directory = ground.directory();
     let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
     let banks = Banks::new(directory.clone(), client_tls, link);
-    let feed = Feed::new(
-        FeedParts {
-            store: store.clone(),
-            keys: keys.clone(),
-            clock: clock.clone(),
-            replica: mark,
-            draining: shutdown.draining(),
-        },
-        FeedOptions::default(),
-    );
-    let (desk, desk_task) = Desk::start(DeskOptions {
-        store: store.clone(),
-        directory: directory.clone(),
-        banks: banks.clone(),
-        feed: feed.clone(),
-        keys: keys.clone(),
-        rng: rng.clone(),
-        ids: ids.clone(),
-        clock: clock.clone(),
-        policy: config.payments.policy(),
-        owner: owner.clone(),
-        writer: WriterOptions::default(),
-        answer_within: config.payments.answer_within.get(),
-    });
-    let parts = RecordParts {
-        store: store.clone(),
-        keys: keys.clone(),
-        feed: feed.clone(),
-        owner: owner.clone(),
-        writer: WriterOptions::default(),
-    };
-    let (records, records_task) = Records::start(parts);
-    tokio::spawn(feed.clone().listen());
+    let feed = ground.feed(shutdown.draining());
+    let desk = ground.desk(&config.payments, &directory, &banks, &feed);
+    let records = ground.records(&feed);
+    let prices = ground.prices();
+    let habits = ground.habits(config.records.time_zone.zone());
+    let cardholder = ground.cardholder(config.phones.options(), &directory, feed, habits);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
-    let parts = CardholderParts {
-        store: store.clone(),
-        keys,
-        clock,
-        rng,
-        ids,
-        directory: directory.clone(),
-        feed,
-        replica: config.replica.clone(),
-    };
-    let (cardholder, phone_tasks) = CardholderApi::start(parts, config.phones.options());
-    let mut vital = VitalTasks::default();
-    for (name, task) in
-        [("directory", directory_task), ("payment", desk_task), ("records", records_task), ("sweeper", sweeper)]
-    {
-        vital.watch(name, task);
-    }
-    for task in phone_tasks {
-        vital.watch("cardholder", task);
-    }
-    Ok(Hub { store, owner, directory, banks, desk, records, cardholder, vital })
+    let notices = ground.notices(&config.notify, shutdown.draining())?;
+    ground.vital.watch("sweeper", sweeper);
+    let Ground { store, owner, vital, .. } = ground;
+    Ok(Hub { store, owner, directory, banks, desk, prices, records, notices, cardholder, vital })
 }
 
 impl Hub {
@@ -243,7 +310,7 @@ impl Hub {
             watches: config.payments.watches_per_terminal,
             watch_every: (self.store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
         };
-        let terminal = TerminalApi::new(self.desk.clone(), limits, shutdown.draining());
+        let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
         let federation = FederationApi::new(self.desk.clone(), self.records.clone());
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()));
         let most = proto::MAX_MESSAGE_BYTES;
@@ -265,8 +332,8 @@ impl Hub {
 
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, banks, desk, records, cardholder, vital, .. } = self;
-        drop((directory, banks, desk, records, cardholder));
+        let Self { store, directory, banks, desk, prices, records, notices, cardholder, vital, .. } = self;
+        drop((directory, banks, desk, prices, records, notices, cardholder));
         vital.finish().await;
         store.close().await;
     }

@@ -4,6 +4,7 @@
 
 pub(crate) mod bank;
 pub(crate) mod past;
+pub(crate) mod peer;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

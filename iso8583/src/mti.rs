@@ -60,6 +60,8 @@ impl Mti {
     pub const AUTHORIZATION_REQUEST: Self = Self::known([0, 1, 0, 0]);
     pub const FINANCIAL_REQUEST: Self = Self::known([0, 2, 0, 0]);
     pub const FINANCIAL_ADVICE: Self = Self::known([0, 2, 2, 0]);
+    /// A card issuer changes a record of somebody else's file.
+    pub const FILE_ADVICE_OF_ISSUER: Self = Self::known([0, 3, 2, 2]);
     pub const REVERSAL_REQUEST: Self = Self::known([0, 4, 0, 0]);
     pub const REVERSAL_ADVICE: Self = Self::known([0, 4, 2, 0]);
     pub const NETWORK_MANAGEMENT_REQUEST: Self = Self::known([0, 8, 0, 0]);

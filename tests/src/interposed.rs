@@ -227,4 +227,6 @@ middle! {
     counter.close_days(counter::CloseDaysRequest) -> counter::CloseDaysResponse;
     counter.list_statements(counter::ListStatementsRequest) -> counter::ListStatementsResponse;
     counter.explain_leg(counter::ExplainLegRequest) -> counter::ExplainLegResponse;
+    counter.list_stuck_advices(counter::ListStuckAdvicesRequest) -> counter::ListStuckAdvicesResponse;
+    counter.retell_advice(counter::RetellAdviceRequest) -> counter::RetellAdviceResponse;
 }

@@ -10,6 +10,9 @@ CREATE TABLE cards (
     frozen BIGINT NOT NULL,
     -- Wrong PINs since the last right one.
     wrong_pins BIGINT NOT NULL,
+    -- Uses with a wrong CVV or expiry since the last right one; and until when nothing but the right PIN helps after too many.
+    wrong_cvvs BIGINT NOT NULL,
+    cvv_blocked_until BIGINT,
     replaced_by UUID,
     -- YYMM.
     expiry TEXT NOT NULL,
@@ -35,3 +38,20 @@ CREATE TABLE card_pins (
     change_id UUID NOT NULL,
     set_at BIGINT NOT NULL
 );
+
+-- What the last changes of a card's PIN were answered, so that one that is sent again is answered so and counts nothing. The slots of a
+-- card are used in turn.
+CREATE TABLE pin_answers (
+    card_id UUID NOT NULL,
+    slot BIGINT NOT NULL CHECK (slot BETWEEN 0 AND 7),
+    -- How often the slot has been used.
+    version BIGINT NOT NULL,
+    change_id UUID NOT NULL,
+    -- What was asked for, as a digest.
+    content BYTEA NOT NULL,
+    -- NULL when the PIN was changed, or its change taken on: see pin_changes.
+    refusal TEXT,
+    answered_at BIGINT NOT NULL,
+    PRIMARY KEY (card_id, slot)
+);
+CREATE INDEX pin_answers_by_change ON pin_answers (change_id);

@@ -10,6 +10,9 @@ CREATE TABLE cards (
     frozen INTEGER NOT NULL,
     -- Wrong PINs since the last right one.
     wrong_pins INTEGER NOT NULL,
+    -- Uses with a wrong CVV or expiry since the last right one; and until when nothing but the right PIN helps after too many.
+    wrong_cvvs INTEGER NOT NULL,
+    cvv_blocked_until INTEGER,
     replaced_by BLOB,
     -- YYMM.
     expiry TEXT NOT NULL,
@@ -35,3 +38,20 @@ CREATE TABLE card_pins (
     change_id BLOB NOT NULL,
     set_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What the last changes of a card's PIN were answered, so that one that is sent again is answered so and counts nothing. The slots of a
+-- card are used in turn.
+CREATE TABLE pin_answers (
+    card_id BLOB NOT NULL,
+    slot INTEGER NOT NULL CHECK (slot BETWEEN 0 AND 7),
+    -- How often the slot has been used.
+    version INTEGER NOT NULL,
+    change_id BLOB NOT NULL,
+    -- What was asked for, as a digest.
+    content BLOB NOT NULL,
+    -- NULL when the PIN was changed, or its change taken on: see pin_changes.
+    refusal TEXT,
+    answered_at INTEGER NOT NULL,
+    PRIMARY KEY (card_id, slot)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pin_answers_by_change ON pin_answers (change_id);

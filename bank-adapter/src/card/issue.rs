@@ -64,13 +64,9 @@ impl Cards {
             let face = self.face(&known, pan).await?;
             return Ok((known.card, face));
         }
-        let (pan, product) = self.number(&issuing.bin, issuing.pan).await?;
-        if !fits(product, sides) {
-            return Err(Reason::CardSidesMismatch.into());
-        }
-        let expiry = self.expiry()?;
-        let card = Card::issue(issuing.card_id, expiry, sides, pan.masked());
-        self.make(card, (pan, product), None, by).await
+        let (id, expiry) = (issuing.card_id, self.expiry()?);
+        let card = |masked| Card::issue(id, expiry, sides, masked);
+        self.make(card, (&issuing.bin, issuing.pan), None, by).await
     }
 
     /// Issues a card that takes over the accounts of another one. The same again gives the same card with the same face.
@@ -86,15 +82,37 @@ impl Cards {
         }
         let before = self.pan_of(&old)?;
         let bin = self.range_of(&before)?.first;
-        let (pan, product) = self.number(&bin, None).await?;
-        let card = old.card.successor(new, self.expiry()?, pan.masked());
-        self.make(card, (pan, product), Some(old.card.id), by).await
+        let expiry = self.expiry()?;
+        let card = |masked| old.card.successor(new, expiry, masked);
+        self.make(card, (&bin, None), Some(old.card.id), by).await
     }
 
+    /// Makes a card with the number that was asked for, or with one that is drawn until nobody else has got it first.
     async fn make(
         &self,
-        card: Card,
+        card: impl Fn(String) -> Card,
+        (bin, asked): (&Bin, Option<Pan>),
+        replaces: Option<CardId>,
+        by: Principal,
+    ) -> Result<(Card, Face), CallError> {
+        for _ in 0..DRAWS {
+            let (pan, product) = self.number(bin, asked.clone()).await?;
+            let card = card(pan.masked());
+            if replaces.is_none() && !fits(product, card.sides) {
+                return Err(Reason::CardSidesMismatch.into());
+            }
+            match self.make_with((pan, product), card, replaces, by.clone()).await {
+                Err(CallError::Reason(Reason::CardNumberTaken)) if asked.is_none() => {}
+                made => return made,
+            }
+        }
+        Err(Reason::CardNumbersExhausted.into())
+    }
+
+    async fn make_with(
+        &self,
         (pan, product): (Pan, Product),
+        card: Card,
         replaces: Option<CardId>,
         by: Principal,
     ) -> Result<(Card, Face), CallError> {

@@ -3,6 +3,7 @@
 //! [`Cards`] is the door. What a card is and may is for [`domain::card`] to say, what is stored of it for the ledger's one writer;
 //! here are the number, which is found by its keyed hash and kept sealed, and the key store, which alone knows CVVs and PINs.
 
+pub(crate) mod answers;
 mod issue;
 mod numbers;
 mod presented;
@@ -29,11 +30,12 @@ use uuid::Uuid;
 use crate::call::CallError;
 use crate::credit::Calendar;
 use crate::credit_system::{ChangeId, PinState};
-use crate::hsm::{Check, Hsm, HsmError, PanDigits, PinBlock, Side};
+use crate::hsm::{Check, Hsm, HsmError, PanDigits, PinBlock, PinVerificationValue, Side};
 use crate::ledger::card_steps::{CardChange, PinOrder};
 use crate::ledger::credit_steps::PinIntent;
 use crate::ledger::{CreditHolds, Ledger};
 
+use answers::PinSent;
 pub(crate) use issue::{Face, Issuing};
 pub(crate) use presented::{Presented, pin_block};
 pub(crate) use register::register_ranges;
@@ -88,6 +90,11 @@ impl Cards {
         self.parts.rules.ranges.ranges().cloned().collect()
     }
 
+    /// What the bank's clock says.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
     /// The card as it stands, and whether it has a PIN.
     pub(crate) async fn card(&self, id: CardId) -> Result<(Card, bool), CallError> {
         let known = self.known(id).await?;
@@ -112,11 +119,12 @@ impl Cards {
         let (value, current) = self
             .ask(move |hsm| {
                 let digits = PanDigits::from(&pan);
-                let found = current.map(|block| known.tell_pin(hsm, &block, &digits)).transpose()?;
+                let found = current.map(|block| known.tell_current(hsm, &block, &digits)).transpose()?;
                 Ok((hsm.set_pin(&new, &digits)?, found))
             })
             .await?;
-        let order = PinOrder { change_id, card_id: id, current, value };
+        let sent = PinSent::new((id, change_id), &value, current.as_ref().map(|(_, value)| value));
+        let order = PinOrder { sent, current: current.map(|(check, _)| check), value };
         Ok(self.parts.ledger.set_pin(order, by).await?.0)
     }
 
@@ -137,11 +145,11 @@ impl Cards {
         let digits = PanDigits::from(&pan);
         let current = match current {
             None => None,
-            Some(block) => Some(self.ask(move |hsm| known.tell_pin(hsm, &block, &digits)).await?),
+            Some(block) => Some(self.ask(move |hsm| known.tell_current(hsm, &block, &digits)).await?),
         };
-        let change_id = ChangeId::from_uuid(change_id);
-        let new = holds.system().new_pin(change_id, new, &pan).await?;
-        let intent = PinIntent { change_id, card_id: id, current, new };
+        let new = holds.system().new_pin(ChangeId::from_uuid(change_id), new, &pan).await?;
+        let sent = PinSent::new((id, change_id), &new.value, current.as_ref().map(|(_, value)| value));
+        let intent = PinIntent { sent, current: current.map(|(check, _)| check), new };
         Ok(holds.change_pin(intent, by).await?)
     }
 
@@ -216,5 +224,15 @@ impl KnownCard {
             Some(Check::Matches) => PinCheck::Right,
             Some(Check::Differs) | None => PinCheck::Wrong,
         })
+    }
+
+    /// The same, with what makes this try the same one when it is sent again.
+    fn tell_current(
+        &self,
+        hsm: &dyn Hsm,
+        block: &PinBlock,
+        digits: &PanDigits,
+    ) -> Result<(PinCheck, PinVerificationValue), HsmError> {
+        Ok((self.tell_pin(hsm, block, digits)?, hsm.set_pin(block, digits)?))
     }
 }

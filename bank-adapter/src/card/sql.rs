@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::card::{Card, CardState, Expiry, PinTries, Product, Sides};
+use domain::card::{Card, CardState, CvvTries, Expiry, PinTries, Product, Sides};
 use domain::ledger::Books;
 use domain::{AccountId, CardId};
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
@@ -19,6 +19,8 @@ const CARDS: Table = Table {
         "state",
         "frozen",
         "wrong_pins",
+        "wrong_cvvs",
+        "cvv_blocked_until",
         "replaced_by",
         // From here on nothing changes after the card was issued: see CARD_STATES.
         "expiry",
@@ -34,7 +36,7 @@ const CARDS: Table = Table {
 };
 
 /// What changes of a card after it was issued, up to `replaced_by`.
-const CARD_STATES: Table = CARDS.changing(6);
+const CARD_STATES: Table = CARDS.changing(8);
 
 const PINS: Table = Table {
     name: "card_pins",
@@ -44,8 +46,8 @@ const PINS: Table = Table {
 
 macro_rules! card_columns {
     () => {
-        "c.card_id, c.version, c.state, c.frozen, c.wrong_pins, c.replaced_by, c.expiry, c.debit_account_id, \
-         c.credit_account_id, c.masked"
+        "c.card_id, c.version, c.state, c.frozen, c.wrong_pins, c.wrong_cvvs, c.cvv_blocked_until, c.replaced_by, \
+         c.expiry, c.debit_account_id, c.credit_account_id, c.masked"
     };
 }
 
@@ -66,11 +68,14 @@ const LOAD_CARDS: Load = Load {
     tail: " ORDER BY c.card_id",
     lock: true,
 };
-const LOAD_PINS: Load = Load {
-    select: "SELECT card_id, version, change_id FROM card_pins WHERE card_id",
-    tail: " ORDER BY card_id",
-    lock: true,
-};
+const LOAD_PINS: Load =
+    Load { select: "SELECT card_id, version FROM card_pins WHERE card_id", tail: " ORDER BY card_id", lock: true };
+
+const LOAD_NUMBERS: Load =
+    Load { select: "SELECT pan_hash, card_id FROM cards WHERE pan_hash", tail: " ORDER BY pan_hash", lock: false };
+
+/// Who has a number, by its keyed hash.
+pub(crate) type Numbers = HashMap<[u8; 32], CardId>;
 
 /// What the bank keeps of a card besides its state.
 #[derive(Clone, PartialEq, Eq)]
@@ -106,8 +111,6 @@ pub(crate) struct KnownCard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StoredPin {
     pub(crate) version: i64,
-    /// The change that set it.
-    pub(crate) change_id: Uuid,
 }
 
 /// A PIN to store.
@@ -125,10 +128,20 @@ pub(crate) async fn load_cards(tx: &mut Tx, ids: BTreeSet<CardId>) -> Result<Vec
     rows.iter().map(card_of).collect()
 }
 
+/// The cards that have any of these numbers.
+pub(crate) async fn load_numbers(tx: &mut Tx, pan_hashes: Vec<[u8; 32]>) -> Result<Numbers, StoreError> {
+    let rows = tx.load(LOAD_NUMBERS, Keys::Blobs(pan_hashes.iter().map(|hash| hash.to_vec()).collect())).await?;
+    let read = |row: &Row| {
+        let hash = row.bytes(0)?.try_into();
+        let hash = hash.map_err(|_| StoreError::Unreadable { column: 0, what: "no hash of a number".to_owned() })?;
+        Ok((hash, CardId::from_uuid(row.id(1)?)))
+    };
+    rows.iter().map(read).collect()
+}
+
 pub(crate) async fn load_pins(tx: &mut Tx, ids: BTreeSet<CardId>) -> Result<HashMap<CardId, StoredPin>, StoreError> {
     let rows = tx.load(LOAD_PINS, Keys::Ids(ids.into_iter().map(CardId::uuid).collect())).await?;
-    let read =
-        |row: &Row| Ok((CardId::from_uuid(row.id(0)?), StoredPin { version: row.int(1)?, change_id: row.id(2)? }));
+    let read = |row: &Row| Ok((CardId::from_uuid(row.id(0)?), StoredPin { version: row.int(1)? }));
     rows.iter().map(read).collect()
 }
 
@@ -187,37 +200,43 @@ pub(crate) async fn find(store: &Store, id: CardId) -> Result<Option<KnownCard>,
 
 fn card_of(row: &Row) -> Result<Card, StoreError> {
     let side = |column| -> Result<_, StoreError> { Ok(row.maybe_id(column)?.map(AccountId::from_uuid)) };
-    let sides = match (side(7)?, side(8)?) {
+    let sides = match (side(9)?, side(10)?) {
         (Some(debit), Some(credit)) => Sides::Both { debit, credit },
         (Some(debit), None) => Sides::Debit(debit),
         (None, Some(credit)) => Sides::Credit(credit),
-        (None, None) => return Err(StoreError::Unreadable { column: 7, what: "a card of no account".to_owned() }),
+        (None, None) => return Err(StoreError::Unreadable { column: 9, what: "a card of no account".to_owned() }),
     };
     Ok(Card {
         id: CardId::from_uuid(row.id(0)?),
         version: row.int(1)?,
         state: row.parsed(2, CardState::parse)?,
         frozen: row.flag(3)?,
-        tries: PinTries::from_stored(u8::try_from(row.int(4)?).unwrap_or(u8::MAX)),
-        replaced_by: row.maybe_id(5)?.map(CardId::from_uuid),
-        expiry: row.parsed(6, Expiry::parse_yymm)?,
+        tries: PinTries::from_stored(few(row.int(4)?)),
+        cvv_tries: CvvTries::from_stored(few(row.int(5)?), row.maybe_time(6)?),
+        replaced_by: row.maybe_id(7)?.map(CardId::from_uuid),
+        expiry: row.parsed(8, Expiry::parse_yymm)?,
         sides,
-        masked: row.text(9)?,
+        masked: row.text(11)?,
     })
+}
+
+/// So many tries; more than can be are as many as there can be.
+fn few(tries: i64) -> u8 {
+    u8::try_from(tries).unwrap_or(u8::MAX)
 }
 
 fn known_of(row: &Row) -> Result<KnownCard, StoreError> {
     let pin = |bytes: Vec<u8>| {
         let value = PinVerificationValue::from_bytes(&bytes);
-        value.map_err(|error| StoreError::Unreadable { column: 13, what: error.to_string() })
+        value.map_err(|error| StoreError::Unreadable { column: 15, what: error.to_string() })
     };
     Ok(KnownCard {
         card: card_of(row)?,
-        pan_sealed: row.bytes(10)?,
-        product: row.parsed(11, Product::parse)?,
-        cvk_version: u32::try_from(row.int(12)?)
-            .map_err(|_| StoreError::Unreadable { column: 12, what: "no version of a key".to_owned() })?,
-        pin: row.maybe_bytes(13)?.map(pin).transpose()?,
+        pan_sealed: row.bytes(12)?,
+        product: row.parsed(13, Product::parse)?,
+        cvk_version: u32::try_from(row.int(14)?)
+            .map_err(|_| StoreError::Unreadable { column: 14, what: "no version of a key".to_owned() })?,
+        pin: row.maybe_bytes(15)?.map(pin).transpose()?,
     })
 }
 
@@ -228,6 +247,8 @@ fn card_state(card: &Card) -> Vec<Value> {
         card.state.as_str().into(),
         card.frozen.into(),
         i64::from(card.tries.wrong()).into(),
+        i64::from(card.cvv_tries.wrong()).into(),
+        card.cvv_tries.blocked_until().into(),
         card.replaced_by.map(CardId::uuid).into(),
     ]
 }

@@ -17,7 +17,7 @@ use crate::card::Cards;
 use crate::credit::{self, DayCloser};
 use crate::credit_system::PinState;
 use crate::ledger::card_steps::CardChange;
-use crate::ledger::{CreditSystem, Ledger};
+use crate::ledger::{CreditSystem, Ledger, PageAsked};
 use crate::network::NetworkDesk;
 use crate::report;
 
@@ -58,8 +58,9 @@ impl CounterService {
 
     /// The card afterwards, for an answer.
     async fn card(&self, id: CardId) -> Result<counter::Card, CallError> {
-        let (card, has_pin) = self.cards()?.card(id).await?;
-        Ok(wire::to_card(&card, has_pin))
+        let cards = self.cards()?;
+        let (card, has_pin) = cards.card(id).await?;
+        Ok(wire::to_card(&card, has_pin, cards.now()))
     }
 
     /// Takes a card through one of its transitions; gives the card afterwards, and when that was stored.
@@ -341,6 +342,29 @@ impl counter::counter_service_server::CounterService for CounterService {
                 reason,
             });
             Ok(counter::GetReportingResponse { last_sequence, acknowledged_sequence, refused: refused.collect() })
+        })
+        .await
+    }
+
+    async fn list_stuck_advices(
+        &self,
+        request: Request<counter::ListStuckAdvicesRequest>,
+    ) -> Result<Response<counter::ListStuckAdvicesResponse>, Status> {
+        self.answer("ListStuckAdvices", request, async |request, _| {
+            let asked = PageAsked::read(request.page_size, request.page_token)?;
+            let (stuck, next_page_token) = self.credit.stuck(asked).await?;
+            let advices = stuck.iter().map(wire::to_stuck).collect();
+            Ok(counter::ListStuckAdvicesResponse { advices, next_page_token })
+        })
+        .await
+    }
+
+    async fn retell_advice(
+        &self,
+        request: Request<counter::RetellAdviceRequest>,
+    ) -> Result<Response<counter::RetellAdviceResponse>, Status> {
+        self.answer("RetellAdvice", request, async |request, caller| {
+            Ok(wire::to_retold(self.credit.retell(wire::advice_key(&request)?, caller).await?))
         })
         .await
     }

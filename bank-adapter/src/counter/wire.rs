@@ -5,10 +5,11 @@ use domain::ledger::{
     Account, AccountKind, Deposit, DepositId, FreezeOrder, Leg, LegState, Split, decide_again, write_splits,
 };
 use domain::text::Line;
-use domain::{AccountId, AttemptId, CardId, Currency, Money, Reason};
+use domain::{AccountId, AttemptId, CardId, Currency, LegId, Money, Reason, Timestamp};
 use proto::counter;
 
 use crate::card::{Face, Issuing, PinSetting, pin_block};
+use crate::credit_system::{About, Kind, OrderKey, Retold, State, Stuck, StuckKey};
 use crate::ledger::Opening;
 
 pub(super) fn opening(request: &counter::OpenAccountRequest) -> Result<Opening, Reason> {
@@ -94,7 +95,7 @@ const fn to_state(state: CardState) -> counter::CardState {
     }
 }
 
-pub(super) fn to_card(card: &Card, has_pin: bool) -> counter::Card {
+pub(super) fn to_card(card: &Card, has_pin: bool, now: Timestamp) -> counter::Card {
     let account = |id: Option<AccountId>| id.map(|id| id.to_string()).unwrap_or_default();
     counter::Card {
         card_id: card.id.to_string(),
@@ -107,6 +108,7 @@ pub(super) fn to_card(card: &Card, has_pin: bool) -> counter::Card {
         credit_account_id: account(card.sides.credit()),
         replaced_by_card_id: card.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
         has_pin,
+        pin_only: card.cvv_tries.is_blocked(now),
     }
 }
 
@@ -117,6 +119,68 @@ pub(super) fn to_face(face: &Face) -> counter::CardFace {
         cvv2: face.cvv2.reveal().to_owned(),
         track2: face.track.reveal(),
     }
+}
+
+pub(super) fn advice_key(request: &counter::RetellAdviceRequest) -> Result<StuckKey, Reason> {
+    let kind = match request.kind() {
+        counter::AdviceKind::Post => Kind::Post,
+        counter::AdviceKind::Void => Kind::Void,
+        counter::AdviceKind::Refund => Kind::Refund,
+        counter::AdviceKind::Repayment => Kind::Repayment,
+        counter::AdviceKind::Reversal => Kind::Reversal,
+        counter::AdviceKind::Card => return Ok(StuckKey::Card(CardId::parse(&request.card_id)?)),
+        counter::AdviceKind::Unspecified => return Err(Reason::FieldUnknown),
+    };
+    Ok(StuckKey::Leg(OrderKey { leg_id: LegId::parse(&request.leg_id)?, kind }))
+}
+
+pub(super) fn to_stuck(stuck: &Stuck) -> counter::StuckAdvice {
+    let told = counter::StuckAdvice {
+        card_id: stuck.card_id.to_string(),
+        card_masked: stuck.card_masked.clone(),
+        reason: stuck.refusal.code().to_owned(),
+        queued_at: Some(proto::to_timestamp(stuck.queued_at)),
+        refused_at: Some(proto::to_timestamp(stuck.refused_at)),
+        tries: stuck.tries,
+        ..counter::StuckAdvice::default()
+    };
+    match stuck.about {
+        About::Leg { key, amount } => counter::StuckAdvice {
+            kind: to_advice_kind(key.kind).into(),
+            leg_id: key.leg_id.to_string(),
+            amount: Some(proto::to_money(amount)),
+            ..told
+        },
+        About::Card(status) => counter::StuckAdvice {
+            kind: counter::AdviceKind::Card.into(),
+            card_status: status.as_str().to_owned(),
+            ..told
+        },
+    }
+}
+
+const fn to_advice_kind(kind: Kind) -> counter::AdviceKind {
+    match kind {
+        // A hold is no advice, and is never stuck.
+        Kind::Hold => counter::AdviceKind::Unspecified,
+        Kind::Post => counter::AdviceKind::Post,
+        Kind::Void => counter::AdviceKind::Void,
+        Kind::Refund => counter::AdviceKind::Refund,
+        Kind::Repayment => counter::AdviceKind::Repayment,
+        Kind::Reversal => counter::AdviceKind::Reversal,
+    }
+}
+
+pub(super) fn to_retold(retold: Retold) -> counter::RetellAdviceResponse {
+    let state = match retold.state {
+        State::Waiting => counter::AdviceState::Waiting,
+        State::Acknowledged => counter::AdviceState::Acknowledged,
+        State::Stuck(_) => counter::AdviceState::Stuck,
+        State::Superseded => counter::AdviceState::Superseded,
+        // Those of a hold, which is no advice.
+        State::Asking | State::Approved | State::Refused(_) | State::Unanswered => counter::AdviceState::Unspecified,
+    };
+    counter::RetellAdviceResponse { told_again: retold.refusal.is_some(), state: state.into() }
 }
 
 /// Why a leg is as it is: what was known, what was decided, and what the same facts give now.

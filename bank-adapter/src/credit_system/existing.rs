@@ -16,12 +16,13 @@ use zeroize::Zeroizing;
 
 use super::Asked;
 use super::link::{Link, LinkError};
-use super::message::{AdviceMessage, Request, Told as What};
+use super::message::{AdviceMessage, Request, StatusMessage, Told as What};
 use super::order::{CreditHold, HoldAnswer, Kind, Order};
 use super::pin::{ChangeId, NewPin, PinChange};
 use super::reference::Reference;
 use super::response::Verdict;
 use super::sql::Due;
+use super::steps::Sent;
 use crate::hsm::{Hsm, KeyId, PanDigits, PinBlock, PinBlockFormat, PinTarget};
 
 /// What an asynchronous method of a trait that is used as an object gives.
@@ -147,30 +148,50 @@ impl ExistingCreditSystem {
     }
 
     /// Tells an advice whose sending is durable.
-    pub(super) async fn tell(&self, due: &Due, order: &Order) -> Verdict {
-        let Some(what) = what(order) else { return Verdict::Unclear(Reason::Fault) };
-        let Some(reserved) = order.trace.and_then(|trace| self.0.link.claim(trace)) else {
+    pub(super) async fn tell(&self, due: &Due, sent: &Sent) -> Verdict {
+        let Some(reserved) = self.0.link.claim(sent.trace) else {
             return Verdict::Unclear(Reason::TooBusy);
         };
-        let card = match self.0.cards.pan(order.card_id).await {
-            Ok(card) => card,
+        let request = match self.message(due, sent.tries > 1).await {
+            Ok(request) => request,
             Err(reason) => {
-                tracing::error!(?reason, leg_id = %order.key.leg_id, "the card of an advice cannot be read");
+                tracing::error!(?reason, key = ?sent.key, "an advice cannot be written");
                 return Verdict::Unclear(reason);
             }
         };
-        let advice = AdviceMessage {
-            what,
-            card,
-            amount: order.amount,
-            is_repeat: order.tries > 1,
-            original: due.original,
-            approval_code: order.approval_code.clone(),
-            reference: order.reference,
-        };
-        match self.0.link.exchange(Request::Advice(advice), reserved).await {
-            Ok(answer) => answer.verdict(order.reference, None),
+        match self.0.link.exchange(request, reserved).await {
+            Ok(answer) => match (answer.verdict(due.reference(), None), due) {
+                // The record that cannot be found is that of the card.
+                (Verdict::Refused(Reason::LegUnknown), Due::Card(_)) => Verdict::Refused(Reason::CardUnknown),
+                (verdict, _) => verdict,
+            },
             Err(error) => Verdict::Unclear(reason_of(error)),
+        }
+    }
+
+    /// The message of an advice. `Err` when a card cannot be read.
+    async fn message(&self, due: &Due, is_repeat: bool) -> Result<Request, Reason> {
+        match due {
+            Due::Leg(order, original) => Ok(Request::Advice(AdviceMessage {
+                what: what(order).ok_or(Reason::Fault)?,
+                card: self.0.cards.pan(order.card_id).await?,
+                amount: order.amount,
+                is_repeat,
+                original: *original,
+                approval_code: order.approval_code.clone(),
+                reference: order.reference,
+            })),
+            Due::Card(advice) => Ok(Request::Status(StatusMessage {
+                card: self.0.cards.pan(advice.key.card_id).await?,
+                status: advice.status,
+                expiry: advice.expiry,
+                replaced_by: match advice.replaced_by {
+                    Some(successor) => Some(self.0.cards.pan(successor).await?),
+                    None => None,
+                },
+                is_repeat,
+                reference: advice.reference(),
+            })),
         }
     }
 
@@ -220,6 +241,7 @@ fn what(order: &Order) -> Option<What> {
         Kind::Void => Some(What::Void { is_cash }),
         Kind::Refund => Some(What::Refund),
         Kind::Repayment => Some(What::Repayment),
+        Kind::Reversal => Some(What::Reversal),
     }
 }
 

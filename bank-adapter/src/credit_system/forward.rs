@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::existing::{Answered, ExistingCreditSystem};
 use super::link::LateApproval;
-use super::order::{OrderKey, Told, pause, told};
+use super::order::{AdviceKey, Told, pause, told};
 use super::pin::{self, PinChange};
 use super::response::Verdict;
 use super::sql::{self, Due};
@@ -42,23 +42,17 @@ pub struct ForwardOptions {
     pub at_once: i64,
 }
 
-/// What a forwarder works with.
+/// What the workers work with.
 #[derive(Debug)]
-pub struct ForwardParts {
-    pub system: ExistingCreditSystem,
-    pub store: Store,
-    pub owner: Arc<Owner>,
-    pub clock: SharedClock,
-    pub rng: SharedRng,
-    pub pins: Arc<dyn PinBook>,
-    pub late: mpsc::Receiver<LateApproval>,
-    pub options: ForwardOptions,
-}
-
-/// Tells and asks. Its tasks are ones that the node cannot do without.
-#[derive(Clone, Debug)]
-pub struct Forwarder {
-    writer: GroupWriter<CreditSteps>,
+pub(super) struct ForwardParts {
+    pub(super) system: ExistingCreditSystem,
+    pub(super) store: Store,
+    pub(super) owner: Arc<Owner>,
+    pub(super) clock: SharedClock,
+    pub(super) rng: SharedRng,
+    pub(super) pins: Arc<dyn PinBook>,
+    pub(super) late: mpsc::Receiver<LateApproval>,
+    pub(super) options: ForwardOptions,
 }
 
 #[derive(Debug)]
@@ -72,36 +66,20 @@ struct Worker {
     options: ForwardOptions,
 }
 
-impl Forwarder {
-    /// Starts the writer and the workers. The tasks, by name, end when `stop` says so and the door is closed.
-    pub fn start(parts: ForwardParts, stop: CancellationToken) -> (Self, Vec<(&'static str, JoinHandle<()>)>) {
-        let ForwardParts { system, store, owner, clock, rng, pins, late, options } = parts;
-        let steps = Arc::new(CreditSteps::new(owner));
-        let (writer, writing) = GroupWriter::start(store.clone(), steps, WriterOptions::default());
-        let worker = Arc::new(Worker { system, store, writer: writer.clone(), clock, rng, pins, options });
-        let advices = tokio::spawn(advices(worker.clone(), stop.clone()));
-        let changes = tokio::spawn(changes(worker.clone(), stop.clone()));
-        let approvals = tokio::spawn(approvals(worker, late, stop));
-        let tasks = vec![
-            ("credit-advices", advices),
-            ("credit-pins", changes),
-            ("credit-late", approvals),
-            ("credit-writer", writing),
-        ];
-        (Self { writer }, tasks)
-    }
-
-    /// Tells once more what the credit system has refused, for an operator who has seen to it.
-    pub async fn retry(&self, key: OrderKey) -> Result<Result<(), Reason>, StoreError> {
-        match self.writer.write(Step::Retry(key)).await? {
-            Outcome::Retried(done) => Ok(done),
-            other => Err(mixed_up(&other)),
-        }
-    }
+/// Starts the writer and the workers, which the node cannot do without. The tasks, by name, end when `stop` says so.
+pub(super) fn start(parts: ForwardParts, stop: CancellationToken) -> Vec<(&'static str, JoinHandle<()>)> {
+    let ForwardParts { system, store, owner, clock, rng, pins, late, options } = parts;
+    let steps = Arc::new(CreditSteps::new(owner));
+    let (writer, writing) = GroupWriter::start(store.clone(), steps, WriterOptions::default());
+    let worker = Arc::new(Worker { system, store, writer, clock, rng, pins, options });
+    let advices = tokio::spawn(advices(worker.clone(), stop.clone()));
+    let changes = tokio::spawn(changes(worker.clone(), stop.clone()));
+    let approvals = tokio::spawn(approvals(worker, late, stop));
+    vec![("credit-advices", advices), ("credit-pins", changes), ("credit-late", approvals), ("credit-writer", writing)]
 }
 
 /// What came of telling one advice.
-type Heard = (OrderKey, i64, Verdict);
+type Heard = (AdviceKey, i64, Verdict);
 
 async fn advices(worker: Arc<Worker>, stop: CancellationToken) {
     // Each is told by itself, so that one that gets no answer does not keep the others waiting.
@@ -176,26 +154,26 @@ impl Worker {
     async fn tell_due(
         &self,
         telling: &mut JoinSet<Heard>,
-        under_way: &mut BTreeSet<OrderKey>,
+        under_way: &mut BTreeSet<AdviceKey>,
     ) -> Result<(), StoreError> {
         let under_way_count = i64::try_from(under_way.len()).unwrap_or(i64::MAX);
         if !self.system.link().is_up() || under_way_count >= self.options.at_once {
             return Ok(());
         }
         let due = sql::due(&self.store, self.clock.now(), self.options.at_once).await?;
-        let fresh = due.iter().filter(|due| !under_way.contains(&due.order.key));
+        let fresh = due.iter().filter(|due| !under_way.contains(&due.key()));
         let sending: Vec<Sending> = fresh.filter_map(|due| self.numbered(due)).collect();
         if sending.is_empty() {
             return Ok(());
         }
-        let Outcome::Sending(orders) = self.writer.write(Step::Sending(sending)).await? else { return Ok(()) };
-        for order in orders {
-            let Some(due) = due.iter().find(|due| due.order.key == order.key).cloned() else { continue };
+        let Outcome::Sending(all) = self.writer.write(Step::Sending(sending)).await? else { return Ok(()) };
+        for sent in all {
+            let Some(due) = due.iter().find(|due| due.key() == sent.key).cloned() else { continue };
             let system = self.system.clone();
-            under_way.insert(order.key);
+            under_way.insert(sent.key);
             telling.spawn(async move {
-                let verdict = system.tell(&due, &order).await;
-                (order.key, order.tries, verdict)
+                let verdict = system.tell(&due, &sent).await;
+                (sent.key, sent.tries, verdict)
             });
         }
         Ok(())
@@ -205,7 +183,7 @@ impl Worker {
     async fn note(&self, heard: &[Heard]) -> Result<(), StoreError> {
         let mut over = Vec::new();
         for (key, tries, verdict) in heard.iter().copied() {
-            let told = told(key.kind, tries, verdict);
+            let told = told(key, tries, verdict);
             let result = match told {
                 Told::Again => "again",
                 Told::Acknowledged => "acknowledged",
@@ -214,8 +192,7 @@ impl Worker {
                     "stuck"
                 }
             };
-            metrics::counter!("bankhub_credit_advices_total", "kind" => key.kind.as_str(), "result" => result)
-                .increment(1);
+            metrics::counter!("bankhub_credit_advices_total", "kind" => key.as_str(), "result" => result).increment(1);
             if told != Told::Again {
                 over.push((key, told));
             }
@@ -235,12 +212,13 @@ impl Worker {
 
     /// An advice with numbers for its message, and the time before which it is not told again.
     fn numbered(&self, due: &Due) -> Option<Sending> {
-        let trace = match due.order.trace {
+        let (trace, tries) = due.sent();
+        let trace = match trace {
             Some(trace) => trace,
             // The number is taken again when the message goes out; nobody else is likely to have it by then.
             None => self.system.link().reserve().ok()?.trace(),
         };
-        Some(Sending { key: due.order.key, trace, next: self.next_try(due.order.tries + 1) })
+        Some(Sending { key: due.key(), trace, next: self.next_try(tries.saturating_add(1)) })
     }
 
     fn next_try(&self, tries: i64) -> Timestamp {
@@ -280,8 +258,4 @@ impl Worker {
         metrics::counter!("bankhub_credit_pin_changes_total", "result" => result).increment(1);
         Ok(())
     }
-}
-
-fn mixed_up(outcome: &Outcome) -> StoreError {
-    StoreError::Refused(format!("an outcome of another step: {outcome:?}"))
 }

@@ -8,19 +8,27 @@
 //! | post | 0220, 0221 | as the hold | 4, 38, 49, 90 |
 //! | void | 0400, 0421 | as the hold | 4, 49, 90 |
 //! | refund, repayment | 0220, 0221 | 200030, 210030 | 4, 49, 90 of a refund |
+//! | reversal of a repayment | 0220, 0221 | 023000 | 4, 49, 90 |
+//! | status of a card | 0322, 0323 | | 14, 91: 2, 101, 103 of one that was replaced |
 //! | sign-on, echo, sign-off | 0800 | | 70: 001, 301, 002, and nothing of a card |
 //!
-//! Processing codes: ISO 8583:1987, annex A.4, where 30 is a credit account; 92 for a PIN is what networks have for it.
+//! Processing codes: ISO 8583:1987, annex A.4, where 30 is a credit account and 02 a debit adjustment; 92 for a PIN is what networks
+//! have for it.
+//!
+//! The status of a card is an update of a file by its issuer: the record of the card in field 2 is changed (91: 2) to stand in
+//! the file that 101 names, and in no other: ISSUED, ACTIVE, FROZEN, LOST, REPLACED or CLOSED. Of a replaced card, 103 is the
+//! number that takes over and 14 until when that one is valid; of any other, 14 is its own.
 
 use std::fmt;
 
-use domain::card::Pan;
+use domain::card::{Expiry, Pan};
 use domain::purchase::CategoryCode;
 use domain::{Currency, Money};
 use iso8583::element::{Amount, ProcessingCode};
 use iso8583::{BuildError, Dialect, MessageBuilder, Mti};
 use zeroize::Zeroizing;
 
+use super::card::CardStatus;
 use super::reference::Reference;
 use super::trace::Trace;
 
@@ -61,7 +69,22 @@ pub enum Request {
         reference: Reference,
     },
     Advice(AdviceMessage),
+    Status(StatusMessage),
     Network(Network),
+}
+
+/// Where a card stands from now on.
+#[derive(Clone, Debug)]
+pub struct StatusMessage {
+    pub card: Pan,
+    pub status: CardStatus,
+    /// Of the card, or of the one that takes over.
+    pub expiry: Expiry,
+    /// The card that takes over.
+    pub replaced_by: Option<Pan>,
+    /// Sent before, as far as this side knows.
+    pub is_repeat: bool,
+    pub reference: Reference,
 }
 
 /// What has been decided and is told.
@@ -85,6 +108,7 @@ pub enum Told {
     Void { is_cash: bool },
     Refund,
     Repayment,
+    Reversal,
 }
 
 /// The message that another one is about, for field 90.
@@ -115,6 +139,8 @@ impl Network {
 /// PIN blocks: encrypted for a zone (20) with triple DES (01) in format 0 (01), under the first key of the zone (01). As networks
 /// fill field 53; the standard leaves it to them.
 const SECURITY_CONTROL: u64 = 2_001_010_100_000_000;
+/// The update of a file that changes a record, field 91.
+const CHANGE_RECORD: &str = "2";
 /// What a void is when it is told again: an advice, since there is nothing left to decide.
 const VOID_AGAIN: [u8; 4] = [0, 4, 2, 1];
 
@@ -127,6 +153,8 @@ impl Request {
             }
             Self::ChangePin { is_repeat: true, .. } => again(Mti::AUTHORIZATION_REQUEST),
             Self::Network(_) => Mti::NETWORK_MANAGEMENT_REQUEST,
+            Self::Status(status) if status.is_repeat => again(Mti::FILE_ADVICE_OF_ISSUER),
+            Self::Status(_) => Mti::FILE_ADVICE_OF_ISSUER,
             Self::Advice(advice) => match (advice.what, advice.is_repeat) {
                 (Told::Void { .. }, false) => Mti::REVERSAL_REQUEST,
                 (Told::Void { .. }, true) => Mti::from_digits(VOID_AGAIN).unwrap_or(Mti::REVERSAL_ADVICE),
@@ -143,11 +171,13 @@ impl Request {
             Self::Hold { .. } => "hold",
             Self::ChangePin { .. } => "pin",
             Self::Network(_) => "network",
+            Self::Status(_) => "card",
             Self::Advice(advice) => match advice.what {
                 Told::Post { .. } => "post",
                 Told::Void { .. } => "void",
                 Told::Refund => "refund",
                 Told::Repayment => "repayment",
+                Told::Reversal => "reversal",
             },
         }
     }
@@ -163,8 +193,9 @@ impl Request {
                 Told::Post { is_cash } | Told::Void { is_cash } => withdrawal(is_cash),
                 Told::Refund => ProcessingCode::new(20, 0, CREDIT),
                 Told::Repayment => ProcessingCode::new(21, 0, CREDIT),
+                Told::Reversal => ProcessingCode::new(2, CREDIT, 0),
             },
-            Self::Network(_) => None,
+            Self::Status(_) | Self::Network(_) => None,
         }
     }
 
@@ -174,6 +205,7 @@ impl Request {
             | Self::Hold { card, reference, .. }
             | Self::ChangePin { card, reference, .. } => Some((card, *reference)),
             Self::Advice(advice) => Some((&advice.card, advice.reference)),
+            Self::Status(status) => Some((&status.card, status.reference)),
             Self::Network(_) => None,
         }
     }
@@ -217,6 +249,7 @@ impl Request {
                 message.value(52, &**block)?.number(53, SECURITY_CONTROL)?;
             }
             Self::Advice(advice) => put_advice(&mut message, advice, manner)?,
+            Self::Status(status) => put_status(&mut message, status)?,
             Self::Network(_) => {}
         }
         Ok(message)
@@ -232,6 +265,14 @@ fn put_advice(message: &mut MessageBuilder<'_>, advice: &AdviceMessage, manner: 
         let forwarder = manner.forwarder.as_deref().unwrap_or_default();
         let text = format!("{mti}{}{}{:0>11}{forwarder:0>11}", trace.stan, trace.time, manner.acquirer);
         message.text(90, &text)?;
+    }
+    Ok(())
+}
+
+fn put_status(message: &mut MessageBuilder<'_>, status: &StatusMessage) -> Result<(), BuildError> {
+    message.text(14, &status.expiry.yymm())?.text(91, CHANGE_RECORD)?.text(101, status.status.as_str())?;
+    if let Some(successor) = &status.replaced_by {
+        message.text(103, successor.reveal())?;
     }
     Ok(())
 }

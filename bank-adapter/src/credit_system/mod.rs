@@ -2,7 +2,7 @@
 //!
 //! The node sees it behind `ledger::CreditSystem`, whose other implementation is the ledger itself. [`ExistingCreditSystem`]
 //! asks the peer. Only holds can be refused. Everything else has been decided when it is told: it is
-//! an [`Advice`], a row that the ledger's own transaction writes ([`Orders`]) and that the [`Forwarder`] tells until it is
+//! an [`Advice`], a row that the ledger's own transaction writes ([`Orders`]) and that the `forward` tells until it is
 //! acknowledged. ADR 13 says why, and what a peer has to do for its part.
 //!
 //! | file | |
@@ -10,8 +10,9 @@
 //! | `message`, `answer`, `response` | what goes out and comes back, field by field |
 //! | `trace`, `matching` | which answer belongs to which request |
 //! | `session`, `link`, `seal` | the connection |
-//! | `order`, `orders`, `pin` | what is told and asked, as rules; `sql`, `steps`: as rows |
+//! | `order`, `orders`, `card`, `pin` | what is told and asked of legs, cards and PINs, as rules; `sql`, `steps`: as rows |
 //! | `forward` | store and forward |
+//! | `stuck` | what the peer refuses to take note of, for an operator |
 //!
 //! # A hold with a part at an existing credit system
 //!
@@ -28,6 +29,7 @@
 //! Invariant: no message goes out whose consequences are not durable before it.
 
 mod answer;
+mod card;
 pub mod config;
 mod existing;
 mod forward;
@@ -44,22 +46,25 @@ mod session;
 mod sql;
 mod start;
 mod steps;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod trace;
 
+pub use card::{CardAdvice, CardAdvices, CardKey, CardStatus, of_card};
 pub use config::{CreditSystemConfig, CreditSystemError};
 pub use existing::{Answered, Bell, CardNumbers, ExistingCreditSystem, ExistingParts};
-pub use forward::{ForwardOptions, ForwardParts, Forwarder, PinBook};
+pub use forward::{ForwardOptions, PinBook};
 pub use link::{LateApproval, Link, LinkError, LinkOptions, LinkParts, Started};
 pub(crate) use order::pause as pause_after;
-pub use order::{Advice, CreditHold, HoldAnswer, Kind, Order, OrderKey, State};
-pub use orders::Orders;
+pub use order::{Advice, AdviceKey, CreditHold, HoldAnswer, Kind, Order, OrderKey, State};
+pub use orders::{Orders, Retold};
 pub use pin::{ChangeId, NewPin, PinChange, PinChanges, PinState, change};
 pub use reference::Reference;
 pub use response::{Verdict, code, verdict};
-pub use sql::{asking, of_leg, stuck};
+pub use sql::{asking, of_leg};
 pub use start::{Connector, Surroundings};
+pub use stuck::{About, Stuck, StuckKey, StuckPlace, stuck};
 pub use trace::Trace;
 
 use trace::Reserved;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::{CardId, LegId, Money, Reason, Timestamp};
 
+use super::card::CardKey;
 use super::reference::Reference;
 use super::response::Verdict;
 use super::trace::Trace;
@@ -21,10 +22,12 @@ pub enum Kind {
     Refund,
     /// Money pays back what is owed; a leg of its own.
     Repayment,
+    /// A part of a repayment is taken back; a leg of its own.
+    Reversal,
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [Self::Hold, Self::Post, Self::Void, Self::Refund, Self::Repayment];
+    pub const ALL: [Self; 6] = [Self::Hold, Self::Post, Self::Void, Self::Refund, Self::Repayment, Self::Reversal];
 
     /// The number that is stored; it orders what is told of one hold.
     pub const fn place(self) -> i64 {
@@ -42,6 +45,7 @@ impl Kind {
             Self::Void => "void",
             Self::Refund => "refund",
             Self::Repayment => "repayment",
+            Self::Reversal => "reversal",
         }
     }
 }
@@ -63,6 +67,8 @@ pub enum State {
     Acknowledged,
     /// The credit system refuses it: somebody has to look.
     Stuck(Reason),
+    /// A later status of the same card is told in its place.
+    Superseded,
 }
 
 impl State {
@@ -76,6 +82,7 @@ impl State {
             Self::Waiting => "WAITING",
             Self::Acknowledged => "ACKNOWLEDGED",
             Self::Stuck(_) => "STUCK",
+            Self::Superseded => "SUPERSEDED",
         }
     }
 
@@ -95,6 +102,7 @@ impl State {
             ("WAITING", None) => Ok(Self::Waiting),
             ("ACKNOWLEDGED", None) => Ok(Self::Acknowledged),
             ("STUCK", Some(reason)) => Ok(Self::Stuck(reason)),
+            ("SUPERSEDED", None) => Ok(Self::Superseded),
             _ => Err(Reason::FieldUnknown),
         }
     }
@@ -105,6 +113,27 @@ impl State {
 pub struct OrderKey {
     pub leg_id: LegId,
     pub kind: Kind,
+}
+
+/// Names one advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AdviceKey {
+    Leg(OrderKey),
+    Card(CardKey),
+}
+
+impl AdviceKey {
+    /// What it is called in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Leg(key) => key.kind.as_str(),
+            Self::Card(_) => "card",
+        }
+    }
+
+    const fn is_void(self) -> bool {
+        matches!(self, Self::Leg(OrderKey { kind: Kind::Void, .. }))
+    }
 }
 
 /// The credit part of a leg, before it is asked for.
@@ -130,6 +159,8 @@ pub enum Advice {
     Refund { leg_id: LegId, original_leg_id: LegId, amount: Money },
     /// What is owed is paid back.
     Repayment { leg_id: LegId, card_id: CardId, amount: Money },
+    /// A part of a repayment is owed again.
+    Reversal { leg_id: LegId, original_leg_id: LegId, amount: Money },
 }
 
 impl Advice {
@@ -137,7 +168,9 @@ impl Advice {
     pub fn legs(&self) -> impl Iterator<Item = LegId> {
         let (leg_id, original) = match *self {
             Self::Post { leg_id, .. } | Self::Void { leg_id } | Self::Repayment { leg_id, .. } => (leg_id, None),
-            Self::Refund { leg_id, original_leg_id, .. } => (leg_id, Some(original_leg_id)),
+            Self::Refund { leg_id, original_leg_id, .. } | Self::Reversal { leg_id, original_leg_id, .. } => {
+                (leg_id, Some(original_leg_id))
+            }
         };
         std::iter::once(leg_id).chain(original)
     }
@@ -150,7 +183,7 @@ pub struct Order {
     /// The version of the stored row; 0 when it is not stored yet.
     pub version: i64,
     pub state: State,
-    /// The leg whose hold it is about: its own, or that of the charge which is refunded.
+    /// The leg whose hold it is about: its own, or that of the charge or repayment which goes back.
     pub hold_leg_id: LegId,
     pub card_id: CardId,
     pub amount: Money,
@@ -189,11 +222,11 @@ pub enum Told {
 const VOIDS_OF_NOTHING: i64 = 3;
 
 /// What an answer means for an advice that was sent `tries` times.
-pub fn told(kind: Kind, tries: i64, verdict: Verdict) -> Told {
+pub fn told(key: AdviceKey, tries: i64, verdict: Verdict) -> Told {
     match verdict {
         Verdict::Approved | Verdict::Refused(Reason::IdTaken) => Told::Acknowledged,
         Verdict::Unclear(_) => Told::Again,
-        Verdict::Refused(Reason::LegUnknown) if kind == Kind::Void => {
+        Verdict::Refused(Reason::LegUnknown) if key.is_void() => {
             if tries >= VOIDS_OF_NOTHING {
                 Told::Acknowledged
             } else {
@@ -226,6 +259,7 @@ mod tests {
             State::Waiting,
             State::Acknowledged,
             State::Stuck(Reason::CardUnknown),
+            State::Superseded,
         ] {
             assert_eq!(State::parse(state.as_str(), state.reason()), Ok(state));
         }
@@ -234,6 +268,7 @@ mod tests {
             assert_eq!(Kind::of_place(kind.place()), Some(kind));
         }
         assert!(Kind::Hold < Kind::Post && Kind::Post < Kind::Refund, "a refund is told after its charge");
+        assert!(Kind::Repayment < Kind::Reversal, "and a reversal after its repayment");
     }
 
     #[test]
@@ -249,7 +284,8 @@ mod tests {
             (Kind::Void, 2, unknown, Told::Again),
             (Kind::Void, 3, unknown, Told::Acknowledged),
         ] {
-            assert_eq!(told(kind, tries, verdict), expected, "{kind:?} {tries} {verdict:?}");
+            let key = AdviceKey::Leg(OrderKey { leg_id: LegId::from_uuid(uuid::Uuid::nil()), kind });
+            assert_eq!(told(key, tries, verdict), expected, "{kind:?} {tries} {verdict:?}");
         }
     }
 

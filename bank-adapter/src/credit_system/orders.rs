@@ -9,6 +9,15 @@ use super::reference::Reference;
 use super::response::Verdict;
 use super::trace::Trace;
 
+/// What came of having an advice told again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retold {
+    /// How far it is.
+    pub state: State,
+    /// Why it was stuck; none when it was not, and nothing has changed.
+    pub refusal: Option<Reason>,
+}
+
 /// The orders of some legs, and which of them have changed. See [`Orders::load`](super::sql).
 #[derive(Debug, Default)]
 pub struct Orders {
@@ -89,9 +98,13 @@ impl Orders {
                 if self.get(original_leg_id, Kind::Post).is_none() {
                     return Err(Reason::LegNotPosted);
                 }
-                let refund =
-                    Order { reference: Reference::of(leg_id.uuid()), ..about(hold, Kind::Refund, amount, now) };
-                self.queue_once(Order { key: OrderKey { leg_id, kind: Kind::Refund }, ..refund })
+                let refund = Self::back(leg_id, Kind::Refund, hold, amount, now);
+                self.queue_once(refund)
+            }
+            Advice::Reversal { leg_id, original_leg_id, amount } => {
+                let Some(repayment) = self.get(original_leg_id, Kind::Repayment) else { return Ok(false) };
+                let reversal = Self::back(leg_id, Kind::Reversal, repayment, amount, now);
+                self.queue_once(reversal)
             }
             Advice::Repayment { leg_id, card_id, amount } => self.queue_once(Order {
                 key: OrderKey { leg_id, kind: Kind::Repayment },
@@ -110,6 +123,12 @@ impl Orders {
                 changed_at: now,
             }),
         }
+    }
+
+    /// What goes back of another leg, by a leg of its own.
+    fn back(leg_id: LegId, kind: Kind, original: &Order, amount: Money, now: Timestamp) -> Order {
+        let key = OrderKey { leg_id, kind };
+        Order { key, reference: Reference::of(leg_id.uuid()), ..about(original, kind, amount, now) }
     }
 
     fn queue_post(&mut self, leg_id: LegId, amount: Money, now: Timestamp) -> Result<bool, Reason> {
@@ -196,15 +215,16 @@ impl Orders {
         true
     }
 
-    /// Tells once more what the credit system refused, for an operator who has seen to it.
-    pub fn retry(&mut self, key: OrderKey, now: Timestamp) -> Result<(), Reason> {
-        let stored = self.rows.get(&key).ok_or(Reason::LegUnknown)?;
-        if !matches!(stored.state, State::Stuck(_)) {
-            return Ok(());
-        }
+    /// Has an advice told once more that the credit system refused, for an operator who has seen to it; one that is not stuck
+    /// stays as it is. `Err` with `AdviceUnknown`.
+    pub fn retell(&mut self, key: OrderKey, now: Timestamp) -> Result<Retold, Reason> {
+        let stored = self.rows.get(&key).filter(|order| order.key.kind != Kind::Hold).ok_or(Reason::AdviceUnknown)?;
+        let State::Stuck(refusal) = stored.state else {
+            return Ok(Retold { state: stored.state, refusal: None });
+        };
         let order = Order { state: State::Waiting, next_try_at: now, changed_at: now, ..stored.clone() };
         self.put(order);
-        Ok(())
+        Ok(Retold { state: State::Waiting, refusal: Some(refusal) })
     }
 
     fn put(&mut self, order: Order) {

@@ -219,7 +219,12 @@ const BY_CARD: Load =
 /// The changes whose time to be asked for has come.
 pub(super) async fn due(store: &Store, now: Timestamp, limit: i64) -> Result<Vec<PinChange>, StoreError> {
     const SQL: &str =
-        select_changes!("WHERE state = 'ASKING' AND next_try_at <= $1 ORDER BY next_try_at, change_id LIMIT $2");
+        // A card that takes over is unknown to the credit system until it has heard of that.
+        select_changes!(
+            "WHERE state = 'ASKING' AND next_try_at <= $1 AND NOT EXISTS (SELECT 1 FROM card_advices r \
+             WHERE r.replaced_by = pin_changes.card_id AND r.state IN ('WAITING', 'STUCK')) \
+             ORDER BY next_try_at, change_id LIMIT $2"
+        );
     store.fetch(SQL, vec![now.into(), limit.into()]).await?.iter().map(change_of).collect()
 }
 

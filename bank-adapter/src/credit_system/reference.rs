@@ -19,9 +19,17 @@ impl Reference {
 
     /// Of a leg, or of a change of a PIN.
     pub fn of(id: Uuid) -> Self {
+        Self::made_of(&[b"bankhub reference 1", id.as_bytes()])
+    }
+
+    /// Of a change of a card, which are counted.
+    pub fn of_change(card_id: Uuid, number: i64) -> Self {
+        Self::made_of(&[b"bankhub reference of a change 1", card_id.as_bytes(), &number.to_be_bytes()])
+    }
+
+    fn made_of(parts: &[&[u8]]) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
-        context.update(b"bankhub reference 1");
-        context.update(id.as_bytes());
+        parts.iter().for_each(|part| context.update(part));
         let hash = context.finish();
         let mut rest = hash.as_ref().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
         let mut text = [b'0'; Self::LEN];
@@ -66,6 +74,8 @@ mod tests {
     fn a_reference_is_the_same_for_an_id_and_another_for_every_other() {
         let all: HashSet<Reference> = (0..50_000).map(|n| Reference::of(Uuid::from_u128(n))).collect();
         assert_eq!(all.len(), 50_000);
+        let of_card: HashSet<Reference> = (0..1_000).map(|n| Reference::of_change(Uuid::from_u128(7), n)).collect();
+        assert!(of_card.len() == 1_000 && all.is_disjoint(&of_card));
         let one = Reference::of(Uuid::from_u128(7));
         assert_eq!(Reference::parse(one.as_str()), Some(one));
         assert_eq!(Reference::parse(&format!(" {one} ")), Some(one));

@@ -37,6 +37,7 @@ const TABLE: &[(&str, Verdict)] = &[
     ("06", Unclear(Reason::Fault)),
     ("08", Unclear(Reason::BankRefused)),
     ("09", Unclear(Reason::TooBusy)),
+    ("28", Unclear(Reason::TooBusy)),
     ("10", Unclear(Reason::BankRefused)),
     ("11", Unclear(Reason::BankRefused)),
     ("16", Unclear(Reason::BankRefused)),
@@ -47,6 +48,8 @@ const TABLE: &[(&str, Verdict)] = &[
     ("22", Unclear(Reason::BankAway)),
     ("25", Refused(Reason::LegUnknown)),
     ("30", Refused(Reason::MessageMalformed)),
+    ("27", Refused(Reason::MessageMalformed)),
+    ("29", Refused(Reason::BankRefused)),
     ("33", Refused(Reason::CardExpired)),
     ("34", Refused(Reason::BankRefused)),
     ("36", Refused(Reason::CardFrozen)),
@@ -71,6 +74,7 @@ const TABLE: &[(&str, Verdict)] = &[
     ("90", Unclear(Reason::BankAway)),
     ("92", Unclear(Reason::BankAway)),
     ("94", Refused(Reason::IdTaken)),
+    ("26", Refused(Reason::IdTaken)),
     ("96", Unclear(Reason::Fault)),
     ("98", Unclear(Reason::BankAway)),
     ("99", Refused(Reason::PinBlockUnreadable)),
@@ -137,6 +141,8 @@ mod tests {
             ("91", Unclear(Reason::BankAway)),
             ("96", Unclear(Reason::Fault)),
             ("10", Unclear(Reason::BankRefused)),
+            ("26", Refused(Reason::IdTaken)),
+            ("28", Unclear(Reason::TooBusy)),
             ("Z9", Refused(Reason::BankRefused)),
         ] {
             assert_eq!(of(code), expected, "{code}");

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use domain::{CardId, Currency, LegId, Money, Reason, Timestamp};
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
 
+use super::card::{self, CardAdvice};
 use super::message::Original;
-use super::order::{Kind, Order, OrderKey, State};
+use super::order::{AdviceKey, Kind, Order, OrderKey, State};
 use super::orders::Orders;
 use super::reference::Reference;
 use super::trace::Trace;
@@ -78,12 +79,6 @@ pub async fn asking(store: &Store, before: Timestamp, limit: i64) -> Result<Vec<
     store.fetch(SQL, vec![before.into(), limit.into()]).await?.iter().map(order_of).collect()
 }
 
-/// What the credit system refuses to take note of, the oldest first, for an operator.
-pub async fn stuck(store: &Store, limit: i64) -> Result<Vec<Order>, StoreError> {
-    const SQL: &str = select_orders!("WHERE o.state = 'STUCK' ORDER BY o.queued_at LIMIT $1");
-    store.fetch(SQL, vec![limit.into()]).await?.iter().map(order_of).collect()
-}
-
 /// The orders of a leg, in the order of its life.
 pub async fn of_leg(store: &Store, leg_id: LegId) -> Result<Vec<Order>, StoreError> {
     const SQL: &str = select_orders!("WHERE o.leg_id = $1 ORDER BY o.place");
@@ -92,19 +87,50 @@ pub async fn of_leg(store: &Store, leg_id: LegId) -> Result<Vec<Order>, StoreErr
 
 /// An advice whose turn it is, and what it is about.
 #[derive(Clone, Debug)]
-pub(super) struct Due {
-    pub(super) order: Order,
-    /// The message of the hold, or of the charge that is refunded.
-    pub(super) original: Option<Original>,
+pub(super) enum Due {
+    /// With the message of the hold, or of the charge or repayment that goes back.
+    Leg(Box<Order>, Option<Original>),
+    Card(CardAdvice),
 }
 
-/// The advices whose time has come and that nothing of the same hold stands before.
+impl Due {
+    pub(super) fn key(&self) -> AdviceKey {
+        match self {
+            Self::Leg(order, _) => AdviceKey::Leg(order.key),
+            Self::Card(advice) => AdviceKey::Card(advice.key),
+        }
+    }
+
+    /// The numbers of its first message, and how often it was sent.
+    pub(super) fn sent(&self) -> (Option<Trace>, i64) {
+        match self {
+            Self::Leg(order, _) => (order.trace, order.tries),
+            Self::Card(advice) => (advice.trace, advice.tries),
+        }
+    }
+
+    pub(super) fn reference(&self) -> Reference {
+        match self {
+            Self::Leg(order, _) => order.reference,
+            Self::Card(advice) => advice.reference(),
+        }
+    }
+}
+
+/// The advices whose time has come, of legs and of cards up to `limit` each.
 pub(super) async fn due(store: &Store, now: Timestamp, limit: i64) -> Result<Vec<Due>, StoreError> {
+    let cards = card::due(store, now, limit).await?;
+    let legs = due_of_legs(store, now, limit).await?;
+    Ok(cards.into_iter().map(Due::Card).chain(legs).collect())
+}
+
+/// Those that nothing of the same hold stands before.
+async fn due_of_legs(store: &Store, now: Timestamp, limit: i64) -> Result<Vec<Due>, StoreError> {
     const SQL: &str = "SELECT o.leg_id, o.place, o.version, o.state, o.reason, o.stan, o.sent_time, o.tries, o.next_try_at, \
                        o.approval_code, o.changed_at, o.hold_leg_id, o.card_id, o.is_cash, o.currency, o.amount_minor, \
                        o.reference, o.queued_at, h.stan, h.sent_time, p.stan, p.sent_time FROM credit_orders o \
                        LEFT JOIN credit_orders h ON h.leg_id = o.hold_leg_id AND h.place = 0 \
-                       LEFT JOIN credit_orders p ON p.leg_id = o.hold_leg_id AND p.place = 1 \
+                       LEFT JOIN credit_orders p ON p.leg_id = o.hold_leg_id AND p.place IN (1, 4) \
                        WHERE o.state = 'WAITING' AND o.next_try_at <= $1 AND NOT EXISTS (\
                        SELECT 1 FROM credit_orders e WHERE e.hold_leg_id = o.hold_leg_id AND e.place < o.place \
                        AND e.state IN ('WAITING', 'STUCK')) ORDER BY o.next_try_at, o.queued_at, o.place LIMIT $2";
@@ -120,24 +146,27 @@ pub(super) async fn leg_of(tx: &mut Tx, reference: Reference) -> Result<Option<L
 
 /// How many advices wait and how many are stuck.
 pub(super) async fn depths(store: &Store) -> Result<(i64, i64), StoreError> {
-    const SQL: &str = "SELECT COALESCE(SUM(CASE WHEN state = 'WAITING' THEN 1 ELSE 0 END), 0), \
-                       COALESCE(SUM(CASE WHEN state = 'STUCK' THEN 1 ELSE 0 END), 0) FROM credit_orders \
-                       WHERE state IN ('WAITING', 'STUCK')";
-    let row = store.fetch_one(SQL, Vec::new()).await?;
-    row.map_or(Ok((0, 0)), |row| Ok((row.int(0)?, row.int(1)?)))
+    const SQL: &str = "SELECT state, COUNT(*) FROM credit_orders WHERE state IN ('WAITING', 'STUCK') GROUP BY state \
+                       UNION ALL SELECT state, COUNT(*) FROM card_advices WHERE state IN ('WAITING', 'STUCK') \
+                       GROUP BY state";
+    let (mut waiting, mut stuck) = (0_i64, 0_i64);
+    for row in store.fetch(SQL, Vec::new()).await? {
+        let depth = if row.text(0)? == "STUCK" { &mut stuck } else { &mut waiting };
+        *depth = depth.saturating_add(row.int(1)?);
+    }
+    Ok((waiting, stuck))
 }
 
 fn due_of(row: &Row) -> Result<Due, StoreError> {
     let order = order_of(row)?;
     let (mti, trace) = match order.key.kind {
-        Kind::Refund => (iso8583::Mti::FINANCIAL_ADVICE, trace_of(row, 20)?),
+        Kind::Refund | Kind::Reversal => (iso8583::Mti::FINANCIAL_ADVICE, trace_of(row, 20)?),
         _ => (iso8583::Mti::AUTHORIZATION_REQUEST, trace_of(row, 18)?),
     };
-    let original = trace.map(|trace| Original { mti, trace });
-    Ok(Due { order, original })
+    Ok(Due::Leg(Box::new(order), trace.map(|trace| Original { mti, trace })))
 }
 
-fn trace_of(row: &Row, column: usize) -> Result<Option<Trace>, StoreError> {
+pub(super) fn trace_of(row: &Row, column: usize) -> Result<Option<Trace>, StoreError> {
     let (Some(stan), Some(time)) = (row.maybe_int(column)?, row.maybe_int(column + 1)?) else { return Ok(None) };
     let read = || Trace::from_numbers(u64::try_from(stan).ok()?, u64::try_from(time).ok()?);
     read().map(Some).ok_or(StoreError::Unreadable { column, what: "no trace".to_owned() })

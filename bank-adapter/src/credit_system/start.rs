@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{CreditSystemConfig, CreditSystemError};
 use super::existing::{CardNumbers, ExistingCreditSystem, ExistingParts};
-use super::forward::{ForwardParts, Forwarder, PinBook};
+use super::forward::{self, ForwardParts, PinBook};
 use super::link::{Link, Started};
 use crate::hsm::Hsm;
 
@@ -36,8 +36,7 @@ pub struct Surroundings {
 #[derive(Debug)]
 pub struct Connector {
     pub system: ExistingCreditSystem,
-    pub forwarder: Forwarder,
-    /// Tasks that the node cannot do without, by name. They end after `stop`, when `system` and `forwarder` are gone.
+    /// Tasks that the node cannot do without, by name. They end after `stop`, when `system` is gone.
     pub tasks: Vec<(&'static str, JoinHandle<()>)>,
 }
 
@@ -55,8 +54,8 @@ impl Connector {
         let system = ExistingCreditSystem::new(ExistingParts { link, cards, hsm, zone, keys, ids });
         let options = config.forward_options();
         let parts = ForwardParts { system: system.clone(), store, owner, clock, rng, pins, late, options };
-        let (forwarder, mut tasks) = Forwarder::start(parts, stop.clone());
+        let mut tasks = forward::start(parts, stop.clone());
         tasks.push(("credit-line", task));
-        Ok(Self { system, forwarder, tasks })
+        Ok(Self { system, tasks })
     }
 }

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::{LegId, Reason, Timestamp};
+use domain::{LegId, Timestamp};
 use server_kit::fault;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 
-use super::order::{Order, OrderKey, Told};
+use super::card::CardAdvices;
+use super::order::{AdviceKey, Told};
 use super::orders::Orders;
 use super::pin::{ChangeId, PinChanges};
 use super::reference::Reference;
@@ -19,29 +20,36 @@ use super::trace::Trace;
 pub(super) enum Step {
     /// These are about to be sent, and not again before `next`.
     Sending(Vec<Sending>),
-    Told(Vec<(OrderKey, Told)>),
+    Told(Vec<(AdviceKey, Told)>),
     Late(Reference),
-    Retry(OrderKey),
     /// A change of a PIN is about to be asked for, and not again before the point in time.
     AskingPin(ChangeId, Timestamp),
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sending {
-    pub(super) key: OrderKey,
+    pub(super) key: AdviceKey,
     /// For what has no numbers yet.
     pub(super) trace: Trace,
     pub(super) next: Timestamp,
 }
 
+/// One that may be sent, under these numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) key: AdviceKey,
+    pub(super) trace: Trace,
+    /// How often, with this time.
+    pub(super) tries: i64,
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// Those that may be sent, as they stand.
-    Sending(Vec<Order>),
+    /// Those that may be sent.
+    Sending(Vec<Sent>),
     Done,
     /// Whether there is something to tell again.
     Late(bool),
-    Retried(Result<(), Reason>),
     /// How often the change has been asked for with this time; none when it is over.
     AskingPin(Option<i64>),
 }
@@ -66,27 +74,37 @@ impl StepSet for CreditSteps {
 
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.fence(tx);
-        let (mut legs, mut changes, mut late) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        let (mut advices, mut legs) = (Vec::new(), BTreeSet::new());
+        let (mut changes, mut late) = (BTreeSet::new(), Vec::new());
         for step in steps {
             late.push(match step {
                 Step::Late(reference) => sql::leg_of(tx, *reference).await?,
                 _ => None,
             });
             match step {
-                Step::Sending(all) => legs.extend(all.iter().map(|sending| sending.key.leg_id)),
-                Step::Told(all) => legs.extend(all.iter().map(|(key, _)| key.leg_id)),
-                Step::Retry(key) => legs.extend([key.leg_id]),
+                Step::Sending(all) => advices.extend(all.iter().map(|sending| sending.key)),
+                Step::Told(all) => advices.extend(all.iter().map(|(key, _)| *key)),
                 Step::Late(_) => legs.extend(late.last().copied().flatten()),
                 Step::AskingPin(change, _) => changes.extend([*change]),
             }
         }
-        let mut orders = Orders::load(tx, &legs).await?;
-        let mut pins = PinChanges::load(tx, &changes, &BTreeSet::new()).await?;
+        let mut cards = BTreeSet::new();
+        for key in advices {
+            match key {
+                AdviceKey::Leg(key) => legs.extend([key.leg_id]),
+                AdviceKey::Card(key) => cards.extend([key.card_id]),
+            }
+        }
+        let mut rows = Rows {
+            orders: Orders::load(tx, &legs).await?,
+            cards: CardAdvices::load(tx, &cards).await?,
+            pins: PinChanges::load(tx, &changes, &BTreeSet::new()).await?,
+        };
         let now = tx.now();
-        let decided = steps.iter().zip(late);
-        let outcomes = decided.map(|(step, leg)| decide(&mut orders, &mut pins, step, leg, now)).collect();
-        orders.save(tx).await?;
-        pins.save(tx).await?;
+        let outcomes = steps.iter().zip(late).map(|(step, leg)| rows.decide(step, leg, now)).collect();
+        rows.orders.save(tx).await?;
+        rows.cards.save(tx).await?;
+        rows.pins.save(tx).await?;
         pass(steps, ["credit.sending.before", "credit.told.before", "credit.pin.before"]);
         Ok(outcomes)
     }
@@ -110,18 +128,43 @@ fn pass(steps: &[Step], [sending, told, pin]: [&str; 3]) {
     }
 }
 
-fn decide(orders: &mut Orders, pins: &mut PinChanges, step: &Step, late: Option<LegId>, now: Timestamp) -> Outcome {
-    match step {
-        Step::Sending(all) => {
-            let may = |sending: &Sending| orders.sending(sending.key, sending.trace, sending.next, now);
-            Outcome::Sending(all.iter().filter_map(may).collect())
+/// What a set of steps loads and changes.
+struct Rows {
+    orders: Orders,
+    cards: CardAdvices,
+    pins: PinChanges,
+}
+
+impl Rows {
+    fn decide(&mut self, step: &Step, late: Option<LegId>, now: Timestamp) -> Outcome {
+        match step {
+            Step::Sending(all) => {
+                Outcome::Sending(all.iter().filter_map(|sending| self.sending(sending, now)).collect())
+            }
+            Step::Told(all) => {
+                for (key, told) in all {
+                    match *key {
+                        AdviceKey::Leg(key) => self.orders.told(key, *told, now),
+                        AdviceKey::Card(key) => self.cards.told(key, *told, now),
+                    }
+                }
+                Outcome::Done
+            }
+            Step::Late(_) => Outcome::Late(late.is_some_and(|leg| self.orders.approved_late(leg, now))),
+            Step::AskingPin(change, next) => Outcome::AskingPin(self.pins.asking(*change, *next, now)),
         }
-        Step::Told(all) => {
-            all.iter().for_each(|(key, told)| orders.told(*key, *told, now));
-            Outcome::Done
-        }
-        Step::Late(_) => Outcome::Late(late.is_some_and(|leg| orders.approved_late(leg, now))),
-        Step::Retry(key) => Outcome::Retried(orders.retry(*key, now)),
-        Step::AskingPin(change, next) => Outcome::AskingPin(pins.asking(*change, *next, now)),
+    }
+
+    fn sending(&mut self, sending: &Sending, now: Timestamp) -> Option<Sent> {
+        let Sending { key, trace, next } = *sending;
+        let (trace, tries) = match key {
+            AdviceKey::Leg(key) => {
+                self.orders.sending(key, trace, next, now).map(|order| (order.trace, order.tries))?
+            }
+            AdviceKey::Card(key) => {
+                self.cards.sending(key, trace, next, now).map(|advice| (advice.trace, advice.tries))?
+            }
+        };
+        Some(Sent { key, trace: trace?, tries })
     }
 }

@@ -1,6 +1,6 @@
 //! What is told and when, and what stands in a message: as tables.
 
-use domain::card::{Bin, Pan};
+use domain::card::{Bin, Expiry, Pan};
 use domain::purchase::CategoryCode;
 use domain::{CardId, Currency, LegId, Money, Reason, Timestamp};
 use iso8583::element::{Stan, TransmissionTime};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::message::{AdviceMessage, Manner, Network, Original, Request, Told as What};
+use super::message::{AdviceMessage, Manner, Network, Original, Request, StatusMessage, Told as What};
 use super::order::Told;
 use super::*;
 
@@ -110,6 +110,19 @@ fn what_is_told_of_a_leg_never_contradicts_itself() {
 }
 
 #[test]
+fn a_repayment_is_told_before_what_is_taken_back_of_it() {
+    let repayment = Advice::Repayment { leg_id: leg(1), card_id: hold(1, 1).card_id, amount: cny(50) };
+    let back = Advice::Reversal { leg_id: leg(2), original_leg_id: leg(1), amount: cny(50) };
+    let mut orders = Orders::default();
+    assert_eq!(orders.queue(&back, NOW), Ok(false), "nobody was told of the repayment");
+    assert_eq!(orders.queue(&repayment, NOW), Ok(true));
+    assert_eq!((orders.queue(&back, NOW), orders.queue(&back, NOW)), (Ok(true), Ok(false)));
+    let (told, of) = (orders.get(leg(2), Kind::Reversal).unwrap(), orders.get(leg(1), Kind::Repayment).unwrap());
+    assert_eq!((told.hold_leg_id, told.card_id, told.amount), (leg(1), of.card_id, cny(50)));
+    assert_ne!(told.reference, of.reference, "a thing of its own");
+}
+
+#[test]
 fn a_leg_that_is_voided_while_its_hold_is_asked_for_is_not_approved_by_the_answer() {
     let mut orders = Orders::default();
     orders.ask(&hold(1, 300), trace(1), NOW).unwrap();
@@ -131,15 +144,15 @@ fn an_advice_keeps_its_numbers_and_is_not_sent_when_it_is_over() {
     assert_eq!(orders.get(leg(1), Kind::Post).unwrap().state, State::Waiting);
     orders.told(key, Told::Stuck(Reason::CardUnknown), NOW);
     assert_eq!(orders.sending(key, trace(7), NOW, NOW), None);
-    assert_eq!(orders.retry(key, NOW), Ok(()));
+    let stuck = Retold { state: State::Waiting, refusal: Some(Reason::CardUnknown) };
+    assert_eq!(orders.retell(key, NOW), Ok(stuck));
     assert_eq!(orders.sending(key, trace(7), NOW, NOW).map(|order| order.tries), Some(3));
     orders.told(key, Told::Acknowledged, NOW);
-    assert_eq!(orders.retry(key, NOW), Ok(()));
-    assert_eq!(
-        orders.get(leg(1), Kind::Post).unwrap().state,
-        State::Acknowledged,
-        "nothing that is over is told again"
-    );
+    let over = Retold { state: State::Acknowledged, refusal: None };
+    assert_eq!(orders.retell(key, NOW), Ok(over), "nothing that is over is told again");
+    assert_eq!(orders.get(leg(1), Kind::Post).unwrap().state, State::Acknowledged);
+    let hold = OrderKey { leg_id: leg(1), kind: Kind::Hold };
+    assert_eq!(orders.retell(hold, NOW), Err(Reason::AdviceUnknown), "a hold is asked for once");
 }
 
 #[test]
@@ -172,6 +185,10 @@ fn requests() -> Vec<Request> {
         let (card, approval_code) = (pan(), Some("A1".to_owned()));
         Request::Advice(AdviceMessage { what, card, amount, is_repeat, original, approval_code, reference })
     };
+    let status = |status, replaced_by, is_repeat| {
+        let (card, expiry) = (pan(), Expiry::parse_yymm("2711").unwrap());
+        Request::Status(StatusMessage { card, status, expiry, replaced_by, is_repeat, reference })
+    };
     let asked = Some(Original { mti: iso8583::Mti::AUTHORIZATION_REQUEST, trace: trace(41) });
     let category = Some(CategoryCode::parse("5411").unwrap());
     let pin = |is_repeat| Request::ChangePin { card: pan(), block: Zeroizing::new([0xAB; 8]), is_repeat, reference };
@@ -187,6 +204,9 @@ fn requests() -> Vec<Request> {
         advice(What::Void { is_cash: false }, true, asked),
         advice(What::Refund, false, None),
         advice(What::Repayment, true, None),
+        advice(What::Reversal, false, asked),
+        status(CardStatus::Frozen, None, false),
+        status(CardStatus::Replaced, Some(pan()), true),
         Request::Network(Network::SignOn),
         Request::Network(Network::Echo),
         Request::Network(Network::SignOff),
@@ -208,6 +228,9 @@ fn c8_every_message_has_the_type_and_the_fields_that_the_table_says() {
         ("0421", "003000", format!("{advice} 90")),
         ("0220", "200030", advice.to_owned()),
         ("0221", "210030", advice.to_owned()),
+        ("0220", "023000", format!("{advice} 90")),
+        ("0322", "", "2 7 11 14 32 37 41 91 101".to_owned()),
+        ("0323", "", "2 7 11 14 32 37 41 91 101 103".to_owned()),
         ("0800", "", "7 11 70".to_owned()),
         ("0800", "", "7 11 70".to_owned()),
         ("0800", "", "7 11 70".to_owned()),
@@ -223,6 +246,10 @@ fn c8_every_message_has_the_type_and_the_fields_that_the_table_says() {
             let text = |number| message.field(number).map(|field| field.text().into_owned()).unwrap_or_default();
             assert_eq!(text(3), *code);
             assert_eq!((text(11).as_str(), text(7).as_str()), ("000042", "1116093000"));
+            if fields.contains("101") {
+                let file = if fields.ends_with("103") { "REPLACED" } else { "FROZEN" };
+                assert_eq!((text(14).as_str(), text(91).as_str(), text(101).as_str()), ("2711", "2", file));
+            }
             if fields.ends_with("90") {
                 assert_eq!(text(90), "010000004111160930000006628000000000000000");
             }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use domain::card::{Card, PinCheck, Proof};
 use domain::ledger::{self as rules, Available, Books};
-use domain::{CardId, Reason};
+use domain::{CardId, Reason, Timestamp};
 use jiff::civil::Date;
 use server_kit::audit::Entry;
 use server_kit::identity::Principal;
-use uuid::Uuid;
 
 use super::steps::signed;
-use crate::card::sql::{CardFile, NewPin, StoredPin};
+use crate::card::answers::{PinAnswers, PinSent};
+use crate::card::sql::{CardFile, NewPin, Numbers, StoredPin};
 use crate::hsm::PinVerificationValue;
 
 /// A card to issue.
@@ -56,8 +56,7 @@ impl CardChange {
 /// A PIN to set.
 #[derive(Clone, Debug)]
 pub(crate) struct PinOrder {
-    pub(crate) change_id: Uuid,
-    pub(crate) card_id: CardId,
+    pub(crate) sent: PinSent,
     /// What the HSM said of the PIN before it, when its holder changes it; nothing when the bank sets a new one.
     pub(crate) current: Option<PinCheck>,
     pub(crate) value: PinVerificationValue,
@@ -68,10 +67,14 @@ pub(crate) struct PinOrder {
 pub(super) struct CardFiles {
     /// Files of cards that the set may issue.
     pub(super) new: HashMap<CardId, CardFile>,
+    /// Who has the numbers of those.
+    pub(super) numbers: Numbers,
     pub(super) pins: HashMap<CardId, StoredPin>,
     pub(super) new_pins: Vec<NewPin>,
+    pub(super) answers: PinAnswers,
 }
 
+/// Issues a card. `Err` with `CardNumberTaken` when another one has its number: whoever has drawn it draws again.
 pub(super) fn issue(
     books: &mut Books,
     files: &mut CardFiles,
@@ -84,6 +87,9 @@ pub(super) fn issue(
         Some(old) => rules::replace_card(books, old, order.card.clone()),
     }?;
     if !decided.change.is_empty() {
+        if *files.numbers.entry(order.file.pan_hash).or_insert(order.card.id) != order.card.id {
+            return Err(Reason::CardNumberTaken);
+        }
         let what = order.replaces.map(|old| format!(" replaces={old}")).unwrap_or_default();
         log.push(entry("card.issued", &decided.answer, &what, by));
         files.new.insert(order.card.id, order.file.clone());
@@ -108,7 +114,7 @@ pub(super) fn change(
     Ok(decided.answer)
 }
 
-/// Sets a PIN. The same change again gives the card as it stands. A wrong PIN before it is counted.
+/// Sets a PIN. The same change again gives the card as it stands, or the same refusal. A wrong PIN before it is counted once.
 pub(super) fn set_pin(
     books: &mut Books,
     files: &mut CardFiles,
@@ -116,26 +122,23 @@ pub(super) fn set_pin(
     by: &Principal,
     log: &mut Vec<Entry>,
 ) -> Result<Card, Reason> {
-    let id = order.card_id;
-    let before = files.pins.get(&id).copied();
-    if before.is_some_and(|pin| pin.change_id == order.change_id) {
-        return books.card(id).cloned().ok_or(Reason::CardUnknown);
+    let PinSent { card_id: id, change_id, .. } = order.sent;
+    if let Some(before) = files.answers.recall(&order.sent)? {
+        return before.and_then(|()| books.card(id).cloned().ok_or(Reason::CardUnknown));
     }
     let decided = rules::change_pin(books, id, order.current)?;
     let refused = decided.answer.as_ref().err().copied();
-    if !decided.change.is_empty() || refused.is_none() {
-        let card = decided.change.cards.first().or_else(|| books.card(id)).ok_or(Reason::Fault)?;
-        let what = refused.map(|reason| format!(" refusal={}", reason.code())).unwrap_or_default();
-        log.push(entry(if refused.is_none() { "card.pin_set" } else { "card.pin_refused" }, card, &what, by));
-    }
+    let card = decided.change.cards.first().or_else(|| books.card(id)).ok_or(Reason::Fault)?;
+    let what = refused.map(|reason| format!(" refusal={}", reason.code())).unwrap_or_default();
+    log.push(entry(if refused.is_none() { "card.pin_set" } else { "card.pin_refused" }, card, &what, by));
+    files.answers.remember(order.sent, refused);
     books.apply(decided.change);
     let card = decided.answer?;
-    let version = before.map_or(0, |pin| pin.version);
-    let new = NewPin { card_id: id, version, change_id: order.change_id, value: order.value.clone() };
+    let version = files.pins.get(&id).map_or(0, |pin| pin.version);
+    let new = NewPin { card_id: id, version, change_id, value: order.value.clone() };
     // Of two changes in one set the later one holds.
     files.new_pins.retain(|pin| pin.card_id != id);
     files.new_pins.push(new);
-    files.pins.insert(id, StoredPin { version, change_id: order.change_id });
     Ok(card)
 }
 
@@ -144,18 +147,20 @@ pub(super) fn inquire(
     books: &mut Books,
     id: CardId,
     proof: Proof,
+    now: Timestamp,
     log: &mut Vec<Entry>,
 ) -> Result<(Available, String), Reason> {
-    let decided = rules::inquire(books, id, proof)?;
+    let decided = rules::inquire(books, id, proof, now)?;
     log.extend(decided.change.cards.iter().map(tried));
     books.apply(decided.change);
     let masked = books.card(id).map(|card| card.masked.clone()).unwrap_or_default();
     decided.answer.map(|available| (available, masked))
 }
 
-/// What a use of a card has left of its PIN's tries.
+/// What a use of a card has left of its tries.
 pub(super) fn tried(card: &Card) -> Entry {
-    let content = format!("card={} wrong_pins={}", card.masked, card.tries.wrong());
+    let (pins, values) = (card.tries.wrong(), card.cvv_tries.wrong());
+    let content = format!("card={} wrong_pins={pins} wrong_cvvs={values}", card.masked);
     Entry { kind: "card.tried", subject: card.id.uuid(), content }
 }
 

@@ -35,10 +35,17 @@ pub(super) fn count(step: &Step, outcome: &Outcome) {
         Outcome::Account(Ok(_)) | Outcome::Closed(Ok(_)) => counted(name, "OK"),
         Outcome::Account(Err(reason)) | Outcome::Closed(Err(reason)) => counted(name, reason.code()),
         Outcome::Card(card, _) => counted(name, card.as_ref().err().map_or("OK", |reason| reason.code())),
+        // It is counted when it is asked for.
+        Outcome::Alone(Ok(None)) => {}
+        Outcome::Alone(Ok(Some(leg))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
+        Outcome::Alone(Err(reason)) => counted(name, reason.code()),
         Outcome::Asked(Ok((leg, _))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
         Outcome::Reported(done) => counted(name, done.err().map_or("OK", Reason::code)),
         Outcome::Asked(Err(reason)) | Outcome::Pin(Err(reason)) => counted(name, reason.code()),
         Outcome::Pin(Ok((_, state))) => counted(name, state.as_str()),
+        Outcome::Retold(retold) => {
+            counted(name, retold.as_ref().map_or_else(|reason| reason.code(), |it| it.state.as_str()))
+        }
         Outcome::Balance(balance) => counted(name, balance.as_ref().err().map_or("OK", |reason| reason.code())),
     }
 }

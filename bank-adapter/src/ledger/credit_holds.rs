@@ -18,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::credit_steps::{CreditStep, PinIntent};
 use super::steps::{Outcome, Step};
-use super::{Ledger, LedgerError, mixed_up};
+use super::{Ledger, LedgerError, PageAsked, mixed_up};
 use crate::call::CallError;
 use crate::card::{Cards, PinSetting, sql as card};
 use crate::credit_system::{
-    self, Answered, Asked, CreditHold, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState, Trace, Verdict,
+    self, Answered, Asked, ChangeId, CreditHold, ExistingCreditSystem, HoldAnswer, PinBook, PinChange, PinState,
+    Retold, Stuck, StuckKey, Trace, Verdict,
 };
 
 /// Holds without an answer that are settled in one go.
@@ -46,6 +47,12 @@ pub(crate) trait CreditSystem: Send + Sync + fmt::Debug {
         setting: PinSetting,
         by: Principal,
     ) -> Answered<'a, Result<PinState, CallError>>;
+
+    /// What an existing system refuses to take note of, and the token of the next page. `Err` with `CreditSystemAbsent`.
+    fn stuck(&self, asked: PageAsked) -> Answered<'_, Result<(Vec<Stuck>, String), CallError>>;
+
+    /// Has an advice told again that is stuck. `Err` with `CreditSystemAbsent` or `AdviceUnknown`.
+    fn retell(&self, key: StuckKey, by: Principal) -> Answered<'_, Result<Retold, CallError>>;
 }
 
 impl CreditSystem for Ledger {
@@ -68,6 +75,14 @@ impl CreditSystem for Ledger {
         by: Principal,
     ) -> Answered<'a, Result<PinState, CallError>> {
         Box::pin(async move { cards.set_pin(setting, by).await.map(|_| PinState::Done) })
+    }
+
+    fn stuck(&self, _: PageAsked) -> Answered<'_, Result<(Vec<Stuck>, String), CallError>> {
+        Box::pin(std::future::ready(Err(Reason::CreditSystemAbsent.into())))
+    }
+
+    fn retell(&self, _: StuckKey, _: Principal) -> Answered<'_, Result<Retold, CallError>> {
+        Box::pin(std::future::ready(Err(Reason::CreditSystemAbsent.into())))
     }
 }
 
@@ -100,6 +115,14 @@ impl CreditSystem for CreditHolds {
     ) -> Answered<'a, Result<PinState, CallError>> {
         Box::pin(cards.set_shared_pin(self, setting, by))
     }
+
+    fn stuck(&self, asked: PageAsked) -> Answered<'_, Result<(Vec<Stuck>, String), CallError>> {
+        Box::pin(self.ledger.stuck_advices(asked))
+    }
+
+    fn retell(&self, key: StuckKey, by: Principal) -> Answered<'_, Result<Retold, CallError>> {
+        Box::pin(async move { Ok(self.ledger.retell(key, by).await?) })
+    }
 }
 
 /// Holds at a bank whose credit accounts another system keeps. Cheap to clone.
@@ -117,6 +140,8 @@ pub(crate) struct CreditHolds {
 enum Way {
     /// The ledger decides it alone.
     Ledger,
+    /// The ledger has decided it: the credit side bears nothing, whatever it has left.
+    Decided(Box<Leg>),
     Credit(CreditLeft),
 }
 
@@ -165,6 +190,9 @@ impl CreditHolds {
         let leg_id = order.leg_id;
         let left = match self.way(&order).await? {
             Way::Ledger => return self.of_ledger(order).await,
+            // The same hold may have come before it meanwhile, and asks.
+            Way::Decided(leg) if leg.state == LegState::Asking => return self.settled(leg_id).await,
+            Way::Decided(leg) => return Ok(*leg),
             Way::Credit(left) => left,
         };
         let asked = self.system.reserve().map_err(LedgerError::Refused)?;
@@ -234,8 +262,14 @@ impl CreditHolds {
             return Ok(Way::Ledger);
         }
         // Somebody who cannot prove the card learns nothing of its line, and the ledger counts what was tried.
-        if known.card.proved(order.proof).1.is_err() {
-            return Ok(Way::Credit(CreditLeft { credit_minor: 0, cash_minor: 0 }));
+        if known.card.proved(order.proof, self.clock.now()).1.is_err() {
+            return Ok(Way::Credit(CreditLeft::NOTHING));
+        }
+        // What goes credit first may draw on it in any case.
+        if charge.nature.parts().first() == Some(&Part::Debit)
+            && let Some(leg) = self.ledger.hold_without_asking(order.clone()).await?
+        {
+            return Ok(Way::Decided(Box::new(leg)));
         }
         let left = self.system.left(card_id, charge.amount.currency).await;
         left.map(Way::Credit).map_err(LedgerError::Refused)
@@ -291,7 +325,7 @@ impl CreditHolds {
 
     /// Has the credit system asked for a new PIN, and waits for its answer for as long as one may take: the change as it stands.
     pub(crate) async fn change_pin(&self, intent: PinIntent, by: Principal) -> Result<PinState, LedgerError> {
-        let change_id = intent.change_id;
+        let change_id = ChangeId::from_uuid(intent.sent.change_id);
         let state = self.ledger.intend_pin(intent, by).await?;
         if state != PinState::Asking {
             return Ok(state);
@@ -361,6 +395,14 @@ impl Ledger {
     ) -> Result<(Leg, Option<CreditHold>), LedgerError> {
         match self.writer.write(Step::Credit(CreditStep::Ask(Box::new(order), left, trace))).await? {
             Outcome::Asked(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    /// Reserves a leg if its credit side bears nothing, whatever it has left. `None` when that has to be asked.
+    async fn hold_without_asking(&self, order: HoldOrder) -> Result<Option<Leg>, LedgerError> {
+        match self.writer.write(Step::Credit(CreditStep::HoldAlone(Box::new(order)))).await? {
+            Outcome::Alone(result) => result.map_err(LedgerError::Refused),
             other => Err(mixed_up(&other)),
         }
     }

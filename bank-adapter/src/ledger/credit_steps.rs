@@ -12,15 +12,19 @@ use server_kit::store::{StoreError, Tx};
 
 use super::card_steps::{CardFiles, entry};
 use super::named::Named;
-use super::steps::{Outcome, Step, leg_step};
-use crate::card::sql::{NewPin as PinRow, StoredPin};
+use super::steps::{Outcome, Step, leg_step, signed};
+use crate::card::answers::PinSent;
+use crate::card::sql::NewPin as PinRow;
 use crate::credit_system::{
-    Advice, ChangeId, CreditHold, HoldAnswer, Kind, NewPin, Orders, PinChanges, PinState, State, Trace,
+    Advice, CardAdvices, ChangeId, CreditHold, HoldAnswer, Kind, NewPin, Orders, PinChanges, PinState, Retold, State,
+    StuckKey, Trace,
 };
 
 /// A step that only a bank with an existing credit system has.
 #[derive(Clone, Debug)]
 pub(super) enum CreditStep {
+    /// Reserves a leg if the debit side bears all of it, whatever the credit system has left.
+    HoldAlone(Box<HoldOrder>),
     /// Reserves a leg, and notes that its credit part is about to be asked for under these numbers.
     Ask(Box<HoldOrder>, CreditLeft, Trace),
     /// What came of asking.
@@ -28,13 +32,14 @@ pub(super) enum CreditStep {
     IntendPin(Box<PinIntent>, Principal),
     /// The end of a change of a PIN: done, or refused and why.
     SettlePin(ChangeId, CardId, Option<Reason>),
+    /// An advice that the credit system refused is told again, and who has it told.
+    Retell(StuckKey, Principal),
 }
 
 /// A PIN that both sides are to have.
 #[derive(Clone, Debug)]
 pub(crate) struct PinIntent {
-    pub(crate) change_id: ChangeId,
-    pub(crate) card_id: CardId,
+    pub(crate) sent: PinSent,
     /// What the HSM said of the PIN before it, when its holder changes it; nothing when the bank sets a new one.
     pub(crate) current: Option<PinCheck>,
     pub(crate) new: NewPin,
@@ -43,16 +48,30 @@ pub(crate) struct PinIntent {
 impl CreditStep {
     pub(super) const fn name(&self) -> &'static str {
         match self {
+            Self::HoldAlone(_) => "hold_alone",
             Self::Ask(..) => "ask",
             Self::Settle(..) => "settle",
             Self::IntendPin(..) => "intend_pin",
             Self::SettlePin(..) => "settle_pin",
+            Self::Retell(..) => "retell",
+        }
+    }
+
+    /// The fault points before and after it becomes durable.
+    pub(super) const fn durable_point(&self) -> [&'static str; 2] {
+        match self {
+            Self::HoldAlone(_) => ["D3.before", "D3.after"],
+            Self::Retell(..) => ["retold.before", "retold.after"],
+            Self::Ask(..) => ["asked.before", "asked.after"],
+            Self::Settle(..) => ["settled.before", "settled.after"],
+            Self::IntendPin(..) => ["pin.asked.before", "pin.asked.after"],
+            Self::SettlePin(..) => ["pin.ended.before", "pin.ended.after"],
         }
     }
 
     pub(super) fn name_rows(&self, named: &mut Named) {
         match self {
-            Self::Ask(order, ..) => {
+            Self::HoldAlone(order) | Self::Ask(order, ..) => {
                 named.legs.insert(order.leg_id);
                 named.order(&order.order);
             }
@@ -60,9 +79,15 @@ impl CreditStep {
                 named.legs.insert(*leg_id);
             }
             Self::IntendPin(intent, _) => {
-                named.cards.insert(intent.card_id);
+                named.cards.insert(intent.sent.card_id);
             }
             Self::SettlePin(_, card_id, _) => {
+                named.cards.insert(*card_id);
+            }
+            Self::Retell(StuckKey::Leg(key), _) => {
+                named.legs.insert(key.leg_id);
+            }
+            Self::Retell(StuckKey::Card(card_id), _) => {
                 named.cards.insert(*card_id);
             }
         }
@@ -73,6 +98,7 @@ impl CreditStep {
 #[derive(Debug, Default)]
 pub(super) struct CreditRows {
     orders: Orders,
+    cards: CardAdvices,
     changes: PinChanges,
 }
 
@@ -80,42 +106,40 @@ impl CreditRows {
     pub(super) async fn load(tx: &mut Tx, steps: &[Step], named: &Named) -> Result<Self, StoreError> {
         let deposits = named.deposits.iter().map(|id| LegId::from_uuid(id.uuid()));
         let legs: BTreeSet<LegId> = named.legs.iter().copied().chain(deposits).collect();
-        let (mut changes, mut cards) = (BTreeSet::new(), BTreeSet::new());
+        let (mut changes, mut cards, mut told) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for step in steps {
             match step {
                 Step::Credit(CreditStep::IntendPin(intent, _)) => {
-                    changes.insert(intent.change_id);
-                    cards.insert(intent.card_id);
+                    changes.insert(ChangeId::from_uuid(intent.sent.change_id));
+                    cards.insert(intent.sent.card_id);
                 }
                 Step::Credit(CreditStep::SettlePin(change_id, ..)) => {
                     changes.insert(*change_id);
                 }
-                _ => {}
+                Step::Credit(CreditStep::Retell(StuckKey::Card(card_id), _)) => told.extend([*card_id]),
+                step => told.extend(changed_cards(step)),
             }
         }
         let orders = Orders::load(tx, &legs).await?;
-        // Changes of PINs are seldom, and their tables are not asked about in vain.
+        // Changes of cards and PINs are seldom, and their tables are not asked about in vain.
+        let told = if told.is_empty() { CardAdvices::default() } else { CardAdvices::load(tx, &told).await? };
         let changes =
             if changes.is_empty() { PinChanges::default() } else { PinChanges::load(tx, &changes, &cards).await? };
-        Ok(Self { orders, changes })
+        Ok(Self { orders, cards: told, changes })
     }
 
     pub(super) async fn save(&self, tx: &mut Tx) -> Result<(), StoreError> {
         self.orders.save(tx).await?;
+        self.cards.save(tx).await?;
         self.changes.save(tx).await
     }
 
-    /// What a bank cannot do where another system keeps the credit accounts: close their days, and take back or take in money
-    /// of which that system has no message.
+    /// What a bank cannot do where another system keeps the credit accounts: close their days, and take in money of which that
+    /// system has no message.
     pub(super) fn refusal(&self, step: &Step, books: &Books) -> Option<Outcome> {
         let reason = Reason::NatureUnsupported;
         match step {
             Step::CloseDays(..) => Some(Outcome::Closed(Err(reason))),
-            Step::Refund(order) => {
-                let original = books.leg(order.give_back.original_leg_id)?;
-                let is_repayment = matches!(original.order, LegOrder::Receipt(_)) && original.credit_minor() > 0;
-                is_repayment.then_some(Outcome::Leg(Err(reason)))
-            }
             Step::Deposit(order, _) => {
                 let account = books.account(order.account_id)?;
                 let is_of_nobody = account.kind == AccountKind::CustomerCredit && account.card.is_none();
@@ -127,6 +151,11 @@ impl CreditRows {
 
     /// Queues what the credit system has to be told of a step that was decided.
     pub(super) fn advise(&mut self, step: &Step, books: &Books, now: Timestamp) {
+        // Of a card only where it stands counts: a change that was refused has left it there.
+        for card in changed_cards(step).filter_map(|id| books.card(id)).filter(|card| card.sides.credit().is_some()) {
+            let successor = card.replaced_by.and_then(|id| books.card(id));
+            self.cards.tell(card, successor, now);
+        }
         let leg = |id: &LegId| books.leg(*id).filter(|leg| leg.changed_at == now).and_then(|leg| advice(books, leg));
         let advices: Vec<Advice> = match step {
             Step::Post(legs) => legs.iter().filter_map(leg).collect(),
@@ -161,12 +190,14 @@ impl CreditRows {
         log: &mut Vec<Entry>,
     ) -> Outcome {
         match step {
+            CreditStep::HoldAlone(order) => Outcome::Alone(hold_alone(books, order, now, log)),
             CreditStep::Ask(order, left, trace) => Outcome::Asked(self.ask(books, order, (*left, *trace), now, log)),
             CreditStep::Settle(leg_id, answer) => Outcome::Leg(self.settle(books, *leg_id, answer, now, log)),
-            CreditStep::IntendPin(intent, by) => Outcome::Pin(self.intend_pin(books, intent, by, now, log)),
+            CreditStep::IntendPin(intent, by) => Outcome::Pin(self.intend_pin((books, files), intent, by, now, log)),
             CreditStep::SettlePin(change_id, card_id, refusal) => {
                 Outcome::Pin(self.settle_pin(books, files, (*change_id, *card_id, *refusal), now, log))
             }
+            CreditStep::Retell(key, by) => Outcome::Retold(self.retell(*key, by, now, log)),
         }
     }
 
@@ -211,33 +242,35 @@ impl CreditRows {
         leg_step(books, rules::settle(books, leg_id, said, now), log)
     }
 
-    /// Notes that the credit system is to be asked for a new PIN. A wrong PIN before it is counted; the same change again is the
-    /// change as it stands.
+    /// Notes that the credit system is to be asked for a new PIN. A wrong PIN before it is counted once; the same change again is
+    /// the change as it stands, or the same refusal.
     fn intend_pin(
         &mut self,
-        books: &mut Books,
+        (books, files): (&mut Books, &mut CardFiles),
         intent: &PinIntent,
         by: &Principal,
         now: Timestamp,
         log: &mut Vec<Entry>,
     ) -> Result<(Card, PinState), Reason> {
-        let PinIntent { change_id, card_id, current, new } = intent;
-        let is_new = self.changes.get(*change_id).is_none();
+        let PinIntent { sent, current, new } = intent;
+        let (card_id, change_id) = (sent.card_id, ChangeId::from_uuid(sent.change_id));
+        let before = files.answers.recall(sent)?.transpose()?;
+        let is_new = before.is_none() && self.changes.get(change_id).is_none();
         if is_new {
-            let decided = rules::change_pin(books, *card_id, *current)?;
+            let decided = rules::change_pin(books, card_id, *current)?;
             if let Err(reason) = decided.answer {
-                let card = decided.change.cards.first().or_else(|| books.card(*card_id)).ok_or(Reason::Fault)?;
-                if !decided.change.is_empty() {
-                    log.push(entry("card.pin_refused", card, &format!(" refusal={}", reason.code()), by));
-                }
+                let card = decided.change.cards.first().or_else(|| books.card(card_id)).ok_or(Reason::Fault)?;
+                log.push(entry("card.pin_refused", card, &format!(" refusal={}", reason.code()), by));
+                files.answers.remember(*sent, Some(reason));
                 books.apply(decided.change);
                 return Err(reason);
             }
         }
-        let state = self.changes.intend(*change_id, *card_id, new.clone(), now)?;
-        let card = books.card(*card_id).cloned().ok_or(Reason::CardUnknown)?;
+        let state = self.changes.intend(change_id, card_id, new.clone(), now)?;
+        let card = books.card(card_id).cloned().ok_or(Reason::CardUnknown)?;
         if is_new {
             log.push(entry("card.pin_asked", &card, &format!(" change={change_id}"), by));
+            files.answers.remember(*sent, None);
         }
         Ok((card, state))
     }
@@ -268,13 +301,52 @@ impl CreditRows {
             let version = files.pins.get(&card_id).map_or(0, |pin| pin.version);
             files.new_pins.retain(|pin| pin.card_id != card_id);
             files.new_pins.push(PinRow { card_id, version, change_id: change_id.uuid(), value });
-            files.pins.insert(card_id, StoredPin { version, change_id: change_id.uuid() });
         }
         let card = books.card(card_id).cloned().ok_or(Reason::CardUnknown)?;
         let content = format!("card={} change={change_id}{why}", card.masked);
         log.push(Entry { kind, subject: card_id.uuid(), content });
         Ok((card, state))
     }
+}
+
+impl CreditRows {
+    fn retell(
+        &mut self,
+        key: StuckKey,
+        by: &Principal,
+        now: Timestamp,
+        log: &mut Vec<Entry>,
+    ) -> Result<Retold, Reason> {
+        let (retold, kind, subject) = match key {
+            StuckKey::Leg(key) => (self.orders.retell(key, now)?, key.kind.as_str(), key.leg_id.uuid()),
+            StuckKey::Card(card_id) => (self.cards.retell(card_id, now)?, "card", card_id.uuid()),
+        };
+        if let Some(refusal) = retold.refusal {
+            let content = signed(&format!("kind={kind} refusal={}", refusal.code()), by);
+            log.push(Entry { kind: "advice.retold", subject, content });
+        }
+        Ok(retold)
+    }
+}
+
+fn hold_alone(
+    books: &mut Books,
+    order: &HoldOrder,
+    now: Timestamp,
+    log: &mut Vec<Entry>,
+) -> Result<Option<Leg>, Reason> {
+    let decided = rules::hold_without_asking(books, order, now)?;
+    decided.map(|decided| leg_step(books, Ok(decided), log)).transpose()
+}
+
+/// The cards that a step may change, the one that is replaced first.
+fn changed_cards(step: &Step) -> impl Iterator<Item = CardId> {
+    let (first, second) = match step {
+        Step::Change(id, ..) => (Some(*id), None),
+        Step::Issue(order, _) => (order.replaces, Some(order.card.id)),
+        _ => (None, None),
+    };
+    first.into_iter().chain(second)
 }
 
 /// What the credit system is told of a leg as it stands.
@@ -289,8 +361,11 @@ fn advice(books: &Books, leg: &Leg) -> Option<Advice> {
         },
         (LegOrder::GiveBack(back), LegState::Posted) if amount.minor > 0 => {
             let original_leg_id = back.original_leg_id;
-            let is_charge = matches!(books.leg(original_leg_id)?.order, LegOrder::Charge(_));
-            is_charge.then_some(Advice::Refund { leg_id, original_leg_id, amount })
+            match books.leg(original_leg_id)?.order {
+                LegOrder::Charge(_) => Some(Advice::Refund { leg_id, original_leg_id, amount }),
+                LegOrder::Receipt(_) => Some(Advice::Reversal { leg_id, original_leg_id, amount }),
+                LegOrder::GiveBack(_) | LegOrder::Unseen => None,
+            }
         }
         _ => None,
     }

@@ -3,6 +3,7 @@
 //! [`Ledger`] is the door: every durable step goes through one writer, which runs what has queued as one set (`steps`), decided
 //! by [`domain::ledger`] and stored by `sql`. `service` speaks gRPC; `resolve` asks the hub about legs that were held for long.
 
+mod advices;
 mod audit;
 pub(crate) mod card_steps;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use crate::credit::{self, Calendar, CloseOrder, Closed, OpenDay};
 use crate::credit_system::Bell;
 use crate::report::{Answer, ReportStep};
 
+pub(crate) use advices::PageAsked;
 pub use audit::{BooksReport, check_books};
 pub(crate) use credit_holds::{CreditHolds, CreditSystem, PinSettler};
 pub use resolve::{HubClient, ResolveOptions, Resolver, Round, Verdict, Verdicts};

@@ -1,4 +1,5 @@
-//! Page tokens: where the next page begins, in a form that only this bank can make and only for the same list.
+//! Pages of lists, and their tokens: where the next page begins, in a form that only this bank can make and only for the same
+//! list.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -8,8 +9,9 @@ use uuid::Uuid;
 
 use super::Place;
 
-const PLACE_LEN: usize = 24;
 const MAC_LEN: usize = 32;
+/// The most entries on one page. An entry is some 160 to 250 bytes, and a message has at most 64 KiB.
+const MOST_ENTRIES: i32 = 200;
 /// Sets these tokens apart from those of other lists.
 const LIST: &[u8] = b"bank.legs";
 
@@ -21,10 +23,10 @@ pub(super) struct Span {
 }
 
 impl Span {
-    fn bytes(self) -> [u8; 16] {
-        let both =
-            (u128::from(self.from.micros().cast_unsigned()) << 64) | u128::from(self.before.micros().cast_unsigned());
-        both.to_be_bytes()
+    /// The list of the legs in it.
+    fn list(self) -> Vec<u8> {
+        let [from, before] = [self.from, self.before].map(|at| at.micros().to_be_bytes());
+        [LIST, &from, &before].concat()
     }
 }
 
@@ -46,21 +48,39 @@ impl TokenError {
     }
 }
 
+/// How many entries a page has.
+pub(super) fn size(asked: i32) -> Result<i64, Reason> {
+    match asked {
+        0 => Ok(100),
+        1..=MOST_ENTRIES => Ok(i64::from(asked)),
+        _ => Err(Reason::PageSizeOutOfRange),
+    }
+}
+
+/// The token of a place in the list that `context` names.
+pub(super) fn seal(keys: &dyn KeyStore, context: &[u8], place: &[u8]) -> Result<String, KeyError> {
+    let mac = keys.mac(KeyName::PageToken, &[context, place])?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode([place, &mac].concat()))
+}
+
+/// The place that [`seal`] was given.
+pub(super) fn open(keys: &dyn KeyStore, context: &[u8], token: &str) -> Result<Vec<u8>, TokenError> {
+    let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Malformed)?;
+    let length = bytes.len().checked_sub(MAC_LEN).ok_or(TokenError::Malformed)?;
+    let mac = bytes.split_off(length);
+    if !keys.mac_matches(KeyName::PageToken, &[context, &bytes], &mac)? {
+        return Err(TokenError::Malformed);
+    }
+    Ok(bytes)
+}
+
 pub(super) fn write(keys: &dyn KeyStore, span: Span, place: Place) -> Result<String, KeyError> {
-    let mut bytes = Vec::with_capacity(PLACE_LEN + MAC_LEN);
-    bytes.extend_from_slice(&place.changed_at.micros().to_be_bytes());
-    bytes.extend_from_slice(place.leg_id.as_bytes());
-    let mac = keys.mac(KeyName::PageToken, &[LIST, &span.bytes(), &bytes])?;
-    bytes.extend_from_slice(&mac);
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    let at = place.changed_at.micros().to_be_bytes();
+    seal(keys, &span.list(), &[at.as_slice(), place.leg_id.as_bytes()].concat())
 }
 
 pub(super) fn read(keys: &dyn KeyStore, span: Span, token: &str) -> Result<Place, TokenError> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Malformed)?;
-    let (place, mac) = bytes.split_at_checked(PLACE_LEN).ok_or(TokenError::Malformed)?;
-    if !keys.mac_matches(KeyName::PageToken, &[LIST, &span.bytes(), place], mac)? {
-        return Err(TokenError::Malformed);
-    }
+    let place = open(keys, &span.list(), token)?;
     let (at, id) = place.split_first_chunk::<8>().ok_or(TokenError::Malformed)?;
     let leg_id = Uuid::from_slice(id).map_err(|_| TokenError::Malformed)?;
     Ok(Place { changed_at: Timestamp::from_micros(i64::from_be_bytes(*at)), leg_id })

@@ -15,9 +15,6 @@ use super::{CreditSystem, Ledger, Place, wire};
 use crate::call::{CallError, Calls};
 use crate::card::Cards;
 
-/// The most legs on one page. A leg is some 160 bytes, and a message has at most 64 KiB.
-const MOST_LEGS: i32 = 200;
-
 /// `bankhub.bank.v1.BankService`.
 #[derive(Clone, Debug)]
 pub struct BankService {
@@ -57,7 +54,7 @@ impl BankService {
     async fn list(&self, request: &bank::ListLegsRequest) -> Result<bank::ListLegsResponse, CallError> {
         let at = |at: &Option<_>| at.as_ref().map(proto::from_timestamp).ok_or(Reason::FieldMissing);
         let span = Span { from: at(&request.changed_from)?, before: at(&request.changed_before)? };
-        let size = page_size(request.page_size)?;
+        let size = page::size(request.page_size)?;
         let after = match request.page_token.as_str() {
             "" => Place::before(span.from),
             token => page::read(&*self.ledger.keys, span, token).map_err(|error| error.reason())?,
@@ -77,14 +74,6 @@ impl BankService {
         };
         let digest_sha256 = wire::digest(&legs);
         Ok(bank::ListLegsResponse { legs: legs.iter().map(wire::to_leg).collect(), next_page_token, digest_sha256 })
-    }
-}
-
-fn page_size(asked: i32) -> Result<i64, Reason> {
-    match asked {
-        0 => Ok(100),
-        1..=MOST_LEGS => Ok(i64::from(asked)),
-        _ => Err(Reason::PageSizeOutOfRange),
     }
 }
 

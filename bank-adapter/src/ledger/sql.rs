@@ -199,6 +199,7 @@ pub(super) async fn save(tx: &mut Tx, books: &Books, files: &CardFiles, recent: 
     tx.insert(&DEPOSITS, books.new_deposits().map(|deposit| deposit_row(deposit, now)).collect()).await?;
     card::save_cards(tx, books, &files.new).await?;
     card::save_pins(tx, &files.new_pins).await?;
+    files.answers.save(tx).await?;
     crate::credit::save_posted(tx, books).await?;
     let accounts = opened.into_iter().chain(moved);
     let legs = made.into_iter().chain(changed);

@@ -22,9 +22,10 @@ use super::counted::count;
 use super::credit_steps::{CreditRows, CreditStep};
 use super::recent::Recent;
 use super::sql::{self, Named};
+use crate::card::answers::{PinAnswers, PinSent};
 use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
-use crate::credit_system::{Bell, CreditHold, PinState};
+use crate::credit_system::{Bell, CreditHold, PinState, Retold};
 use crate::report::{Outbox, ReportStep};
 
 /// One durable step of the ledger.
@@ -78,9 +79,12 @@ pub(super) enum Outcome {
     /// With the card's number as a receipt may show it.
     Balance(Result<(Available, String), Reason>),
     Closed(Result<Closed, Reason>),
+    /// None when the credit system has to be asked first.
+    Alone(Result<Option<Leg>, Reason>),
     /// With what is to be asked for, if it was not before.
     Asked(Result<(Leg, Option<CreditHold>), Reason>),
     Pin(Result<(Card, PinState), Reason>),
+    Retold(Result<Retold, Reason>),
 }
 
 /// The steps of one bank's ledger, run by its only owner.
@@ -142,7 +146,10 @@ impl StepSet for LedgerSteps {
         let mut books = sql::load(tx, named, &recent, today).await?;
         books.load_credit(positions, []);
         let mut outbox = Outbox::load(tx, steps.iter().filter_map(of_reports)).await?;
-        let mut files = CardFiles { pins: card::load_pins(tx, pins_of(steps)).await?, ..CardFiles::default() };
+        let (pins, sent) = pins_of(steps);
+        let (pins, answers) = (card::load_pins(tx, pins).await?, PinAnswers::load(tx, &sent).await?);
+        let numbers = card::load_numbers(tx, numbers_of(steps)).await?;
+        let mut files = CardFiles { pins, answers, numbers, ..CardFiles::default() };
         let now = tx.now();
         let mut log = Vec::new();
         let decide = |step| {
@@ -152,6 +159,10 @@ impl StepSet for LedgerSteps {
             let outcome = match (step, &mut told) {
                 (Step::Report(step), _) => Outcome::Reported(outbox.decide(step, &books, &mut log)),
                 (Step::Credit(step), Some(told)) => told.decide(&mut books, &mut files, step, now, &mut log),
+                (Step::Refund(order), Some(_)) => {
+                    let decided = rules::refund_elsewhere(&books, order, now);
+                    Outcome::Leg(leg_step(&mut books, decided, &mut log))
+                }
                 _ => decide(&mut books, &mut files, &mut credit, step, now, &mut log),
             };
             if let Some(told) = &mut told {
@@ -173,12 +184,12 @@ impl StepSet for LedgerSteps {
         if let Some(told) = told {
             told.save(tx).await?;
         }
-        pass(steps, ["D3.before", "D5.before", "day.before", "asked.before", "settled.before"]);
+        durable_points(steps).into_iter().for_each(|[before, _]| fault::point(before));
         Ok(outcomes)
     }
 
     fn committed(&self, steps: &[Step], outcomes: &[Outcome]) {
-        pass(steps, ["D3.after", "D5.after", "day.after", "asked.after", "settled.after"]);
+        durable_points(steps).into_iter().for_each(|[_, after]| fault::point(after));
         if let Some(bell) = self.credit_bell.get() {
             bell.ring();
         }
@@ -222,24 +233,18 @@ impl StepSet for LedgerSteps {
     }
 }
 
-/// Passes the fault points of the durable points that are in this set (DESIGN §2): D3 for holds, D5 for posts, and those for
-/// days that are closed and for credit parts that are asked for and settled.
-fn pass(steps: &[Step], [hold, post, day, ask, settle]: [&str; 5]) {
-    if steps.iter().any(|step| matches!(step, Step::Hold(_))) {
-        fault::point(hold);
-    }
-    if steps.iter().any(|step| matches!(step, Step::Post(_))) {
-        fault::point(post);
-    }
-    if steps.iter().any(|step| matches!(step, Step::CloseDays(..))) {
-        fault::point(day);
-    }
-    if steps.iter().any(|step| matches!(step, Step::Credit(CreditStep::Ask(..)))) {
-        fault::point(ask);
-    }
-    if steps.iter().any(|step| matches!(step, Step::Credit(CreditStep::Settle(..)))) {
-        fault::point(settle);
-    }
+/// The fault points before and after the durable points that are in this set, each once (DESIGN §2): D3 for holds, D5 for
+/// posts, and those for voids, for days that are closed, and for what is asked of an existing credit system.
+fn durable_points(steps: &[Step]) -> BTreeSet<[&'static str; 2]> {
+    let points = |step: &Step| match step {
+        Step::Hold(_) => Some(["D3.before", "D3.after"]),
+        Step::Post(_) => Some(["D5.before", "D5.after"]),
+        Step::Void(_) => Some(["void.before", "void.after"]),
+        Step::CloseDays(..) => Some(["day.before", "day.after"]),
+        Step::Credit(step) => Some(step.durable_point()),
+        _ => None,
+    };
+    steps.iter().filter_map(points).collect()
 }
 
 const fn of_reports(step: &Step) -> Option<&ReportStep> {
@@ -282,7 +287,7 @@ fn named(steps: &[Step]) -> Named {
                 named.cards.insert(*card);
             }
             Step::SetPin(order, _) => {
-                named.cards.insert(order.card_id);
+                named.cards.insert(order.sent.card_id);
             }
             Step::Issue(order, _) => {
                 named.cards.extend(order.replaces.into_iter().chain([order.card.id]));
@@ -316,14 +321,32 @@ fn named(steps: &[Step]) -> Named {
     named
 }
 
-/// The cards whose PINs are set.
-fn pins_of(steps: &[Step]) -> BTreeSet<CardId> {
-    let card = |step: &Step| match step {
-        Step::SetPin(order, _) => Some(order.card_id),
-        Step::Credit(CreditStep::SettlePin(_, card_id, _)) => Some(*card_id),
+/// The numbers of cards that are issued, by their hashes.
+fn numbers_of(steps: &[Step]) -> Vec<[u8; 32]> {
+    let number = |step: &Step| match step {
+        Step::Issue(order, _) => Some(order.file.pan_hash),
         _ => None,
     };
-    steps.iter().filter_map(card).collect()
+    steps.iter().filter_map(number).collect()
+}
+
+/// The cards whose PINs are set, and the changes that are asked for.
+fn pins_of(steps: &[Step]) -> (BTreeSet<CardId>, Vec<&PinSent>) {
+    let (mut cards, mut sent) = (BTreeSet::new(), Vec::new());
+    for step in steps {
+        match step {
+            Step::SetPin(order, _) => {
+                cards.insert(order.sent.card_id);
+                sent.push(&order.sent);
+            }
+            Step::Credit(CreditStep::IntendPin(intent, _)) => sent.push(&intent.sent),
+            Step::Credit(CreditStep::SettlePin(_, card_id, _)) => {
+                cards.insert(*card_id);
+            }
+            _ => {}
+        }
+    }
+    (cards, sent)
 }
 
 /// Decides one step, makes it part of the books, and adds what happened to the log.
@@ -344,7 +367,7 @@ fn decide(
         Step::Refund(order) => Outcome::Leg(leg_step(books, rules::refund(books, order, now), log)),
         Step::Complete(order) => Outcome::Leg(leg_step(books, rules::complete(books, *order, now), log)),
         Step::Offline(order) => Outcome::Leg(post_offline(books, order, now, log)),
-        Step::Inquire(card, proof) => Outcome::Balance(card_steps::inquire(books, *card, *proof, log)),
+        Step::Inquire(card, proof) => Outcome::Balance(card_steps::inquire(books, *card, *proof, now, log)),
         Step::Issue(order, by) => Outcome::Card(card_steps::issue(books, files, order, by, log), now),
         Step::Change(card, change, by) => Outcome::Card(card_steps::change(books, *card, *change, by, log), now),
         Step::SetPin(order, by) => Outcome::Card(card_steps::set_pin(books, files, order, by, log), now),
@@ -375,8 +398,10 @@ fn decide(
         // Decided where the rows about reports are.
         Step::Report(_) => Outcome::Reported(Err(Reason::Fault)),
         // There is nobody to ask.
+        Step::Credit(CreditStep::HoldAlone(_)) => Outcome::Alone(Err(Reason::Fault)),
         Step::Credit(CreditStep::Ask(..)) => Outcome::Asked(Err(Reason::Fault)),
         Step::Credit(CreditStep::Settle(..)) => Outcome::Leg(Err(Reason::Fault)),
+        Step::Credit(CreditStep::Retell(..)) => Outcome::Retold(Err(Reason::Fault)),
         Step::Credit(_) => Outcome::Pin(Err(Reason::Fault)),
     }
 }

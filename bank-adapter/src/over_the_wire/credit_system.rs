@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use proto::counter::network_charge::Payer;
 use proto::counter::{
-    ActivateCardRequest, CloseDaysRequest, CreditLine, CreditTerms, IssueCardRequest, NetworkCharge,
-    NetworkChargeState, PostOfflineNetworkChargeRequest,
+    ActivateCardRequest, AdviceKind, AdviceState, CloseDaysRequest, CreditLine, CreditTerms, IssueCardRequest,
+    ListStuckAdvicesRequest, NetworkCharge, NetworkChargeState, PostOfflineNetworkChargeRequest, RetellAdviceRequest,
+    SetCardFrozenRequest, StuckAdvice,
 };
 use server_kit::config::SecretRef;
 use server_kit::rng::SystemRng;
@@ -14,12 +15,13 @@ use super::network::charge;
 use super::*;
 use crate::card::tests::elsewhere::{MAC, ZONE, peer_keys};
 use crate::card::tests::issuer::{Issuer, Settings};
-use crate::hsm::{self, HsmConfig, SealedFileConfig};
+use crate::card::tests::trial::pin_pad;
+use crate::hsm::{self, HsmConfig, PinPad, SealedFileConfig};
 
 const BIN: &str = "62284800";
 
-/// The key store that the node will open.
-fn key_store(federation: &Federation) {
+/// Makes the key store that the node will open, and gives the PIN pad of a terminal whose key it has.
+fn key_store(federation: &Federation) -> PinPad {
     let master = SecretRef::File(federation.path("master"));
     let file = SealedFileConfig { file: federation.path("hsm.keys"), master };
     let config = HsmConfig { sealed_file: Some(file), pkcs11: None };
@@ -28,6 +30,7 @@ fn key_store(federation: &Federation) {
         hsm.generate(&key.parse().unwrap()).unwrap();
     }
     peer_keys(&*hsm);
+    pin_pad(&*hsm)
 }
 
 fn tables(federation: &Federation, issuer: &Issuer) -> String {
@@ -48,7 +51,10 @@ fn tables(federation: &Federation, issuer: &Issuer) -> String {
         mac_key = "credit-system"
         zone_key = "credit-system"
         answer_timeout = "2s"
+        repeat_pause = "20ms"
+        repeat_pause_at_most = "100ms"
         reconnect_pause = "20ms"
+        reconnect_pause_at_most = "100ms"
         sweep_every = "50ms"
         "#,
         keys.display(),
@@ -63,17 +69,21 @@ pub(super) struct Peered {
     pub(super) issuer: Issuer,
     pub(super) debit: String,
     pub(super) card_id: String,
-    pub(super) pan: String,
+    pub(super) face: counter::CardFace,
+    pub(super) pad: PinPad,
 }
 
 impl Peered {
     pub(super) async fn start() -> Option<Self> {
-        let federation = Federation::new();
+        Self::in_federation(Federation::new()).await
+    }
+
+    pub(super) async fn in_federation(federation: Federation) -> Option<Self> {
         let (mac, zone_key) = (format!("des:{MAC}"), ZONE.to_owned());
         let state = federation.path("issuer.journal");
         let settings = Settings { dialect: "ascii", mac, zone_key, state, certificate: None };
         let mut issuer = Issuer::start(settings).await?;
-        key_store(&federation);
+        let pad = key_store(&federation);
         let more = tables(&federation, &issuer);
         let node = federation.bank(NO_HUB, &more).await;
         let mut trial = Trial::of(federation, node);
@@ -103,15 +113,46 @@ impl Peered {
             pan: String::new(),
         };
         let face = trial.counter.issue_card(issuing).await.unwrap().into_inner().face.unwrap();
-        trial.counter.activate_card(ActivateCardRequest { card_id: card_id.clone() }).await.unwrap();
         issuer.tell(&format!("account {} 1000 200 123456", face.pan)).await;
-        Some(Self { trial, issuer, debit, card_id, pan: face.pan })
+        trial.counter.activate_card(ActivateCardRequest { card_id: card_id.clone() }).await.unwrap();
+        Some(Self { trial, issuer, debit, card_id, face, pad })
+    }
+
+    /// The issuer dies, if it has not yet, and is started again.
+    pub(super) async fn restart_issuer(mut self) -> Self {
+        self.issuer = self.issuer.restart().await;
+        self
+    }
+
+    /// Asks again for as long as the line is not up: what is away has stored nothing.
+    pub(super) async fn hold(&mut self, request: &Hold) -> Leg {
+        let holding = async {
+            loop {
+                match hold_one(&mut self.trial.hub, request.clone()).await {
+                    Ok(leg) => return leg,
+                    Err(status) => assert_eq!(reason_of(&status), Some(Reason::BankAway)),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), holding).await.expect("the hold has its answer")
+    }
+
+    /// Waits until this is so of the issuer's books.
+    pub(super) async fn until(&mut self, when: &str, is_so: impl AsyncFn(&mut Self) -> bool) {
+        let waiting = async {
+            while !is_so(self).await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(20), waiting).await.is_err() {
+            panic!("{when}: never, {}", self.issuer.state().await);
+        }
     }
 
     /// What the issuer has of the card: held and owed.
     pub(super) async fn at_issuer(&mut self) -> (i64, i64) {
         let state = self.issuer.state().await;
-        let account = &state["accounts"][self.pan.as_str()];
+        let account = &state["accounts"][self.face.pan.as_str()];
         (account["held"].as_i64().unwrap(), account["owed"].as_i64().unwrap())
     }
 }
@@ -122,29 +163,148 @@ pub(super) fn hold_of(card_id: &str, leg_id: &str) -> Hold {
 
 #[tokio::test]
 async fn c8_a_node_with_a_credit_system_asks_it_tells_it_and_ends() {
-    let Some(peered) = Peered::start().await else { return };
-    let Peered { mut trial, mut issuer, debit, card_id, pan } = peered;
-    let leg_id = trial.id();
-    let request = hold_of(&card_id, &leg_id);
-    let held = async {
-        // The line may not be up yet: nothing was stored then, and the same hold again is safe.
-        loop {
-            match hold_one(&mut trial.hub, request.clone()).await {
-                Ok(leg) => return leg,
-                Err(status) => assert_eq!(reason_of(&status), Some(Reason::BankAway)),
-            }
-        }
-    };
-    let leg = tokio::time::timeout(Duration::from_secs(20), held).await.unwrap();
+    let Some(mut peered) = Peered::start().await else { return };
+    let leg_id = peered.trial.id();
+    let request = hold_of(&peered.card_id, &leg_id);
+    let leg = peered.hold(&request).await;
+    let Peered { mut trial, mut issuer, debit, face, .. } = peered;
     assert_eq!((leg.state(), refusal(&leg)), (LegState::Held, ""));
     let parts: Vec<i64> = leg.parts.iter().map(|part| part.amount_minor).collect();
     assert_eq!((parts, trial.available(&debit).await), (vec![1_000, 200], 300));
     trial.hub.post_legs(PostLegsRequest { leg_ids: vec![leg_id] }).await.unwrap();
     issuer.sees("post", 1).await;
-    assert_eq!(issuer.state().await["accounts"][pan.as_str()]["owed"], 1_000);
+    assert_eq!(issuer.state().await["accounts"][face.pan.as_str()]["owed"], 1_000);
     let closed = trial.counter.close_days(CloseDaysRequest { through: String::new() }).await.unwrap_err();
     assert_eq!(reason_of(&closed), Some(Reason::NatureUnsupported), "the credit system bills its accounts");
     trial.node.stop().await.unwrap();
+}
+
+fn page(page_size: i32, page_token: &str) -> ListStuckAdvicesRequest {
+    ListStuckAdvicesRequest { page_size, page_token: page_token.to_owned() }
+}
+
+impl Peered {
+    /// All that is stuck, read in pages of this size.
+    async fn stuck(&mut self, page_size: i32) -> Vec<StuckAdvice> {
+        let (mut stuck, mut token) = (Vec::new(), String::new());
+        loop {
+            let answer = self.trial.counter.list_stuck_advices(page(page_size, &token)).await.unwrap().into_inner();
+            assert!(answer.advices.len() <= usize::try_from(page_size).unwrap());
+            stuck.extend(answer.advices);
+            token = answer.next_page_token;
+            if token.is_empty() {
+                return stuck;
+            }
+        }
+    }
+
+    async fn retell(&mut self, kind: AdviceKind, leg_id: &str) -> Result<(bool, AdviceState), Option<Reason>> {
+        let request = RetellAdviceRequest { kind: kind.into(), leg_id: leg_id.to_owned(), card_id: String::new() };
+        let answer = self.trial.counter.retell_advice(request).await.map_err(|status| reason_of(&status))?;
+        let answer = answer.into_inner();
+        Ok((answer.told_again, answer.state()))
+    }
+}
+
+#[tokio::test]
+async fn c8_an_operator_sees_what_the_credit_system_refuses_and_has_it_told_again() {
+    let Some(mut peered) = Peered::start().await else { return };
+    let legs: [String; 3] = std::array::from_fn(|_| peered.trial.id());
+    for leg_id in &legs {
+        peered.issuer.fault("post", "refuse 14").await;
+        let leg = peered.hold(&Hold { amount: cny(100), ..hold_of(&peered.card_id, leg_id) }).await;
+        assert_eq!(leg.state(), LegState::Held);
+        peered.trial.hub.post_legs(PostLegsRequest { leg_ids: vec![leg_id.clone()] }).await.unwrap();
+    }
+    let all = async { while peered.stuck(200).await.len() < legs.len() {} };
+    tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    let stuck = peered.stuck(1).await;
+    assert!(stuck.iter().map(|it| &it.leg_id).eq(&legs), "those that were decided first stand first");
+    let first = &stuck[0];
+    assert_eq!((first.kind(), first.reason.as_str(), first.tries), (AdviceKind::Post, "CARD_UNKNOWN", 1));
+    assert_eq!((&first.card_id, &first.amount), (&peered.card_id, &cny(100)));
+    assert!(first.card_masked.starts_with(BIN.get(..6).unwrap()) && first.card_masked.contains('*'), "{first:?}");
+    assert!(first.queued_at.is_some() && first.refused_at.unwrap().seconds >= first.queued_at.unwrap().seconds);
+    assert_eq!(peered.at_issuer().await, (300, 0));
+
+    let (post, again) = (AdviceKind::Post, Ok((true, AdviceState::Waiting)));
+    for leg_id in &legs {
+        assert_eq!(peered.retell(post, leg_id).await, again);
+    }
+    let told = async { while peered.at_issuer().await != (0, 300) {} };
+    tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+    let over = async { while peered.retell(post, &legs[0]).await != Ok((false, AdviceState::Acknowledged)) {} };
+    tokio::time::timeout(Duration::from_secs(20), over).await.unwrap();
+    assert_eq!((peered.at_issuer().await, peered.stuck(200).await.len()), ((0, 300), 0), "told once, counted once");
+    let nobody = peered.trial.id();
+    for (kind, leg_id, reason) in [
+        (post, &nobody, Reason::AdviceUnknown),
+        (AdviceKind::Void, &legs[0], Reason::AdviceUnknown),
+        (AdviceKind::Unspecified, &legs[0], Reason::FieldUnknown),
+        (post, &"7".to_owned(), Reason::IdMalformed),
+    ] {
+        assert_eq!(peered.retell(kind, leg_id).await, Err(Some(reason)), "{kind:?}");
+    }
+    for (request, reason) in
+        [(page(201, ""), Reason::PageSizeOutOfRange), (page(1, "AAAA"), Reason::PageTokenMalformed)]
+    {
+        let refused = peered.trial.counter.list_stuck_advices(request).await.unwrap_err();
+        assert_eq!(reason_of(&refused), Some(reason));
+    }
+    let Trial { federation, node, .. } = peered.trial;
+    let mut stranger = federation.counter(&node, Caller::OtherOperator);
+    let retelling = RetellAdviceRequest { kind: post.into(), leg_id: legs[0].clone(), card_id: String::new() };
+    for refused in [
+        stranger.list_stuck_advices(page(0, "")).await.map(|_| ()).unwrap_err(),
+        stranger.retell_advice(retelling).await.map(|_| ()).unwrap_err(),
+    ] {
+        assert_eq!(reason_of(&refused), Some(Reason::RoleNotAllowed));
+    }
+    node.stop().await.unwrap();
+    let database = TestDatabase::of_another_process(&federation.database_url);
+    let store = database.open(&crate::migrations(), SystemClock::shared()).await.unwrap();
+    let rows = store.fetch("SELECT entries FROM audit_log", Vec::new()).await.unwrap();
+    let log: String = rows.iter().map(|row| row.text(0).unwrap()).collect();
+    assert_eq!(log.matches("advice.retold").count(), legs.len(), "what changed nothing is not logged");
+    assert!(log.contains("kind=post refusal=CARD_UNKNOWN by=operator/op-1"), "{log}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn c8_a_bank_without_an_existing_credit_system_has_nothing_to_tell_it() {
+    let mut trial = Trial::start().await;
+    let listed = trial.counter.list_stuck_advices(page(0, "")).await.map(|_| ()).unwrap_err();
+    let leg_id = trial.id();
+    let request = RetellAdviceRequest { kind: AdviceKind::Post.into(), leg_id, card_id: String::new() };
+    let retold = trial.counter.retell_advice(request).await.map(|_| ()).unwrap_err();
+    for refused in [listed, retold] {
+        assert_eq!(reason_of(&refused), Some(Reason::CreditSystemAbsent));
+    }
+    trial.node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn c9_a_freeze_that_the_credit_system_refuses_holds_here_and_is_told_again() {
+    let Some(mut peered) = Peered::start().await else { return };
+    peered.issuer.sees("card", 1).await;
+    peered.issuer.fault("card", "refuse 14").await;
+    let freeze = SetCardFrozenRequest { card_id: peered.card_id.clone(), frozen: true };
+    assert!(peered.trial.counter.set_card_frozen(freeze).await.unwrap().into_inner().card.unwrap().frozen);
+    let all = async { while peered.stuck(1).await.is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    let [stuck] = <[_; 1]>::try_from(peered.stuck(1).await).unwrap();
+    assert_eq!((stuck.kind(), stuck.card_status.as_str()), (AdviceKind::Card, "FROZEN"));
+    assert_eq!((stuck.leg_id.as_str(), &stuck.card_id, &stuck.amount), ("", &peered.card_id, &None));
+    let request =
+        RetellAdviceRequest { kind: AdviceKind::Card.into(), leg_id: String::new(), card_id: peered.card_id.clone() };
+    let answer = peered.trial.counter.retell_advice(request).await.unwrap().into_inner();
+    assert_eq!((answer.told_again, answer.state()), (true, AdviceState::Waiting));
+    let told = async { while peered.issuer.state().await["cards"][peered.face.pan.as_str()] != "FROZEN" {} };
+    tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+    let leg_id = peered.trial.id();
+    let leg = peered.hold(&hold_of(&peered.card_id, &leg_id)).await;
+    assert_eq!((leg.state(), refusal(&leg)), (LegState::Refused, "CARD_FROZEN"));
+    peered.trial.node.stop().await.unwrap();
 }
 
 #[tokio::test]

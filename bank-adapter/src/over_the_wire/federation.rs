@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use server_kit::identity::{Principal, Role};
 use server_kit::rng::{IdMaker, SystemRng};
 use server_kit::serve::GrpcServer;
 use server_kit::shutdown::Shutdown;
+use server_kit::store::StoreError;
 use server_kit::telemetry::detached_metrics;
 use server_kit::tls::{ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, ServerTls, ServerTlsConfig, peer};
 use tempfile::TempDir;
@@ -147,11 +148,20 @@ impl Federation {
 
     /// Starts a node with this configuration.
     pub(super) async fn start(&self, config: Config) -> Node {
+        self.try_start(config).await.unwrap()
+    }
+
+    pub(super) async fn try_start(&self, config: Config) -> Result<Node, RunError> {
         let shutdown = Shutdown::manual();
-        let adapter = Adapter::build(config, detached_metrics().unwrap(), &shutdown).await.unwrap();
+        let adapter = Adapter::build(config, detached_metrics().unwrap(), &shutdown).await?;
         let running = adapter.running();
         let served = tokio::spawn(adapter.serve(shutdown.clone()));
-        Node { running, shutdown, served }
+        Ok(Node { running, shutdown, served })
+    }
+
+    /// Starts bank A again, by the configuration that it had last, once whoever had its ledger has let go of it.
+    pub(super) async fn start_again(&self) -> Node {
+        once_free(async || self.try_start(load(&self.path("bank.toml"))).await).await
     }
 
     /// Bank A's service for the hub, called as somebody.
@@ -205,6 +215,24 @@ impl Federation {
         tokio::spawn(GrpcServer::new(listener, tls, routes, Shutdown::manual().draining()).run());
         addr
     }
+}
+
+/// Opens a ledger again. Whoever had it before has ended and may not have let go of it yet.
+pub(super) async fn once_free<T, E: Into<RunError>>(open: impl AsyncFn() -> Result<T, E>) -> T {
+    let opening = async {
+        loop {
+            match open().await.map_err(Into::into) {
+                Ok(opened) => return opened,
+                Err(RunError::Store(StoreError::InUse { .. })) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), opening).await.expect("the ledger is free")
+}
+
+pub(super) fn load(config: &Path) -> Config {
+    server_kit::config::load(Some(config), "BANKHUB_TEST_WIRE_", &[]).unwrap()
 }
 
 /// A bank's node that runs in a task.

@@ -6,6 +6,8 @@ mod federation;
 #[cfg(feature = "fault-points")]
 mod killed;
 mod network;
+mod peer_killed;
+mod pins;
 mod report_desk;
 mod reports;
 

@@ -6,6 +6,7 @@ use proto::common::{LineItem, PurchaseState};
 use proto::counter::{GetReportingRequest, GetReportingResponse};
 use proto::federation::PurchaseReport;
 
+use super::federation::once_free;
 use super::network::charge;
 use super::report_desk::{ReportDesk, Say};
 use super::*;
@@ -44,9 +45,7 @@ impl Reporting {
     /// The same node in another process, as it were.
     async fn restart(self) -> Self {
         let (federation, desk, account) = self.stop().await;
-        let config = federation.path("bank.toml");
-        let config = server_kit::config::load(Some(&config), "BANKHUB_TEST_WIRE_", &[]).unwrap();
-        let node = federation.start(config).await;
+        let node = federation.start_again().await;
         Self { trial: Trial::of(federation, node), desk, account }
     }
 
@@ -220,21 +219,21 @@ async fn r1_many_reports_go_in_messages_of_200_and_48_kib() {
 #[cfg(feature = "fault-points")]
 #[tokio::test]
 async fn r1_a_node_that_is_killed_at_any_point_of_a_report_tells_it_once() {
-    if let Ok(config) = std::env::var(super::killed::CHILD) {
-        return super::killed::die(config.as_ref()).await;
+    if killed::is_the_one_that_dies().await {
+        return;
     }
-    let this_test = "over_the_wire::reports::r1_a_node_that_is_killed_at_any_point_of_a_report_tells_it_once";
+    let this_test = "reports::r1_a_node_that_is_killed_at_any_point_of_a_report_tells_it_once";
     for (point, heard) in [("report.before", 0), ("report.after", 0), ("report.answered", 1)] {
         let (federation, desk, account) = Reporting::start().await.stop().await;
-        let mut dying = super::killed::Dying::start(&federation, this_test, point).await;
+        let (dying, mut death) = killed::Death::of_node(&federation, this_test, point).await;
         let purchase_id = federation.ids.uuid().unwrap().to_string();
-        let mut counter = federation.counter(&dying.node, Caller::Operator);
+        let mut counter = federation.counter(&dying, Caller::Operator);
         let hold = || proto::counter::HoldNetworkChargeRequest { charge: Some(charge(&purchase_id, &account, 300)) };
         // It dies before it answers, or after.
         let _ = counter.hold_network_charge(hold()).await;
-        dying.dies().await;
+        death.comes().await;
         assert_eq!(desk.taken().len(), heard, "{point}");
-        let node = dying.started_again(&federation).await;
+        let node = federation.start_again().await;
         let mut node = Reporting { trial: Trial::of(federation, node), desk, account: account.clone() };
         // Whoever asked asks again.
         node.trial.counter.hold_network_charge(hold()).await.unwrap();
@@ -246,7 +245,7 @@ async fn r1_a_node_that_is_killed_at_any_point_of_a_report_tells_it_once() {
         node.acknowledged(2).await;
         let (federation, ..) = node.stop().await;
         let database = TestDatabase::of_another_process(&federation.database_url);
-        let store = database.open(&crate::migrations(), SystemClock::shared()).await.unwrap();
+        let store = once_free(async || database.open(&crate::migrations(), SystemClock::shared()).await).await;
         let report = crate::check_books(&store).await.unwrap();
         assert!(report.is_right(), "{point}: {report:#?}");
         store.close().await;

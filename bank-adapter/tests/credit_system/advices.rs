@@ -1,6 +1,6 @@
 //! Holds and what follows them, across whatever breaks.
 
-use bank_adapter::credit_system::{self, Advice, CreditHold, Kind, OrderKey, State};
+use bank_adapter::credit_system::{self, Advice, CreditHold, Kind, OrderKey, Retold, State, StuckKey, StuckPlace};
 use domain::Reason;
 use server_kit::clock::{Clock as _, SystemClock};
 use server_kit::config::HumanDuration;
@@ -231,8 +231,10 @@ async fn c8_an_advice_that_is_refused_waits_for_an_operator_and_keeps_what_follo
         world.queue(Advice::Refund { leg_id: refund, original_leg_id: leg, amount: cny(300) }).await.unwrap();
         world.reaches(leg, Kind::Post, State::Stuck(Reason::CardUnknown)).await;
         world.reaches(voided, Kind::Void, State::Stuck(Reason::ReversalAmountMismatch)).await;
-        let stuck = credit_system::stuck(world.store(), 10).await.unwrap();
+        let stuck = credit_system::stuck(world.store(), None, 10).await.unwrap();
         assert_eq!(stuck.len(), 2);
+        let after = StuckPlace::from_bytes(&StuckPlace::of(&stuck[0]).to_bytes());
+        assert_eq!(credit_system::stuck(world.store(), after, 10).await.unwrap(), &stuck[1..], "the next page");
         // Others go on meanwhile.
         let other = world.leg();
         assert_eq!(world.hold(other, 10).await, Ok(State::Approved));
@@ -241,14 +243,16 @@ async fn c8_an_advice_that_is_refused_waits_for_an_operator_and_keeps_what_follo
         assert_eq!(world.issuer.seen("refund").await, 0, "a refund is not told before its charge");
         assert_eq!(world.books().await, (400, 10), "nothing has changed of what was refused");
         world.set_amount(voided, 100).await;
-        for order in stuck {
-            assert_eq!(world.forwarder().retry(order.key).await.unwrap(), Ok(()));
+        for advice in stuck {
+            let refusal = Some(advice.refusal);
+            let StuckKey::Leg(key) = advice.key() else { panic!("{advice:?}") };
+            assert_eq!(world.retell(key).await, Ok(Retold { state: State::Waiting, refusal }));
         }
         world.acknowledged(refund, Kind::Refund).await;
         world.acknowledged(voided, Kind::Void).await;
         assert_eq!(world.books().await, (0, 10));
         let nobody = OrderKey { leg_id: world.leg(), kind: Kind::Post };
-        assert_eq!(world.forwarder().retry(nobody).await.unwrap(), Err(Reason::LegUnknown));
+        assert_eq!(world.retell(nobody).await, Err(Reason::AdviceUnknown));
         world.end().await;
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bank_adapter::credit_system::{
-    self, Advice, Answered, CardNumbers, ChangeId, Connector, CreditHold, CreditSystemConfig, ExistingCreditSystem,
-    Forwarder, HoldAnswer, Kind, Link, NewPin, Order, Orders, PinBook, PinChange, PinChanges, State, Surroundings,
-    Verdict,
+    self, Advice, Answered, CardAdvice, CardAdvices, CardNumbers, CardStatus, ChangeId, Connector, CreditHold,
+    CreditSystemConfig, ExistingCreditSystem, HoldAnswer, Kind, Link, NewPin, Order, OrderKey, Orders, PinBook,
+    PinChange, PinChanges, Retold, State, Surroundings, Verdict,
 };
 use bank_adapter::hsm::{self, Check, Hsm, PanDigits, PinBlockFormat, PinPad, PinVerificationValue};
-use domain::card::{Bin, Pan};
-use domain::{CardId, Currency, LegId, Money, Reason, Timestamp};
+use domain::card::{Bin, Card, CardState, Expiry, Pan, Sides};
+use domain::{AccountId, CardId, Currency, LegId, Money, Reason, Timestamp};
 use server_kit::clock::{Clock as _, SystemClock};
 use server_kit::fault;
 use server_kit::keystore::{Keyring, SharedKeyStore};
@@ -26,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 use crate::keys;
 
 const CARD: &str = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f";
+/// The card that takes over from it.
+const SUCCESSOR: &str = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e10";
 
 /// A front that runs.
 pub struct Front {
@@ -87,7 +89,6 @@ impl Rng for NearTheWrap {
 /// What of the front runs, and ends with the process.
 struct Process {
     system: ExistingCreditSystem,
-    forwarder: Forwarder,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     store: Store,
@@ -100,7 +101,7 @@ impl Front {
         let hsm = keys::key_store(folder);
         let keys: SharedKeyStore = Arc::new(Keyring::generate(Arc::new(SeededRng::new(5))).unwrap());
         let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
-        let (card, pan) = (CardId::parse(CARD).unwrap(), pan());
+        let (card, pan) = (CardId::parse(CARD).unwrap(), pan_of(7));
         let store = eventually("the database is free", || async {
             database.open(&bank_adapter::migrations(), SystemClock::shared()).await.ok()
         })
@@ -147,9 +148,9 @@ impl Front {
 
     /// Signs off and waits until everything has ended by itself.
     pub async fn shut_down(self) {
-        let Process { system, forwarder, stop, tasks, .. } = self.process;
+        let Process { system, stop, tasks, .. } = self.process;
         stop.cancel();
-        drop((system, forwarder));
+        drop(system);
         for task in tasks {
             tokio::time::timeout(Duration::from_secs(20), task).await.expect("every task ends").unwrap();
         }
@@ -170,16 +171,16 @@ impl Front {
         &self.process.system
     }
 
-    pub fn forwarder(&self) -> &Forwarder {
-        &self.process.forwarder
-    }
-
     pub fn store(&self) -> &Store {
         &self.process.store
     }
 
     pub async fn up(&self) {
         assert!(self.link().wait_until_up(Duration::from_secs(20)).await, "the line is up");
+    }
+
+    pub async fn down(&self) {
+        eventually("the line is down", || async { (!self.link().is_up()).then_some(()) }).await;
     }
 
     pub fn leg(&self) -> LegId {
@@ -256,6 +257,59 @@ impl Front {
         assert_eq!(self.queue(Advice::Void { leg_id }).await, Ok(true));
     }
 
+    /// One transaction of the ledger about these cards.
+    async fn in_cards<T>(&self, cards: &[CardId], decide: impl Fn(&mut CardAdvices, Timestamp) -> T) -> T {
+        let cards: BTreeSet<CardId> = cards.iter().copied().collect();
+        loop {
+            let mut tx = self.store().begin().await.unwrap();
+            let mut advices = CardAdvices::load(&mut tx, &cards).await.unwrap();
+            let now = tx.now();
+            let decided = decide(&mut advices, now);
+            let saved = advices.save(&mut tx).await;
+            let committed = match saved {
+                Ok(()) => tx.commit().await,
+                Err(error) => Err(error),
+            };
+            match committed {
+                Ok(()) => {
+                    self.system().wake();
+                    return decided;
+                }
+                Err(StoreError::Conflict) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// The card of this front, as it stands from now on.
+    pub fn card_as(&self, state: CardState, frozen: bool) -> Card {
+        let sides = Sides::Credit(AccountId::parse(CARD).unwrap());
+        let card = Card::issue(self.card, Expiry::parse_yymm("2711").unwrap(), sides, self.pan.masked());
+        Card { state, frozen, ..card }
+    }
+
+    /// Has the credit system told where a card stands.
+    pub async fn tell_card(&self, card: &Card) {
+        assert!(self.in_cards(&[card.id], |advices, now| advices.tell(card, None, now)).await, "{card:?}");
+    }
+
+    pub async fn retell_card(&self, card_id: CardId) -> Result<Retold, Reason> {
+        self.in_cards(&[card_id], |advices, now| advices.retell(card_id, now)).await
+    }
+
+    /// Waits until what was told last of a card is so far.
+    pub async fn card_reaches(&self, card_id: CardId, status: CardStatus, state: State) -> CardAdvice {
+        eventually(&format!("{status:?} {state:?}"), || async {
+            let last = credit_system::of_card(self.store(), card_id).await.unwrap().pop();
+            last.filter(|last| (last.status, last.state) == (status, state))
+        })
+        .await
+    }
+
+    pub async fn retell(&self, key: OrderKey) -> Result<Retold, Reason> {
+        self.in_ledger(&[key.leg_id], |orders, now| orders.retell(key, now)).await
+    }
+
     pub async fn order(&self, leg_id: LegId, kind: Kind) -> Option<Order> {
         let orders = credit_system::of_leg(self.store(), leg_id).await.unwrap();
         orders.into_iter().find(|order| order.key.kind == kind)
@@ -275,7 +329,8 @@ impl Front {
 
     /// Waits until nothing waits to be told.
     pub async fn all_told(&self) {
-        const SQL: &str = "SELECT COUNT(*) FROM credit_orders WHERE state IN ('WAITING', 'ASKING')";
+        const SQL: &str = "SELECT (SELECT COUNT(*) FROM credit_orders WHERE state IN ('WAITING', 'ASKING')) + \
+                           (SELECT COUNT(*) FROM card_advices WHERE state = 'WAITING')";
         eventually("everything is told", || async {
             let row = self.store().fetch_one(SQL, Vec::new()).await.unwrap().unwrap();
             (row.int(0).unwrap() == 0).then_some(())
@@ -330,7 +385,7 @@ impl Process {
         let (clock, rng) = (SystemClock::shared(), Arc::new(NearTheWrap(SystemRng::new())));
         let owner = Arc::new(Owner::take(&store, "bank-a/ledger", ids.uuid().unwrap()).await.unwrap());
         let stop = CancellationToken::new();
-        let numbers = HashMap::from([(card, pan.clone())]);
+        let numbers = HashMap::from([(card, pan.clone()), (successor(), pan_of(8))]);
         let cards = Arc::new(Cards { numbers, store: store.clone() });
         let surroundings = Surroundings {
             federation: "trial.example".to_owned(),
@@ -344,9 +399,9 @@ impl Process {
             cards: cards.clone(),
             pins: cards,
         };
-        let Connector { system, forwarder, tasks } = Connector::start(config, surroundings, &stop).unwrap();
+        let Connector { system, tasks } = Connector::start(config, surroundings, &stop).unwrap();
         let tasks = tasks.into_iter().map(|(_, task)| task).collect();
-        Self { system, forwarder, stop, tasks, store }
+        Self { system, stop, tasks, store }
     }
 
     /// Nothing is finished and nobody is told, as when the process is killed; but for the writer, whose transactions are
@@ -363,8 +418,13 @@ impl Process {
     }
 }
 
-fn pan() -> Pan {
-    Pan::issue(&Bin::parse("62284800").unwrap(), 7, 16).unwrap()
+fn pan_of(number: u64) -> Pan {
+    Pan::issue(&Bin::parse("62284800").unwrap(), number, 16).unwrap()
+}
+
+/// The card that takes over from that of the front.
+pub fn successor() -> CardId {
+    CardId::parse(SUCCESSOR).unwrap()
 }
 
 pub fn cny(minor: i64) -> Money {

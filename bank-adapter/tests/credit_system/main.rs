@@ -10,6 +10,7 @@
 )]
 
 mod advices;
+mod cards;
 mod connection;
 mod front;
 mod issuer;

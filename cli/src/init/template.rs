@@ -169,6 +169,43 @@ const PAYMENTS: &str = r#"[payments]
 # calls_in_all_burst = 10000
 "#;
 
+const NOTIFY: &str = r#"# How people are told outside of the app; secrets are file: or env:. A certificate that is not of the public web needs `ca`.
+# [notify.sms]
+# An SMSC, spoken to in SMPP 3.4. The sender is a number, or a name of up to 11 letters and digits.
+#   host = "smsc.example"
+#   port = 3550
+#   tls = true
+#   system_id = "bankhub"
+#   password = "file:/etc/bankhub/smsc-password"
+#   source = "bankhub"
+# Messages without an answer, messages a second, how long an answer may take, and after what silence the SMSC is asked for one.
+#   window = 16
+#   per_second = 50
+#   answer_within = "10s"
+#   enquire_every = "30s"
+# [notify.mail]
+# A mail server, under TLS from the start (implicit) or by STARTTLS (starttls).
+#   host = "mail.example"
+#   tls = "implicit"
+#   user = "bankhub"
+#   password = "file:/etc/bankhub/mail-password"
+#   from = "notices@bankhub.example"
+#   connections = 4
+# [notify.push.fcm]
+# Vendors' push services, which are told an id and nothing else. A token is read again every half minute.
+#   endpoint = "https://fcm.googleapis.com"
+#   app = "bankhub-app"
+#   token = "file:/run/bankhub/fcm-token"
+# [notify.push.apns]
+#   endpoint = "https://api.push.apple.com"
+#   app = "example.bankhub.app"
+#   token = "file:/run/bankhub/apns-token"
+# [notify.push.hms]
+#   endpoint = "https://push-api.cloud.huawei.com"
+#   app = "100000001"
+#   token = "file:/run/bankhub/hms-token"
+"#;
+
 const READERS: &str = "# Connections that read.\n# readers = 4";
 const READERS_AND_WRITERS: &str =
     "# Connections that read, and that write; SQLite always has one that writes.\n# readers = 4\n# writers = 4";
@@ -246,7 +283,8 @@ listen = {listen}
 {storage}
 {watching}
 {LIMITS}
-{PAYMENTS}"#
+{PAYMENTS}
+{NOTIFY}"#
     )
 }
 
@@ -399,8 +437,10 @@ mod tests {
                 .lines()
                 .any(|line| line.trim_start_matches("# ").split_once(" = ").is_some_and(|(found, _)| found == last));
             // A table that may be left out is told of by its header.
-            let head =
-                |line: &str| line.strip_prefix('[').is_some_and(|name| name.trim_start_matches('[').starts_with(last));
+            let head = |line: &str| {
+                let name = line.strip_prefix('[').map(|name| name.trim_start_matches('['));
+                name.is_some_and(|name| name.split('.').any(|part| part.starts_with(last)))
+            };
             let heads = text.lines().any(|line| head(line.trim_start_matches("# ")));
             assert!(stands || heads, "the template does not say {key}");
         }
@@ -415,6 +455,9 @@ mod tests {
         assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
         assert_eq!(plain.database.url, settings().database_url);
         says_every_key(&full, &text);
+        let switched_on = text.replace("# [notify", "[notify").replace("\n#   ", "\n");
+        let telling: hub::Config = loaded(folder.path(), &switched_on).unwrap();
+        assert!(telling.notify.sms.is_some() && telling.notify.mail.is_some() && telling.notify.push.hms.is_some());
     }
 
     #[test]

@@ -183,7 +183,12 @@ fn secret() -> Result<secrecy::SecretString, CliError> {
 
 fn state(card: &pb::Card) -> String {
     let state = card.state().as_str_name().trim_start_matches("CARD_STATE_").to_lowercase();
-    let marks = [(card.frozen, "frozen"), (card.locked, "locked"), (!card.has_pin, "without a PIN")];
+    let marks = [
+        (card.frozen, "frozen"),
+        (card.locked, "locked"),
+        (card.pin_only, "with its PIN alone"),
+        (!card.has_pin, "without a PIN"),
+    ];
     let marks = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark);
     std::iter::once(state.as_str()).chain(marks).collect::<Vec<_>>().join(", ")
 }
@@ -207,6 +212,7 @@ fn value(card: &pb::Card) -> Value {
         "frozen": card.frozen,
         "locked": card.locked,
         "has_pin": card.has_pin,
+        "pin_only": card.pin_only,
         "expiry": card.expiry,
         "debit_account_id": card.debit_account_id,
         "credit_account_id": card.credit_account_id,

@@ -350,7 +350,7 @@ pub async fn account(args: &OperatorArgs<AccountCommand>, out: &Output) -> Resul
     Ok(())
 }
 
-fn money(amount: Option<&proto::common::Money>) -> String {
+pub(super) fn money(amount: Option<&proto::common::Money>) -> String {
     amount
         .and_then(|amount| Some(Money::new(Currency::parse(&amount.currency_code).ok()?, amount.minor_units)))
         .map(|amount| amount.to_string())

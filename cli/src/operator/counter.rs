@@ -188,6 +188,25 @@ impl Counter {
         Ok(answer(self.counter.clone().list_statements(request)).await?.statements)
     }
 
+    /// All that the bank's existing credit system refuses to take note of.
+    pub async fn stuck_advices(&self) -> Result<Vec<pb::StuckAdvice>, OperatorError> {
+        let (mut advices, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = bounded(pb::ListStuckAdvicesRequest { page_size: 0, page_token });
+            let page = answer(self.counter.clone().list_stuck_advices(request)).await?;
+            advices.extend(page.advices);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(advices);
+            }
+        }
+    }
+
+    /// Has the credit system told again.
+    pub async fn retell(&self, request: pb::RetellAdviceRequest) -> Result<pb::RetellAdviceResponse, OperatorError> {
+        answer(self.counter.clone().retell_advice(bounded(request))).await
+    }
+
     /// Why a leg was decided as it was.
     pub async fn explain(&self, leg: LegId) -> Result<pb::ExplainLegResponse, OperatorError> {
         answer(self.counter.clone().explain_leg(bounded(pb::ExplainLegRequest { leg_id: leg.to_string() }))).await

@@ -3,23 +3,24 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use domain::{Currency, Money, PhoneNumber, Timestamp};
-use proto::cardholder as pb;
-use proto::cardholder::event::Kind;
-use proto::common;
+use domain::PhoneNumber;
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::record::{self, ExportArgs, PaymentsArgs, SumsArgs};
+use super::show::{sentence, value};
 use super::{Enrolment, FeedOptions, PhoneFolder};
 use crate::error::CliError;
-use crate::output::{Output, Tone};
+use crate::output::Output;
 use crate::typed;
 
 const EXAMPLES: &str = "\
 Examples:
   bankhub phone --dir ann enrol +8613800138000 --hub https://localhost:7400 --ca pay/authority/ca.pem
   bankhub phone --dir ann watch
-  bankhub phone --dir ann payments";
+  bankhub phone --dir ann payments --bank bank-a --from 2026-11-01 --at-least 100
+  bankhub phone --dir ann sums --by month --time-zone Asia/Shanghai
+  bankhub phone --dir ann export --format ofx --to ann.ofx";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -45,11 +46,14 @@ pub enum PhoneCommand {
         count: Option<usize>,
     },
     /// List purchases over all banks, newest first.
-    Payments {
-        /// At most this many.
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=200))]
-        most: i32,
-    },
+    Payments(PaymentsArgs),
+    /// Sum purchases up over all banks, what has cost most first.
+    Sums(SumsArgs),
+    /// Take purchases over all banks away as a file, for a spreadsheet or a bookkeeping program.
+    ///
+    /// An OFX or camt.053 file has a statement for each account and currency. The banks' balances are not known: each statement
+    /// begins at zero, and its balance is what the entries add up to.
+    Export(ExportArgs),
 }
 
 #[derive(Clone, Args)]
@@ -88,7 +92,9 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
     match &args.command {
         PhoneCommand::Enrol(enrol_args) => enrol(&folder, enrol_args, out).await,
         PhoneCommand::Watch { from_start, count } => watch(&folder, *from_start, *count, out).await,
-        PhoneCommand::Payments { most } => payments(&folder, *most, out).await,
+        PhoneCommand::Payments(args) => record::payments(&folder, args, out).await,
+        PhoneCommand::Sums(args) => record::sums(&folder, args, out).await,
+        PhoneCommand::Export(args) => record::export(&folder, args, out).await,
     }
 }
 
@@ -137,184 +143,58 @@ async fn watch(folder: &PhoneFolder, from_start: bool, count: Option<usize>, out
     Ok(())
 }
 
-async fn payments(folder: &PhoneFolder, most: i32, out: &Output) -> Result<(), CliError> {
-    let page = folder.open()?.payments(most, "").await?;
-    let rows: Vec<Vec<String>> = page
-        .purchases
-        .iter()
-        .map(|purchase| {
-            vec![
-                time(purchase.occurred_at.as_ref()),
-                money(purchase.amount.as_ref()),
-                purchase.merchant.as_ref().map(|merchant| merchant.display_name.clone()).unwrap_or_default(),
-                format!("{} {}", purchase.bank_id, purchase.account_masked),
-                if purchase.given_back_minor > 0 { given_back(purchase) } else { String::new() },
-            ]
-        })
-        .collect();
-    let value = Value::Array(page.purchases.iter().map(purchase_value).collect());
-    out.table(&["when", "amount", "paid to", "from", "given back"], &rows, &value);
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
 
-/// The amount as it stands, and how sure it is.
-fn standing(purchase: &pb::Purchase) -> String {
-    let state = match purchase.state() {
-        common::PurchaseState::Held => "pending",
-        common::PurchaseState::Reversed => "reversed",
-        common::PurchaseState::Posted | common::PurchaseState::Unspecified => "booked",
-    };
-    format!("{} {state}", money(purchase.amount.as_ref()))
-}
+    use super::*;
 
-fn given_back(purchase: &pb::Purchase) -> String {
-    let amount = purchase.amount.as_ref().map(|amount| common::Money {
-        currency_code: amount.currency_code.clone(),
-        minor_units: purchase.given_back_minor,
-    });
-    money(amount.as_ref())
-}
-
-fn money(amount: Option<&common::Money>) -> String {
-    let Some(amount) = amount else { return String::new() };
-    match Currency::parse(&amount.currency_code) {
-        Ok(currency) => Money::new(currency, amount.minor_units).to_string(),
-        Err(_) => format!("{} {}", amount.minor_units, amount.currency_code),
+    #[derive(Debug, Parser)]
+    struct Typed {
+        #[command(flatten)]
+        args: PhoneArgs,
     }
-}
 
-fn name(merchant: Option<&common::Merchant>) -> String {
-    merchant.map(|merchant| merchant.display_name.clone()).unwrap_or_default()
-}
-
-fn time(at: Option<&prost_types::Timestamp>) -> String {
-    at.map(|at| clock_time(proto::from_timestamp(at))).unwrap_or_default()
-}
-
-fn clock_time(at: Timestamp) -> String {
-    match jiff::Timestamp::from_microsecond(at.micros()) {
-        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        Err(_) => String::new(),
+    fn typed(line: &str) -> Result<PhoneCommand, clap::Error> {
+        Typed::try_parse_from(std::iter::once("phone").chain(line.split(' '))).map(|typed| typed.args.command)
     }
-}
 
-fn sentence(event: &pb::Event, out: &Output) -> String {
-    let at = out.paint(Tone::Quiet, &time(event.occurred_at.as_ref()));
-    let what = match &event.kind {
-        Some(Kind::PaymentCode(code)) if code.code.is_empty() => {
-            format!("{} asked for {}; the code has ended", name(code.merchant.as_ref()), money(code.amount.as_ref()))
+    #[test]
+    fn what_the_examples_say_can_be_typed() {
+        let lines: Vec<&str> = EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub phone ")).collect();
+        assert_eq!(lines.len(), 5);
+        for line in lines {
+            typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
-        Some(Kind::PaymentCode(code)) => format!(
-            "{} asks for {}: your code is {}, until {}",
-            name(code.merchant.as_ref()),
-            money(code.amount.as_ref()),
-            out.paint(Tone::Strong, &code.code),
-            time(code.expires_at.as_ref())
-        ),
-        Some(Kind::Charge(charge)) => {
-            let purchase = charge.purchase.clone().unwrap_or_default();
-            format!(
-                "{} paid to {} from {} {}",
-                out.paint(Tone::Bad, &money(purchase.amount.as_ref())),
-                name(purchase.merchant.as_ref()),
-                purchase.bank_id,
-                purchase.account_masked
-            ) + if purchase.state() == common::PurchaseState::Held { " (pending)" } else { "" }
+    }
+
+    #[test]
+    fn r7_what_is_asked_of_the_record_wrongly_is_refused_before_anything_is_sent() {
+        for line in [
+            "payments --most 0",
+            "payments --most 10001",
+            "payments --bank BankA",
+            "payments --from yesterday",
+            "payments --until 2026-02-30",
+            "payments --category 58",
+            "payments --currency yuan",
+            "payments --state paid",
+            "payments --nature gift",
+            "sums --by year",
+            "sums --by",
+            "export",
+            "export --format pdf",
+        ] {
+            assert!(typed(line).is_err(), "{line}");
         }
-        Some(Kind::PurchaseUpdate(update)) => {
-            let purchase = update.purchase.clone().unwrap_or_default();
-            format!(
-                "{} paid to {} from {} {} is {} now",
-                out.paint(Tone::Bad, &money(update.amount_before.as_ref())),
-                name(purchase.merchant.as_ref()),
-                purchase.bank_id,
-                purchase.account_masked,
-                standing(&purchase)
-            )
+        for line in [
+            "payments --most 10000 --account ****4821 --merchant noodles --category 5812 --state held --text tea",
+            "sums",
+            "sums --by weekday --time-zone Europe/Berlin --nature cash-withdrawal",
+            "export --format csv",
+            "export --format camt053 --to a.xml --from 2026-11-01T00:00:00+08:00 --until 2026-11-30 --currency JPY",
+        ] {
+            typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
-        Some(Kind::GiveBack(back)) => format!(
-            "{} came back from {} ({})",
-            out.paint(Tone::Good, &money(back.amount.as_ref())),
-            name(back.merchant.as_ref()),
-            if back.reversal { "the payment was reversed" } else { "a refund" }
-        ),
-        Some(Kind::PaidIn(paid_in)) => format!(
-            "{} came in to {} {} at {}",
-            out.paint(Tone::Good, &money(paid_in.amount.as_ref())),
-            paid_in.bank_id,
-            paid_in.card_masked,
-            name(paid_in.merchant.as_ref())
-        ),
-        None => "something that this program does not know; a newer one does".to_owned(),
-    };
-    format!("{at} {:>4}  {what}", event.sequence)
-}
-
-/// The event for programs. The code is in it: this is the payer's own phone, and its output is the payer's.
-fn value(event: &pb::Event) -> Value {
-    let kind = match &event.kind {
-        Some(Kind::PaymentCode(code)) => json!({
-            "payment_code": {
-                "payment_id": code.payment_id,
-                "code": code.code,
-                "amount": money_value(code.amount.as_ref()),
-                "merchant": name(code.merchant.as_ref()),
-            }
-        }),
-        Some(Kind::Charge(charge)) => json!({ "charge": charge.purchase.as_ref().map(purchase_value) }),
-        Some(Kind::PurchaseUpdate(update)) => json!({
-            "purchase_update": {
-                "purchase": update.purchase.as_ref().map(purchase_value),
-                "amount_before": money_value(update.amount_before.as_ref()),
-            }
-        }),
-        Some(Kind::GiveBack(back)) => json!({
-            "give_back": {
-                "payment_id": back.payment_id,
-                "amount": money_value(back.amount.as_ref()),
-                "reversal": back.reversal,
-                "merchant": name(back.merchant.as_ref()),
-            }
-        }),
-        Some(Kind::PaidIn(paid_in)) => json!({
-            "paid_in": {
-                "payment_id": paid_in.payment_id,
-                "nature": paid_in.nature().as_str_name(),
-                "amount": money_value(paid_in.amount.as_ref()),
-                "bank_id": paid_in.bank_id,
-                "card_masked": paid_in.card_masked,
-                "merchant": name(paid_in.merchant.as_ref()),
-            }
-        }),
-        None => Value::Null,
-    };
-    json!({ "sequence": event.sequence, "occurred_at": time(event.occurred_at.as_ref()), "kind": kind })
-}
-
-fn money_value(amount: Option<&common::Money>) -> Value {
-    amount.map_or(
-        Value::Null,
-        |amount| json!({ "currency_code": amount.currency_code, "minor_units": amount.minor_units }),
-    )
-}
-
-fn purchase_value(purchase: &pb::Purchase) -> Value {
-    json!({
-        "payment_id": purchase.payment_id,
-        "amount": money_value(purchase.amount.as_ref()),
-        "occurred_at": time(purchase.occurred_at.as_ref()),
-        "bank_id": purchase.bank_id,
-        "account_masked": purchase.account_masked,
-        "merchant": name(purchase.merchant.as_ref()),
-        "terminal_id": purchase.terminal_id,
-        "place": purchase.place,
-        "given_back_minor": purchase.given_back_minor,
-        "state": purchase.state().as_str_name(),
-        "carrier": purchase.carrier().as_str_name(),
-        "items": purchase.items.iter().map(|item| json!({
-            "name": item.name,
-            "quantity_milli": item.quantity_milli,
-            "amount_minor": item.amount_minor,
-        })).collect::<Vec<_>>(),
-    })
+    }
 }

@@ -3,8 +3,11 @@
 
 pub mod command;
 mod feed;
+mod filter;
 mod folder;
 mod key;
+mod record;
+mod show;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +28,8 @@ pub use key::DeviceKey;
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the next piece of a file may take.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why the phone could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -187,30 +192,63 @@ impl Phone {
         Ok(self.hub.clone().watch_events(request).await?.into_inner())
     }
 
+    /// Makes a call in the session, and once more in a new one if the session had ended.
+    async fn in_session<T, R, C, F>(&self, message: T, call: C) -> Result<R, PhoneError>
+    where
+        T: Clone,
+        C: Fn(CardholderServiceClient<Channel>, Request<T>) -> F,
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let first = answer(call(self.hub.clone(), self.signed_in(message.clone()).await?)).await;
+        match first {
+            Err(error) if error.reason() == Some(Reason::SessionInvalid) => {
+                self.sign_out().await;
+                answer(call(self.hub.clone(), self.signed_in(message).await?)).await
+            }
+            other => other,
+        }
+    }
+
     /// Says that all events up to a sequence are handled.
     pub async fn acknowledge(&self, through_sequence: i64) -> Result<i64, PhoneError> {
         let request = pb::AcknowledgeEventsRequest { through_sequence };
-        let call = async || answer(self.hub.clone().acknowledge_events(self.signed_in(request).await?)).await;
-        let done = match call().await {
-            Err(error) if error.reason() == Some(Reason::SessionInvalid) => {
-                self.sign_out().await;
-                call().await?
-            }
-            other => other?,
-        };
-        Ok(done.acknowledged_sequence)
+        let call = self.in_session(request, |mut hub, request| async move { hub.acknowledge_events(request).await });
+        Ok(call.await?.acknowledged_sequence)
     }
 
     /// One page of the person's purchases over all banks, newest first.
     pub async fn payments(&self, page_size: i32, page_token: &str) -> Result<pb::ListPaymentsResponse, PhoneError> {
-        let request = pb::ListPaymentsRequest { page_size, page_token: page_token.to_owned(), filter: None };
-        let first = answer(self.hub.clone().list_payments(self.signed_in(request.clone()).await?)).await;
-        match first {
-            Err(error) if error.reason() == Some(Reason::SessionInvalid) => {
-                self.sign_out().await;
-                answer(self.hub.clone().list_payments(self.signed_in(request).await?)).await
+        self.page(pb::ListPaymentsRequest { page_size, page_token: page_token.to_owned(), filter: None }).await
+    }
+
+    /// One page of those purchases that are asked for.
+    pub async fn page(&self, request: pb::ListPaymentsRequest) -> Result<pb::ListPaymentsResponse, PhoneError> {
+        self.in_session(request, |mut hub, request| async move { hub.list_payments(request).await }).await
+    }
+
+    /// Sums of the purchases that are asked for.
+    pub async fn sums(&self, request: pb::SumPaymentsRequest) -> Result<Vec<pb::PurchaseSum>, PhoneError> {
+        let call = self.in_session(request, |mut hub, request| async move { hub.sum_payments(request).await });
+        Ok(call.await?.sums)
+    }
+
+    /// The purchases that are asked for as a file, whose pieces are handed to `take` as they come. It is not whole when this
+    /// fails.
+    pub async fn export(
+        &self,
+        request: pb::ExportPaymentsRequest,
+        mut take: impl FnMut(&[u8]) -> Result<(), PhoneError>,
+    ) -> Result<(), PhoneError> {
+        let call = self.in_session(request, |mut hub, request| async move { hub.export_payments(request).await });
+        let mut pieces = call.await?;
+        loop {
+            // The first piece of a statement comes when the whole record was read.
+            let piece =
+                tokio::time::timeout(PIECE_TIMEOUT, pieces.message()).await.map_err(|_| PhoneError::NoAnswer)??;
+            match piece {
+                Some(piece) => take(&piece.chunk)?,
+                None => return Ok(()),
             }
-            other => other,
         }
     }
 }

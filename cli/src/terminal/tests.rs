@@ -86,6 +86,13 @@ macro_rules! answers {
                 Err(proto::status(Reason::PaymentUnknown))
             }
 
+            async fn publish_prices(
+                &self,
+                _: Request<pb::PublishPricesRequest>,
+            ) -> Result<Response<pb::PublishPricesResponse>, Status> {
+                Err(proto::status(Reason::LocationMalformed))
+            }
+
             async fn inquire_balance(
                 &self,
                 _: Request<pb::InquireBalanceRequest>,

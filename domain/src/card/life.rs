@@ -5,7 +5,7 @@
 
 use jiff::civil::Date;
 
-use super::{Expiry, PinCheck, PinTries};
+use super::{CvvTries, Expiry, PinCheck, PinTries};
 use crate::ledger::{Flow, Nature};
 use crate::{AccountId, CardId, Reason};
 
@@ -130,6 +130,7 @@ pub struct Card {
     pub state: CardState,
     pub frozen: bool,
     pub tries: PinTries,
+    pub cvv_tries: CvvTries,
     pub expiry: Expiry,
     pub sides: Sides,
     /// The number as a receipt may show it: see [`Pan::masked`](super::Pan::masked).
@@ -143,8 +144,8 @@ pub struct Card {
 impl Card {
     /// A new card, which its holder has yet to activate.
     pub fn issue(id: CardId, expiry: Expiry, sides: Sides, masked: String) -> Self {
-        let (state, tries) = (CardState::Issued, PinTries::default());
-        Self { id, state, frozen: false, tries, expiry, sides, masked, replaced_by: None, version: 0 }
+        let (state, tries, cvv_tries) = (CardState::Issued, PinTries::default(), CvvTries::default());
+        Self { id, state, frozen: false, tries, cvv_tries, expiry, sides, masked, replaced_by: None, version: 0 }
     }
 
     /// What decides over its use on a day of the bank's time zone.
@@ -153,7 +154,7 @@ impl Card {
         Standing { state, expired: self.expiry.is_past(on), locked: self.tries.is_locked(), frozen }
     }
 
-    /// Its holder has it in hand. `Err` with `CardLost`, `CardReplaced`, `CardClosed` or `CardExpired`.
+    /// Its holder has it in hand: wrong verification values are forgotten. `Err` with `CardLost`, `CardReplaced`, `CardClosed` or `CardExpired`.
     pub fn activate(self, on: Date) -> Result<Self, Reason> {
         self.must_not_have_ended()?;
         if self.state == CardState::Lost {
@@ -162,7 +163,7 @@ impl Card {
         if self.expiry.is_past(on) {
             return Err(Reason::CardExpired);
         }
-        Ok(Self { state: CardState::Active, ..self })
+        Ok(Self { state: CardState::Active, cvv_tries: CvvTries::default(), ..self })
     }
 
     /// Lost or stolen, activated or not. `Err` with `CardReplaced` or `CardClosed`.
@@ -199,10 +200,12 @@ impl Card {
         Ok(Self { state: CardState::Closed, ..self })
     }
 
-    /// Money can come in, none can go out (F4); or as before. `Err` with `CardReplaced` or `CardClosed`.
+    /// Money can come in, none can go out (F4); or as before, and wrong verification values are forgotten. `Err` with
+    /// `CardReplaced` or `CardClosed`.
     pub fn set_frozen(self, frozen: bool) -> Result<Self, Reason> {
         self.must_not_have_ended()?;
-        Ok(Self { frozen, ..self })
+        let cvv_tries = if frozen { self.cvv_tries } else { CvvTries::default() };
+        Ok(Self { frozen, cvv_tries, ..self })
     }
 
     /// What a check of the PIN leaves: store the card before anything is answered. The result is what the caller is told, in
@@ -333,6 +336,11 @@ mod tests {
             assert_eq!(card(state).set_frozen(true), Err(reason));
         }
         assert!(card(CardState::Lost).set_frozen(true).is_ok());
+        let cvv_tries = CvvTries::from_stored(5, Some(crate::Timestamp::from_micros(1)));
+        let blocked = Card { cvv_tries, ..card(CardState::Active) };
+        let forgets = |card: Result<Card, Reason>| card.unwrap().cvv_tries == CvvTries::default();
+        assert!(!forgets(blocked.clone().set_frozen(true)) && !forgets(blocked.clone().report_lost()));
+        assert!(forgets(blocked.clone().set_frozen(false)) && forgets(blocked.activate(ON)));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Cards: a number, a track and a password over a debit account, a credit account, or both (C1).
 //!
 //! What is on the card ([`Pan`], [`Expiry`], [`Track2`], [`Cvv`]), what the bank knows of it ([`Card`], its states and its
-//! transitions, [`PinTries`]), and by which digits a card's bank is found ([`BinTable`]). Which account pays is decided by
+//! transitions, [`PinTries`], [`CvvTries`]), and by which digits a card's bank is found ([`BinTable`]). Which account pays is decided by
 //! [`crate::ledger::route`] from a card's [`Standing`].
 
 mod bin;
 mod cvv;
+mod cvv_tries;
 mod expiry;
 mod life;
 mod pan;
@@ -15,6 +16,7 @@ mod track;
 
 pub use bin::{Bin, BinRange, BinTable, CvvKey, Product};
 pub use cvv::Cvv;
+pub use cvv_tries::CvvTries;
 pub use expiry::Expiry;
 pub use life::{Card, CardState, Sides, Standing};
 pub use pan::Pan;

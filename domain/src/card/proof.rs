@@ -2,7 +2,7 @@
 
 use super::{Card, PinCheck};
 use crate::ledger::{Flow, Nature};
-use crate::{Money, Reason};
+use crate::{Money, Reason, Timestamp};
 
 /// What the bank found of the card itself: of its expiry, and of the CVV2 or the CVV on its track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +24,27 @@ pub enum Proof {
 
 impl Card {
     /// What a use of the card leaves of it, to be stored whatever comes of the use; and whether it is proved. A wrong PIN counts
-    /// only with the right card: who knows the number alone cannot lock it. `Err` with `CardNotVerified`, `CardLocked` or
-    /// `HsmAway`.
-    pub fn proved(self, proof: Proof) -> (Self, Result<(), Reason>) {
-        match proof {
-            Proof::Given => (self, Ok(())),
-            Proof::Checked { card: CardCheck::Wrong, .. } => (self, Err(Reason::CardNotVerified)),
+    /// only with the right card: who knows the number alone cannot lock it. A wrong card counts too, and after too many of them
+    /// only the right PIN with the right card proves anything for a while. `Err` with `CardNotVerified`, `CardLocked`,
+    /// `CardValuesExhausted` or `HsmAway`.
+    pub fn proved(self, proof: Proof, now: Timestamp) -> (Self, Result<(), Reason>) {
+        let Proof::Checked { card: shown, pin } = proof else { return (self, Ok(())) };
+        let before = self.cvv_tries;
+        let (card, told) = match (shown, pin) {
+            (CardCheck::Wrong, _) => (self, Err(Reason::CardNotVerified)),
             // The number alone lets money in, and a PIN beside it says nothing: who knows a number must not be able to try PINs.
-            Proof::Checked { card: CardCheck::NotShown, .. } | Proof::Checked { pin: None, .. } => (self, Ok(())),
-            Proof::Checked { card: CardCheck::Right, pin: Some(check) } => self.pin_checked(check),
+            (CardCheck::NotShown, _) | (CardCheck::Right, None) => (self, Ok(())),
+            (CardCheck::Right, Some(check)) => self.pin_checked(check),
+        };
+        if before.is_blocked(now) && shown != CardCheck::NotShown {
+            // Nobody learns here whether a value was right, unless the PIN says that it is the holder.
+            let is_holder = pin == Some(PinCheck::Right) && told.is_ok();
+            let is_answered = told != Err(Reason::HsmAway);
+            return (card, if is_holder || !is_answered { told } else { Err(Reason::CardValuesExhausted) });
+        }
+        match (shown, told) {
+            (CardCheck::Wrong, _) | (_, Ok(())) => (Self { cvv_tries: before.after(shown, now), ..card }, told),
+            _ => (card, told),
         }
     }
 }
@@ -71,8 +83,10 @@ pub fn must_show(nature: Nature, amount: Money, shown: Shown, without_pin_minor:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::card::{Expiry, PinTries, Sides};
+    use crate::card::{CvvTries, Expiry, PinTries, Sides};
     use crate::{AccountId, CardId, Currency};
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
     fn card(wrong: u8) -> Card {
         let id = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f";
@@ -101,10 +115,44 @@ mod tests {
             ("a number alone with a wrong PIN", NotShown, wrong, 1, Ok(()), 1),
         ];
         for (name, shown, pin, before, told, after) in table {
-            let (left, proved) = card(before).proved(Proof::Checked { card: shown, pin });
+            let (left, proved) = card(before).proved(Proof::Checked { card: shown, pin }, NOW);
             assert_eq!((proved, left.tries.wrong()), (told, after), "{name}");
         }
-        assert_eq!(card(3).proved(Proof::Given), (card(3), Ok(())));
+        assert_eq!(card(3).proved(Proof::Given, NOW), (card(3), Ok(())));
+    }
+
+    #[test]
+    fn c5_a_wrong_card_is_counted_and_after_five_only_the_pin_proves_anything_for_a_day() {
+        use CardCheck::{NotShown, Right, Wrong};
+        let pin = |check| Some(check);
+        let (right, wrong, away) = (pin(PinCheck::Right), pin(PinCheck::Wrong), pin(PinCheck::NotChecked));
+        let (not_verified, exhausted) = (Err(Reason::CardNotVerified), Err(Reason::CardValuesExhausted));
+        let (over, not_over) = (NOW, NOW.plus(std::time::Duration::from_secs(1)));
+        let (counted, blocked) = (|n| CvvTries::from_stored(n, None), CvvTries::from_stored(5, Some(not_over)));
+        let (was_blocked, again) = (CvvTries::from_stored(5, Some(over)), Some(NOW.plus(CvvTries::BLOCK)));
+        // Wrong PINs and wrong values before, what is shown; what is told, and wrong PINs and values afterwards.
+        let table = [
+            ("a right one", (0, counted(0)), Right, None, Ok(()), (0, counted(0))),
+            ("a wrong one", (0, counted(0)), Wrong, None, not_verified, (0, counted(1))),
+            ("a right one after four", (0, counted(4)), Right, None, Ok(()), (0, counted(0))),
+            ("with a wrong PIN", (0, counted(4)), Right, wrong, not_verified, (1, counted(4))),
+            ("the fifth", (0, counted(4)), Wrong, None, not_verified, (0, CvvTries::from_stored(5, again))),
+            ("a number alone", (0, counted(4)), NotShown, None, Ok(()), (0, counted(4))),
+            ("blocked, a right one", (0, blocked), Right, None, exhausted, (0, blocked)),
+            ("blocked, a wrong one", (0, blocked), Wrong, right, exhausted, (0, blocked)),
+            ("blocked, the right PIN", (2, blocked), Right, right, Ok(()), (0, blocked)),
+            ("blocked, a wrong PIN", (0, blocked), Right, wrong, exhausted, (1, blocked)),
+            ("blocked and locked", (3, blocked), Right, right, exhausted, (3, blocked)),
+            ("blocked, a PIN that could not be checked", (0, blocked), Right, away, Err(Reason::HsmAway), (0, blocked)),
+            ("blocked, a number alone", (0, blocked), NotShown, None, Ok(()), (0, blocked)),
+            ("when it is over, a right one", (0, was_blocked), Right, None, Ok(()), (0, counted(0))),
+            ("a wrong one", (0, was_blocked), Wrong, None, not_verified, (0, CvvTries::from_stored(5, again))),
+        ];
+        for (name, (pins, cvv_tries), shown, pin, told, after) in table {
+            let before = Card { cvv_tries, ..card(pins) };
+            let (left, proved) = before.proved(Proof::Checked { card: shown, pin }, NOW);
+            assert_eq!((proved, (left.tries.wrong(), left.cvv_tries)), (told, after), "{name}");
+        }
     }
 
     #[test]

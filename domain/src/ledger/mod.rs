@@ -21,6 +21,7 @@ mod counter;
 mod front;
 mod leg;
 mod movement;
+mod order;
 #[cfg(test)]
 mod properties;
 mod transfer;
@@ -35,11 +36,12 @@ pub use counter::{
 };
 pub use front::{
     AccountFacts, Available, CardFacts, CreditFacts, CreditLeft, DebitFacts, Facts, Flow, Nature, Part, Party,
-    PartyFacts, ReturnFacts, Split, available, decide_again, give_back, keep, read_splits, route, write_splits,
+    PartyFacts, ReturnFacts, Split, available, decide_again, give_back, is_debit_alone, keep, read_splits, route,
+    write_splits,
 };
 pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, Origin, Receipt, Sale, digest_line};
 pub use movement::{
-    CompletionOrder, HoldOrder, RefundOrder, VoidOrder, ask, card_facts, complete, hold, inquire, post, refund, settle,
-    void,
+    ask, card_facts, complete, hold, hold_without_asking, inquire, post, refund, refund_elsewhere, settle, void,
 };
+pub use order::{CompletionOrder, HoldOrder, RefundOrder, VoidOrder};
 pub use transfer::{Balances, Transfer, TransferKind, replay};

@@ -1,67 +1,12 @@
 //! What the hub, or another network, may ask of a leg: hold, post, complete, void, and give back; and what a card may spend.
 
 use super::{
-    Account, AccountFacts, AccountKind, AccountStatus, Available, Books, CardFacts, Change, CreditFacts, CreditLeft,
-    DebitFacts, Decided, Facts, Flow, GiveBack, Leg, LegOrder, LegState, Nature, Origin, Party, PartyFacts,
-    ReturnFacts, Transfer, TransferKind, available, route,
+    Account, AccountFacts, AccountKind, AccountStatus, Available, Books, CardFacts, Change, CompletionOrder,
+    CreditFacts, CreditLeft, DebitFacts, Decided, Facts, Flow, HoldOrder, Leg, LegOrder, LegState, Nature, Origin,
+    Party, PartyFacts, RefundOrder, ReturnFacts, Transfer, TransferKind, VoidOrder, available, is_debit_alone, route,
 };
 use crate::card::Proof;
 use crate::{AccountId, CardId, LegId, Money, PaymentId, Reason, Timestamp};
-
-/// Reserve the money of a leg.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoldOrder {
-    pub leg_id: LegId,
-    pub payment_id: PaymentId,
-    /// A charge or a receipt.
-    pub order: LegOrder,
-    /// What is known of the card that was named, and of its holder.
-    pub proof: Proof,
-}
-
-impl HoldOrder {
-    pub fn origin(&self) -> Origin {
-        if self.order.network_charge().is_some() { Origin::Network } else { Origin::Hub }
-    }
-}
-
-/// End a pre-authorisation with what was really used; or post any charge of another network, which says only then how much it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CompletionOrder {
-    pub origin: Origin,
-    pub leg_id: LegId,
-    pub payment_id: PaymentId,
-    /// More than zero, and at most what is held.
-    pub amount: Money,
-}
-
-impl Leg {
-    /// The order that posts the whole of a charge; none when it is neither held nor posted.
-    pub fn whole(&self) -> Option<CompletionOrder> {
-        let Self { origin, id: leg_id, payment_id, state, .. } = *self;
-        let amount = self.amount().filter(|_| matches!(state, LegState::Held | LegState::Posted))?;
-        Some(CompletionOrder { origin, leg_id, payment_id, amount })
-    }
-}
-
-/// Release a leg, known or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VoidOrder {
-    pub origin: Origin,
-    pub leg_id: LegId,
-    pub payment_id: PaymentId,
-}
-
-/// Give money back from a leg.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefundOrder {
-    pub origin: Origin,
-    /// The id of this movement.
-    pub leg_id: LegId,
-    /// The refund or reversal that it belongs to.
-    pub payment_id: PaymentId,
-    pub give_back: GiveBack,
-}
 
 /// Reserves the money of a leg, or refuses; of a card all parts or none. Money that comes in is reserved on the other side and can
 /// be spent when it is posted; frozen, an account takes it all the same. What was found of the card is stored either way. The
@@ -76,6 +21,21 @@ pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<
 /// asking: what it takes is reserved, and it is held or refused when [`settle`] has the answer.
 pub fn ask(books: &Books, order: &HoldOrder, left: CreditLeft, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     hold_with(books, order, Some(left), now)
+}
+
+/// As [`ask`], where the credit system need not be asked what is left: the debit side bears all of it whatever that is. `None`
+/// when it has to be asked. A leg that is known is as it was.
+pub fn hold_without_asking(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Option<Decided<Leg>>, Reason> {
+    let named = (order.origin(), order.payment_id);
+    let leg = Leg::new(order.leg_id, named, order.order.clone(), LegState::Held, now);
+    let (Some(party), Some(nature), Some(amount)) = (leg.party(), leg.nature(), leg.amount()) else {
+        return Err(Reason::Fault);
+    };
+    let is_known = books.leg(order.leg_id).is_some();
+    if !is_known && !is_debit_alone(&facts_of(books, party, (nature, amount))?) {
+        return Ok(None);
+    }
+    hold_with(books, order, Some(CreditLeft::NOTHING), now).map(Some)
 }
 
 fn hold_with(
@@ -98,7 +58,7 @@ fn hold_with(
         Party::Card(id) => match books.card(id).cloned() {
             None => (None, Ok(())),
             Some(card) => {
-                let (after, proved) = card.clone().proved(order.proof);
+                let (after, proved) = card.clone().proved(order.proof, now);
                 ((after != card).then_some(after), proved)
             }
         },
@@ -170,12 +130,17 @@ fn reserve(
 }
 
 /// What a card may spend, for a holder who has proved it; what was found of the card is stored. `Err` inside with
-/// `CardNotVerified`, `CardLocked`, or as [`route`]; `Err(HsmAway)` when the PIN could not be checked.
-pub fn inquire(books: &Books, id: CardId, proof: Proof) -> Result<Decided<Result<Available, Reason>>, Reason> {
+/// `CardNotVerified`, `CardLocked`, `CardValuesExhausted`, or as [`route`]; `Err(HsmAway)` when the PIN could not be checked.
+pub fn inquire(
+    books: &Books,
+    id: CardId,
+    proof: Proof,
+    now: Timestamp,
+) -> Result<Decided<Result<Available, Reason>>, Reason> {
     let Some(card) = books.card(id) else {
         return Ok(Decided::unchanged(Err(Reason::CardNotVerified)));
     };
-    let (after, proved) = card.clone().proved(proof);
+    let (after, proved) = card.clone().proved(proof, now);
     if proved == Err(Reason::HsmAway) {
         return Err(Reason::HsmAway);
     }
@@ -193,6 +158,18 @@ fn routed(
     (nature, amount): (Nature, Money),
     left: Option<CreditLeft>,
 ) -> Result<(Leg, Result<(), Reason>), Reason> {
+    let facts = facts_of(books, party, (nature, amount))?;
+    let facts = left.map_or(facts, |left| facts.kept_elsewhere(left));
+    leg.decision = facts.to_string();
+    let routed = route(&facts).map(|splits| {
+        leg.account_id = leg.account_id.or_else(|| splits.first().map(|split| split.account_id));
+        leg.splits = splits;
+    });
+    Ok((leg, routed))
+}
+
+/// What the books know of who pays or gets. `Err(Fault)` when they do not have what they should.
+fn facts_of(books: &Books, party: Party, (nature, amount): (Nature, Money)) -> Result<Facts, Reason> {
     let party = match party {
         Party::Account(id) => {
             let facts = |account: &Account| -> Result<_, Reason> {
@@ -201,22 +178,10 @@ fn routed(
             };
             PartyFacts::Account(id, books.account(id).map(facts).transpose()?)
         }
-        Party::Card(id) => {
-            let facts = card_facts(books, id)?.map(|card| match left {
-                Some(left) => CardFacts { credit: card.credit.map(|credit| credit.kept_elsewhere(left)), ..card },
-                None => card,
-            });
-            PartyFacts::Card(id, facts)
-        }
+        Party::Card(id) => PartyFacts::Card(id, card_facts(books, id)?),
         Party::UnknownCard => return Err(Reason::Fault),
     };
-    let facts = Facts { nature, amount, party };
-    leg.decision = facts.to_string();
-    let routed = route(&facts).map(|splits| {
-        leg.account_id = leg.account_id.or_else(|| splits.first().map(|split| split.account_id));
-        leg.splits = splits;
-    });
-    Ok((leg, routed))
+    Ok(Facts { nature, amount, party })
 }
 
 /// What the books know of a card and its accounts; `None` for a card that the bank does not have. `Err(Fault)` when its
@@ -380,6 +345,22 @@ pub fn void(books: &Books, order: VoidOrder, now: Timestamp) -> Result<Decided<L
 /// a leg that is posted or refused; voided when it was voided before it came. `Err(LegIdTaken)` for another order under the
 /// same id.
 pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    refund_if(books, order, now, |_| true)
+}
+
+/// As [`refund`], where an existing credit system keeps the credit accounts: what they have left is not for this ledger to say, so
+/// that money which was paid into one can always be taken out again.
+pub fn refund_elsewhere(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    refund_if(books, order, now, |account| account.kind != AccountKind::CustomerCredit)
+}
+
+/// As [`refund`], with regard to what those accounts have left that `counts` says.
+fn refund_if(
+    books: &Books,
+    order: &RefundOrder,
+    now: Timestamp,
+    counts: impl Fn(&Account) -> bool,
+) -> Result<Decided<Leg>, Reason> {
     let leg_order = LegOrder::GiveBack(order.give_back.clone());
     let named = (order.origin, order.payment_id);
     if let Some(leg) = books.leg(order.leg_id) {
@@ -421,7 +402,8 @@ pub fn refund(books: &Books, order: &RefundOrder, now: Timestamp) -> Result<Deci
         Err(Reason::Fault) => return Err(Reason::Fault),
         Err(reason) => return Ok(refused(leg, reason)),
     };
-    if is_short(&accounts, &transfers) {
+    let counted: Vec<Account> = accounts.iter().filter(|account| counts(account)).cloned().collect();
+    if is_short(&counted, &transfers) {
         return Ok(refused(leg, Reason::InsufficientFunds));
     }
     let mut original = original.moved_to(LegState::Posted, now);

@@ -6,6 +6,10 @@ ALTER TABLE purchases ADD COLUMN carrier TEXT NOT NULL DEFAULT 'HUB';
 -- What is told of such a purchase is read from its record, by its place in the feed, and from the amount that it is about.
 ALTER TABLE events ADD COLUMN record_sequence INTEGER;
 ALTER TABLE events ADD COLUMN amount_minor INTEGER;
+-- News, whose subject stands where other events have their payment: what it is about, and its words.
+ALTER TABLE events ADD COLUMN topic TEXT;
+ALTER TABLE events ADD COLUMN text_en TEXT;
+ALTER TABLE events ADD COLUMN text_zh TEXT;
 
 -- How far a bank's reports have been taken in, and what the last of them said.
 CREATE TABLE bank_reports (

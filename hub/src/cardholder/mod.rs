@@ -29,6 +29,7 @@ use tokio::task::JoinHandle;
 
 use crate::directory::Directory;
 use crate::feed::Feed;
+use crate::habits::Habits;
 use limits::Limits;
 use marks::Marks;
 use session::Sessions;
@@ -55,6 +56,8 @@ pub struct CardholderParts {
     pub feed: Feed,
     /// The name of this replica, which its audit chain carries.
     pub replica: String,
+    /// What people buy again and again.
+    pub habits: Habits,
 }
 
 /// Bounds of the cardholder service.

@@ -17,6 +17,7 @@ use super::steps::{Done, Step};
 use super::{CardholderApi, Inner, sql, wire};
 use crate::directory::phone_hash;
 use crate::feed::{Watch, WatchError};
+use crate::habits;
 use crate::records::export::Export;
 use crate::records::page::{self, PageAsked};
 use crate::records::query::{self, SumAsked, filter_of};
@@ -154,6 +155,17 @@ impl CardholderService for CardholderApi {
         Ok(Response::new(pb::SumPaymentsResponse { sums: sums.iter().map(query::to_sum).collect() }))
     }
 
+    async fn list_habits(
+        &self,
+        request: Request<pb::ListHabitsRequest>,
+    ) -> Result<Response<pb::ListHabitsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let parts = &self.inner.parts;
+        let habits = parts.habits.of(session.person_id, parts.clock.now()).await;
+        let habits = habits.map_err(|error| store_status(&error))?.map_err(proto::status)?;
+        habits::wire::answer(request.get_ref(), &habits).map(Response::new).map_err(proto::status)
+    }
+
     type ExportPaymentsStream = BoxStream<'static, Result<pb::ExportPaymentsResponse, Status>>;
 
     async fn export_payments(
@@ -161,8 +173,9 @@ impl CardholderService for CardholderApi {
         request: Request<pb::ExportPaymentsRequest>,
     ) -> Result<Response<Self::ExportPaymentsStream>, Status> {
         let session = self.inner.recognise(&request).await?;
-        let export =
-            Export::read(&self.inner.parts.store, session.person_id, request.get_ref()).map_err(proto::status)?;
+        let parts = &self.inner.parts;
+        let export = Export::read(&parts.store, session.person_id, request.get_ref(), parts.clock.now());
+        let export = export.map_err(proto::status)?;
         let stream = unfold(Some(export), |export| async move {
             let mut export = export?;
             match export.next().await {

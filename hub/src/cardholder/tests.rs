@@ -19,6 +19,7 @@ use proto::operator::operator_service_server::OperatorService as _;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use server_kit::audit;
 use server_kit::identity::Role;
+use server_kit::store::Owner;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ use tonic::{Request, Status};
 use super::{CardholderApi, CardholderOptions, CardholderParts, StrangerLimits};
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::habits::Habits;
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
 
@@ -57,11 +59,12 @@ struct World {
     tasks: Vec<JoinHandle<()>>,
 }
 
-fn open(hub: &TestHub, options: CardholderOptions) -> World {
-    open_with(hub, options, DirectoryOptions::default())
+async fn open(hub: &TestHub, options: CardholderOptions) -> World {
+    open_with(hub, options, DirectoryOptions::default()).await
 }
 
-fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: DirectoryOptions) -> World {
+async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: DirectoryOptions) -> World {
+    let owner = Arc::new(Owner::take(&hub.store, &hub.id().to_string(), hub.id()).await.unwrap());
     let draining = CancellationToken::new();
     let parts = DirectoryParts {
         store: hub.store.clone(),
@@ -81,6 +84,7 @@ fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: DirectoryO
         draining: draining.clone(),
     };
     let feed = Feed::new(parts, FeedOptions::default());
+    let (habits, _) = Habits::start(hub.store.clone(), owner, jiff::tz::TimeZone::UTC);
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -89,6 +93,7 @@ fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: DirectoryO
         ids: hub.ids.clone(),
         directory: directory.clone(),
         feed: feed.clone(),
+        habits,
         replica: "hub-1".to_owned(),
     };
     let (api, mut tasks) = CardholderApi::start(parts, options);

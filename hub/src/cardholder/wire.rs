@@ -1,6 +1,6 @@
 //! Events and purchases as phones get them.
 
-use domain::feed::{Event, EventKind};
+use domain::feed::{Event, EventKind, Topic};
 use domain::purchase::{LineItem, Location, Merchant, Purchase};
 use proto::{cardholder as pb, common};
 
@@ -28,6 +28,12 @@ pub(super) fn event(event: &Event) -> pb::Event {
                 merchant: Some(merchant(seller)),
             })
         }
+        EventKind::News(news) => pb::event::Kind::News(pb::News {
+            topic: topic(news.topic).into(),
+            subject_id: news.subject.to_string(),
+            text_en: news.english.clone(),
+            text_zh: news.chinese.clone(),
+        }),
         EventKind::PaidIn(paid_in) => pb::event::Kind::PaidIn(pb::PaidIn {
             payment_id: paid_in.payment_id.to_string(),
             nature: proto::to_nature(paid_in.nature).into(),
@@ -38,6 +44,17 @@ pub(super) fn event(event: &Event) -> pb::Event {
         }),
     };
     pb::Event { sequence: event.sequence, occurred_at: Some(proto::to_timestamp(event.occurred_at)), kind: Some(kind) }
+}
+
+const fn topic(topic: Topic) -> pb::Topic {
+    match topic {
+        Topic::Inquiry => pb::Topic::Inquiry,
+        Topic::Reminder => pb::Topic::Reminder,
+        Topic::Bill => pb::Topic::Bill,
+        Topic::Offer => pb::Topic::Offer,
+        Topic::Prices => pb::Topic::Prices,
+        Topic::Security => pb::Topic::Security,
+    }
 }
 
 pub(super) fn purchase(purchase: &Purchase) -> pb::Purchase {

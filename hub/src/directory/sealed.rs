@@ -64,8 +64,15 @@ pub(crate) fn enrolment_code_matches(
 }
 
 /// The number under AES-GCM, bound to the person's row.
-pub(super) fn seal_phone(keys: &dyn KeyStore, person_id: PersonId, phone: &PhoneNumber) -> Result<Vec<u8>, KeyError> {
+pub(crate) fn seal_phone(keys: &dyn KeyStore, person_id: PersonId, phone: &PhoneNumber) -> Result<Vec<u8>, KeyError> {
     keys.seal(KeyName::SealedPayload, &context(b"persons.phone", person_id), phone.as_e164().as_bytes())
+}
+
+/// The number that was sealed.
+pub(crate) fn open_phone(keys: &dyn KeyStore, person_id: PersonId, sealed: &[u8]) -> Result<PhoneNumber, StoreError> {
+    let opened = keys.open(KeyName::SealedPayload, &context(b"persons.phone", person_id), sealed).map_err(unusable)?;
+    let number = std::str::from_utf8(&opened).ok().and_then(|text| PhoneNumber::parse(text).ok());
+    number.ok_or_else(|| StoreError::Refused("a sealed phone number is none".to_owned()))
 }
 
 /// The name under AES-GCM, bound to the person's row.

@@ -5,6 +5,7 @@
 //! is heard (a gap, too much at once, a hint from another replica) the watcher reads the table. So a lost hint costs
 //! time, never an event.
 
+mod append;
 mod listen;
 mod mailbox;
 mod sql;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 use mailbox::Watchers;
 
+pub(crate) use append::Feeds;
 pub use sql::read_last_sequence;
 pub use watch::{Watch, WatchError};
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::feed::{Event, EventKind, OneTimeCode, PaidIn};
+use domain::feed::{Event, EventKind, News, OneTimeCode, PaidIn, Topic};
 use domain::ledger::Nature;
 use domain::{BankId, Currency, Money, PaymentId, PersonId, Timestamp};
 use server_kit::keystore::{KeyName, KeyStore};
@@ -11,7 +11,7 @@ use server_kit::store::{Row, Store, StoreError};
 
 use super::FeedParts;
 use crate::directory::snapshot::merchant_from_json;
-use crate::records::row::{purchase_columns, purchase_of};
+use crate::records::row::{PURCHASE_COLUMNS, purchase_columns, purchase_of};
 
 /// Charges stand in the record and the rest in the table of events; no two have one place. One statement reads both, so that
 /// nothing is committed between the two readings. Each has its own limit: neither is read to its end for a page. What is told of
@@ -21,14 +21,15 @@ const READ: &str = concat!(
     "SELECT * FROM (SELECT sequence, occurred_at AS told_at, 'CHARGE' AS kind, CAST(NULL AS BYTEA) AS sealed_code, \
      CAST(NULL AS BIGINT) AS expires_at, CAST(NULL AS UUID) AS original_id, CAST(NULL AS BIGINT) AS about_minor, ",
     purchase_columns!(),
-    " FROM purchases WHERE person_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3) charged \
+    ", CAST(NULL AS TEXT) AS topic, CAST(NULL AS TEXT) AS text_en, CAST(NULL AS TEXT) AS text_zh FROM purchases WHERE person_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3) charged \
      UNION ALL \
      SELECT e.sequence, e.occurred_at, e.kind, e.sealed_code, e.expires_at, p.original_id, e.amount_minor, \
      e.payment_id, COALESCE(r.occurred_at, e.occurred_at), COALESCE(r.currency, p.currency), \
      COALESCE(r.amount_minor, p.completed_minor, p.amount_minor), COALESCE(r.given_back_minor, 0), \
      COALESCE(r.bank_id, p.bank_id), COALESCE(r.account_masked, p.masked), COALESCE(r.merchant, p.merchant), \
      COALESCE(r.terminal_id, p.terminal_id), COALESCE(r.items, p.items), COALESCE(r.nature, p.nature, 'PURCHASE'), \
-     COALESCE(r.credit_minor, p.credit_minor), COALESCE(r.state, 'POSTED'), COALESCE(r.carrier, 'HUB') \
+     COALESCE(r.credit_minor, p.credit_minor), COALESCE(r.state, 'POSTED'), COALESCE(r.carrier, 'HUB'), \
+     e.topic, e.text_en, e.text_zh \
      FROM (SELECT * FROM events WHERE person_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3) e \
      LEFT JOIN payments p ON p.payment_id = e.payment_id AND e.record_sequence IS NULL \
      LEFT JOIN purchases r ON r.person_id = e.person_id AND r.sequence = e.record_sequence \
@@ -36,6 +37,8 @@ const READ: &str = concat!(
 );
 /// Where the columns of the purchase begin.
 const PURCHASE: usize = 7;
+/// Where those of news begin.
+const NEWS: usize = PURCHASE + PURCHASE_COLUMNS;
 
 /// The person's events after a cursor, in order.
 pub(super) async fn read_events(
@@ -58,12 +61,32 @@ pub async fn read_last_sequence(store: &Store, person_id: PersonId) -> Result<i6
 }
 
 fn event_of(row: &Row, person_id: PersonId, keys: &dyn KeyStore, now: Timestamp) -> Result<Event, StoreError> {
+    let kind = match row.text(2)?.as_str() {
+        "NEWS" => EventKind::News(News {
+            topic: row.parsed(NEWS, Topic::parse)?,
+            subject: row.id(PURCHASE)?,
+            english: row.text(NEWS + 1)?,
+            chinese: row.text(NEWS + 2)?,
+        }),
+        of_money => money_event(row, of_money, person_id, keys, now)?,
+    };
+    Ok(Event { person_id, sequence: row.int(0)?, occurred_at: row.time(1)?, kind })
+}
+
+/// An event about a payment, or about a purchase in the record.
+fn money_event(
+    row: &Row,
+    kind: &str,
+    person_id: PersonId,
+    keys: &dyn KeyStore,
+    now: Timestamp,
+) -> Result<EventKind, StoreError> {
     let payment_id = PaymentId::from_uuid(row.id(PURCHASE)?);
     let amount = Money::new(row.parsed(PURCHASE + 2, Currency::parse)?, row.int(PURCHASE + 3)?);
     let merchant = row.parsed(PURCHASE + 7, merchant_from_json)?.merchant;
     // Of a purchase that a bank has reported an event may be about another amount than all of it.
     let about = Money::new(amount.currency, row.maybe_int(6)?.unwrap_or(amount.minor));
-    let kind = match row.text(2)?.as_str() {
+    Ok(match kind {
         "CODE" => {
             let expires_at = row.time(4)?;
             let code = if expires_at > now { open_code(row, payment_id, keys)? } else { None };
@@ -88,8 +111,7 @@ fn event_of(row: &Row, person_id: PersonId, keys: &dyn KeyStore, now: Timestamp)
         other => {
             return Err(StoreError::Unreadable { column: 2, what: format!("no event is a {other:?}") });
         }
-    };
-    Ok(Event { person_id, sequence: row.int(0)?, occurred_at: row.time(1)?, kind })
+    })
 }
 
 fn open_code(row: &Row, payment_id: PaymentId, keys: &dyn KeyStore) -> Result<Option<OneTimeCode>, StoreError> {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::feed::{Event, EventKind};
+use domain::feed::{Event, EventKind, News, Topic};
 use domain::{PersonId, Timestamp};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Feed, FeedOptions, FeedParts, Watch, WatchError};
+use super::{Feed, FeedOptions, FeedParts, Feeds, Watch, WatchError};
 use crate::testing::past::{CODE, Past, items, terminal};
 use crate::testing::{TestHub, on_each_engine, on_postgres};
 
@@ -317,6 +317,33 @@ async fn a_row_that_cannot_be_read_ends_the_stream_with_an_error() {
         let mut watch = feed.watch(person, 0).unwrap();
         assert!(matches!(watch.next().await, Some(Err(WatchError::Store(_)))), "{}", hub.engine);
         assert!(watch.next().await.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s1_news_stands_in_the_feed_among_payments_and_reads_as_it_was_told() {
+    on_each_engine(async |hub| {
+        let (feed, _) = open(&hub, FeedOptions::default());
+        let past = Past::new(&hub, &feed);
+        let person = past.person().await;
+        let mut told = past.happen(&[person], 3).await;
+        let mut watch = feed.watch(person, 0).unwrap();
+        let mut tx = hub.store.begin().await.unwrap();
+        let mut feeds = Feeds::load(&mut tx, [person, PersonId::from_uuid(hub.id())].into()).await.unwrap();
+        for topic in Topic::ALL {
+            let (english, chinese) = (format!("{topic:?}"), "消息".to_owned());
+            let news = News { topic, subject: hub.id(), english, chinese };
+            told.push(feeds.tell_news(person, news.clone(), tx.now()).unwrap());
+            assert_eq!(feeds.tell_news(PersonId::from_uuid(hub.id()), news, tx.now()), None);
+        }
+        feed.announce(&mut tx, &[person]);
+        feeds.write(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        feed.publish(&told[3..]);
+        told.extend(past.happen(&[person], 2).await);
+        assert_eq!(take(&mut watch, told.len()).await, told, "{}", hub.engine);
+        assert_eq!(take(&mut feed.watch(person, 0).unwrap(), told.len()).await, told, "{}", hub.engine);
     })
     .await;
 }

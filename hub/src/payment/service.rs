@@ -25,6 +25,7 @@ use super::steps::{Authorize, Create, NewCode, ResendCode, Step, code_context, c
 use super::tries::RefusedTries;
 use super::watch::{Place, Places, Watching};
 use crate::caller::caller;
+use crate::prices::Prices;
 use crate::store_status::store_status;
 
 /// How often one terminal may call what costs others something.
@@ -45,6 +46,7 @@ pub struct TerminalLimits {
 #[derive(Clone, Debug)]
 pub struct TerminalApi {
     pub(super) desk: Desk,
+    prices: Prices,
     codes: Arc<DefaultKeyedRateLimiter<TerminalId>>,
     reads: Arc<DefaultKeyedRateLimiter<TerminalId>>,
     writes: Arc<DefaultKeyedRateLimiter<TerminalId>>,
@@ -55,9 +57,10 @@ pub struct TerminalApi {
 }
 
 impl TerminalApi {
-    pub fn new(desk: Desk, limits: TerminalLimits, draining: CancellationToken) -> Self {
+    pub fn new(desk: Desk, prices: Prices, limits: TerminalLimits, draining: CancellationToken) -> Self {
         Self {
             desk,
+            prices,
             codes: Arc::new(RateLimiter::keyed(Quota::per_minute(limits.codes_per_minute))),
             reads: Arc::new(RateLimiter::keyed(Quota::per_second(limits.reads_per_second))),
             writes: Arc::new(RateLimiter::keyed(Quota::per_second(limits.writes_per_second))),
@@ -326,6 +329,16 @@ impl TerminalService for TerminalApi {
     ) -> Result<Response<pb::CompletePaymentResponse>, Status> {
         let payment = self.complete(request).await?;
         Ok(Response::new(pb::CompletePaymentResponse { payment: Some(seen(&payment)) }))
+    }
+
+    async fn publish_prices(
+        &self,
+        request: Request<pb::PublishPricesRequest>,
+    ) -> Result<Response<pb::PublishPricesResponse>, Status> {
+        let terminal = self.active_terminal(&request).await?;
+        let changed = self.prices.publish(terminal, request.get_ref()).await;
+        let changed = changed.map_err(|error| store_status(&error))?.map_err(status)?;
+        Ok(Response::new(pb::PublishPricesResponse { changed: i32::try_from(changed).unwrap_or(i32::MAX) }))
     }
 
     async fn inquire_balance(

@@ -36,10 +36,11 @@ impl RefusedTries {
         few
     }
 
-    /// Takes note of what a bank refused a card for. A card that was not verified counts, and one that is locked: either tells
-    /// something of a card to whoever tries.
+    /// Takes note of what a bank refused a card for. A card that was not verified counts, and one that is locked or that was shown
+    /// with wrong values too often: each tells something of a card to whoever tries.
     pub(super) fn refused(&self, terminal: &TerminalId, reason: Reason, now: Timestamp) {
-        if self.most == 0 || !matches!(reason, Reason::CardNotVerified | Reason::CardLocked) {
+        let counts = matches!(reason, Reason::CardNotVerified | Reason::CardLocked | Reason::CardValuesExhausted);
+        if self.most == 0 || !counts {
             return;
         }
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,44 +1,33 @@
-//! The record as a file, made while it is read.
+//! The record as a file, made while it is read: no more than a chunk of it is in memory.
 
+mod camt053;
 mod csv;
+mod entry;
+mod ofx;
+mod statements;
+mod xml;
 
-use domain::purchase::Purchase;
 use domain::record::PurchaseFilter;
-use domain::{PersonId, Reason};
+use domain::{PersonId, Reason, Timestamp};
 use proto::cardholder as pb;
 use server_kit::store::{Store, StoreError};
 
 use super::query::{MOST_PURCHASES, filter_of};
 use super::scan::Scan;
+use statements::Statements;
 
 /// Rows of one read.
 const CHUNK: usize = 200;
 
-/// What a file of purchases looks like.
-trait Format: Send {
-    /// What stands before the first purchase.
-    fn begin(&mut self) -> Vec<u8>;
-    /// So many purchases, the last that was recorded first.
-    fn purchases(&mut self, purchases: &[Purchase]) -> Vec<u8>;
-    /// What stands after the last one.
-    fn end(&mut self) -> Vec<u8>;
-}
-
 /// A file that is being made.
 pub(crate) struct Export {
     store: Store,
-    filter: PurchaseFilter,
-    scan: Scan,
-    format: Box<dyn Format>,
-    looked_at: usize,
-    stage: Stage,
+    file: File,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Begin,
-    Purchases,
-    Done,
+enum File {
+    Table(Table),
+    Statements(Statements),
 }
 
 impl Export {
@@ -46,37 +35,57 @@ impl Export {
         store: &Store,
         person_id: PersonId,
         request: &pb::ExportPaymentsRequest,
+        now: Timestamp,
     ) -> Result<Self, Reason> {
-        let format: Box<dyn Format> = match request.format() {
-            pb::ExportFormat::Unspecified => return Err(Reason::FieldUnknown),
-            pb::ExportFormat::Csv => Box::new(csv::Csv),
-        };
+        let format = pb::ExportFormat::try_from(request.format).map_err(|_| Reason::FieldUnknown)?;
         let filter = filter_of(request.filter.as_ref())?;
-        let scan = Scan::all(person_id, &filter);
-        Ok(Self { store: store.clone(), filter, scan, format, looked_at: 0, stage: Stage::Begin })
+        let statements = |format| File::Statements(Statements::new(person_id, filter.clone(), now, format));
+        let file = match format {
+            pb::ExportFormat::Unspecified => return Err(Reason::FieldUnknown),
+            pb::ExportFormat::Csv => File::Table(Table::new(person_id, filter)),
+            pb::ExportFormat::Ofx => statements(Box::new(ofx::Ofx::new(now))),
+            pb::ExportFormat::Camt053 => statements(Box::new(camt053::Camt053::new(now))),
+        };
+        Ok(Self { store: store.clone(), file })
     }
 
-    /// The next piece; none after the last one. `Err(TooManyItems)` inside when there is more than one file takes.
+    /// The next piece; none after the last one. `Err(TooManyItems)` inside when there is more than one file takes, `Err(TooBusy)`
+    /// when the record has changed so that what is told already is not true any more.
     pub(crate) async fn next(&mut self) -> Result<Result<Option<Vec<u8>>, Reason>, StoreError> {
-        match self.stage {
-            Stage::Begin => {
-                self.stage = Stage::Purchases;
-                Ok(Ok(Some(self.format.begin())))
-            }
-            Stage::Done => Ok(Ok(None)),
-            Stage::Purchases => {
-                let found = self.scan.next(&self.store, CHUNK).await?;
-                if found.is_empty() {
-                    self.stage = Stage::Done;
-                    return Ok(Ok(Some(self.format.end())));
-                }
-                self.looked_at = self.looked_at.saturating_add(found.len());
-                if self.looked_at > MOST_PURCHASES {
-                    return Ok(Err(Reason::TooManyItems));
-                }
-                let fits = found.into_iter().map(|recorded| recorded.purchase).filter(|it| self.filter.matches(it));
-                Ok(Ok(Some(self.format.purchases(&fits.collect::<Vec<_>>()))))
-            }
+        match &mut self.file {
+            File::Table(table) => table.next(&self.store).await,
+            File::Statements(statements) => statements.next(&self.store).await,
         }
+    }
+}
+
+/// One line for each purchase.
+struct Table {
+    filter: PurchaseFilter,
+    scan: Scan,
+    looked_at: usize,
+    begun: bool,
+}
+
+impl Table {
+    fn new(person_id: PersonId, filter: PurchaseFilter) -> Self {
+        Self { scan: Scan::all(person_id, &filter), filter, looked_at: 0, begun: false }
+    }
+
+    async fn next(&mut self, store: &Store) -> Result<Result<Option<Vec<u8>>, Reason>, StoreError> {
+        if !self.begun {
+            self.begun = true;
+            return Ok(Ok(Some(csv::header())));
+        }
+        let found = self.scan.next(store, CHUNK).await?;
+        if found.is_empty() {
+            return Ok(Ok(None));
+        }
+        self.looked_at = self.looked_at.saturating_add(found.len());
+        if self.looked_at > MOST_PURCHASES {
+            return Ok(Err(Reason::TooManyItems));
+        }
+        let fits = found.iter().map(|recorded| &recorded.purchase).filter(|it| self.filter.matches(it));
+        Ok(Ok(Some(csv::lines_of(fits))))
     }
 }

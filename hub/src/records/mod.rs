@@ -13,6 +13,8 @@ mod scan;
 mod sql;
 mod steps;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

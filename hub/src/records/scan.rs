@@ -2,7 +2,7 @@
 
 use domain::purchase::Purchase;
 use domain::record::PurchaseFilter;
-use domain::{PersonId, Timestamp};
+use domain::{BankId, PersonId, Timestamp};
 use server_kit::store::{Row, Store, StoreError};
 
 use super::row::{PURCHASE_COLUMNS, purchase_columns, purchase_of};
@@ -25,6 +25,8 @@ pub(super) struct Scan {
     before_sequence: i64,
     from: Timestamp,
     until: Timestamp,
+    /// Only this bank and account.
+    of: Option<(BankId, String)>,
 }
 
 impl Scan {
@@ -41,7 +43,13 @@ impl Scan {
             before_sequence,
             from: from.unwrap_or(Timestamp::from_micros(i64::MIN)),
             until: until.unwrap_or(Timestamp::from_micros(i64::MAX)),
+            of: None,
         }
+    }
+
+    /// The same of one account alone, as the record shows it.
+    pub(super) fn of(self, bank_id: &BankId, account_masked: &str) -> Self {
+        Self { of: Some((bank_id.clone(), account_masked.to_owned())), ..self }
     }
 
     /// The next purchases, the last that was recorded first; none at the end.
@@ -50,11 +58,14 @@ impl Scan {
             "SELECT ",
             purchase_columns!(),
             ", sequence FROM purchases WHERE person_id = $1 AND sequence < $2 AND occurred_at >= $3 AND occurred_at < $4 \
-             ORDER BY sequence DESC LIMIT $5"
+             AND ($6 = '' OR (bank_id = $6 AND account_masked = $7)) ORDER BY sequence DESC LIMIT $5"
         );
         let limit = i64::try_from(wanted.min(CHUNK_AT_MOST)).unwrap_or(1);
         let (from, until) = (self.from.into(), self.until.into());
-        let args = vec![self.person_id.uuid().into(), self.before_sequence.into(), from, until, limit.into()];
+        // No bank has an empty id, so that stands for every account.
+        let (bank_id, account) = self.of.as_ref().map_or(("", ""), |(bank, account)| (bank.as_str(), account.as_str()));
+        let mut args = vec![self.person_id.uuid().into(), self.before_sequence.into(), from, until, limit.into()];
+        args.extend([bank_id.into(), account.into()]);
         let read = |row: &Row| {
             let text_bytes = row.text(7)?.len() + row.text(9)?.len();
             Ok(Recorded {

@@ -1,14 +1,11 @@
 //! The tables of reported purchases, and the rows that their intake adds to the record and the feed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use domain::feed::Event;
 use domain::payment::Instrument;
 use domain::purchase::{Carrier, PurchaseState};
 use domain::record::{Cursor, Report, Standing};
 use domain::{AccountId, BankId, CardId, Currency, Money, PaymentId, PersonId, Reason};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::directory::snapshot;
@@ -68,15 +65,6 @@ const PURCHASES: Table = Table {
         "carrier",
     ],
 };
-
-const EVENTS: Table = Table {
-    name: "events",
-    key: &["person_id", "sequence"],
-    columns: &["person_id", "sequence", "occurred_at", "kind", "payment_id", "record_sequence", "amount_minor"],
-};
-
-/// The end of each person's feed, with the counters of payments beside it.
-const HEADS: Table = Table { name: "payers", key: &["person_id"], columns: &["person_id", "version", "last_sequence"] };
 
 /// How far a bank's reports are taken in.
 #[derive(Clone, Debug, Default)]
@@ -254,72 +242,6 @@ fn purchase_row(record: &RecordRow, report: &Report, version: i64) -> Vec<Value>
         standing.state.as_str().into(),
         Carrier::Bank.as_str().into(),
     ]
-}
-
-/// The end of a person's feed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
-    version: i64,
-    last_sequence: i64,
-    changed: bool,
-}
-
-impl Head {
-    /// The place of the next event.
-    pub(super) const fn next(&mut self) -> i64 {
-        self.changed = true;
-        self.last_sequence += 1;
-        self.last_sequence
-    }
-}
-
-pub(super) async fn load_heads(
-    tx: &mut Tx,
-    persons: BTreeSet<PersonId>,
-) -> Result<BTreeMap<PersonId, Head>, StoreError> {
-    let load = Load {
-        select: "SELECT person_id, version, last_sequence FROM payers WHERE person_id",
-        tail: " ORDER BY person_id",
-        lock: true,
-    };
-    let rows = tx.load(load, Keys::Ids(persons.into_iter().map(PersonId::uuid).collect())).await?;
-    let read = |row: &Row| {
-        let head = Head { version: row.int(1)?, last_sequence: row.int(2)?, changed: false };
-        Ok((PersonId::from_uuid(row.id(0)?), head))
-    };
-    rows.iter().map(read).collect()
-}
-
-pub(super) async fn update_heads(tx: &mut Tx, heads: BTreeMap<PersonId, Head>) -> Result<(), StoreError> {
-    let changed = heads.into_iter().filter(|(_, head)| head.changed);
-    let row = |(person_id, head): (PersonId, Head)| {
-        vec![person_id.uuid().into(), (head.version + 1).into(), head.last_sequence.into()]
-    };
-    tx.update(&HEADS, changed.map(row).collect()).await
-}
-
-/// An event about a purchase that stands in the record already.
-#[derive(Clone, Debug)]
-pub(super) struct NewEvent {
-    pub(super) event: Arc<Event>,
-    pub(super) payment_id: PaymentId,
-    pub(super) record_sequence: i64,
-    pub(super) about_minor: i64,
-}
-
-pub(super) async fn insert_events(tx: &mut Tx, events: Vec<NewEvent>) -> Result<(), StoreError> {
-    let row = |new: NewEvent| {
-        vec![
-            new.event.person_id.uuid().into(),
-            new.event.sequence.into(),
-            new.event.occurred_at.into(),
-            new.event.kind.name().into(),
-            new.payment_id.uuid().into(),
-            new.record_sequence.into(),
-            new.about_minor.into(),
-        ]
-    };
-    tx.insert(&EVENTS, events.into_iter().map(row).collect()).await
 }
 
 /// A report that was passed over.

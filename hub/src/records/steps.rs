@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::intake::{Intake, Sent};
-use super::sql::{self, BankCursor, Binding, Head, NewEvent, RecordRow, Refused};
-use crate::feed::Feed;
+use super::sql::{self, BankCursor, Binding, RecordRow, Refused};
+use crate::feed::{Feed, Feeds};
 
 /// How far a bank's reports are taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +99,7 @@ struct Books {
     cursors: BTreeMap<BankId, BankCursor>,
     bindings: BTreeMap<Uuid, Vec<Binding>>,
     records: BTreeMap<(PaymentId, BankId), RecordRow>,
-    heads: BTreeMap<PersonId, Head>,
-    events: Vec<NewEvent>,
+    feeds: Feeds,
     refused: Vec<Refused>,
     log: Vec<Entry>,
 }
@@ -115,8 +114,8 @@ impl Books {
         let records = sql::load_records(tx, reports().map(|report| report.purchase_id).collect()).await?;
         let bound = bindings.values().flatten().map(|binding| binding.person_id);
         let persons: BTreeSet<PersonId> = bound.chain(records.values().map(|record| record.person_id)).collect();
-        let heads = sql::load_heads(tx, persons).await?;
-        Ok(Self { cursors, bindings, records, heads, ..Self::default() })
+        let feeds = Feeds::load(tx, persons).await?;
+        Ok(Self { cursors, bindings, records, feeds, ..Self::default() })
     }
 
     /// What was said of reports of this call that were refused before: the same call again gets the same answer.
@@ -212,8 +211,7 @@ impl Books {
 
     /// A purchase that was not known: it stands at the end of the person's feed, and is what tells the person of it.
     fn record(&mut self, key: (PaymentId, BankId), report: &Report, person_id: PersonId, events: &mut Vec<Arc<Event>>) {
-        let Some(head) = self.heads.get_mut(&person_id) else { return };
-        let sequence = head.next();
+        let Some(sequence) = self.feeds.next(person_id) else { return };
         let record = RecordRow::new(person_id, sequence, report);
         let purchase = Arc::new(report.purchase(person_id));
         let kind = EventKind::Charge(purchase);
@@ -233,7 +231,6 @@ impl Books {
         record.follow(report);
         let (person_id, payment_id) = (record.person_id, report.purchase_id);
         for told in told {
-            let Some(head) = self.heads.get_mut(&person_id) else { return };
             let merchant = report.seller.merchant.clone();
             let (kind, about) = match told {
                 Told::Updated { before } => {
@@ -246,10 +243,8 @@ impl Books {
                     (EventKind::GiveBack { payment_id, amount: *amount, reversal: true, merchant }, amount)
                 }
             };
-            let event = Arc::new(Event { person_id, sequence: head.next(), occurred_at: at, kind });
-            let (record_sequence, about_minor) = (record.sequence, about.minor);
-            self.events.push(NewEvent { event: event.clone(), payment_id, record_sequence, about_minor });
-            events.push(event);
+            let about = (payment_id, record.sequence, about.minor);
+            events.extend(self.feeds.tell_of_record(person_id, kind, at, about));
         }
     }
 
@@ -257,8 +252,7 @@ impl Books {
     async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
         sql::put_cursors(tx, self.cursors).await?;
         sql::put_records(tx, self.records).await?;
-        sql::update_heads(tx, self.heads).await?;
-        sql::insert_events(tx, self.events).await?;
+        self.feeds.write(tx).await?;
         sql::insert_refused(tx, self.refused).await
     }
 }

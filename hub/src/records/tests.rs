@@ -1,8 +1,8 @@
 //! What banks report, on both engines.
 
 mod bad;
+mod files;
 mod stream;
-mod world;
 
 use domain::Reason;
 use domain::feed::EventKind;
@@ -10,13 +10,9 @@ use domain::purchase::{Carrier, PurchaseState};
 use futures_util::StreamExt as _;
 use proto::common;
 
+use super::testing::{HELD, POSTED, REVERSED, World, purchase};
 use super::*;
 use crate::testing::on_each_engine;
-use world::{World, purchase};
-
-const HELD: common::PurchaseState = common::PurchaseState::Held;
-const POSTED: common::PurchaseState = common::PurchaseState::Posted;
-const REVERSED: common::PurchaseState = common::PurchaseState::Reversed;
 
 #[tokio::test]
 async fn r1_a_purchase_made_elsewhere_is_one_record_however_its_bank_tells_of_it() {

@@ -13,7 +13,8 @@ It prints its port, and then answers a line on its input with a line:
     ask CODE                       sends a 0800 with this code in field 70
     drop                           closes every connection
 
-WHAT is sign-on, sign-off, echo, balance, hold, pin, post, void, refund, repayment. HOW is one of HOWS. It ends with its input.
+WHAT is sign-on, sign-off, echo, balance, hold, pin, post, void, refund, repayment, reversal,
+card. HOW is one of HOWS. It ends with its input.
 """
 
 import argparse
@@ -41,7 +42,7 @@ HOWS = (
 )
 NETWORK = {"001": "sign-on", "002": "sign-off", "301": "echo"}
 PROCESSING = {"00": "hold", "01": "hold", "31": "balance", "92": "pin"}
-ADVICES = {"00": "post", "01": "post", "20": "refund", "21": "repayment"}
+ADVICES = {"00": "post", "01": "post", "02": "reversal", "20": "refund", "21": "repayment"}
 
 
 def what_is(fields: dict) -> str:
@@ -50,6 +51,8 @@ def what_is(fields: dict) -> str:
         return NETWORK.get(fields.get("70"), "network")
     if kind == "04":
         return "void"
+    if kind == "03":
+        return "card"
     return {"01": PROCESSING, "02": ADVICES}[kind].get(fields["3"][:2], "unknown")
 
 
@@ -121,9 +124,9 @@ class Issuer:
 
     def answer(self, what: str, fields: dict, refusal: str) -> dict:
         mti = fields["t"]
-        answer = {number: fields[number] for number in ("2", "3", "4", "7", "11", "32", "37", "41", "49", "70")
+        answer = {number: fields[number] for number in ("2", "3", "4", "7", "11", "32", "37", "41", "49", "70", "91", "101")
                   if number in fields}
-        answer["t"] = mti[:2] + str(int(mti[2]) + 1) + "0"
+        answer["t"] = mti[:2] + str(int(mti[2]) + 1) + str(int(mti[3]) // 2 * 2)
         if "h" in fields:
             answer["h"] = fields["h"]
         answer["39"] = refusal or "00"
@@ -140,6 +143,9 @@ class Issuer:
             most = self.codec.dialect.spec["54"]["max_len"] // 20
             parts = [f"30{kind}{fields['49']}{'D' if minor < 0 else 'C'}{abs(minor):012d}" for kind, minor in amounts]
             answer["54"] = "".join(parts[:most])
+            return answer
+        if what == "card":
+            answer["39"] = self.ledger.put(fields)
             return answer
         pin = self.codec.pin(fields) if what == "pin" else None
         is_cash = fields["3"][:2] == "01"

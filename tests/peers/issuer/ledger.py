@@ -9,10 +9,16 @@ import os
 from collections import Counter
 
 
+# What is answered to a hold with a card that stands in a file.
+FILES = {"ISSUED": "78", "ACTIVE": "00", "FROZEN": "62", "LOST": "41", "REPLACED": "04", "CLOSED": "04"}
+
+
 class Ledger:
     def __init__(self, path: str):
         self.accounts, self.holds, self.answers = {}, {}, {}
         self.effects, self.order = Counter(), []
+        # Which file each card stands in, and every change of that in order.
+        self.cards, self.changes = {}, []
         if os.path.exists(path):
             with open(path) as lines:
                 # A line that was cut off by a crash was told to nobody.
@@ -43,6 +49,12 @@ class Ledger:
         self.effects[kind] += 1
         self.order.append(kind)
         account = self.accounts[event["pan"]]
+        if kind == "card":
+            self.cards[event["pan"]] = event["file"]
+            self.changes.append([event["pan"], event["file"]])
+            if event["file"] == "REPLACED":
+                self.accounts[event["successor"]] = account
+            return
         if kind == "hold":
             self.holds[reference] = {"state": "held", "amount": event["amount"], "pan": event["pan"]}
             account["held"] += event["amount"]
@@ -54,12 +66,31 @@ class Ledger:
                 account["owed"] += event["amount"]
         elif kind in ("refund", "repayment"):
             account["owed"] -= event["amount"]
+        elif kind == "reversal":
+            account["owed"] += event["amount"]
         elif kind == "pin":
             account["pin"] = event["pin"]
 
     def left(self, pan: str) -> int:
         account = self.accounts[pan]
         return account["limit"] - account["held"] - account["owed"]
+
+    def put(self, fields: dict) -> str:
+        """Has a card stand in a file: decides, records and gives the response code."""
+        pan, reference, file = fields["2"], fields["37"], fields["101"].strip()
+        if ("card", reference) in self.answers:
+            return self.answers[("card", reference)]
+        successor = fields.get("103", "").strip()
+        code = "00"
+        if pan not in self.accounts:
+            code = "25"
+        elif fields["91"] != "2" or file not in FILES or len(fields["14"]) != 4:
+            code = "27"
+        elif (file == "REPLACED") != bool(successor):
+            code = "27"
+        self.record({"event": "card", "reference": reference, "pan": pan, "code": code, "file": file,
+                     "successor": successor})
+        return code
 
     def answer(self, kind: str, pan: str, reference: str, amount: int, is_cash: bool, pin) -> str:
         """Decides, records and gives the response code."""
@@ -82,6 +113,8 @@ class Ledger:
         if kind == "hold":
             if hold is not None:
                 return "05"
+            if FILES[self.cards.get(pan, "ACTIVE")] != "00":
+                return FILES[self.cards[pan]]
             if amount > self.left(pan):
                 return "51"
             return "61" if is_cash and amount > self.accounts[pan]["cash"] else "00"
@@ -102,4 +135,5 @@ class Ledger:
         return "00"
 
     def described(self) -> dict:
-        return {"accounts": self.accounts, "holds": self.holds, "effects": self.effects, "order": self.order}
+        return {"accounts": self.accounts, "holds": self.holds, "effects": self.effects, "order": self.order,
+                "cards": self.cards, "changes": self.changes}

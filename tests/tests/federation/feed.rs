@@ -12,8 +12,8 @@ use federation_tests::relay::Relay;
 use federation_tests::till::fen;
 use federation_tests::wait::bounded;
 use federation_tests::world::{Setup, World};
-use proto::cardholder::Event;
 use proto::cardholder::event::Kind;
+use proto::cardholder::{self as pb, Event};
 use proto::terminal::PaymentState;
 use secrecy::SecretString;
 
@@ -42,6 +42,7 @@ fn what(event: &Event) -> (&'static str, String, i64) {
             let purchase = update.purchase.as_ref().unwrap();
             ("UPDATE", purchase.payment_id.clone(), purchase.amount.as_ref().unwrap().minor_units)
         }
+        Kind::News(news) => ("NEWS", news.subject_id.clone(), 0),
         Kind::GiveBack(back) => ("BACK", back.payment_id.clone(), back.amount.as_ref().unwrap().minor_units),
         Kind::PaidIn(paid_in) => ("PAID_IN", paid_in.payment_id.clone(), paid_in.amount.as_ref().unwrap().minor_units),
     }
@@ -98,7 +99,7 @@ async fn s1_events_reach_the_phone_once_and_in_order_over_connections_that_are_c
 }
 
 #[tokio::test]
-async fn r1_a_charge_at_any_bank_stands_in_the_persons_one_record() {
+async fn r1_r7_a_charge_at_any_bank_stands_in_the_persons_one_record_and_is_found_there() {
     let world = Setup::on(Engine::Sqlite).with_banks(&["bank-a", "bank-b"]).start().await;
     let (till, payer) = (world.till("till-1"), world.payer("bank-a", 10_000).await);
     let operator = world.federation.operator().unwrap();
@@ -122,6 +123,31 @@ async fn r1_a_charge_at_any_bank_stands_in_the_persons_one_record() {
             (purchase.payment_id.clone(), purchase.bank_id.clone(), amount)
         })
         .collect();
-    assert_eq!(record, [(second, "bank-b".to_owned(), 2_222), (first, "bank-a".to_owned(), 1_111)]);
+    assert_eq!(record, [(second.clone(), "bank-b".to_owned(), 2_222), (first.clone(), "bank-a".to_owned(), 1_111)]);
+    found_in_the_record(&payer.person.device, &first, &second).await;
     world.settled().await;
+}
+
+/// What a phone asks for the second of two payments by its bank, and for both as sums and as a file.
+async fn found_in_the_record(device: &Phone, first: &str, second: &str) {
+    let filter = pb::PurchaseFilter { bank_ids: vec!["bank-b".to_owned()], ..Default::default() };
+    let request = pb::ListPaymentsRequest { filter: Some(filter), ..Default::default() };
+    let found = device.page(request).await.unwrap().purchases;
+    assert_eq!(found.iter().map(|purchase| purchase.payment_id.as_str()).collect::<Vec<_>>(), [second]);
+    let by_bank = pb::SumPaymentsRequest { group_by: pb::GroupBy::Bank.into(), ..Default::default() };
+    let sums = device.sums(by_bank).await.unwrap();
+    let sums: Vec<_> =
+        sums.iter().map(|sum| (sum.key.as_str(), sum.amount.as_ref().unwrap().minor_units, sum.count)).collect();
+    assert_eq!(sums, [("bank-b", 2_222, 1), ("bank-a", 1_111, 1)]);
+    let request = pb::ExportPaymentsRequest { filter: None, format: pb::ExportFormat::Ofx.into() };
+    let mut file = Vec::new();
+    let export = device.export(request, |piece| {
+        file.extend_from_slice(piece);
+        Ok(())
+    });
+    export.await.unwrap();
+    let file = String::from_utf8(file).unwrap();
+    for part in ["<BALAMT>-22.22</BALAMT>", "<BALAMT>-11.11</BALAMT>", first, second] {
+        assert_eq!(file.matches(part).count(), 1, "{part}: {file}");
+    }
 }

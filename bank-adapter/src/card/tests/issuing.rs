@@ -1,8 +1,11 @@
 //! Cards are made, replaced, activated, lost and frozen.
 
+use std::collections::BTreeSet;
+
 use domain::card::{Bin, Card, CardState, CvvKey, Pan, Proof};
 use domain::ledger::{LegState, Nature, Party};
 use domain::{AccountId, CardId, Reason};
+use futures_util::future::join_all;
 
 use super::super::Issuing;
 use super::trial::{COMBINED, CREDIT_ONLY, DEBIT_ONLY, Holder, PIN, Trial, name, reason};
@@ -102,6 +105,19 @@ pub(super) async fn c3_what_cannot_be_issued_is_refused_by_reason_and_nothing_is
     assert_eq!(trial.issue(second).await.err(), Some(Reason::AccountTaken), "one card leads to an account");
     let alone = with(CREDIT_ONLY, None, Some(credit), None);
     assert!(trial.issue(alone).await.is_ok());
+    trial.end().await;
+}
+
+pub(super) async fn c3_cards_that_draw_the_same_number_at_once_get_different_ones(trial: Trial) {
+    let offices: Vec<_> = (0..4).map(|_| trial.drawing(7)).collect();
+    let mut issuings = Vec::new();
+    for _ in &offices {
+        issuings.push(trial.issuing(DEBIT_ONLY, Some(trial.bank.account_with(1).await), None));
+    }
+    let issued = join_all(offices.iter().zip(issuings).map(|(office, issuing)| office.issue(issuing, teller()))).await;
+    let pans: BTreeSet<String> = issued.into_iter().map(|card| card.unwrap().1.pan.reveal().to_owned()).collect();
+    assert_eq!(pans.len(), offices.len());
+    drop(offices);
     trial.end().await;
 }
 

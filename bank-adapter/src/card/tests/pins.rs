@@ -59,6 +59,8 @@ pub(super) async fn c5_whatever_is_wrong_of_a_card_is_one_refusal_that_is_stored
         assert_eq!(stored.state, leg.state, "{name}: the same hold gets the same answer for ever");
         let again = trial.hold(leg_id, &card, Nature::Purchase, 10).await.unwrap();
         assert_eq!(again.state, leg.state, "{name}");
+        // Or the card would be blocked after five of them.
+        trial.change(holder.card, CardChange::Freeze(false)).await.unwrap();
     }
     assert_eq!(trial.wrong_pins(&holder).await, 1, "only the PIN counts, and once");
     // The right card goes on as if nothing had been.
@@ -155,5 +157,56 @@ pub(super) async fn c4_a_pin_is_changed_with_the_one_before_it_and_each_change_c
     assert_eq!(trial.pay(&holder, Some("314159"), 1).await, Ok(LegState::Held));
     trial.change(holder.card, CardChange::ReportLost).await.unwrap();
     assert_eq!(trial.set_pin(&holder, "161803", None).await, Err(Reason::CardLost));
+    trial.end().await;
+}
+
+pub(super) async fn c4_a_change_that_is_sent_again_gets_its_answer_again_and_counts_once(trial: Trial) {
+    let (holder, other) = (trial.holder().await, trial.holder().await);
+    let [wrong, done, later, refused] = std::array::from_fn(|_| trial.id());
+    let guess = async || trial.set_pin_as(wrong, &holder, "314159", Some("000000")).await;
+    let guesses = join_all((0..20).map(|_| guess())).await;
+    assert!(guesses.iter().all(|told| *told == Err(Reason::CardNotVerified)), "{guesses:?}");
+    assert_eq!(trial.wrong_pins(&holder).await, 1);
+    assert_eq!(trial.set_pin_as(done, &holder, "314159", Some(PIN)).await, Ok(()));
+    assert_eq!(trial.set_pin_as(later, &holder, "161803", Some("314159")).await, Ok(()));
+    // Whatever has become of the card since, each gets the answer that it got.
+    assert_eq!(guess().await, Err(Reason::CardNotVerified));
+    assert_eq!(trial.set_pin_as(done, &holder, "314159", Some(PIN)).await, Ok(()));
+    assert_eq!(trial.wrong_pins(&holder).await, 0);
+    assert_eq!(trial.pay(&holder, Some("161803"), 1).await, Ok(LegState::Held), "the later one holds");
+    for (change, holder, pin, current) in [
+        (wrong, &holder, "314159", Some("161803")),
+        (done, &holder, "314160", Some(PIN)),
+        (done, &holder, "314159", Some("161803")),
+        (done, &holder, "314159", None),
+        (done, &other, "314159", Some(PIN)),
+    ] {
+        assert_eq!(trial.set_pin_as(change, holder, pin, current).await, Err(Reason::IdTaken), "it is another change");
+    }
+    for _ in 0..3 {
+        assert_eq!(trial.set_pin(&holder, "314159", Some("000000")).await, Err(Reason::CardNotVerified));
+    }
+    for _ in 0..2 {
+        let told = trial.set_pin_as(refused, &holder, "314159", Some("161803")).await;
+        assert_eq!(told, Err(Reason::CardLocked), "also when the bank has unlocked it since");
+        trial.set_pin(&holder, "141421", None).await.unwrap();
+    }
+    assert_eq!(trial.wrong_pins(&holder).await, 0);
+    trial.end().await;
+}
+
+pub(super) async fn c4_the_last_eight_changes_of_a_card_are_remembered(trial: Trial) {
+    let holder = trial.holder().await;
+    let ids: Vec<_> = (0..9).map(|_| trial.id()).collect();
+    let change = async |number: usize| trial.set_pin_as(ids[number], &holder, &format!("31415{number}"), None).await;
+    for number in 0..9 {
+        assert_eq!(change(number).await, Ok(()));
+    }
+    for number in 1..9 {
+        assert_eq!(change(number).await, Ok(()));
+    }
+    assert_eq!(trial.pay(&holder, Some("314158"), 1).await, Ok(LegState::Held));
+    assert_eq!(change(0).await, Ok(()), "this one is new again");
+    assert_eq!(trial.pay(&holder, Some("314150"), 1).await, Ok(LegState::Held));
     trial.end().await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::card::{BinRange, BinTable, Product, Proof};
+use domain::card::{BinRange, BinTable, Pan, Product, Proof};
 use domain::ledger::{Available, Charge, Flow, HoldOrder, Leg, LegOrder, LegState, Nature, Part, Party, Receipt};
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
@@ -10,7 +10,7 @@ use domain::{AccountId, CardId, LegId, MerchantId, PaymentId, Reason};
 use proto::common;
 use server_kit::clock::SystemClock;
 use server_kit::config::SecretRef;
-use server_kit::rng::SystemRng;
+use server_kit::rng::{SeededRng, SharedRng, SystemRng};
 use server_kit::store::testing::TestDatabase;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -50,6 +50,41 @@ pub(super) fn name(text: &str) -> KeyName {
     text.parse().unwrap()
 }
 
+/// The PIN pad of the terminal till-1, whose key the key store gets.
+pub(crate) fn pin_pad(hsm: &dyn Hsm) -> PinPad {
+    let random = |algorithm| ClearKey::random(algorithm, &SystemRng::new()).unwrap();
+    let (kek, half) = (random(Algorithm::Aes256), random(Algorithm::Aes256));
+    let other = ClearKey::combine(&[kek.clone(), half.clone()]).unwrap();
+    hsm.load(&name("key-transport:office"), &[half, other]).unwrap();
+    let (pad_key, key) = (random(Algorithm::Aes128), name("terminal-pin:till-1"));
+    hsm.import(&key, &name("key-transport:office"), &pad_key.wrap(&key, &kek).unwrap()).unwrap();
+    PinPad::new(key, None, &pad_key).unwrap()
+}
+
+/// What a PIN pad makes of a PIN of this card.
+pub(crate) fn typed(pad: &PinPad, pan: &Pan, pin: &str) -> common::PinBlock {
+    let made = pad.encrypt(PinBlockFormat::Iso4, &PanDigits::from(pan), pin, &SystemRng::new());
+    common::PinBlock { format: common::PinBlockFormat::Iso4.into(), key_version: 0, block: made.unwrap().bytes }
+}
+
+fn cards_of(bank: &Bank, hsm: &Arc<dyn Hsm>, rng: SharedRng) -> Cards {
+    let mut ranges = BinTable::default();
+    for (bin, product) in
+        [(COMBINED, Product::Combined), (DEBIT_ONLY, Product::DebitOnly), (CREDIT_ONLY, Product::CreditOnly)]
+    {
+        ranges.register(BinRange::new(bin, bin, 16, product, bank_id()).unwrap()).unwrap();
+    }
+    Cards::new(CardParts {
+        ledger: bank.ledger.clone(),
+        hsm: hsm.clone(),
+        keys: bank.keys.clone(),
+        rng,
+        clock: SystemClock::shared(),
+        calendar: calendar(),
+        rules: CardRules { ranges, valid_years: 5, without_pin_minor: 100 },
+    })
+}
+
 /// Why a call fails.
 pub(super) fn reason(error: &CallError) -> Reason {
     error.reason("test")
@@ -71,29 +106,14 @@ impl Trial {
         for key in ["cvk-credit", "cvk-debit", "pin-verification"] {
             hsm.generate(&name(key)).unwrap();
         }
-        let random = |algorithm| ClearKey::random(algorithm, &SystemRng::new()).unwrap();
-        let (kek, half) = (random(Algorithm::Aes256), random(Algorithm::Aes256));
-        let other = ClearKey::combine(&[kek.clone(), half.clone()]).unwrap();
-        hsm.load(&name("key-transport:office"), &[half, other]).unwrap();
-        let (pad_key, key) = (random(Algorithm::Aes128), name("terminal-pin:till-1"));
-        hsm.import(&key, &name("key-transport:office"), &pad_key.wrap(&key, &kek).unwrap()).unwrap();
-        let pad = PinPad::new(key, None, &pad_key).unwrap();
-        let mut ranges = BinTable::default();
-        for (bin, product) in
-            [(COMBINED, Product::Combined), (DEBIT_ONLY, Product::DebitOnly), (CREDIT_ONLY, Product::CreditOnly)]
-        {
-            ranges.register(BinRange::new(bin, bin, 16, product, bank_id()).unwrap()).unwrap();
-        }
-        let cards = Cards::new(CardParts {
-            ledger: bank.ledger.clone(),
-            hsm: hsm.clone(),
-            keys: bank.keys.clone(),
-            rng: SystemRng::shared(),
-            clock: SystemClock::shared(),
-            calendar: calendar(),
-            rules: CardRules { ranges, valid_years: 5, without_pin_minor: 100 },
-        });
+        let pad = pin_pad(&*hsm);
+        let cards = cards_of(&bank, &hsm, SystemRng::shared());
         Self { bank, cards, hsm, pad, folder }
+    }
+
+    /// The same cards, whose numbers are drawn from this seed.
+    pub(super) fn drawing(&self, seed: u64) -> Cards {
+        cards_of(&self.bank, &self.hsm, Arc::new(SeededRng::new(seed)))
     }
 
     pub(super) fn folder(&self) -> &std::path::Path {
@@ -163,8 +183,7 @@ impl Trial {
 
     /// What the terminal's PIN pad makes of a PIN.
     pub(super) fn typed(&self, face: &Face, pin: &str) -> common::PinBlock {
-        let made = self.pad.encrypt(PinBlockFormat::Iso4, &PanDigits::from(&face.pan), pin, &SystemRng::new());
-        common::PinBlock { format: common::PinBlockFormat::Iso4.into(), key_version: 0, block: made.unwrap().bytes }
+        typed(&self.pad, &face.pan, pin)
     }
 
     /// The card as it is read, with this PIN.

@@ -58,6 +58,12 @@ pub struct CreditLeft {
     pub cash_minor: i64,
 }
 
+impl CreditLeft {
+    pub const NOTHING: Self = Self { credit_minor: 0, cash_minor: 0 };
+    /// More than any payment takes.
+    pub const EVERYTHING: Self = Self { credit_minor: i64::MAX, cash_minor: i64::MAX };
+}
+
 /// What the front knows of a card's credit account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreditFacts {
@@ -150,4 +156,18 @@ pub struct Facts {
     pub nature: Nature,
     pub amount: Money,
     pub party: PartyFacts,
+}
+
+impl Facts {
+    /// The same, where an existing credit system says that this is left on the credit side of the card.
+    pub(in crate::ledger) fn kept_elsewhere(self, left: CreditLeft) -> Self {
+        let party = match self.party {
+            PartyFacts::Card(id, Some(card)) => {
+                let credit = card.credit.map(|credit| credit.kept_elsewhere(left));
+                PartyFacts::Card(id, Some(CardFacts { credit, ..card }))
+            }
+            party => party,
+        };
+        Self { party, ..self }
+    }
 }

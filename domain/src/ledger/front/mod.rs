@@ -36,6 +36,14 @@ pub fn route(facts: &Facts) -> Result<Vec<Split>, Reason> {
     }
 }
 
+/// Whether an existing credit system need not be asked what is left, because the debit side pays all of it whatever that is. It is
+/// decided as if nothing were left then.
+pub fn is_debit_alone(facts: &Facts) -> bool {
+    // What draws nothing on a credit side that has everything draws nothing on one that has less.
+    let routed = route(&facts.kept_elsewhere(CreditLeft::EVERYTHING));
+    routed.is_ok_and(|splits| !splits.is_empty() && splits.iter().all(|split| split.part == Part::Debit))
+}
+
 /// Decides once more what was decided from stored facts, of whatever form they are. `Err` when they cannot be read.
 pub fn decide_again(decision: &str) -> Result<Result<Vec<Split>, Reason>, Reason> {
     match ReturnFacts::parse(decision) {

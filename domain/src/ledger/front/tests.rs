@@ -241,6 +241,54 @@ fn c6_a_side_that_cannot_pay_is_passed_over_and_is_the_reason_if_the_other_has_t
 }
 
 #[test]
+fn c8_what_the_debit_side_pays_whatever_credit_is_left_needs_no_answer_of_a_credit_system() {
+    use Nature::{
+        BalanceInquiry, CashWithdrawal, Deposit, PreAuthorisation, Purchase, Repayment, Savings, TransferOut,
+    };
+    let credit_frozen = CardFacts { credit: card().credit.map(|it| CreditFacts { frozen: true, ..it }), ..card() };
+    let debit_of = |change: fn(&mut AccountFacts)| {
+        let mut card = card();
+        change(&mut card.debit.as_mut().unwrap().account);
+        card
+    };
+    let frozen = CardFacts { standing: Standing { frozen: true, ..card().standing }, ..card() };
+    // Debit 500.
+    let table = [
+        ("cash", card(), CashWithdrawal, 500, true),
+        ("one more", card(), CashWithdrawal, 501, false),
+        ("cash, no credit side", CardFacts { credit: None, ..card() }, CashWithdrawal, 500, true),
+        ("cash, no debit side", CardFacts { debit: None, ..card() }, CashWithdrawal, 1, false),
+        ("above the debit limit", debit_of(|debit| debit.payment_limit_minor = 100), CashWithdrawal, 101, false),
+        ("debit frozen", debit_of(|debit| debit.frozen = true), CashWithdrawal, 1, false),
+        ("transfer", card(), TransferOut, 500, true),
+        ("savings", card(), Savings, 500, true),
+        ("a transfer of too much", card(), TransferOut, 501, false),
+        ("purchase", card(), Purchase, 1, false),
+        ("pre-authorisation", card(), PreAuthorisation, 1, false),
+        ("purchase, credit frozen", credit_frozen, Purchase, 500, true),
+        ("purchase, credit frozen, too much", credit_frozen, Purchase, 501, false),
+        ("frozen card", frozen, CashWithdrawal, 1, false),
+        ("deposit", card(), Deposit, 1, true),
+        ("repayment", card(), Repayment, 1, false),
+        ("inquiry", card(), BalanceInquiry, 0, false),
+    ];
+    for (name, card, nature, minor, wanted) in table {
+        let facts = by_card(nature, minor, Some(card));
+        assert_eq!(is_debit_alone(&facts), wanted, "{name}");
+        if !wanted {
+            continue;
+        }
+        // The same for whatever is left, and what is stored says so.
+        for left in [0, 1, 499, 500, 1_000_000] {
+            let facts = facts.kept_elsewhere(CreditLeft { credit_minor: left, cash_minor: left });
+            assert_eq!(said(route(&facts)), format!("debit {minor}"), "{name} with {left}");
+            assert_eq!(decide_again(&facts.to_string()), Ok(route(&facts)), "{name} with {left}");
+        }
+    }
+    assert!(!is_debit_alone(&by_card(CashWithdrawal, 1, None)));
+}
+
+#[test]
 fn c1_a_balance_inquiry_tells_what_each_side_may_spend() {
     let money = |minor| Some(Money::new(Currency::CNY, minor));
     let all = Available { debit: money(500), credit: money(1_000), cash_advance: money(300) };
@@ -306,6 +354,18 @@ fn any_card() -> impl Strategy<Value = CardFacts> {
 }
 
 proptest! {
+    #[test]
+    fn c8_what_needs_no_answer_of_a_credit_system_is_the_same_whatever_it_would_have_said(
+        card in any_card(), nature in prop::sample::select(Nature::ALL.to_vec()), minor in -1_i64..2_000,
+        credit_minor in -500_i64..2_000, cash_minor in -500_i64..2_000
+    ) {
+        let facts = by_card(nature, minor, Some(card));
+        let with = |left| route(&facts.kept_elsewhere(left));
+        if is_debit_alone(&facts) {
+            prop_assert_eq!(with(CreditLeft { credit_minor, cash_minor }), with(CreditLeft::NOTHING));
+        }
+    }
+
     #[test]
     fn c6_splits_sum_to_the_amount_pass_no_limit_and_are_the_same_when_replayed(
         card in any_card(), nature in prop::sample::select(Nature::ALL.to_vec()), minor in -1_i64..2_000

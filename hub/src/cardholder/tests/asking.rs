@@ -23,7 +23,7 @@ async fn file(world: &World, token: &str, request: pb::ExportPaymentsRequest) ->
 #[tokio::test]
 async fn r7_a_filtered_record_is_paged_to_its_end_with_each_purchase_once() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         // Every fourth event is a charge of so many yuan as its place: 2, 6, 10 …
         world.past.happen(&[phone.person_id], 200).await;
@@ -47,7 +47,7 @@ async fn r7_a_filtered_record_is_paged_to_its_end_with_each_purchase_once() {
 #[tokio::test]
 async fn r7_sums_over_all_banks_are_those_of_the_list() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         world.past.happen(&[phone.person_id], 40).await;
         let by = |group_by: pb::GroupBy| pb::SumPaymentsRequest { group_by: group_by.into(), ..Default::default() };
@@ -79,7 +79,7 @@ async fn r7_sums_over_all_banks_are_those_of_the_list() {
 #[tokio::test]
 async fn r7_the_record_as_csv_has_a_line_for_each_purchase_and_runs_no_formula() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         world.past.happen(&[phone.person_id], 900).await;
         let named = r#"{"id":"noodles","name":"=1+1, \"面馆\"","category":"5812"}"#;
@@ -104,7 +104,7 @@ async fn r7_the_record_as_csv_has_a_line_for_each_purchase_and_runs_no_formula()
 #[tokio::test]
 async fn r7_a_question_that_cannot_be_read_is_refused_by_reason() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         let many = |text: &str| vec![text.to_owned(); 51];

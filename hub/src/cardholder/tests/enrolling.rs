@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn s1_a_phone_is_bound_by_its_code_and_the_password_that_was_chosen_pays_at_once() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let person_id = world.register(PHONE).await;
         let number = PhoneNumber::parse(PHONE).unwrap();
         let password = async || {
@@ -31,8 +31,8 @@ async fn s1_a_phone_is_bound_by_its_code_and_the_password_that_was_chosen_pays_a
 async fn m8_every_wrong_enrolment_is_refused_in_the_same_words() {
     on_each_engine(async |hub| {
         let at_once = DirectoryOptions { enrolment_code_ttl: Duration::ZERO, ..DirectoryOptions::default() };
-        let world = open(&hub, CardholderOptions::default());
-        let late = open_with(&hub, CardholderOptions::default(), at_once);
+        let world = open(&hub, CardholderOptions::default()).await;
+        let late = open_with(&hub, CardholderOptions::default(), at_once).await;
         let phone = Phone::new();
         let person_id = world.register(PHONE).await;
         let refused = async |number: &str, code: &str| {
@@ -62,8 +62,8 @@ async fn m8_every_wrong_enrolment_is_refused_in_the_same_words() {
 #[tokio::test]
 async fn m5_of_a_hundred_guesses_at_once_at_most_five_are_evaluated() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
-        let replica = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
+        let replica = open(&hub, CardholderOptions::default()).await;
         let person_id = world.register(PHONE).await;
         let code = world.code(&person_id).await;
         let phone = Phone::new();
@@ -87,7 +87,7 @@ async fn m5_of_a_hundred_guesses_at_once_at_most_five_are_evaluated() {
 #[tokio::test]
 async fn m5_one_code_binds_one_phone_however_many_come_at_once() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let person_id = world.register(PHONE).await;
         let code = world.code(&person_id).await;
         let phones: Vec<Phone> = (0..20).map(|_| Phone::new()).collect();
@@ -102,7 +102,7 @@ async fn m5_one_code_binds_one_phone_however_many_come_at_once() {
 #[tokio::test]
 async fn bad_input_of_an_enrolment_is_refused_by_reason_and_costs_no_try() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let person_id = world.register(PHONE).await;
         let code = world.code(&person_id).await;
         let phone = Phone::new();

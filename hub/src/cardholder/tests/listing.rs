@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn r7_the_record_comes_in_pages_newest_first_with_nothing_left_out() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         // Ten sets of 24 events are 60 purchases; the six of one set have the same time.
         for _ in 0..10 {
@@ -43,7 +43,7 @@ async fn r7_the_record_comes_in_pages_newest_first_with_nothing_left_out() {
 #[tokio::test]
 async fn r7_a_page_token_is_good_for_its_own_person_and_cannot_be_made_up() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let one = world.phone_in_session(PHONE).await;
         let other = world.phone_in_session("+8613800138001").await;
         world.past.happen(&[one.person_id, other.person_id], 8).await;

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn s1_a_session_is_opened_with_the_phones_own_key_and_a_nonce_serves_once() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         let unknown = hub.id().to_string();
         assert_eq!(world.nonce(&unknown).await.len(), world.nonce(&phone.device_id).await.len());
@@ -55,7 +55,7 @@ async fn s1_a_session_lives_as_long_as_it_is_used_and_ends_after_five_idle_minut
     on_each_engine(async |hub| {
         // Nothing is cached, so that every call sees what is stored.
         let options = CardholderOptions { session_cache_entries: 0, ..CardholderOptions::default() };
-        let world = open(&hub, options);
+        let world = open(&hub, options).await;
         let phone = world.phone_in_session(PHONE).await;
         for _ in 0..4 {
             hub.clock.advance(Duration::from_secs(240));
@@ -72,7 +72,7 @@ async fn s1_a_session_lives_as_long_as_it_is_used_and_ends_after_five_idle_minut
 #[tokio::test]
 async fn s1_a_call_without_a_session_is_refused_whatever_it_asks() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         let other = "0".repeat(64);
         for token in ["", "x", &other, &phone.token[1..], &phone.token.to_uppercase()] {
@@ -99,7 +99,7 @@ async fn s1_a_call_without_a_session_is_refused_whatever_it_asks() {
 async fn s1_a_revoked_phone_is_refused() {
     on_each_engine(async |hub| {
         let options = CardholderOptions { session_cache_entries: 0, ..CardholderOptions::default() };
-        let world = open(&hub, options);
+        let world = open(&hub, options).await;
         let phone = world.phone_in_session(PHONE).await;
         world.list(&phone.token, 0, "").await.unwrap();
         world.change("UPDATE devices SET revoked = 1, version = version + 1").await;
@@ -115,7 +115,7 @@ async fn s1_a_revoked_phone_is_refused() {
 async fn strangers_who_ask_too_much_are_told_to_come_later_and_sessions_go_on() {
     on_each_engine(async |hub| {
         let strangers = StrangerLimits { per_address: 1, per_address_burst: 10, ..StrangerLimits::default() };
-        let world = open(&hub, CardholderOptions { strangers, ..CardholderOptions::default() });
+        let world = open(&hub, CardholderOptions { strangers, ..CardholderOptions::default() }).await;
         let phone = world.phone_in_session(PHONE).await;
         let begin = || from_stranger(pb::BeginSessionRequest { device_id: phone.device_id.clone() });
         let mut refused = 0;
@@ -140,7 +140,7 @@ async fn strangers_who_ask_too_much_are_told_to_come_later_and_sessions_go_on() 
 #[tokio::test]
 async fn m8_what_phones_do_stands_in_the_log_and_no_secret_does() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         let unknown = Phone::new().enrolment("+8613800138009", "12345678", PASSWORD);
         assert_eq!(reason(world.enrol(unknown).await), Reason::EnrolmentRefused);

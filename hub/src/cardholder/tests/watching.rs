@@ -7,7 +7,7 @@ async fn s1_an_open_stream_keeps_its_session_and_ends_when_the_phone_is_revoked(
     on_each_engine(async |hub| {
         let options =
             CardholderOptions { check_streams_every: Duration::from_millis(5), ..CardholderOptions::default() };
-        let world = open(&hub, options);
+        let world = open(&hub, options).await;
         let phone = world.phone_in_session(PHONE).await;
         let request = with_token(&phone.token, pb::WatchEventsRequest { after_sequence: 0 });
         let mut stream = world.api.watch_events(request).await.unwrap().into_inner();
@@ -31,7 +31,7 @@ async fn s1_an_open_stream_keeps_its_session_and_ends_when_the_phone_is_revoked(
 #[tokio::test]
 async fn s1_the_phone_gets_what_happened_and_what_happens_until_the_server_goes() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         let stored = world.past.happen(&[phone.person_id], 3).await;
         let request = with_token(&phone.token, pb::WatchEventsRequest { after_sequence: 0 });
@@ -63,7 +63,7 @@ async fn s1_the_phone_gets_what_happened_and_what_happens_until_the_server_goes(
 #[tokio::test]
 async fn s1_nobody_sees_the_events_or_the_record_of_somebody_else() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let one = world.phone_in_session(PHONE).await;
         let other = world.phone_in_session("+8613800138001").await;
         world.past.happen(&[one.person_id], 4).await;
@@ -85,7 +85,7 @@ async fn s1_nobody_sees_the_events_or_the_record_of_somebody_else() {
 #[tokio::test]
 async fn s1_a_place_that_is_not_in_the_feed_is_refused_by_reason() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         world.past.happen(&[phone.person_id], 2).await;
         let below = with_token(&phone.token, pb::WatchEventsRequest { after_sequence: -1 });
@@ -106,7 +106,7 @@ async fn s1_a_place_that_is_not_in_the_feed_is_refused_by_reason() {
 #[tokio::test]
 async fn s1_acknowledgements_only_go_up_and_each_phone_has_its_own() {
     on_each_engine(async |hub| {
-        let world = open(&hub, CardholderOptions::default());
+        let world = open(&hub, CardholderOptions::default()).await;
         let one = world.phone_in_session(PHONE).await;
         let other = world.phone_in_session("+8613800138001").await;
         world.past.happen(&[one.person_id, other.person_id], 20).await;
@@ -125,7 +125,7 @@ async fn s1_acknowledgements_only_go_up_and_each_phone_has_its_own() {
 #[tokio::test]
 async fn what_has_queued_is_written_and_the_tasks_end_when_the_hub_goes() {
     on_each_engine(async |hub| {
-        let mut world = open(&hub, CardholderOptions::default());
+        let mut world = open(&hub, CardholderOptions::default()).await;
         let phone = world.phone_in_session(PHONE).await;
         world.past.happen(&[phone.person_id], 3).await;
         let tasks = std::mem::take(&mut world.tasks);

@@ -23,6 +23,7 @@ use crate::bank::{Banks, LinkOptions};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sql, sweep};
+use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 use crate::testing::bank::{CARD_ID, PlayedBank};
 use crate::testing::{TestHub, from_member};
@@ -84,6 +85,7 @@ impl Shop {
             writer: WriterOptions::default(),
         };
         let (records, _) = Records::start(parts);
+        let (prices, _) = Prices::start(hub.store.clone(), owner.clone());
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -110,7 +112,7 @@ impl Shop {
         Self {
             hub: hub.clone(),
             bank: bank.clone(),
-            terminal: TerminalApi::new(desk.clone(), limits, draining.clone()),
+            terminal: TerminalApi::new(desk.clone(), prices, limits, draining.clone()),
             federation: FederationApi::new(desk.clone(), records),
             operator: OperatorApi::new(directory, Arc::new(banks)),
             desk,

@@ -4,8 +4,6 @@ use domain::Money;
 use domain::purchase::Purchase;
 use jiff::Timestamp as Instant;
 
-use super::Format;
-
 const HEADER: [&str; 16] = [
     "payment_id",
     "time",
@@ -27,22 +25,13 @@ const HEADER: [&str; 16] = [
 /// A spreadsheet takes a cell that begins so for a formula.
 const FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
+pub(super) fn header() -> Vec<u8> {
+    lines([HEADER.map(str::to_owned).to_vec()])
+}
+
 /// One line for each purchase; the things bought stand in one cell, parted by `; `.
-#[derive(Debug)]
-pub(super) struct Csv;
-
-impl Format for Csv {
-    fn begin(&mut self) -> Vec<u8> {
-        lines([HEADER.map(str::to_owned).to_vec()])
-    }
-
-    fn purchases(&mut self, purchases: &[Purchase]) -> Vec<u8> {
-        lines(purchases.iter().map(line))
-    }
-
-    fn end(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
+pub(super) fn lines_of<'a>(purchases: impl Iterator<Item = &'a Purchase>) -> Vec<u8> {
+    lines(purchases.map(line))
 }
 
 fn lines(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use server_kit::store::testing::databases;
 
-use super::world::account_of;
+use super::super::testing::account_of;
 use super::*;
 use crate::testing::TestHub;
 

@@ -1,6 +1,7 @@
 //! A card whose credit account an existing credit system keeps: what it is asked, and what its answer does to the leg.
 
 use super::*;
+use crate::card::{CardCheck, PinCheck};
 
 const LEFT: CreditLeft = CreditLeft { credit_minor: 5_000, cash_minor: 200 };
 
@@ -81,6 +82,53 @@ fn c8_the_answer_of_the_credit_system_holds_a_leg_or_releases_all_of_it() {
     assert_eq!(settled(&mut world, 12, Ok(())).state, LegState::Voided);
     let unknown = settle(&world.books, LegId::from_uuid(id(99)), Ok(()), NOW);
     assert_eq!(unknown.map(|_| ()), Err(Reason::LegUnknown));
+    for (currency, totals) in trial_balance(world.books.accounts()) {
+        assert!(totals.is_balanced(), "{currency}: {totals:?}");
+    }
+}
+
+#[test]
+fn c8_what_the_debit_side_bears_in_any_case_is_held_without_asking_and_counts_its_proof_once() {
+    let mut world = World::new();
+    let alone = |world: &mut World, order: &HoldOrder| {
+        let decided = hold_without_asking(&world.books, order, NOW).unwrap()?;
+        world.books.apply(decided.change);
+        Some(decided.answer.state)
+    };
+    let (cash, more) = (order(10, Nature::CashWithdrawal, 400), order(11, Nature::CashWithdrawal, 101));
+    let before = free(&world);
+    assert_eq!(alone(&mut world, &cash), Some(LegState::Held));
+    assert_eq!(alone(&mut world, &cash), Some(LegState::Held), "the same again is as it was");
+    assert_eq!(free(&world), (before.0 - 400, before.1));
+    assert_eq!(alone(&mut world, &more), None, "what is left decides");
+    assert_eq!(alone(&mut world, &order(12, Nature::Purchase, 1)), None);
+    assert_eq!(world.books.leg(more.leg_id), None, "nothing is stored of what has to be asked");
+    let proof = Proof::Checked { card: CardCheck::Right, pin: Some(PinCheck::Wrong) };
+    let wrong = HoldOrder { proof, ..order(13, Nature::CashWithdrawal, 1) };
+    for _ in 0..2 {
+        assert_eq!(alone(&mut world, &wrong), Some(LegState::Refused(Reason::CardNotVerified)));
+    }
+    assert_eq!(world.books.card(card_id()).unwrap().tries.wrong(), 1);
+}
+
+#[test]
+fn c8_a_repayment_is_taken_back_whatever_the_ledgers_own_limit_says() {
+    let mut world = World::new();
+    asked(&mut world, 10, Nature::Purchase, 1_000);
+    settled(&mut world, 10, Ok(()));
+    world.run(Step::Post { leg: 10 }).unwrap();
+    world.run(Step::Receive { leg: 11, nature: Nature::Repayment, minor: 300 }).unwrap();
+    asked(&mut world, 12, Nature::Purchase, 400);
+    settled(&mut world, 12, Ok(()));
+    let (leg_id, payment_id) = (LegId::from_uuid(id(13)), PaymentId::from_uuid(id(13)));
+    let give_back = GiveBack { original_leg_id: LegId::from_uuid(id(11)), amount: cny(300) };
+    let order = RefundOrder { origin: Origin::Hub, leg_id, payment_id, give_back };
+    let here = refund(&world.books, &order, NOW).unwrap().answer;
+    assert_eq!(here.state, LegState::Refused(Reason::InsufficientFunds), "where the ledger keeps the limit");
+    let decided = refund_elsewhere(&world.books, &order, NOW).unwrap();
+    assert_eq!((decided.answer.state, decided.answer.credit_minor()), (LegState::Posted, 300));
+    world.books.apply(decided.change);
+    assert_eq!(free(&world).1, 1_000 - 1_000 - 400);
     for (currency, totals) in trial_balance(world.books.accounts()) {
         assert!(totals.is_balanced(), "{currency}: {totals:?}");
     }

@@ -75,9 +75,9 @@ fn c5_what_was_found_of_a_card_is_stored_with_the_hold_that_found_it_and_counts_
         assert_eq!(hold_with(&mut world, leg, card, pin), wanted, "{leg} {card:?} {pin:?}");
         world.check();
     }
-    let inquired = inquire(&world.books, card_id(), Proof::Checked { card: Right, pin: Some(PinCheck::Right) });
+    let inquired = inquire(&world.books, card_id(), Proof::Checked { card: Right, pin: Some(PinCheck::Right) }, NOW);
     assert_eq!(inquired.unwrap().answer, Err(Reason::CardLocked));
-    let unknown = inquire(&world.books, CardId::from_uuid(id(9)), Proof::Given).unwrap();
+    let unknown = inquire(&world.books, CardId::from_uuid(id(9)), Proof::Given, NOW).unwrap();
     assert_eq!(unknown.answer, Err(Reason::CardNotVerified), "as a card that exists");
 }
 

@@ -1,4 +1,4 @@
-//! A hub with banks that report.
+//! A hub with banks that report, for the tests of this capability and of those that follow the record.
 
 use domain::payment::Instrument;
 use domain::purchase::Purchase;
@@ -9,23 +9,27 @@ use proto::federation::purchase_report::Instrument as Named;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::super::scan::Scan;
+use super::scan::Scan;
 use super::*;
 use crate::feed::{FeedOptions, FeedParts};
 use crate::testing::TestHub;
 use crate::testing::past::Past;
 
-pub(super) struct World {
-    pub(super) hub: TestHub,
-    pub(super) records: Records,
-    pub(super) feed: Feed,
-    pub(super) past: Past,
+pub(crate) const HELD: common::PurchaseState = common::PurchaseState::Held;
+pub(crate) const POSTED: common::PurchaseState = common::PurchaseState::Posted;
+pub(crate) const REVERSED: common::PurchaseState = common::PurchaseState::Reversed;
+
+pub(crate) struct World {
+    pub(crate) hub: TestHub,
+    pub(crate) records: Records,
+    pub(crate) feed: Feed,
+    pub(crate) past: Past,
     /// The last place that each bank has used.
     places: std::collections::BTreeMap<String, i64>,
 }
 
 /// A report whose place is not given yet.
-pub(super) fn purchase(
+pub(crate) fn purchase(
     account: Uuid,
     id: Uuid,
     version: i64,
@@ -63,11 +67,11 @@ pub(super) fn purchase(
 }
 
 impl World {
-    pub(super) async fn open(hub: &TestHub) -> Self {
+    pub(crate) async fn open(hub: &TestHub) -> Self {
         Self::replica(hub, "hub-1").await
     }
 
-    pub(super) async fn replica(hub: &TestHub, name: &str) -> Self {
+    pub(crate) async fn replica(hub: &TestHub, name: &str) -> Self {
         let mark = hub.id();
         let parts = FeedParts {
             store: hub.store.clone(),
@@ -89,19 +93,19 @@ impl World {
     }
 
     /// A person with an account at a bank.
-    pub(super) async fn person(&self, bank: &str) -> (PersonId, Uuid) {
+    pub(crate) async fn person(&self, bank: &str) -> (PersonId, Uuid) {
         let (person, account) = (self.past.person().await, self.hub.id());
         self.bind(bank, account, person).await;
         (person, account)
     }
 
-    pub(super) async fn bind(&self, bank: &str, account: Uuid, person: PersonId) {
+    pub(crate) async fn bind(&self, bank: &str, account: Uuid, person: PersonId) {
         let sql = "INSERT INTO bindings (bank_id, instrument_id, version, instrument, person_id, masked, active, is_default, bound_at) \
                    VALUES ($1, $2, 1, 'ACCOUNT', $3, '****4821', 1, 0, 0)";
         self.change(sql, vec![bank.into(), account.into(), person.uuid().into()]).await;
     }
 
-    pub(super) async fn rebind(&self, account: Uuid, person: PersonId) {
+    pub(crate) async fn rebind(&self, account: Uuid, person: PersonId) {
         let sql = "UPDATE bindings SET person_id = $1 WHERE instrument_id = $2";
         self.change(sql, vec![person.uuid().into(), account.into()]).await;
     }
@@ -113,13 +117,13 @@ impl World {
     }
 
     /// Sends reports under the bank's next places.
-    pub(super) async fn send(&mut self, bank: &str, reports: &[pb::PurchaseReport]) -> Result<TakenIn, Reason> {
+    pub(crate) async fn send(&mut self, bank: &str, reports: &[pb::PurchaseReport]) -> Result<TakenIn, Reason> {
         let first = self.places.get(bank).copied().unwrap_or(0) + 1;
         self.places.insert(bank.to_owned(), first + reports.len() as i64 - 1);
         self.send_from(bank, first, reports).await
     }
 
-    pub(super) async fn send_from(
+    pub(crate) async fn send_from(
         &self,
         bank: &str,
         first: i64,
@@ -130,13 +134,18 @@ impl World {
         self.send_as_is(bank, &request).await
     }
 
-    pub(super) async fn send_as_is(&self, bank: &str, request: &pb::ReportPurchasesRequest) -> Result<TakenIn, Reason> {
+    pub(crate) async fn send_as_is(&self, bank: &str, request: &pb::ReportPurchasesRequest) -> Result<TakenIn, Reason> {
         let bank = BankId::parse(bank).unwrap();
         self.records.report(bank, request, self.hub.clock().now()).await.unwrap()
     }
 
-    pub(super) async fn record(&self, person: PersonId) -> Vec<Purchase> {
-        let mut scan = Scan::all(person, &PurchaseFilter::default());
+    pub(crate) async fn record(&self, person: PersonId) -> Vec<Purchase> {
+        self.record_of(person, &PurchaseFilter::default()).await
+    }
+
+    /// What a filter says of the time is heeded.
+    pub(crate) async fn record_of(&self, person: PersonId, filter: &PurchaseFilter) -> Vec<Purchase> {
+        let mut scan = Scan::all(person, filter);
         let mut all = Vec::new();
         loop {
             let found = scan.next(&self.hub.store, 100).await.unwrap();
@@ -147,12 +156,12 @@ impl World {
         }
     }
 
-    pub(super) async fn count(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         self.hub.store.fetch_one(sql, Vec::new()).await.unwrap().unwrap().int(0).unwrap()
     }
 
     /// All that stands in the tables that reports are written to, but for the order in which people were told.
-    pub(super) async fn tables(&self) -> Vec<String> {
+    pub(crate) async fn tables(&self) -> Vec<String> {
         const SQL: [&str; 4] = [
             "SELECT bank_id || ' ' || through_sequence FROM bank_reports ORDER BY 1",
             "SELECT bank_id || ' ' || sequence || ' ' || reason FROM refused_reports ORDER BY 1",
@@ -170,12 +179,12 @@ impl World {
     }
 
     /// That the hub's own check finds nothing.
-    pub(super) async fn check(&self) {
+    pub(crate) async fn check(&self) {
         assert_eq!(crate::check_books(&self.hub.store).await.unwrap().faults, Vec::<String>::new());
     }
 }
 
-pub(super) fn account_of(report: &pb::PurchaseReport) -> Instrument {
+pub(crate) fn account_of(report: &pb::PurchaseReport) -> Instrument {
     match report.instrument.as_ref().unwrap() {
         Named::AccountId(id) => Instrument::Account(AccountId::parse(id).unwrap()),
         Named::CardId(_) => panic!("no account"),

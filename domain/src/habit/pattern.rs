@@ -1,0 +1,199 @@
+//! When somebody buys: in which rhythm, and how to say it.
+//!
+//! A rhythm is seen in the days on which something was bought, of which the last [`Days::KEPT`](super::Days::KEPT) are known;
+//! how often on a day and for how much is not looked at. Buying often is not yet buying on Fridays: a rhythm is said only when
+//! the days that fit it are enough of the last ones, and stand out among all days on which something was bought.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+use super::{Facet, Habits, Key, Weekday};
+
+/// From when on something is called a habit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// How many of the last weeks are looked at, 1 to 26.
+    pub weeks: u8,
+    /// On how many of the last such weekdays something has to have been bought. At least two in seven of all days on which
+    /// something was bought in these weeks must be such weekdays, too: twice what chance would give.
+    pub weekly_hits: u8,
+    /// How many of the last months are looked at, 1 to 5.
+    pub months: u8,
+    /// In how many of them something has to have been bought around the day. At least half of all days on which something
+    /// was bought since the first must lie around it, too.
+    pub monthly_hits: u8,
+    /// How many days before or after are still around the day, up to 7.
+    pub around_days: u8,
+}
+
+impl Thresholds {
+    /// On 4 of the last 6 Fridays; in 3 of the last 4 months within 2 days of the 5th.
+    pub const USUAL: Self = Self { weeks: 6, weekly_hits: 4, months: 4, monthly_hits: 3, around_days: 2 };
+
+    fn weeks(&self) -> u8 {
+        self.weeks.clamp(1, 26)
+    }
+
+    fn months(&self) -> u8 {
+        self.months.clamp(1, 5)
+    }
+}
+
+/// The rhythm of a habit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rhythm {
+    /// On two days of three or more; which weekdays they are says nothing then.
+    MostDays,
+    /// On this day of the week.
+    Weekly(Weekday),
+    /// Around this day of the month, 1 to 31; a shorter month's last day stands for days that it does not have.
+    Monthly(u8),
+}
+
+/// What explains why something is called a habit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// In which rhythm.
+    pub rhythm: Rhythm,
+    /// How many times it was kept.
+    pub hits: u8,
+    /// Out of how many: days, weekdays or months, the last ones.
+    pub of: u8,
+}
+
+/// A merchant or a category and the rhythm in which somebody buys there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Habit {
+    /// The merchant or the category.
+    pub key: Key,
+    /// Why it is called a habit.
+    pub pattern: Pattern,
+}
+
+/// The habits in somebody's purchases at merchants and in categories, in whatever currency, by key.
+pub fn patterns(habits: &Habits, today: Date, thresholds: &Thresholds) -> Vec<Habit> {
+    let mut days: BTreeMap<&Key, BTreeSet<Date>> = BTreeMap::new();
+    for row in habits.of(Facet::Merchant).chain(habits.of(Facet::Category)) {
+        days.entry(&row.key).or_default().extend(row.days.iter().map(|(on, _)| on));
+    }
+    let habit = |(key, days): (&Key, BTreeSet<Date>)| {
+        let habit = |pattern| Habit { key: key.clone(), pattern };
+        rhythm_of(&days, today, thresholds).into_iter().map(habit).collect::<Vec<_>>()
+    };
+    days.into_iter().flat_map(habit).collect()
+}
+
+/// The rhythms in these days: that of most days alone, or those of weekdays, or the best one of a month.
+pub fn rhythm_of(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds) -> Vec<Pattern> {
+    if let Some(pattern) = most_days(days, today, thresholds) {
+        return vec![pattern];
+    }
+    let weekly: Vec<Pattern> =
+        Weekday::ALL.iter().filter_map(|weekday| weekly(days, today, thresholds, *weekday)).collect();
+    if weekly.is_empty() { monthly(days, today, thresholds).into_iter().collect() } else { weekly }
+}
+
+fn most_days(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds) -> Option<Pattern> {
+    let of = thresholds.weeks().saturating_mul(7);
+    // A day that is not over counts only for the habit.
+    let last = if days.contains(&today) { today } else { back(today, 1) };
+    let hits = count(days.range(back(last, i64::from(of) - 1)..=last));
+    (u16::from(hits) * 3 >= u16::from(of) * 2).then_some(Pattern { rhythm: Rhythm::MostDays, hits, of })
+}
+
+fn weekly(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds, weekday: Weekday) -> Option<Pattern> {
+    let of = thresholds.weeks();
+    let ago = (Weekday::of(today).days_after_monday() - weekday.days_after_monday()).rem_euclid(7);
+    let ago = if ago == 0 && !days.contains(&today) { 7 } else { ago };
+    let wanted = |week: u8| back(today, ago + 7 * i64::from(week));
+    let hits = count((0..of).filter(|week| days.contains(&wanted(*week))));
+    let all = count(days.range(wanted(of - 1)..=today));
+    let stands_out = u16::from(hits) * 7 >= u16::from(all) * 2;
+    let pattern = Pattern { rhythm: Rhythm::Weekly(weekday), hits, of };
+    (hits >= thresholds.weekly_hits.max(1) && stands_out).then_some(pattern)
+}
+
+/// How well days lie around one day of the month: more hits, then nearer to it, are better.
+struct Around {
+    day: u8,
+    hits: u8,
+    off_days: i64,
+}
+
+fn monthly(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds) -> Option<Pattern> {
+    let around = (1..=31).filter_map(|day| around(days, today, thresholds, day));
+    let best = around.min_by_key(|around| (Reverse(around.hits), around.off_days, around.day))?;
+    Some(Pattern { rhythm: Rhythm::Monthly(best.day), hits: best.hits, of: thresholds.months() })
+}
+
+fn around(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds, day: u8) -> Option<Around> {
+    let slack = i64::from(thresholds.around_days.min(7));
+    let near = |wanted: Date| days.range(back(wanted, slack)..=back(wanted, -slack));
+    let wanted = |month: i64| in_month(today.first_of_month().saturating_sub(month.months()), day);
+    // The days around the next one may have begun. What is not over counts only for the habit.
+    let is_open = |month: i64| back(wanted(month), -slack) >= today && near(wanted(month)).next().is_none();
+    let newest = (-1..=2).find(|month| !is_open(*month))?;
+    let oldest = newest + i64::from(thresholds.months()) - 1;
+    let (mut hits, mut inside, mut off_days) = (0_u8, 0_u8, 0);
+    for wanted in (newest..=oldest).map(wanted) {
+        inside = inside.saturating_add(count(near(wanted)));
+        if let Some(off) = near(wanted).map(|on| days_between(*on, wanted)).min() {
+            hits = hits.saturating_add(1);
+            off_days += off;
+        }
+    }
+    let all = count(days.range(back(wanted(oldest), slack)..));
+    let stands_out = u16::from(inside) * 2 >= u16::from(all);
+    (hits >= thresholds.monthly_hits.max(1) && stands_out).then_some(Around { day, hits, off_days })
+}
+
+fn in_month(month: Date, day: u8) -> Date {
+    let day = i8::try_from(day).unwrap_or(i8::MAX).clamp(1, month.days_in_month());
+    Date::new(month.year(), month.month(), day).unwrap_or(month)
+}
+
+fn back(from: Date, days: i64) -> Date {
+    from.saturating_sub(days.days())
+}
+
+fn days_between(one: Date, two: Date) -> i64 {
+    one.until(two).map_or(0, |span| i64::from(span.get_days()).abs())
+}
+
+fn count<T>(found: impl Iterator<Item = T>) -> u8 {
+    u8::try_from(found.count()).unwrap_or(u8::MAX)
+}
+
+impl Pattern {
+    /// What is said to people who read English, of a merchant or a category by its name: `Corner Café: on 4 of the last 6
+    /// Fridays`.
+    pub fn english(&self, name: &str) -> String {
+        let Self { rhythm, hits, of } = self;
+        match rhythm {
+            Rhythm::MostDays => format!("{name}: on {hits} of the last {of} days"),
+            Rhythm::Weekly(weekday) => format!("{name}: on {hits} of the last {of} {}s", weekday.english()),
+            Rhythm::Monthly(day) => {
+                let ending = match day {
+                    1 | 21 | 31 => "st",
+                    2 | 22 => "nd",
+                    3 | 23 => "rd",
+                    _ => "th",
+                };
+                format!("{name}: around the {day}{ending} in {hits} of the last {of} months")
+            }
+        }
+    }
+
+    /// What is said to people who read Chinese (zh-CN).
+    pub fn chinese(&self, name: &str) -> String {
+        let Self { rhythm, hits, of } = self;
+        match rhythm {
+            Rhythm::MostDays => format!("{name}：最近{of}天中有{hits}天"),
+            Rhythm::Weekly(weekday) => format!("{name}：最近{of}个{}中有{hits}个", weekday.chinese()),
+            Rhythm::Monthly(day) => format!("{name}：最近{of}个月中有{hits}个月在{day}日前后"),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Who gets an offer, and who accepts it.
+
+use std::time::Duration;
+
+use jiff::civil::Date;
+
+use super::{Finding, Offer, State};
+use crate::habit::Habits;
+use crate::{OfferId, PersonId, Reason, Timestamp};
+
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A person to whom an offer may be delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient<'a> {
+    /// Who it is.
+    pub person_id: PersonId,
+    /// Whether the person has agreed to get offers of this bank.
+    pub agreed: bool,
+    /// How many offers the person wants in seven days at most, of all banks together.
+    pub most_a_week: u8,
+    /// When offers were delivered to the person, at least those of the last seven days.
+    pub delivered_at: &'a [Timestamp],
+    /// Whether this offer was delivered to the person before.
+    pub has_this_one: bool,
+    /// What the person buys.
+    pub habits: &'a Habits,
+    /// The day of the person's calendar.
+    pub today: Date,
+}
+
+/// Why an offer is not delivered to somebody, in order of precedence. Nobody is told but the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The person has not agreed to offers of this bank.
+    NotAgreed,
+    /// It is not started, or it is withdrawn.
+    NotRunning,
+    /// Its time has not come.
+    NotYet,
+    /// Its time has passed.
+    Over,
+    /// It was delivered to as many people as the bank wanted.
+    UsedUp,
+    /// The person has it.
+    HasIt,
+    /// The person has had as many offers in the last seven days as he or she wants.
+    EnoughThisWeek,
+    /// The person's habits do not meet its rule.
+    NoMatch,
+}
+
+/// An offer in the hands of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Which offer.
+    pub offer_id: OfferId,
+    /// Whose hands.
+    pub person_id: PersonId,
+    /// When it was delivered.
+    pub delivered_at: Timestamp,
+    /// When the person accepted it; none while he or she has not.
+    pub accepted_at: Option<Timestamp>,
+}
+
+/// What a delivery changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// The offer, with one more delivery.
+    pub offer: Offer,
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Why the person gets it: to be shown to the person, and to nobody else.
+    pub because: Finding,
+}
+
+/// Delivers an offer to somebody, or says why not.
+pub fn deliver(offer: &Offer, to: &Recipient<'_>, now: Timestamp) -> Result<Delivered, Kept> {
+    if !to.agreed {
+        return Err(Kept::NotAgreed);
+    }
+    match offer.state {
+        State::Filed | State::Withdrawn => return Err(Kept::NotRunning),
+        State::UsedUp => return Err(Kept::UsedUp),
+        State::Running => {}
+    }
+    if now < offer.filing.valid_from {
+        return Err(Kept::NotYet);
+    }
+    if offer.is_over(now) {
+        return Err(Kept::Over);
+    }
+    if offer.delivered >= offer.filing.budget {
+        return Err(Kept::UsedUp);
+    }
+    if to.has_this_one {
+        return Err(Kept::HasIt);
+    }
+    let this_week = to.delivered_at.iter().filter(|at| now.since(**at) < WEEK).count();
+    if this_week >= usize::from(to.most_a_week) {
+        return Err(Kept::EnoughThisWeek);
+    }
+    let because = offer.filing.rule.look(to.habits, to.today);
+    if !because.is_match() {
+        return Err(Kept::NoMatch);
+    }
+    let delivered = offer.delivered.saturating_add(1);
+    let state = if delivered >= offer.filing.budget { State::UsedUp } else { offer.state };
+    let delivery =
+        Delivery { offer_id: offer.filing.id, person_id: to.person_id, delivered_at: now, accepted_at: None };
+    Ok(Delivered { offer: Offer { delivered, state, ..offer.clone() }, delivery, because })
+}
+
+/// The person accepts: from now on the bank knows that he or she got the offer, and so that its rule is met. Accepting again
+/// changes nothing. `Err(OfferUnknown)` when the delivery is of another offer, `Err(OfferNotOpen)` when the offer is
+/// withdrawn or over.
+pub fn accept(offer: &Offer, delivery: &Delivery, now: Timestamp) -> Result<Delivery, Reason> {
+    if delivery.offer_id != offer.filing.id {
+        return Err(Reason::OfferUnknown);
+    }
+    if delivery.accepted_at.is_some() {
+        return Ok(*delivery);
+    }
+    match offer.state {
+        State::Withdrawn | State::Filed => Err(Reason::OfferNotOpen),
+        State::Running | State::UsedUp if offer.is_over(now) => Err(Reason::OfferNotOpen),
+        State::Running | State::UsedUp => Ok(Delivery { accepted_at: Some(now), ..*delivery }),
+    }
+}

@@ -1,0 +1,20 @@
+//! Offers that banks make to people by their habits (R5).
+//!
+//! A bank files an [`Offer`]: its words, a [`Rule`] that says whom it is for, when, and to how many. The hub holds the rule
+//! against habits that the bank never sees, and delivers the offer to those who have agreed, each offer once and no more a week
+//! than the person wants ([`deliver`]). The person is told why ([`Finding`]). The bank learns how many got it, about, and who
+//! accepted ([`report`]).
+//!
+//! Who accepts tells the bank that the rule is met; the app says so before. So no rule may be about what is sensitive.
+
+mod delivery;
+mod filing;
+mod report;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+pub use delivery::{Delivered, Delivery, Kept, Recipient, accept, deliver};
+pub use filing::{Filing, Offer, State, Wording};
+pub use report::{FLOOR, Report, report};
+pub use rule::{Finding, Rule, Target, Unmet, matches};

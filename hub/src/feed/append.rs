@@ -1,0 +1,137 @@
+//! How a capability adds to people's feeds, in the transaction that makes it so. Payments do it by their own writer, whose
+//! counters stand in the same row.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use domain::feed::{Event, EventKind, News};
+use domain::{PaymentId, PersonId, Timestamp};
+use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx};
+use uuid::Uuid;
+
+/// The end of each person's feed, beside the counters of payments.
+const HEADS: Table = Table { name: "payers", key: &["person_id"], columns: &["person_id", "version", "last_sequence"] };
+
+const EVENTS: Table = Table {
+    name: "events",
+    key: &["person_id", "sequence"],
+    columns: &[
+        "person_id",
+        "sequence",
+        "occurred_at",
+        "kind",
+        "payment_id",
+        "record_sequence",
+        "amount_minor",
+        "topic",
+        "text_en",
+        "text_zh",
+    ],
+};
+
+/// The feeds of the people whom a set of steps is about, and what is added to them.
+#[derive(Debug, Default)]
+pub(crate) struct Feeds {
+    heads: BTreeMap<PersonId, Head>,
+    events: Vec<NewEvent>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    version: i64,
+    last_sequence: i64,
+    changed: bool,
+}
+
+#[derive(Debug)]
+struct NewEvent {
+    event: Arc<Event>,
+    subject: Uuid,
+    /// The place of the record that it is about, and the amount.
+    about: Option<(i64, i64)>,
+}
+
+impl Feeds {
+    /// Locks the feeds in the order of their people, as everybody does. One of somebody who is not known here is none.
+    pub(crate) async fn load(tx: &mut Tx, persons: BTreeSet<PersonId>) -> Result<Self, StoreError> {
+        let load = Load {
+            select: "SELECT person_id, version, last_sequence FROM payers WHERE person_id",
+            tail: " ORDER BY person_id",
+            lock: true,
+        };
+        let rows = tx.load(load, Keys::Ids(persons.into_iter().map(PersonId::uuid).collect())).await?;
+        let read = |row: &Row| {
+            let head = Head { version: row.int(1)?, last_sequence: row.int(2)?, changed: false };
+            Ok((PersonId::from_uuid(row.id(0)?), head))
+        };
+        let heads = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
+        Ok(Self { heads, events: Vec::new() })
+    }
+
+    /// The place of the next event, which is taken by it; none for a person who is not known.
+    pub(crate) fn next(&mut self, person_id: PersonId) -> Option<i64> {
+        let head = self.heads.get_mut(&person_id)?;
+        head.changed = true;
+        head.last_sequence += 1;
+        Some(head.last_sequence)
+    }
+
+    /// Tells of a purchase that stands in the record at a place, and of an amount.
+    pub(crate) fn tell_of_record(
+        &mut self,
+        person_id: PersonId,
+        kind: EventKind,
+        at: Timestamp,
+        (payment_id, record_sequence, about_minor): (PaymentId, i64, i64),
+    ) -> Option<Arc<Event>> {
+        self.tell(person_id, kind, at, payment_id.uuid(), Some((record_sequence, about_minor)))
+    }
+
+    /// Tells news.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the capabilities that come next"))]
+    pub(crate) fn tell_news(&mut self, person_id: PersonId, news: News, at: Timestamp) -> Option<Arc<Event>> {
+        let subject = news.subject;
+        self.tell(person_id, EventKind::News(news), at, subject, None)
+    }
+
+    fn tell(
+        &mut self,
+        person_id: PersonId,
+        kind: EventKind,
+        at: Timestamp,
+        subject: Uuid,
+        about: Option<(i64, i64)>,
+    ) -> Option<Arc<Event>> {
+        let event = Arc::new(Event { person_id, sequence: self.next(person_id)?, occurred_at: at, kind });
+        self.events.push(NewEvent { event: event.clone(), subject, about });
+        Some(event)
+    }
+
+    /// Writes each table once. What was told is to be announced and, after the commit, published: see [`super::Feed`].
+    pub(crate) async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
+        let changed = self.heads.into_iter().filter(|(_, head)| head.changed);
+        let row = |(person_id, head): (PersonId, Head)| {
+            vec![person_id.uuid().into(), (head.version + 1).into(), head.last_sequence.into()]
+        };
+        tx.update(&HEADS, changed.map(row).collect()).await?;
+        let row = |new: NewEvent| {
+            let news = match &new.event.kind {
+                EventKind::News(news) => Some(news),
+                _ => None,
+            };
+            vec![
+                new.event.person_id.uuid().into(),
+                new.event.sequence.into(),
+                new.event.occurred_at.into(),
+                new.event.kind.name().into(),
+                new.subject.into(),
+                new.about.map(|(record, _)| record).into(),
+                new.about.map(|(_, minor)| minor).into(),
+                news.map(|news| news.topic.as_str().to_owned()).into(),
+                news.map(|news| news.english.clone()).into(),
+                news.map(|news| news.chinese.clone()).into(),
+            ]
+        };
+        tx.insert(&EVENTS, self.events.into_iter().map(row).collect()).await
+    }
+}

@@ -1,0 +1,101 @@
+//! The words that notices have unless a person has set their own, in Chinese and English.
+
+use domain::notice::{Language, NoticeKind};
+
+/// The template of a kind of notice.
+pub(super) const fn default_template(kind: NoticeKind, language: Language) -> &'static str {
+    match language {
+        Language::Chinese => chinese(kind),
+        Language::English => english(kind),
+    }
+}
+
+const fn chinese(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::Code => {
+            "验证码{{ code }}，{% if merchant %}在{{ merchant }}{% endif %}支付{{ amount }}，{{ until }}前有效。\
+             切勿告诉任何人。"
+        }
+        NoticeKind::Security => {
+            "安全提醒：{% if time %}{{ time }}，{% endif %}{{ subject }}{% if card %}（{{ bank }}{{ card }}）{% endif %}。\
+             如非本人操作，请立即冻结账户。"
+        }
+        NoticeKind::Charge => {
+            "您的{{ bank }}{{ card }}于{{ time }}在{{ merchant }}{% if place %}（{{ place }}）{% endif %}\
+             支出{{ amount }}。{% if message %}\n{{ message }}{% endif %}"
+        }
+        NoticeKind::GiveBack => "{{ merchant }}于{{ time }}向您的{{ bank }}{{ card }}退回{{ amount }}。",
+        NoticeKind::PaidIn => "您的{{ bank }}{{ card }}于{{ time }}在{{ merchant }}存入{{ amount }}。",
+        NoticeKind::Bill => {
+            "您的{{ bank }}{{ card }}账单已出：应还{{ amount }}{% if minimum %}，最低还款{{ minimum }}{% endif %}\
+             {% if due %}，还款日{{ due }}{% endif %}。"
+        }
+        NoticeKind::Reminder => {
+            "还款提醒：{{ bank }}{{ card }}应还{{ amount }}{% if minimum %}，最低还款{{ minimum }}{% endif %}\
+             {% if due %}，还款日{{ due }}{% endif %}。"
+        }
+        NoticeKind::Offer => "{{ bank }}优惠：{{ subject }}{% if message %}\n{{ message }}{% endif %}",
+        NoticeKind::Inquiry => {
+            "{{ bank }}于{{ time }}查询了您的信用记录{% if subject %}，用途：{{ subject }}{% endif %}。"
+        }
+        NoticeKind::Personal => "{{ message }}",
+    }
+}
+
+const fn english(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::Code => {
+            "{{ code }} is your code to pay {{ amount }}{% if merchant %} at {{ merchant }}{% endif %}, until {{ until }}. \
+             Tell it to nobody."
+        }
+        NoticeKind::Security => {
+            "Security: {{ subject }}{% if card %} ({{ bank }} {{ card }}){% endif %}{% if time %}, {{ time }}{% endif %}. \
+             If this was not you, freeze your accounts at once."
+        }
+        NoticeKind::Charge => {
+            "{{ amount }} paid at {{ merchant }}{% if place %}, {{ place }}{% endif %}, {{ time }}, \
+             with {{ bank }} {{ card }}.{% if message %}\n{{ message }}{% endif %}"
+        }
+        NoticeKind::GiveBack => "{{ merchant }} gave {{ amount }} back to {{ bank }} {{ card }}, {{ time }}.",
+        NoticeKind::PaidIn => "{{ amount }} came in to {{ bank }} {{ card }} at {{ merchant }}, {{ time }}.",
+        NoticeKind::Bill => {
+            "Your bill of {{ bank }} {{ card }}: {{ amount }} due{% if due %} by {{ due }}{% endif %}\
+             {% if minimum %}, at least {{ minimum }}{% endif %}."
+        }
+        NoticeKind::Reminder => {
+            "Reminder: {{ bank }} {{ card }}, {{ amount }} due{% if due %} by {{ due }}{% endif %}\
+             {% if minimum %}, at least {{ minimum }}{% endif %}."
+        }
+        NoticeKind::Offer => "{{ bank }} offers: {{ subject }}{% if message %}\n{{ message }}{% endif %}",
+        NoticeKind::Inquiry => {
+            "{{ bank }} has asked for your credit history, {{ time }}{% if subject %}, for: {{ subject }}{% endif %}."
+        }
+        NoticeKind::Personal => "{{ message }}",
+    }
+}
+
+/// The subject of an e-mail. It names the sort of news and nothing of it: subjects are shown on locked screens.
+pub(super) const fn subject(kind: NoticeKind, language: Language) -> &'static str {
+    match (language, kind) {
+        (Language::Chinese, NoticeKind::Code) => "验证码",
+        (Language::Chinese, NoticeKind::Security) => "安全提醒",
+        (Language::Chinese, NoticeKind::Charge) => "支出提醒",
+        (Language::Chinese, NoticeKind::GiveBack) => "退款提醒",
+        (Language::Chinese, NoticeKind::PaidIn) => "入账提醒",
+        (Language::Chinese, NoticeKind::Bill) => "账单",
+        (Language::Chinese, NoticeKind::Reminder) => "还款提醒",
+        (Language::Chinese, NoticeKind::Offer) => "优惠信息",
+        (Language::Chinese, NoticeKind::Inquiry) => "信用记录查询提醒",
+        (Language::Chinese, NoticeKind::Personal) => "消费小贴士",
+        (Language::English, NoticeKind::Code) => "Your code",
+        (Language::English, NoticeKind::Security) => "Security notice",
+        (Language::English, NoticeKind::Charge) => "A charge",
+        (Language::English, NoticeKind::GiveBack) => "Money came back",
+        (Language::English, NoticeKind::PaidIn) => "Money came in",
+        (Language::English, NoticeKind::Bill) => "Your bill",
+        (Language::English, NoticeKind::Reminder) => "A payment is due",
+        (Language::English, NoticeKind::Offer) => "An offer",
+        (Language::English, NoticeKind::Inquiry) => "Your credit history was asked for",
+        (Language::English, NoticeKind::Personal) => "About your purchase",
+    }
+}
