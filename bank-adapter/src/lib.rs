@@ -10,8 +10,10 @@ pub mod credit;
 pub mod credit_system;
 pub mod hsm;
 pub mod ledger;
+mod network;
 #[cfg(test)]
 mod over_the_wire;
+mod report;
 mod run;
 
 pub use config::Config;

@@ -33,6 +33,7 @@ use crate::hsm::{self, Hsm, HsmError};
 use crate::ledger::{
     BankService, CreditHolds, CreditSystem, HubClient, Ledger, LedgerParts, PinSettler, ResolveOptions, Resolver,
 };
+use crate::report::{Sender, SenderOptions};
 
 /// The full names of the services, for `grpc.health.v1`.
 const SERVICES: [&str; 2] =
@@ -219,8 +220,12 @@ impl Adapter {
         let mut vital = self.vital;
         vital.watch(
             "resolver",
-            tokio::spawn(resolver(&self.config, &self.ledger, self.hub.clone(), self.clock).run(draining.clone())),
+            tokio::spawn(
+                resolver(&self.config, &self.ledger, self.hub.clone(), self.clock.clone()).run(draining.clone()),
+            ),
         );
+        let sender = Sender::new(self.ledger.clone(), self.hub.clone(), SystemRng::shared(), SenderOptions::default());
+        vital.watch("reports", tokio::spawn(sender.run(draining.clone())));
         if let Some(closer) = self.closer.clone() {
             let schedule = Schedule::new(closer, self.principal);
             vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
@@ -231,8 +236,13 @@ impl Adapter {
         };
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let operators = self.config.counter.operators.clone();
-        let counter =
-            CounterService::new(self.ledger.clone(), self.cards.clone(), (self.closer, credit.clone()), operators);
+        let counter = CounterService::new(
+            self.ledger.clone(),
+            self.cards.clone(),
+            (self.closer, credit.clone()),
+            self.clock.clone(),
+            operators,
+        );
         let bank = BankService::new(self.ledger.clone(), self.cards.clone(), credit.clone());
         let routes = Routes::new(bank.into_server()).add_service(counter.into_server());
         if let Some(cards) = &self.cards {

@@ -16,6 +16,7 @@ use crate::operator::command::{
     TillCommand,
 };
 use crate::operator::credit::CreditCommand;
+use crate::operator::network::NetworkCommand;
 use crate::output::{Color, Format};
 use crate::phone::command::PhoneArgs;
 use crate::serve::{AdapterArgs, ServeArgs};
@@ -86,6 +87,8 @@ pub enum Command {
     Card(OperatorArgs<CardCommand>),
     /// What a bank's existing credit system refuses to take note of, for operators.
     Credit(OperatorArgs<CreditCommand>),
+    /// Charges that other networks carried, brought to a bank's own counter by its switch, for operators.
+    Network(OperatorArgs<NetworkCommand>),
     /// Any payment with its steps, for operators.
     Payment(OperatorArgs<PaymentCommand>),
     /// How many payments there are in which state, for operators.
@@ -119,6 +122,35 @@ mod tests {
         for line in EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub ")) {
             let command = line.split("  ").next().unwrap();
             parsed(command).unwrap_or_else(|error| panic!("{command}: {error}"));
+        }
+    }
+
+    #[test]
+    fn r1_a_charge_of_another_network_is_typed_with_who_pays_and_where() {
+        let id = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f";
+        let charge = "12.50 --merchant 898310148160568 --name Noodles --category 5812 --terminal 00000042";
+        for line in [
+            format!("network hold bank-a {charge} --card {id}"),
+            format!(
+                "network offline bank-a {charge} --account {id} --place Gate --location -31.2,121.4 --item Tea=12.50"
+            ),
+            format!(
+                "network hold bank-a {charge} --card {id} --nature cash-withdrawal --at 2026-03-01T12:30:00+08:00 --id {id}"
+            ),
+            format!("network post bank-a {id} 12"),
+            format!("network void bank-a {id}"),
+            format!("network refund bank-a {id} 1 --id {id}"),
+            "network reports bank-a".to_owned(),
+        ] {
+            parsed(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        for line in [
+            format!("network hold bank-a {charge}"),
+            format!("network hold bank-a {charge} --card {id} --account {id}"),
+            format!("network hold bank-a {charge} --card {id} --at yesterday"),
+            format!("network post bank-a {id} 0"),
+        ] {
+            assert!(parsed(&line).is_err(), "{line}");
         }
     }
 

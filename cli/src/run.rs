@@ -69,6 +69,7 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Account(args) => operator::command::account(&args, out).await,
         Command::Card(args) => operator::cards::card(&args, out).await,
         Command::Credit(args) => operator::credit::credit(&args, out).await,
+        Command::Network(args) => operator::network::network(&args, out).await,
         Command::Adapter(AdapterArgs { ask: Some(ask), .. }) => operator::cards::node(&ask, out).await,
         Command::Payment(args) => operator::command::payment(&args, out).await,
         Command::Overview(args) => operator::command::overview(&args, out).await,

@@ -55,6 +55,8 @@ pub use generated::bankhub::terminal::v1 as terminal;
 mod convert;
 mod status;
 
+pub use prost::Message;
+
 pub use convert::{
     from_nature, from_product, from_purchase_state, from_timestamp, refusal, report_content, to_bin_range, to_carrier,
     to_items, to_location, to_money, to_nature, to_payable, to_purchase_state, to_timestamp,

@@ -208,6 +208,7 @@ middle! {
     bank.list_legs(ListLegsRequest) -> ListLegsResponse;
     bank.get_account(GetAccountRequest) -> GetAccountResponse;
     bank.get_card(GetCardRequest) -> GetCardResponse;
+    bank.follow_instrument(FollowInstrumentRequest) -> FollowInstrumentResponse;
 }
 
 middle! {
@@ -229,4 +230,11 @@ middle! {
     counter.explain_leg(counter::ExplainLegRequest) -> counter::ExplainLegResponse;
     counter.list_stuck_advices(counter::ListStuckAdvicesRequest) -> counter::ListStuckAdvicesResponse;
     counter.retell_advice(counter::RetellAdviceRequest) -> counter::RetellAdviceResponse;
+    counter.hold_network_charge(counter::HoldNetworkChargeRequest) -> counter::HoldNetworkChargeResponse;
+    counter.post_network_charge(counter::PostNetworkChargeRequest) -> counter::PostNetworkChargeResponse;
+    counter.post_offline_network_charge(counter::PostOfflineNetworkChargeRequest)
+        -> counter::PostOfflineNetworkChargeResponse;
+    counter.void_network_charge(counter::VoidNetworkChargeRequest) -> counter::VoidNetworkChargeResponse;
+    counter.refund_network_charge(counter::RefundNetworkChargeRequest) -> counter::RefundNetworkChargeResponse;
+    counter.get_reporting(counter::GetReportingRequest) -> counter::GetReportingResponse;
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domain::ledger::Account;
 use domain::{AccountId, CardId, LegId, Reason, Timestamp};
 use proto::counter;
+use server_kit::clock::SharedClock;
 use server_kit::identity::{Principal, Role};
 use tonic::{Request, Response, Status};
 
@@ -17,6 +18,11 @@ use crate::credit::{self, DayCloser};
 use crate::credit_system::PinState;
 use crate::ledger::card_steps::CardChange;
 use crate::ledger::{CreditSystem, Ledger, PageAsked};
+use crate::network::NetworkDesk;
+use crate::report;
+
+/// The most refused reports that are listed.
+const MOST_REFUSED: i64 = 100;
 
 const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
 
@@ -29,6 +35,7 @@ pub struct CounterService {
     /// None where an existing credit system keeps the credit accounts.
     closer: Option<DayCloser>,
     credit: Arc<dyn CreditSystem>,
+    network: NetworkDesk,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
@@ -38,9 +45,11 @@ impl CounterService {
         ledger: Ledger,
         cards: Option<Cards>,
         (closer, credit): (Option<DayCloser>, Arc<dyn CreditSystem>),
+        clock: SharedClock,
         operators: impl IntoIterator<Item = String>,
     ) -> Self {
-        Self { ledger, cards, closer, credit, operators: Arc::new(operators.into_iter().collect()) }
+        let network = NetworkDesk::new(ledger.clone(), credit.clone(), clock);
+        Self { ledger, cards, closer, credit, network, operators: Arc::new(operators.into_iter().collect()) }
     }
 
     fn cards(&self) -> Result<&Cards, Reason> {
@@ -280,6 +289,59 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::ExplainLegResponse>, Status> {
         self.answer("ExplainLeg", request, async |request, _| {
             Ok(wire::explanation(&self.ledger.leg(LegId::parse(&request.leg_id)?).await?))
+        })
+        .await
+    }
+
+    async fn hold_network_charge(
+        &self,
+        request: Request<counter::HoldNetworkChargeRequest>,
+    ) -> Result<Response<counter::HoldNetworkChargeResponse>, Status> {
+        self.answer("HoldNetworkCharge", request, async |request, _| self.network.hold(&request).await).await
+    }
+
+    async fn post_network_charge(
+        &self,
+        request: Request<counter::PostNetworkChargeRequest>,
+    ) -> Result<Response<counter::PostNetworkChargeResponse>, Status> {
+        self.answer("PostNetworkCharge", request, async |request, _| self.network.post(&request).await).await
+    }
+
+    async fn post_offline_network_charge(
+        &self,
+        request: Request<counter::PostOfflineNetworkChargeRequest>,
+    ) -> Result<Response<counter::PostOfflineNetworkChargeResponse>, Status> {
+        self.answer("PostOfflineNetworkCharge", request, async |request, _| self.network.post_offline(&request).await)
+            .await
+    }
+
+    async fn void_network_charge(
+        &self,
+        request: Request<counter::VoidNetworkChargeRequest>,
+    ) -> Result<Response<counter::VoidNetworkChargeResponse>, Status> {
+        self.answer("VoidNetworkCharge", request, async |request, _| self.network.void(&request).await).await
+    }
+
+    async fn refund_network_charge(
+        &self,
+        request: Request<counter::RefundNetworkChargeRequest>,
+    ) -> Result<Response<counter::RefundNetworkChargeResponse>, Status> {
+        self.answer("RefundNetworkCharge", request, async |request, _| self.network.refund(&request).await).await
+    }
+
+    async fn get_reporting(
+        &self,
+        request: Request<counter::GetReportingRequest>,
+    ) -> Result<Response<counter::GetReportingResponse>, Status> {
+        self.answer("GetReporting", request, async |_, _| {
+            let (last_sequence, acknowledged_sequence) = report::read_progress(self.ledger.store()).await?;
+            let refused = report::read_refused(self.ledger.store(), MOST_REFUSED).await?;
+            let refused = refused.into_iter().map(|(sequence, purchase_id, reason)| counter::RefusedPurchaseReport {
+                sequence,
+                purchase_id: purchase_id.to_string(),
+                reason,
+            });
+            Ok(counter::GetReportingResponse { last_sequence, acknowledged_sequence, refused: refused.collect() })
         })
         .await
     }

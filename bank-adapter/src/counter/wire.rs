@@ -41,9 +41,11 @@ const fn to_kind(kind: AccountKind) -> counter::AccountKind {
         AccountKind::CustomerDeposit => counter::AccountKind::Deposit,
         AccountKind::CustomerSavings => counter::AccountKind::Savings,
         AccountKind::CustomerCredit => counter::AccountKind::Credit,
-        AccountKind::HubSettlement | AccountKind::Cash | AccountKind::Fees | AccountKind::Interest => {
-            counter::AccountKind::Unspecified
-        }
+        AccountKind::HubSettlement
+        | AccountKind::NetworkSettlement
+        | AccountKind::Cash
+        | AccountKind::Fees
+        | AccountKind::Interest => counter::AccountKind::Unspecified,
     }
 }
 

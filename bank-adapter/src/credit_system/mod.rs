@@ -56,6 +56,7 @@ pub use config::{CreditSystemConfig, CreditSystemError};
 pub use existing::{Answered, Bell, CardNumbers, ExistingCreditSystem, ExistingParts};
 pub use forward::{ForwardOptions, PinBook};
 pub use link::{LateApproval, Link, LinkError, LinkOptions, LinkParts, Started};
+pub(crate) use order::pause as pause_after;
 pub use order::{Advice, AdviceKey, CreditHold, HoldAnswer, Kind, Order, OrderKey, State};
 pub use orders::{Orders, Retold};
 pub use pin::{ChangeId, NewPin, PinChange, PinChanges, PinState, change};

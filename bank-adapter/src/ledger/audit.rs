@@ -89,6 +89,17 @@ const STRAYS: &str = "\
                OR EXISTS (SELECT 1 FROM bookings b WHERE b.booking_id = t.source_id)) \
     ORDER BY t.source_id, t.seq LIMIT $1";
 
+/// The settlement account for other networks beside what their charges come to, where the two differ: so nothing that is the hub's
+/// has gone there, and nothing of theirs to the hub.
+const SETTLED: &str = "\
+    SELECT currency, CAST(SUM(owed) AS BIGINT), CAST(SUM(said) AS BIGINT) FROM ( \
+        SELECT currency, credits_posted_minor - debits_posted_minor AS owed, 0 AS said \
+        FROM accounts WHERE kind = 'NETWORK_SETTLEMENT' \
+        UNION ALL \
+        SELECT currency, 0, amount_minor - released_minor - refunded_minor \
+        FROM legs WHERE origin = 'NETWORK' AND kind = 'CHARGE' AND state = 'POSTED' \
+    ) sides GROUP BY currency HAVING SUM(owed) <> SUM(said) ORDER BY currency";
+
 const COUNTS: &str = "\
     SELECT (SELECT COUNT(*) FROM legs), (SELECT COUNT(*) FROM transfers), \
            (SELECT COUNT(*) FROM legs WHERE state = 'HELD')";
@@ -121,7 +132,12 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
     for row in store.fetch_at_leisure(STRAYS, vec![MOST_FAULTS.into()]).await? {
         report.faults.push(format!("transfer {}/{} belongs to nothing", row.id(0)?, row.int(1)?));
     }
+    for row in store.fetch_at_leisure(SETTLED, Vec::new()).await? {
+        let (owed, said) = (row.int(1)?, row.int(2)?);
+        report.faults.push(format!("other networks are owed {owed} {}, but their charges say {said}", row.text(0)?));
+    }
     crate::credit::check(store, &mut report.faults).await?;
+    crate::report::check(store, &mut report.faults).await?;
     if let Some(row) = store.fetch_at_leisure(COUNTS, Vec::new()).await?.first() {
         (report.legs, report.transfers, report.held_legs) = (row.int(0)?, row.int(1)?, row.int(2)?);
     }

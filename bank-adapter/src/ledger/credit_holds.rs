@@ -34,6 +34,9 @@ pub(crate) trait CreditSystem: Send + Sync + fmt::Debug {
     /// As [`Ledger::hold_all`].
     fn hold_all(&self, orders: Vec<HoldOrder>) -> Answered<'_, Result<Vec<Result<Leg, Reason>>, LedgerError>>;
 
+    /// As [`Ledger::post_offline`].
+    fn post_offline(&self, order: HoldOrder) -> Answered<'_, Result<Leg, LedgerError>>;
+
     /// What a card may spend, of which the ledger knows this much. `Err` when the rest cannot be known now.
     fn available(&self, card_id: CardId, of_ledger: Available) -> Answered<'_, Result<Available, Reason>>;
 
@@ -55,6 +58,10 @@ pub(crate) trait CreditSystem: Send + Sync + fmt::Debug {
 impl CreditSystem for Ledger {
     fn hold_all(&self, orders: Vec<HoldOrder>) -> Answered<'_, Result<Vec<Result<Leg, Reason>>, LedgerError>> {
         Box::pin(Self::hold_all(self, orders))
+    }
+
+    fn post_offline(&self, order: HoldOrder) -> Answered<'_, Result<Leg, LedgerError>> {
+        Box::pin(Self::post_offline(self, order))
     }
 
     fn available(&self, _: CardId, of_ledger: Available) -> Answered<'_, Result<Available, Reason>> {
@@ -82,6 +89,18 @@ impl CreditSystem for Ledger {
 impl CreditSystem for CreditHolds {
     fn hold_all(&self, orders: Vec<HoldOrder>) -> Answered<'_, Result<Vec<Result<Leg, Reason>>, LedgerError>> {
         Box::pin(Self::hold_all(self, orders))
+    }
+
+    // The credit system is asked in between. Whoever gets no answer asks again, and what is held by then is posted.
+    fn post_offline(&self, order: HoldOrder) -> Answered<'_, Result<Leg, LedgerError>> {
+        Box::pin(async move {
+            let held = Self::hold_all(self, vec![order]).await?.into_iter().next().unwrap_or(Err(Reason::Fault));
+            let leg = held.map_err(LedgerError::Refused)?;
+            match leg.whole() {
+                Some(whole) => self.ledger.complete(whole).await,
+                None => Ok(leg),
+            }
+        })
     }
 
     fn available(&self, card_id: CardId, of_ledger: Available) -> Answered<'_, Result<Available, Reason>> {

@@ -8,6 +8,7 @@ mod audit;
 pub(crate) mod card_steps;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod counted;
 mod credit_holds;
 pub(crate) mod credit_steps;
 pub mod fill;
@@ -28,6 +29,7 @@ use domain::ledger::{
     Account, Agreement, Available, CompletionOrder, Deposit, FreezeOrder, HoldOrder, Leg, NewAccount, OpeningOrder,
     RefundOrder, VoidOrder,
 };
+use domain::payment::Instrument;
 use domain::text::Line;
 use domain::{AccountId, BankId, CardId, Currency, LegId, Reason, Timestamp};
 use jiff::civil::Date;
@@ -36,10 +38,12 @@ use server_kit::identity::Principal;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::{self, IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::credit::{self, Calendar, CloseOrder, Closed, OpenDay};
 use crate::credit_system::Bell;
+use crate::report::{Answer, ReportStep};
 
 pub(crate) use advices::PageAsked;
 pub use audit::{BooksReport, check_books};
@@ -101,6 +105,8 @@ pub struct Ledger {
     owner: Arc<Owner>,
     /// Set where an existing credit system keeps the credit accounts.
     credit_bell: Arc<OnceLock<Bell>>,
+    /// Rings when there is a new report for the hub.
+    reported: Arc<Notify>,
     writer: GroupWriter<LedgerSteps>,
 }
 
@@ -118,9 +124,10 @@ impl Ledger {
         let owner = Arc::new(owner);
         let credit_bell = Arc::default();
         let steps = LedgerSteps::new(owner.clone(), chain, calendar).with_bell(Arc::clone(&credit_bell));
+        let reported = steps.reported();
         let steps = Arc::new(steps);
         let (writer, task) = GroupWriter::start(store.clone(), steps, options);
-        (Self { store, keys, rng, owner, credit_bell, writer }, task)
+        (Self { store, keys, rng, owner, credit_bell, reported, writer }, task)
     }
 
     /// The right to write, to be kept for as long as the node runs.
@@ -162,9 +169,36 @@ impl Ledger {
         self.leg_step(Step::Refund(order)).await
     }
 
-    /// Ends a pre-authorisation with what was really used.
+    /// Ends a pre-authorisation with what was really used, or posts a charge of another network with as much or less.
     pub async fn complete(&self, order: CompletionOrder) -> Result<Leg, LedgerError> {
         self.leg_step(Step::Complete(order)).await
+    }
+
+    /// Holds a charge of another network and posts it at once; the answer may be a leg that is refused.
+    pub(crate) async fn post_offline(&self, order: HoldOrder) -> Result<Leg, LedgerError> {
+        self.leg_step(Step::Offline(Box::new(order))).await
+    }
+
+    /// Reports from now on what is bought with it elsewhere.
+    pub(crate) async fn follow(&self, instrument: Instrument) -> Result<(), LedgerError> {
+        self.report_step(ReportStep::Follow(instrument)).await
+    }
+
+    /// Keeps what the hub has answered to reports.
+    pub(crate) async fn acknowledge(&self, answer: Answer) -> Result<(), LedgerError> {
+        self.report_step(ReportStep::Acknowledge(answer)).await
+    }
+
+    async fn report_step(&self, step: ReportStep) -> Result<(), LedgerError> {
+        match self.writer.write(Step::Report(step)).await? {
+            Outcome::Reported(result) => result.map_err(LedgerError::Refused),
+            other => Err(mixed_up(&other)),
+        }
+    }
+
+    /// Rings when there is a new report for the hub.
+    pub(crate) fn reported(&self) -> Arc<Notify> {
+        self.reported.clone()
     }
 
     /// What a card may spend, and its number as a receipt may show it.

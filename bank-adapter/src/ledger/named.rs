@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use domain::ledger::{AccountKind, DepositId, LegOrder, Party};
+use domain::ledger::{DepositId, LegOrder, Origin, Party};
+use domain::payment::Instrument;
 use domain::{AccountId, CardId, LegId};
 
 /// The rows that a set of steps names. The accounts of a leg are found when the leg is loaded.
@@ -15,6 +16,14 @@ pub(super) struct Named {
 }
 
 impl Named {
+    /// What somebody pays with.
+    pub(super) fn instrument(&mut self, instrument: Instrument) {
+        match instrument {
+            Instrument::Account(id) => self.accounts.insert(id),
+            Instrument::Card(id) => self.cards.insert(id),
+        };
+    }
+
     /// What an order names.
     pub(super) fn order(&mut self, order: &LegOrder) {
         let (party, amount, savings) = match order {
@@ -32,6 +41,7 @@ impl Named {
             Party::UnknownCard => {}
         }
         self.accounts.extend(savings);
-        self.accounts.insert(AccountKind::HubSettlement.house_id(amount.currency));
+        let origin = if order.network_charge().is_some() { Origin::Network } else { Origin::Hub };
+        self.accounts.insert(origin.settlement(amount.currency));
     }
 }

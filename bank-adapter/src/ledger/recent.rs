@@ -4,7 +4,7 @@
 //! leg is posted within a second of its hold, and an account that pays once will often pay again: neither is read back.
 
 use domain::card::Card;
-use domain::ledger::{Account, Leg, LegState};
+use domain::ledger::{Account, Leg, LegState, Origin};
 use domain::{AccountId, CardId, LegId};
 use server_kit::recent::Recent as Latest;
 
@@ -50,6 +50,8 @@ impl Recent {
         }
         for leg in legs {
             match leg.state {
+                // Another network posts in days, and says what was bought besides.
+                LegState::Held | LegState::Asking if leg.origin == Origin::Network => self.legs.remove(&leg.id),
                 LegState::Held | LegState::Asking => self.legs.put(leg.id, leg),
                 // It has come to its end, and is seldom asked for again.
                 LegState::Posted | LegState::Voided | LegState::Refused(_) => self.legs.remove(&leg.id),

@@ -4,10 +4,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use domain::ledger::{Leg, VoidOrder};
+use domain::ledger::{Leg, Origin, VoidOrder};
 use domain::{LegId, PaymentId, Reason};
 use proto::federation::federation_service_client::FederationServiceClient;
-use proto::federation::{LegVerdict, RegisterBinRangesRequest, ResolveLegRequest};
+use proto::federation::{
+    LegVerdict, RegisterBinRangesRequest, ReportPurchasesRequest, ReportPurchasesResponse, ResolveLegRequest,
+};
 use server_kit::clock::SharedClock;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -52,6 +54,17 @@ impl HubClient {
         let mut client = self.client.clone();
         let answer = tokio::time::timeout(self.timeout, client.register_bin_ranges(request)).await;
         answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))?.map(|_| ())
+    }
+}
+
+impl HubClient {
+    /// Tells the hub of purchases that it did not carry.
+    pub(crate) async fn report(&self, message: ReportPurchasesRequest) -> Result<ReportPurchasesResponse, Status> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(self.timeout, client.report_purchases(request)).await;
+        Ok(answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))??.into_inner())
     }
 }
 
@@ -177,11 +190,14 @@ impl<H: Verdicts> Resolver<H> {
                 }
                 "post"
             }
-            Verdict::Void => match self.ledger.void(VoidOrder { leg_id: leg.id, payment_id: leg.payment_id }).await {
-                // The hub's own post came first: it has decided otherwise since, and posting is final.
-                Ok(_) | Err(LedgerError::Refused(Reason::LegPosted)) => "void",
-                Err(error) => return Err(error.into()),
-            },
+            Verdict::Void => {
+                let order = VoidOrder { origin: Origin::Hub, leg_id: leg.id, payment_id: leg.payment_id };
+                match self.ledger.void(order).await {
+                    // The hub's own post came first: it has decided otherwise since, and posting is final.
+                    Ok(_) | Err(LedgerError::Refused(Reason::LegPosted)) => "void",
+                    Err(error) => return Err(error.into()),
+                }
+            }
         };
         metrics::counter!("bankhub_ledger_resolved_total", "verdict" => result).increment(1);
         Ok(verdict)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::card::Proof;
-use domain::ledger::{HoldOrder, LegState, Party};
+use domain::ledger::{HoldOrder, LegState, Origin, Party};
 use domain::{AccountId, CardId, LegId, Reason};
 use futures_util::future::join_all;
 use proto::bank;
@@ -165,6 +165,9 @@ impl bank::bank_service_server::BankService for BankService {
                 |_| Ok(()),
                 async |request, _| {
                     let leg = self.ledger.leg(LegId::parse(&request.leg_id)?).await?;
+                    if leg.origin != Origin::Hub {
+                        return Err(Reason::LegUnknown.into());
+                    }
                     if leg.state == LegState::Asking {
                         return Err(Reason::BankAway.into());
                     }
@@ -248,6 +251,23 @@ impl bank::bank_service_server::BankService for BankService {
                     let id = CardId::parse(&request.card_id)?;
                     let (card, _) = self.cards.as_ref().ok_or(Reason::CardUnknown)?.card(id).await?;
                     Ok(bank::GetCardResponse { card_id: card.id.to_string(), card_masked: card.masked })
+                },
+            )
+            .await
+    }
+
+    async fn follow_instrument(
+        &self,
+        request: Request<bank::FollowInstrumentRequest>,
+    ) -> Result<Response<bank::FollowInstrumentResponse>, Status> {
+        CALLS
+            .answer(
+                "FollowInstrument",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    self.ledger.follow(wire::instrument(&request)?).await?;
+                    Ok(bank::FollowInstrumentResponse {})
                 },
             )
             .await

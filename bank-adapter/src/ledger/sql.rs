@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::card::Card;
 use domain::ledger::{
     Account, AccountKind, AccountStatus, Balances, Books, Charge, CreditLine, Deposit, DepositId, GiveBack, Leg,
-    LegOrder, LegState, Nature, Party, Receipt, Transfer, read_splits, write_splits,
+    LegOrder, LegState, Nature, Origin, Party, Receipt, Sale, Transfer, read_splits, write_splits,
 };
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
@@ -18,6 +18,7 @@ use super::card_steps::CardFiles;
 pub(super) use super::named::Named;
 use super::recent::Recent;
 use crate::card::sql as card;
+use crate::network;
 
 const ACCOUNTS: Table = Table {
     name: "accounts",
@@ -77,6 +78,8 @@ const LEGS: Table = Table {
         "splits",
         "decision",
         "created_at",
+        "origin",
+        "sale",
     ],
 };
 
@@ -122,7 +125,8 @@ macro_rules! select_legs {
         concat!(
             "SELECT leg_id, version, payment_id, kind, state, refusal, account_id, account_masked, currency, \
              amount_minor, original_leg_id, merchant_id, merchant_name, merchant_category, splits, refunded_minor, \
-             decision, created_at, changed_at, nature, card_id, savings_account_id, released_minor FROM legs ",
+             decision, created_at, changed_at, nature, card_id, savings_account_id, released_minor, origin, \
+             sale FROM legs ",
             $tail
         )
     };
@@ -147,7 +151,7 @@ pub(super) async fn load(tx: &mut Tx, named: Named, recent: &Recent, today: Date
     }
     for leg in &legs {
         accounts.extend(leg.splits.iter().map(|split| split.account_id));
-        accounts.extend(leg.amount().map(|amount| AccountKind::HubSettlement.house_id(amount.currency)));
+        accounts.extend(leg.amount().map(|amount| leg.origin.settlement(amount.currency)));
         accounts.extend(leg.savings());
     }
     let (unknown, mut cards) = split(cards, |id| recent.card(id));
@@ -244,7 +248,7 @@ impl Place {
     }
 }
 
-/// The legs after a place that changed before a point in time, in order of change. Those that are asking come when they are held
+/// The hub's legs after a place that changed before a point in time, in order of change. Those that are asking come when they are held
 /// or refused, which is a change.
 pub(super) async fn read_changed(
     store: &Store,
@@ -254,13 +258,13 @@ pub(super) async fn read_changed(
 ) -> Result<Vec<Leg>, StoreError> {
     const SQL: &str = select_legs!(
         "WHERE (changed_at, leg_id) > ($1, $2) AND changed_at < $3 AND state <> 'ASKING' \
-         ORDER BY changed_at, leg_id LIMIT $4"
+         AND origin = 'HUB' ORDER BY changed_at, leg_id LIMIT $4"
     );
     let args = vec![after.changed_at.into(), after.leg_id.into(), before.into(), limit.into()];
     store.fetch(SQL, args).await?.iter().map(leg_of).collect()
 }
 
-/// The legs after a place that have been held since before a point in time, the longest first.
+/// The hub's legs after a place that have been held since before a point in time, the longest first.
 pub(super) async fn read_held(
     store: &Store,
     after: Place,
@@ -268,7 +272,7 @@ pub(super) async fn read_held(
     limit: i64,
 ) -> Result<Vec<Leg>, StoreError> {
     const SQL: &str = select_legs!(
-        "WHERE state = 'HELD' AND (changed_at, leg_id) > ($1, $2) AND changed_at < $3 \
+        "WHERE state = 'HELD' AND origin = 'HUB' AND (changed_at, leg_id) > ($1, $2) AND changed_at < $3 \
          ORDER BY changed_at, leg_id LIMIT $4"
     );
     let args = vec![after.changed_at.into(), after.leg_id.into(), before.into(), limit.into()];
@@ -341,6 +345,7 @@ fn leg_of(row: &Row) -> Result<Leg, StoreError> {
         id: LegId::from_uuid(row.id(0)?),
         version: row.int(1)?,
         payment_id: PaymentId::from_uuid(row.id(2)?),
+        origin: row.parsed(23, Origin::parse)?,
         order: order_of(row)?,
         state: row.parsed(4, |text| LegState::parse(text, refusal))?,
         account_id: row.maybe_id(6)?.map(AccountId::from_uuid),
@@ -365,6 +370,7 @@ fn order_of(row: &Row) -> Result<LegOrder, StoreError> {
             amount: amount()?,
             merchant: merchant_of(row)?,
             savings: savings()?,
+            sale: sale_of(row)?,
         })),
         "RECEIPT" => Ok(LegOrder::Receipt(Receipt {
             payee: party_of(row)?,
@@ -379,6 +385,12 @@ fn order_of(row: &Row) -> Result<LegOrder, StoreError> {
         "UNSEEN" => Ok(LegOrder::Unseen),
         other => Err(StoreError::Unreadable { column: 3, what: format!("a leg of kind {other}") }),
     }
+}
+
+fn sale_of(row: &Row) -> Result<Option<Box<Sale>>, StoreError> {
+    let Some(bytes) = row.maybe_bytes(24)? else { return Ok(None) };
+    let sale = network::read_sale(&bytes).map_err(|what| StoreError::Unreadable { column: 24, what })?;
+    Ok(Some(Box::new(sale)))
 }
 
 fn party_of(row: &Row) -> Result<Party, StoreError> {
@@ -426,6 +438,8 @@ fn leg_row(leg: &Leg) -> Vec<Value> {
         write_splits(&leg.splits).into(),
         leg.decision.as_str().into(),
         leg.created_at.into(),
+        leg.origin.as_str().into(),
+        leg.order.network_charge().map(|(_, sale)| network::write_sale(sale)).into(),
     ]);
     row
 }

@@ -2,21 +2,23 @@
 //! once.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use domain::card::{Card, Proof};
 use domain::ledger::{
     self as rules, Account, AccountKind, Agreement, Available, Books, Change, CompletionOrder, Deposit, FreezeOrder,
-    HoldOrder, Leg, LegState, OpeningOrder, RefundOrder, VoidOrder,
+    HoldOrder, Leg, LegState, OpeningOrder, Origin, RefundOrder, VoidOrder,
 };
 use domain::{AccountId, CardId, LegId, Reason, Timestamp};
 use server_kit::audit::{Chain, Entry};
 use server_kit::fault;
 use server_kit::identity::Principal;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use super::card_steps::{self, CardChange, CardFiles, IssueOrder, PinOrder};
+use super::counted::count;
 use super::credit_steps::{CreditRows, CreditStep};
 use super::recent::Recent;
 use super::sql::{self, Named};
@@ -24,6 +26,7 @@ use crate::card::answers::{PinAnswers, PinSent};
 use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
 use crate::credit_system::{Bell, CreditHold, PinState, Retold};
+use crate::report::{Outbox, ReportStep};
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
@@ -33,6 +36,10 @@ pub(super) enum Step {
     Void(VoidOrder),
     Refund(RefundOrder),
     Complete(CompletionOrder),
+    /// Holds a charge of another network and posts it at once.
+    Offline(Box<HoldOrder>),
+    /// What is about reports to the hub.
+    Report(ReportStep),
     /// What a card may spend, for whoever has proved it.
     Inquire(CardId, Proof),
     /// What is done at the counter, and who does it.
@@ -65,6 +72,7 @@ pub(super) enum Outcome {
     Held(Vec<Result<Leg, Reason>>),
     Leg(Result<Leg, Reason>),
     Posted(Vec<PostResult>),
+    Reported(Result<(), Reason>),
     Account(Result<Account, Reason>),
     /// With when it was stored.
     Card(Result<Card, Reason>, Timestamp),
@@ -89,12 +97,28 @@ pub(super) struct LedgerSteps {
     today: Mutex<Today>,
     /// Set where an existing credit system keeps the credit accounts.
     credit_bell: Arc<OnceLock<Bell>>,
+    /// Rings when there is a new report.
+    reported: Arc<Notify>,
+    /// Whether the set that is not committed yet has one.
+    is_news: AtomicBool,
 }
 
 impl LedgerSteps {
     pub(super) fn new(owner: Arc<Owner>, chain: Chain, calendar: Calendar) -> Self {
-        let today = Mutex::new(Today::new(calendar));
-        Self { owner, chain: Mutex::new(chain), recent: Mutex::default(), today, credit_bell: Arc::default() }
+        Self {
+            owner,
+            chain: Mutex::new(chain),
+            recent: Mutex::default(),
+            today: Mutex::new(Today::new(calendar)),
+            credit_bell: Arc::default(),
+            reported: Arc::default(),
+            is_news: AtomicBool::default(),
+        }
+    }
+
+    /// Rings when there is a new report.
+    pub(super) fn reported(&self) -> Arc<Notify> {
+        self.reported.clone()
     }
 
     /// Goes by what is set there of an existing credit system.
@@ -121,6 +145,7 @@ impl StepSet for LedgerSteps {
         };
         let mut books = sql::load(tx, named, &recent, today).await?;
         books.load_credit(positions, []);
+        let mut outbox = Outbox::load(tx, steps.iter().filter_map(of_reports)).await?;
         let (pins, sent) = pins_of(steps);
         let (pins, answers) = (card::load_pins(tx, pins).await?, PinAnswers::load(tx, &sent).await?);
         let numbers = card::load_numbers(tx, numbers_of(steps)).await?;
@@ -132,6 +157,7 @@ impl StepSet for LedgerSteps {
                 return refused;
             }
             let outcome = match (step, &mut told) {
+                (Step::Report(step), _) => Outcome::Reported(outbox.decide(step, &books, &mut log)),
                 (Step::Credit(step), Some(told)) => told.decide(&mut books, &mut files, step, now, &mut log),
                 (Step::Refund(order), Some(_)) => {
                     let decided = rules::refund_elsewhere(&books, order, now);
@@ -150,6 +176,11 @@ impl StepSet for LedgerSteps {
             credit.save(tx, &books).await?;
             self.chain.lock().await.append(tx, log).await?;
         }
+        let is_news = outbox.save(tx, &books).await?;
+        self.is_news.store(is_news, Ordering::SeqCst);
+        if is_news {
+            fault::point("report.before");
+        }
         if let Some(told) = told {
             told.save(tx).await?;
         }
@@ -161,6 +192,10 @@ impl StepSet for LedgerSteps {
         durable_points(steps).into_iter().for_each(|[_, after]| fault::point(after));
         if let Some(bell) = self.credit_bell.get() {
             bell.ring();
+        }
+        if self.is_news.swap(false, Ordering::SeqCst) {
+            fault::point("report.after");
+            self.reported.notify_one();
         }
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.confirm();
@@ -174,6 +209,7 @@ impl StepSet for LedgerSteps {
     }
 
     fn dropped(&self, _: &StoreError) {
+        self.is_news.store(false, Ordering::SeqCst);
         if let Ok(mut chain) = self.chain.try_lock() {
             chain.forget();
         }
@@ -211,6 +247,10 @@ fn durable_points(steps: &[Step]) -> BTreeSet<[&'static str; 2]> {
     steps.iter().filter_map(points).collect()
 }
 
+const fn of_reports(step: &Step) -> Option<&ReportStep> {
+    if let Step::Report(step) = step { Some(step) } else { None }
+}
+
 /// The credit accounts that are opened, or of which days are closed.
 fn credit_accounts(steps: &[Step]) -> BTreeSet<AccountId> {
     let mut ids = BTreeSet::new();
@@ -234,9 +274,15 @@ fn named(steps: &[Step]) -> Named {
                     named.order(&order.order);
                 }
             }
+            Step::Offline(order) => {
+                named.legs.insert(order.leg_id);
+                named.order(&order.order);
+            }
             Step::Complete(order) => {
                 named.legs.insert(order.leg_id);
             }
+            Step::Report(ReportStep::Follow(instrument)) => named.instrument(*instrument),
+            Step::Report(ReportStep::Acknowledge(_)) => {}
             Step::Inquire(card, _) | Step::Change(card, ..) => {
                 named.cards.insert(*card);
             }
@@ -320,6 +366,7 @@ fn decide(
         Step::Void(order) => Outcome::Leg(leg_step(books, rules::void(books, *order, now), log)),
         Step::Refund(order) => Outcome::Leg(leg_step(books, rules::refund(books, order, now), log)),
         Step::Complete(order) => Outcome::Leg(leg_step(books, rules::complete(books, *order, now), log)),
+        Step::Offline(order) => Outcome::Leg(post_offline(books, order, now, log)),
         Step::Inquire(card, proof) => Outcome::Balance(card_steps::inquire(books, *card, *proof, now, log)),
         Step::Issue(order, by) => Outcome::Card(card_steps::issue(books, files, order, by, log), now),
         Step::Change(card, change, by) => Outcome::Card(card_steps::change(books, *card, *change, by, log), now),
@@ -348,6 +395,8 @@ fn decide(
             let kind = if it.frozen { "account.frozen" } else { "account.unfrozen" };
             counter_entry(kind, it.id, &format!("account={}", it.masked()), by)
         })),
+        // Decided where the rows about reports are.
+        Step::Report(_) => Outcome::Reported(Err(Reason::Fault)),
         // There is nobody to ask.
         Step::Credit(CreditStep::HoldAlone(_)) => Outcome::Alone(Err(Reason::Fault)),
         Step::Credit(CreditStep::Ask(..)) => Outcome::Asked(Err(Reason::Fault)),
@@ -373,6 +422,15 @@ fn post_one(books: &mut Books, leg_id: LegId, now: Timestamp, log: &mut Vec<Entr
     match leg_step(books, rules::post(books, leg_id, now), log) {
         Ok(leg) => PostResult { leg_id, state: Some(leg.state), refusal: None },
         Err(reason) => PostResult { leg_id, state: books.leg(leg_id).map(|leg| leg.state), refusal: Some(reason) },
+    }
+}
+
+/// A charge that is not refused is posted as a whole; so is one that was held before.
+fn post_offline(books: &mut Books, order: &HoldOrder, now: Timestamp, log: &mut Vec<Entry>) -> Result<Leg, Reason> {
+    let leg = leg_step(books, rules::hold(books, order, now), log)?;
+    match leg.whole() {
+        Some(whole) => leg_step(books, rules::complete(books, whole, now), log),
+        None => Ok(leg),
     }
 }
 
@@ -402,6 +460,9 @@ fn leg_entry(leg: &Leg) -> Entry {
     if let Some(amount) = leg.amount() {
         content += &format!(" amount_minor={} currency={}", amount.minor, amount.currency);
     }
+    if leg.origin == Origin::Network {
+        content += " origin=NETWORK";
+    }
     if leg.refunded_minor > 0 {
         content += &format!(" refunded_minor={}", leg.refunded_minor);
     }
@@ -426,57 +487,4 @@ fn counter_entry(kind: &'static str, account: AccountId, what: &str, by: &Princi
 /// What happened, and who did it.
 pub(super) fn signed(what: &str, by: &Principal) -> String {
     format!("{what} by={}/{}", by.role, by.id)
-}
-
-fn count(step: &Step, outcome: &Outcome) {
-    let name = match step {
-        Step::Hold(_) => "hold",
-        Step::Post(_) => "post",
-        Step::Void(_) => "void",
-        Step::Refund(_) => "refund",
-        Step::Open(..) | Step::OpenCredit(..) => "open",
-        Step::CloseDays(..) => "close_days",
-        Step::Deposit(..) => "deposit",
-        Step::Freeze(..) => "freeze",
-        Step::Complete(_) => "complete",
-        Step::Inquire(..) => "inquire",
-        Step::Issue(..) => "issue",
-        Step::Change(..) => "change_card",
-        Step::SetPin(..) => "set_pin",
-        Step::Credit(step) => step.name(),
-    };
-    match outcome {
-        Outcome::Held(legs) => legs.iter().for_each(|leg| counted(name, leg_result(leg))),
-        Outcome::Leg(leg) => counted(name, leg_result(leg)),
-        Outcome::Posted(results) => {
-            for result in results {
-                counted(name, result.refusal.map_or("POSTED", Reason::code));
-            }
-        }
-        Outcome::Account(Ok(_)) | Outcome::Closed(Ok(_)) => counted(name, "OK"),
-        Outcome::Account(Err(reason)) | Outcome::Closed(Err(reason)) => counted(name, reason.code()),
-        Outcome::Card(card, _) => counted(name, card.as_ref().err().map_or("OK", |reason| reason.code())),
-        // It is counted when it is asked for.
-        Outcome::Alone(Ok(None)) => {}
-        Outcome::Alone(Ok(Some(leg))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
-        Outcome::Alone(Err(reason)) => counted(name, reason.code()),
-        Outcome::Asked(Ok((leg, _))) => counted(name, leg.state.refusal().map_or(leg.state.as_str(), Reason::code)),
-        Outcome::Asked(Err(reason)) | Outcome::Pin(Err(reason)) => counted(name, reason.code()),
-        Outcome::Pin(Ok((_, state))) => counted(name, state.as_str()),
-        Outcome::Retold(retold) => {
-            counted(name, retold.as_ref().map_or_else(|reason| reason.code(), |it| it.state.as_str()))
-        }
-        Outcome::Balance(balance) => counted(name, balance.as_ref().err().map_or("OK", |reason| reason.code())),
-    }
-}
-
-fn leg_result(leg: &Result<Leg, Reason>) -> &'static str {
-    match leg {
-        Ok(leg) => leg.state.refusal().map_or(leg.state.as_str(), Reason::code),
-        Err(reason) => reason.code(),
-    }
-}
-
-fn counted(step: &'static str, result: &'static str) {
-    metrics::counter!("bankhub_ledger_steps_total", "step" => step, "result" => result).increment(1);
 }

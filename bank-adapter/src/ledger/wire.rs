@@ -2,9 +2,10 @@
 
 use domain::card::Proof;
 use domain::ledger::{
-    Account, Available, Charge, CompletionOrder, Flow, GiveBack, HoldOrder, Leg, LegOrder, LegState, Nature, Part,
-    Party, Receipt, RefundOrder, Split, VoidOrder, digest_line,
+    Account, Available, Charge, CompletionOrder, Flow, GiveBack, HoldOrder, Leg, LegOrder, LegState, Nature, Origin,
+    Part, Party, Receipt, RefundOrder, Split, VoidOrder, digest_line,
 };
+use domain::payment::Instrument;
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
 use domain::{AccountId, CardId, LegId, MerchantId, Money, PaymentId, Reason};
@@ -68,7 +69,7 @@ impl Rest {
         let order = match nature.flow() {
             Flow::In => LegOrder::Receipt(Receipt { payee: party, nature, amount, merchant, savings }),
             Flow::Out | Flow::Look | Flow::Follows => {
-                LegOrder::Charge(Charge { payer: party, nature, amount, merchant, savings })
+                LegOrder::Charge(Charge { payer: party, nature, amount, merchant, savings, sale: None })
             }
         };
         HoldOrder { leg_id, payment_id, order, proof }
@@ -92,6 +93,14 @@ pub(super) fn hold(hold: &bank::Hold) -> Result<Reading, Reason> {
     Ok(Reading { payer, nature, amount, rest: Rest { leg_id, payment_id, nature, amount, merchant, savings } })
 }
 
+pub(super) fn instrument(request: &bank::FollowInstrumentRequest) -> Result<Instrument, Reason> {
+    use bank::follow_instrument_request::Instrument as Named;
+    Ok(match request.instrument.as_ref().ok_or(Reason::FieldMissing)? {
+        Named::AccountId(id) => Instrument::Account(AccountId::parse(id)?),
+        Named::CardId(id) => Instrument::Card(CardId::parse(id)?),
+    })
+}
+
 pub(super) fn presented(card: Option<&bank::CardAtTerminal>) -> Result<Presented, Reason> {
     let at = card.ok_or(Reason::FieldMissing)?;
     Presented::read(at.card.as_ref().ok_or(Reason::FieldMissing)?, &at.terminal_id)
@@ -108,6 +117,7 @@ fn to_part(split: &Split) -> bank::LegPart {
 
 pub(super) fn completion(request: &bank::CompleteLegRequest) -> Result<CompletionOrder, Reason> {
     Ok(CompletionOrder {
+        origin: Origin::Hub,
         leg_id: LegId::parse(&request.leg_id)?,
         payment_id: PaymentId::parse(&request.payment_id)?,
         amount: proto::to_payable(request.amount.as_ref())?,
@@ -140,11 +150,13 @@ pub(super) fn legs_to_post(request: &bank::PostLegsRequest) -> Result<Vec<LegId>
 }
 
 pub(super) fn void_order(request: &bank::VoidLegRequest) -> Result<VoidOrder, Reason> {
-    Ok(VoidOrder { leg_id: LegId::parse(&request.leg_id)?, payment_id: PaymentId::parse(&request.payment_id)? })
+    let (leg_id, payment_id) = (LegId::parse(&request.leg_id)?, PaymentId::parse(&request.payment_id)?);
+    Ok(VoidOrder { origin: Origin::Hub, leg_id, payment_id })
 }
 
 pub(super) fn refund_order(request: &bank::RefundLegRequest) -> Result<RefundOrder, Reason> {
     Ok(RefundOrder {
+        origin: Origin::Hub,
         leg_id: LegId::parse(&request.leg_id)?,
         payment_id: PaymentId::parse(&request.payment_id)?,
         give_back: GiveBack {

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use proto::counter::network_charge::Payer;
 use proto::counter::{
     ActivateCardRequest, AdviceKind, AdviceState, CloseDaysRequest, CreditLine, CreditTerms, IssueCardRequest,
-    ListStuckAdvicesRequest, RetellAdviceRequest, SetCardFrozenRequest, StuckAdvice,
+    ListStuckAdvicesRequest, NetworkCharge, NetworkChargeState, PostOfflineNetworkChargeRequest, RetellAdviceRequest,
+    SetCardFrozenRequest, StuckAdvice,
 };
 use server_kit::config::SecretRef;
 use server_kit::rng::SystemRng;
 
+use super::network::charge;
 use super::*;
 use crate::card::tests::elsewhere::{MAC, ZONE, peer_keys};
 use crate::card::tests::issuer::{Issuer, Settings};
@@ -302,4 +305,54 @@ async fn c9_a_freeze_that_the_credit_system_refuses_holds_here_and_is_told_again
     let leg = peered.hold(&hold_of(&peered.card_id, &leg_id)).await;
     assert_eq!((leg.state(), refusal(&leg)), (LegState::Refused, "CARD_FROZEN"));
     peered.trial.node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn c8_a_charge_of_another_network_takes_the_same_way_to_the_credit_system() {
+    let Some(mut peered) = Peered::start().await else { return };
+    let [bought, dropped, offline, refund] = std::array::from_fn(|_| peered.trial.id());
+    let of_card = |card_id: &str, purchase_id: &str, minor| NetworkCharge {
+        payer: Some(Payer::CardId(card_id.to_owned())),
+        ..charge(purchase_id, "", minor)
+    };
+    let first = of_card(&peered.card_id, &bought, 1_200);
+    let asking = async {
+        // Until the line is up nothing is stored.
+        loop {
+            match peered.trial.charge(first.clone()).await {
+                Ok(standing) => return standing,
+                Err(status) => assert_eq!(reason_of(&status), Some(Reason::BankAway)),
+            }
+        }
+    };
+    let held = tokio::time::timeout(Duration::from_secs(20), asking).await.unwrap();
+    assert_eq!((held.state(), held.credit_minor), (NetworkChargeState::Held, 1_000));
+    assert_eq!(peered.at_issuer().await, (1_000, 0));
+    let posted = peered.trial.post_charge(&bought, 700).await.unwrap();
+    assert_eq!((posted.state(), posted.credit_minor), (NetworkChargeState::Posted, 700));
+    peered.issuer.sees("post", 1).await;
+    assert_eq!(peered.at_issuer().await, (0, 700));
+    assert_eq!(peered.trial.available(&peered.debit).await, 500, "what was drawn last gives way first");
+
+    let second = of_card(&peered.card_id, &dropped, 100);
+    assert_eq!(peered.trial.charge(second).await.unwrap().state(), NetworkChargeState::Held);
+    peered.trial.void_charge(&dropped).await.unwrap();
+    peered.issuer.sees("void", 1).await;
+    let third = Some(of_card(&peered.card_id, &offline, 50));
+    for _ in 0..2 {
+        let request = PostOfflineNetworkChargeRequest { charge: third.clone() };
+        let answer = peered.trial.counter.post_offline_network_charge(request).await.unwrap();
+        assert_eq!(answer.into_inner().standing.unwrap().state(), NetworkChargeState::Posted);
+    }
+    peered.issuer.sees("post", 2).await;
+    peered.trial.refund_charge(&refund, &bought, 300).await.unwrap();
+    peered.issuer.sees("refund", 1).await;
+    assert_eq!(peered.at_issuer().await, (0, 700 + 50 - 300));
+    let Trial { federation, node, .. } = peered.trial;
+    node.stop().await.unwrap();
+    let database = TestDatabase::of_another_process(&federation.database_url);
+    let store = database.open(&crate::migrations(), SystemClock::shared()).await.unwrap();
+    let report = crate::check_books(&store).await.unwrap();
+    assert!(report.is_right(), "{report:#?}");
+    store.close().await;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use server_kit::identity::{Principal, Role};
 use server_kit::rng::{IdMaker, SystemRng};
 use server_kit::serve::GrpcServer;
 use server_kit::shutdown::Shutdown;
+use server_kit::store::StoreError;
 use server_kit::telemetry::detached_metrics;
 use server_kit::tls::{ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, ServerTls, ServerTlsConfig, peer};
 use tempfile::TempDir;
@@ -32,6 +33,7 @@ use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use super::report_desk::ReportDesk;
 use crate::{Adapter, Config, RunError, Running};
 
 pub(super) const FEDERATION: &str = "trial.example";
@@ -157,6 +159,11 @@ impl Federation {
         Ok(Node { running, shutdown, served })
     }
 
+    /// Starts bank A again, by the configuration that it had last, once whoever had its ledger has let go of it.
+    pub(super) async fn start_again(&self) -> Node {
+        once_free(async || self.try_start(load(&self.path("bank.toml"))).await).await
+    }
+
     /// Bank A's service for the hub, called as somebody.
     pub(super) fn call(&self, node: &Node, caller: Caller) -> BankServiceClient<Channel> {
         BankServiceClient::new(self.channel(node, caller))
@@ -190,6 +197,11 @@ impl Federation {
 
     /// Starts a hub that answers from `verdicts`, and that a leg is unknown otherwise.
     pub(super) async fn hub(&self, verdicts: Verdicts) -> SocketAddr {
+        self.hub_with(verdicts, Arc::default()).await
+    }
+
+    /// Starts a hub that takes in reports at this desk.
+    pub(super) async fn hub_with(&self, verdicts: Verdicts, desk: Arc<ReportDesk>) -> SocketAddr {
         let files = ServerTlsConfig {
             certificate: self.path("hub.crt"),
             key: SecretRef::File(self.path("hub.key")),
@@ -199,10 +211,28 @@ impl Federation {
         let tls = ServerTls::load(&files, FEDERATION).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let routes = Routes::new(FederationServiceServer::new(TrialHub { verdicts }));
+        let routes = Routes::new(FederationServiceServer::new(TrialHub { verdicts, desk }));
         tokio::spawn(GrpcServer::new(listener, tls, routes, Shutdown::manual().draining()).run());
         addr
     }
+}
+
+/// Opens a ledger again. Whoever had it before has ended and may not have let go of it yet.
+pub(super) async fn once_free<T, E: Into<RunError>>(open: impl AsyncFn() -> Result<T, E>) -> T {
+    let opening = async {
+        loop {
+            match open().await.map_err(Into::into) {
+                Ok(opened) => return opened,
+                Err(RunError::Store(StoreError::InUse { .. })) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), opening).await.expect("the ledger is free")
+}
+
+pub(super) fn load(config: &Path) -> Config {
+    server_kit::config::load(Some(config), "BANKHUB_TEST_WIRE_", &[]).unwrap()
 }
 
 /// A bank's node that runs in a task.
@@ -235,6 +265,7 @@ pub(super) type Verdicts = Arc<Mutex<BTreeMap<String, LegVerdict>>>;
 
 struct TrialHub {
     verdicts: Verdicts,
+    desk: Arc<ReportDesk>,
 }
 
 #[tonic::async_trait]
@@ -250,8 +281,7 @@ impl FederationService for TrialHub {
         &self,
         request: Request<ReportPurchasesRequest>,
     ) -> Result<Response<ReportPurchasesResponse>, Status> {
-        let through_sequence = request.get_ref().reports.last().map_or(0, |last| last.sequence);
-        Ok(Response::new(ReportPurchasesResponse { through_sequence, refused: Vec::new() }))
+        self.desk.take(request.into_inner()).map(Response::new)
     }
 
     async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {

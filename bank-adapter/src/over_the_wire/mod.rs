@@ -5,8 +5,11 @@ mod credit_system;
 mod federation;
 #[cfg(feature = "fault-points")]
 mod killed;
+mod network;
 mod peer_killed;
 mod pins;
+mod report_desk;
+mod reports;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -13,8 +13,8 @@ use super::{OperatorError, answer, bounded};
 /// A bank's counter: what an operator does at the bank's own adapter.
 #[derive(Clone, Debug)]
 pub struct Counter {
-    counter: CounterServiceClient<Channel>,
-    ids: IdMaker,
+    pub(super) counter: CounterServiceClient<Channel>,
+    pub(super) ids: IdMaker,
 }
 
 impl Counter {

@@ -4,6 +4,7 @@ pub mod cards;
 pub mod command;
 mod counter;
 pub mod credit;
+pub mod network;
 
 use std::time::Duration;
 

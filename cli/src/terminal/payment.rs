@@ -52,7 +52,7 @@ pub struct Item {
 }
 
 impl Item {
-    pub(super) fn to_wire(&self) -> common::LineItem {
+    pub(crate) fn to_wire(&self) -> common::LineItem {
         common::LineItem {
             name: self.name.clone(),
             code: String::new(),

@@ -19,6 +19,8 @@ pub enum AccountKind {
     CustomerSavings,
     /// What the bank owes the federation for payments, less what came back in refunds.
     HubSettlement,
+    /// What the bank owes other networks for charges that they carried, less what came back in refunds.
+    NetworkSettlement,
     /// Notes and coins at the counter: debits add to it.
     Cash,
     /// Fees that the bank earned.
@@ -28,11 +30,12 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::CustomerDeposit,
         Self::CustomerCredit,
         Self::CustomerSavings,
         Self::HubSettlement,
+        Self::NetworkSettlement,
         Self::Cash,
         Self::Fees,
         Self::Interest,
@@ -45,6 +48,7 @@ impl AccountKind {
             Self::CustomerCredit => "CUSTOMER_CREDIT",
             Self::CustomerSavings => "CUSTOMER_SAVINGS",
             Self::HubSettlement => "HUB_SETTLEMENT",
+            Self::NetworkSettlement => "NETWORK_SETTLEMENT",
             Self::Cash => "CASH",
             Self::Fees => "FEES",
             Self::Interest => "INTEREST",
@@ -70,6 +74,7 @@ impl AccountKind {
             Self::Fees => 5,
             Self::Interest => 6,
             Self::CustomerSavings => 7,
+            Self::NetworkSettlement => 8,
         }
     }
 
@@ -218,7 +223,11 @@ impl Account {
                 let owed_minor = self.balance_minor().saturating_neg();
                 self.credit.map_or(0, |line| line.available_minor(owed_minor, held_minor))
             }
-            AccountKind::HubSettlement | AccountKind::Cash | AccountKind::Fees | AccountKind::Interest => 0,
+            AccountKind::HubSettlement
+            | AccountKind::NetworkSettlement
+            | AccountKind::Cash
+            | AccountKind::Fees
+            | AccountKind::Interest => 0,
         }
     }
 

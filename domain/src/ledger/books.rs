@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
-use super::{Account, AccountKind, Booking, BookingId, Deposit, DepositId, Leg, Transfer};
+use super::{Account, AccountKind, Booking, BookingId, Deposit, DepositId, Leg, Origin, Transfer};
 use crate::card::Card;
 use crate::credit::Position;
 use crate::{AccountId, CardId, LegId, Reason, Timestamp};
@@ -122,6 +122,11 @@ impl Books {
 
     pub fn leg(&self, id: LegId) -> Option<&Leg> {
         self.legs.get(&id)
+    }
+
+    /// The leg, as far as whoever asks for it may know it.
+    pub(super) fn leg_of(&self, origin: Origin, id: LegId) -> Option<&Leg> {
+        self.leg(id).filter(|leg| leg.origin == origin)
     }
 
     pub fn deposit(&self, id: DepositId) -> Option<&Deposit> {

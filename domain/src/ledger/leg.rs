@@ -1,8 +1,40 @@
-//! A leg: one movement at this bank for one payment, as the hub knows it.
+//! A leg: one movement at this bank for one payment, as the hub knows it, or for a charge that another network carried.
 
 use super::{AccountKind, Nature, Part, Party, Split, Transfer, TransferKind, keep};
-use crate::purchase::Merchant;
-use crate::{AccountId, LegId, Money, PaymentId, Reason, Timestamp};
+use crate::purchase::{LineItem, Location, Merchant};
+use crate::text::Line;
+use crate::{AccountId, Currency, LegId, Money, PaymentId, Reason, TerminalId, Timestamp};
+
+/// Who has a movement made. A leg belongs to whoever asked for it first, and the other does not know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The hub.
+    Hub,
+    /// Another network, whose messages the bank's own switch takes.
+    Network,
+}
+
+impl Origin {
+    /// The word that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hub => "HUB",
+            Self::Network => "NETWORK",
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        [Self::Hub, Self::Network].into_iter().find(|origin| origin.as_str() == text).ok_or(Reason::FieldUnknown)
+    }
+
+    /// The bank's own account on the other side of what moves for it.
+    pub fn settlement(self, currency: Currency) -> AccountId {
+        match self {
+            Self::Hub => AccountKind::HubSettlement.house_id(currency),
+            Self::Network => AccountKind::NetworkSettlement.house_id(currency),
+        }
+    }
+}
 
 /// Where a leg stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +84,23 @@ impl LegState {
     }
 }
 
+/// What the bank knows of a charge that another network carried, besides what it knows of every charge: the hub keeps the
+/// record of those that it carries itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sale {
+    /// When it was bought.
+    pub occurred_at: Timestamp,
+    /// The acquirer's name for the terminal.
+    pub terminal_id: TerminalId,
+    /// What people call the place.
+    pub place: Option<Line>,
+    pub location: Option<Location>,
+    pub items: Vec<LineItem>,
+}
+
+/// A location is a pair of coordinates in range, so that it always equals itself.
+impl Eq for Sale {}
+
 /// Money to take from an account or a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
@@ -61,14 +110,17 @@ pub struct Charge {
     pub amount: Money,
     /// Who gets it, for the holder's statement.
     pub merchant: Merchant,
-    /// The savings account that gets it when the nature is [`Nature::Savings`]; anything else goes to the federation.
+    /// The savings account that gets it when the nature is [`Nature::Savings`]; anything else goes to whoever asked for it.
     pub savings: Option<AccountId>,
+    /// Set when another network carried it.
+    pub sale: Option<Box<Sale>>,
 }
 
 impl Charge {
     /// A purchase from an account by itself, as for a payment by phone number.
     pub const fn purchase(account_id: AccountId, amount: Money, merchant: Merchant) -> Self {
-        Self { payer: Party::Account(account_id), nature: Nature::Purchase, amount, merchant, savings: None }
+        let payer = Party::Account(account_id);
+        Self { payer, nature: Nature::Purchase, amount, merchant, savings: None, sale: None }
     }
 }
 
@@ -103,11 +155,23 @@ pub enum LegOrder {
     Unseen,
 }
 
+impl LegOrder {
+    /// The charge of another network, with what is known of it.
+    pub fn network_charge(&self) -> Option<(&Charge, &Sale)> {
+        match self {
+            Self::Charge(charge) => charge.sale.as_deref().map(|sale| (charge, sale)),
+            Self::Receipt(_) | Self::GiveBack(_) | Self::Unseen => None,
+        }
+    }
+}
+
 /// One movement at this bank for one payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leg {
     pub id: LegId,
+    /// Of a network's leg, the purchase under its own id.
     pub payment_id: PaymentId,
+    pub origin: Origin,
     pub order: LegOrder,
     pub state: LegState,
     /// The account that it moves: the one that was named, of a card the first one that bears a part, or for money given back
@@ -131,10 +195,17 @@ pub struct Leg {
 
 impl Leg {
     /// A leg that moves nothing yet.
-    pub(super) fn new(id: LegId, payment_id: PaymentId, order: LegOrder, state: LegState, now: Timestamp) -> Self {
+    pub(super) fn new(
+        id: LegId,
+        (origin, payment_id): (Origin, PaymentId),
+        order: LegOrder,
+        state: LegState,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             payment_id,
+            origin,
             order,
             state,
             account_id: None,
@@ -168,7 +239,7 @@ impl Leg {
         }
     }
 
-    /// The savings account on the other side, if it is not the federation.
+    /// The savings account on the other side, if it is not the settlement account.
     pub fn savings(&self) -> Option<AccountId> {
         match &self.order {
             LegOrder::Charge(charge) => charge.savings,
@@ -242,7 +313,7 @@ impl Leg {
     /// The transfers that move its splits as `order` says, which is its own or that of the leg from which it gives back,
     /// numbered from 0.
     pub(super) fn transfers(&self, order: &LegOrder, kind: TransferKind, now: Timestamp) -> Vec<Transfer> {
-        let Some((amount, other, out)) = ends(order) else { return Vec::new() };
+        let Some((amount, other, out)) = self.ends(order) else { return Vec::new() };
         let transfer = |(seq, split): (i64, &Split)| Transfer {
             source: self.id.uuid(),
             seq,
@@ -255,21 +326,21 @@ impl Leg {
         };
         (0..).zip(&self.splits).map(transfer).collect()
     }
-}
 
-/// How much goes between the splits and which other account, and whether it goes out.
-fn ends(order: &LegOrder) -> Option<(Money, AccountId, bool)> {
-    let settlement = |amount: Money| AccountKind::HubSettlement.house_id(amount.currency);
-    match order {
-        LegOrder::Charge(charge) => {
-            let other = charge.savings.unwrap_or_else(|| settlement(charge.amount));
-            Some((charge.amount, other, true))
+    /// How much goes between the splits and which other account, and whether it goes out.
+    fn ends(&self, order: &LegOrder) -> Option<(Money, AccountId, bool)> {
+        let settlement = |amount: Money| self.origin.settlement(amount.currency);
+        match order {
+            LegOrder::Charge(charge) => {
+                let other = charge.savings.unwrap_or_else(|| settlement(charge.amount));
+                Some((charge.amount, other, true))
+            }
+            LegOrder::Receipt(receipt) => {
+                let other = receipt.savings.unwrap_or_else(|| settlement(receipt.amount));
+                Some((receipt.amount, other, false))
+            }
+            LegOrder::GiveBack(_) | LegOrder::Unseen => None,
         }
-        LegOrder::Receipt(receipt) => {
-            let other = receipt.savings.unwrap_or_else(|| settlement(receipt.amount));
-            Some((receipt.amount, other, false))
-        }
-        LegOrder::GiveBack(_) | LegOrder::Unseen => None,
     }
 }
 

@@ -3,7 +3,8 @@
 //! An account carries what was debited and credited, posted and pending apart. Money moves only by a [`Transfer`], from the
 //! account that is debited to the one that is credited, so that per currency the debits are always the credits
 //! ([`trial_balance`]). A leg is what the hub knows of: one movement at this bank for one payment, `HELD → POSTED | VOIDED`, or
-//! `REFUSED`, or a tombstone when it was voided before it came. While an existing credit system is asked for its part it is `ASKING`.
+//! `REFUSED`, or a tombstone when it was voided before it came. A charge that another network carried is a leg by the same rules,
+//! of another [`Origin`], which the hub does not know. While an existing credit system is asked for its part it is `ASKING`.
 //!
 //! Which account of a card bears how much is decided by the front ([`route`]) and stored with the leg.
 //!
@@ -20,6 +21,7 @@ mod counter;
 mod front;
 mod leg;
 mod movement;
+mod order;
 #[cfg(test)]
 mod properties;
 mod transfer;
@@ -37,9 +39,9 @@ pub use front::{
     PartyFacts, ReturnFacts, Split, available, decide_again, give_back, is_debit_alone, keep, read_splits, route,
     write_splits,
 };
-pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, Receipt, digest_line};
+pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, Origin, Receipt, Sale, digest_line};
 pub use movement::{
-    CompletionOrder, HoldOrder, RefundOrder, VoidOrder, ask, card_facts, complete, hold, hold_without_asking, inquire,
-    post, refund, refund_elsewhere, settle, void,
+    ask, card_facts, complete, hold, hold_without_asking, inquire, post, refund, refund_elsewhere, settle, void,
 };
+pub use order::{CompletionOrder, HoldOrder, RefundOrder, VoidOrder};
 pub use transfer::{Balances, Transfer, TransferKind, replay};

@@ -1,49 +1,12 @@
-//! What the hub may ask of a leg: hold, post, complete, void, and give back; and what a card may spend.
+//! What the hub, or another network, may ask of a leg: hold, post, complete, void, and give back; and what a card may spend.
 
 use super::{
-    Account, AccountFacts, AccountKind, AccountStatus, Available, Books, CardFacts, Change, CreditFacts, CreditLeft,
-    DebitFacts, Decided, Facts, Flow, GiveBack, Leg, LegOrder, LegState, Nature, Party, PartyFacts, ReturnFacts,
-    Transfer, TransferKind, available, is_debit_alone, route,
+    Account, AccountFacts, AccountKind, AccountStatus, Available, Books, CardFacts, Change, CompletionOrder,
+    CreditFacts, CreditLeft, DebitFacts, Decided, Facts, Flow, HoldOrder, Leg, LegOrder, LegState, Nature, Origin,
+    Party, PartyFacts, RefundOrder, ReturnFacts, Transfer, TransferKind, VoidOrder, available, is_debit_alone, route,
 };
 use crate::card::Proof;
 use crate::{AccountId, CardId, LegId, Money, PaymentId, Reason, Timestamp};
-
-/// Reserve the money of a leg.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoldOrder {
-    pub leg_id: LegId,
-    pub payment_id: PaymentId,
-    /// A charge or a receipt.
-    pub order: LegOrder,
-    /// What is known of the card that was named, and of its holder.
-    pub proof: Proof,
-}
-
-/// End a pre-authorisation with what was really used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CompletionOrder {
-    pub leg_id: LegId,
-    pub payment_id: PaymentId,
-    /// More than zero, and at most what is held.
-    pub amount: Money,
-}
-
-/// Release a leg, known or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VoidOrder {
-    pub leg_id: LegId,
-    pub payment_id: PaymentId,
-}
-
-/// Give money back from a leg.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefundOrder {
-    /// The id of this movement.
-    pub leg_id: LegId,
-    /// The refund or reversal that it belongs to.
-    pub payment_id: PaymentId,
-    pub give_back: GiveBack,
-}
 
 /// Reserves the money of a leg, or refuses; of a card all parts or none. Money that comes in is reserved on the other side and can
 /// be spent when it is posted; frozen, an account takes it all the same. What was found of the card is stored either way. The
@@ -63,7 +26,8 @@ pub fn ask(books: &Books, order: &HoldOrder, left: CreditLeft, now: Timestamp) -
 /// As [`ask`], where the credit system need not be asked what is left: the debit side bears all of it whatever that is. `None`
 /// when it has to be asked. A leg that is known is as it was.
 pub fn hold_without_asking(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Option<Decided<Leg>>, Reason> {
-    let leg = Leg::new(order.leg_id, order.payment_id, order.order.clone(), LegState::Held, now);
+    let named = (order.origin(), order.payment_id);
+    let leg = Leg::new(order.leg_id, named, order.order.clone(), LegState::Held, now);
     let (Some(party), Some(nature), Some(amount)) = (leg.party(), leg.nature(), leg.amount()) else {
         return Err(Reason::Fault);
     };
@@ -80,10 +44,11 @@ fn hold_with(
     left: Option<CreditLeft>,
     now: Timestamp,
 ) -> Result<Decided<Leg>, Reason> {
+    let named = (order.origin(), order.payment_id);
     if let Some(leg) = books.leg(order.leg_id) {
-        return as_before(leg, order.payment_id, &order.order);
+        return as_before(leg, named, &order.order);
     }
-    let leg = Leg::new(order.leg_id, order.payment_id, order.order.clone(), LegState::Held, now);
+    let leg = Leg::new(order.leg_id, named, order.order.clone(), LegState::Held, now);
     let (Some(party), Some(nature), Some(amount)) = (leg.party(), leg.nature(), leg.amount()) else {
         return Err(Reason::Fault);
     };
@@ -283,7 +248,7 @@ pub fn settle(
 /// Moves what a leg holds. Posted already is fine. `Err` with `LegUnknown`, `LegVoided`, `LegRefused`, or `BankAway` for a leg
 /// whose hold has not been answered.
 pub fn post(books: &Books, leg_id: LegId, now: Timestamp) -> Result<Decided<Leg>, Reason> {
-    let Some(leg) = books.leg(leg_id) else {
+    let Some(leg) = books.leg_of(Origin::Hub, leg_id) else {
         return Err(Reason::LegUnknown);
     };
     if leg.state == LegState::Posted {
@@ -304,12 +269,12 @@ pub fn post(books: &Books, leg_id: LegId, now: Timestamp) -> Result<Decided<Leg>
     Ok(stored(leg.clone(), vec![leg], accounts, transfers))
 }
 
-/// Moves as much of a pre-authorisation as was used, and releases the rest: what was drawn last gives way first. The same
+/// Moves as much of a pre-authorisation as was used, or of any charge of another network, and releases the rest: what was drawn last gives way first. The same
 /// completion again is fine. `Err` with `LegUnknown`, `LegIdTaken` for another payment's leg, `NotPreAuthorised`,
 /// `CurrencyMismatch`, `AmountNotPositive`, `CompletionTooLarge`, `LegVoided`, `LegRefused`, `BankAway` as [`post`], or
 /// `LegPosted` for one that was completed with another amount.
 pub fn complete(books: &Books, order: CompletionOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
-    let Some(leg) = books.leg(order.leg_id) else {
+    let Some(leg) = books.leg_of(order.origin, order.leg_id) else {
         return Err(Reason::LegUnknown);
     };
     if leg.payment_id != order.payment_id {
@@ -318,7 +283,8 @@ pub fn complete(books: &Books, order: CompletionOrder, now: Timestamp) -> Result
     if leg.state == LegState::Voided {
         return Err(Reason::LegVoided);
     }
-    let Some(held) = leg.amount().filter(|_| leg.nature() == Some(Nature::PreAuthorisation)) else {
+    let is_open = leg.nature() == Some(Nature::PreAuthorisation) || leg.order.network_charge().is_some();
+    let Some(held) = leg.amount().filter(|_| is_open) else {
         return Err(Reason::NotPreAuthorised);
     };
     if held.currency != order.amount.currency {
@@ -348,12 +314,17 @@ pub fn complete(books: &Books, order: CompletionOrder, now: Timestamp) -> Result
 }
 
 /// Releases what a leg holds. Voided already, and refused, are fine. An unknown leg leaves a tombstone.
-/// `Err` with `LegIdTaken` for another payment's leg and `LegPosted` for one that is past releasing.
+/// `Err` with `LegIdTaken` for another payment's leg, `LegUnknown` for one of another origin, and `LegPosted` for one that is past
+/// releasing.
 pub fn void(books: &Books, order: VoidOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     let Some(leg) = books.leg(order.leg_id) else {
-        let leg = Leg::new(order.leg_id, order.payment_id, LegOrder::Unseen, LegState::Voided, now);
+        let named = (order.origin, order.payment_id);
+        let leg = Leg::new(order.leg_id, named, LegOrder::Unseen, LegState::Voided, now);
         return Ok(stored(leg.clone(), vec![leg], Vec::new(), Vec::new()));
     };
+    if leg.origin != order.origin {
+        return Err(Reason::LegUnknown);
+    }
     if leg.payment_id != order.payment_id {
         return Err(Reason::LegIdTaken);
     }
@@ -391,11 +362,12 @@ fn refund_if(
     counts: impl Fn(&Account) -> bool,
 ) -> Result<Decided<Leg>, Reason> {
     let leg_order = LegOrder::GiveBack(order.give_back.clone());
+    let named = (order.origin, order.payment_id);
     if let Some(leg) = books.leg(order.leg_id) {
-        return as_before(leg, order.payment_id, &leg_order);
+        return as_before(leg, named, &leg_order);
     }
     let amount = order.give_back.amount;
-    let mut leg = Leg::new(order.leg_id, order.payment_id, leg_order, LegState::Posted, now);
+    let mut leg = Leg::new(order.leg_id, named, leg_order, LegState::Posted, now);
     let (original, paid) = match original_of(books, order) {
         Ok(found) => found,
         Err(reason) => return Ok(refused(leg, reason)),
@@ -439,12 +411,15 @@ fn refund_if(
     Ok(stored(leg.clone(), vec![original, leg], accounts, transfers))
 }
 
-/// The leg to give back from, and what it was about. A pre-authorisation that nobody has completed took nothing.
+/// The leg to give back from, and what it was about. A pre-authorisation that nobody has completed took nothing, and neither did
+/// a charge that its network has not posted.
 fn original_of<'b>(books: &'b Books, order: &RefundOrder) -> Result<(&'b Leg, Money), Reason> {
-    let leg = books.leg(order.give_back.original_leg_id).ok_or(Reason::OriginalUnknown)?;
+    let leg = books.leg_of(order.origin, order.give_back.original_leg_id).ok_or(Reason::OriginalUnknown)?;
     let nature = leg.nature().ok_or(Reason::OriginalUnknown)?;
     match leg.state {
-        LegState::Held if nature == Nature::PreAuthorisation => Err(Reason::LegNotPosted),
+        LegState::Held if nature == Nature::PreAuthorisation || leg.origin == Origin::Network => {
+            Err(Reason::LegNotPosted)
+        }
         LegState::Asking => Err(Reason::LegNotPosted),
         LegState::Held | LegState::Posted => Ok((leg, leg.amount().ok_or(Reason::OriginalUnknown)?)),
         LegState::Voided | LegState::Refused(_) => Err(Reason::OriginalUnknown),
@@ -464,8 +439,8 @@ fn turned_round(transfer: Transfer) -> Transfer {
 }
 
 /// The answer to an id that is known: the same order gets the leg as it stands.
-fn as_before(leg: &Leg, payment_id: PaymentId, order: &LegOrder) -> Result<Decided<Leg>, Reason> {
-    if leg.payment_id != payment_id {
+fn as_before(leg: &Leg, named: (Origin, PaymentId), order: &LegOrder) -> Result<Decided<Leg>, Reason> {
+    if (leg.origin, leg.payment_id) != named {
         return Err(Reason::LegIdTaken);
     }
     if leg.order != LegOrder::Unseen && leg.order != *order {

@@ -303,7 +303,32 @@ impl Banks {
     }
 }
 
+impl Banks {
+    /// Asks a bank to report what is paid with an account or a card elsewhere.
+    async fn followed(&self, bank: &BankId, instrument: Instrument) -> Result<(), Reason> {
+        use pb::follow_instrument_request::Instrument as Named;
+        let named = match instrument {
+            Instrument::Account(id) => Named::AccountId(id.to_string()),
+            Instrument::Card(id) => Named::CardId(id.to_string()),
+        };
+        let request = pb::FollowInstrumentRequest { instrument: Some(named) };
+        let asked = |mut client: Client, request| async move { client.follow_instrument(request).await };
+        match self.links.call(bank, request, asked).await {
+            Ok(_) => Ok(()),
+            Err(status) => Err(match proto::reason_of(&status) {
+                Some(reason @ (Reason::AccountUnknown | Reason::CardUnknown)) => reason,
+                _ => Reason::BankAway,
+            }),
+        }
+    }
+}
+
 impl crate::directory::BankInstruments for Banks {
+    fn follow(&self, bank: &BankId, instrument: Instrument) -> futures_util::future::BoxFuture<'_, Result<(), Reason>> {
+        let bank = bank.clone();
+        Box::pin(async move { self.followed(&bank, instrument).await })
+    }
+
     fn masked(
         &self,
         bank: &BankId,

@@ -40,6 +40,14 @@ const PASSWORD: &str = "314159";
 struct NoBank;
 
 impl BankInstruments for NoBank {
+    fn follow(
+        &self,
+        _: &domain::BankId,
+        _: domain::payment::Instrument,
+    ) -> futures_util::future::BoxFuture<'_, Result<(), Reason>> {
+        Box::pin(async { Err(Reason::BankAway) })
+    }
+
     fn masked(
         &self,
         _: &domain::BankId,

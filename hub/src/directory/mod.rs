@@ -51,6 +51,9 @@ pub(crate) use sealed::{check_password, enrolment_code_matches, open_phone};
 pub trait BankInstruments: Send + Sync {
     /// The account or the card as others may see it, such as `****4821`; refused with the bank's own reason when it has none.
     fn masked(&self, bank: &BankId, instrument: Instrument) -> BoxFuture<'_, Result<String, Reason>>;
+
+    /// Has the bank report what is paid with it elsewhere, from now on. Asked for as often as it is bound.
+    fn follow(&self, bank: &BankId, instrument: Instrument) -> BoxFuture<'_, Result<(), Reason>>;
 }
 
 /// A bank of the federation.

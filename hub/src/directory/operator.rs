@@ -52,10 +52,14 @@ impl OperatorApi {
     /// Binds what its bank knows; gives it as it is shown.
     async fn bind(&self, by: String, asked: Asked) -> Result<String, Status> {
         let masked = self.masked(&asked).await?;
-        match self.change(by, Change::Binding(Bind { asked, masked })).await? {
-            Done::Binding { masked } => Ok(masked),
-            other => Err(mismatch(&other)),
-        }
+        let (bank_id, instrument) = (asked.bank_id.clone(), asked.instrument);
+        let masked = match self.change(by, Change::Binding(Bind { asked, masked })).await? {
+            Done::Binding { masked } => masked,
+            other => return Err(mismatch(&other)),
+        };
+        // Only what is bound may be followed. When the bank does not answer the operator hears of it, and binds again.
+        self.instruments.follow(&bank_id, instrument).await.map_err(proto::status)?;
+        Ok(masked)
     }
 
     /// What is shown of the account or the card: as it was bound, or else as its bank says.

@@ -29,11 +29,17 @@ use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason
 #[derive(Default)]
 struct AnyAccount {
     asked: AtomicUsize,
+    followed: AtomicUsize,
     refusal: Option<Reason>,
     shown: Option<&'static str>,
 }
 
 impl BankInstruments for AnyAccount {
+    fn follow(&self, _: &BankId, _: Instrument) -> BoxFuture<'_, Result<(), Reason>> {
+        self.followed.fetch_add(1, Ordering::SeqCst);
+        async { Ok(()) }.boxed()
+    }
+
     fn masked(&self, _: &BankId, _: Instrument) -> BoxFuture<'_, Result<String, Reason>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = self.refusal.map_or_else(|| Ok(self.shown.unwrap_or("****4821").to_owned()), Err);
@@ -251,6 +257,7 @@ async fn m4_the_first_account_pays_until_another_is_made_the_default() {
             assert_eq!(office.bind(&first).await.unwrap(), "****4821");
         }
         assert_eq!(office.bank.asked.load(Ordering::SeqCst), 1, "the same call again asks nobody");
+        assert_eq!(office.bank.followed.load(Ordering::SeqCst), 3, "it is followed whenever it is bound");
         assert_eq!(office.default_account(&person).await.as_ref(), Some(&first.account_id));
 
         let second = office.account(&person, false);

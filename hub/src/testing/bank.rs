@@ -270,6 +270,13 @@ impl BankService for PlayedBank {
         Ok(Response::new(pb::GetCardResponse { card_id, card_masked: "622848******0015".to_owned() }))
     }
 
+    async fn follow_instrument(
+        &self,
+        _: Request<pb::FollowInstrumentRequest>,
+    ) -> Result<Response<pb::FollowInstrumentResponse>, Status> {
+        Ok(Response::new(pb::FollowInstrumentResponse {}))
+    }
+
     async fn get_leg(&self, _: Request<pb::GetLegRequest>) -> Result<Response<pb::GetLegResponse>, Status> {
         Err(Status::unimplemented(""))
     }

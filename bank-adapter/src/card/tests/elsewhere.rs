@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::card::Proof;
-use domain::ledger::{CompletionOrder, Leg, LegState, Nature, Part, Party, decide_again};
+use domain::ledger::{CompletionOrder, Leg, LegState, Nature, Origin, Part, Party, decide_again};
 use domain::{LegId, PaymentId, Reason};
 use serde_json::{Value, json};
 use server_kit::clock::SystemClock;
@@ -254,7 +254,12 @@ async fn c8_a_void_a_completion_and_a_repayment_reach_the_credit_system(mut worl
     assert_eq!(world.at_issuer().await, (0, 100));
 
     world.hold(used, Nature::PreAuthorisation, 400).await.unwrap();
-    let order = CompletionOrder { leg_id: used, payment_id: PaymentId::from_uuid(used.uuid()), amount: cny(150) };
+    let order = CompletionOrder {
+        origin: Origin::Hub,
+        leg_id: used,
+        payment_id: PaymentId::from_uuid(used.uuid()),
+        amount: cny(150),
+    };
     world.trial.bank.ledger.complete(order).await.unwrap();
     world.told(used, Kind::Post).await;
     assert_eq!(world.at_issuer().await, (0, 250));

@@ -1,7 +1,7 @@
 //! Money goes out of cards and comes in.
 
 use domain::Reason;
-use domain::ledger::{Available, CompletionOrder, LegState, Nature, Part, decide_again, write_splits};
+use domain::ledger::{Available, CompletionOrder, LegState, Nature, Origin, Part, decide_again, write_splits};
 use domain::{Currency, Money, PaymentId};
 
 use super::trial::{PIN, Trial, parts};
@@ -53,7 +53,7 @@ pub(super) async fn c2_a_pre_authorisation_is_completed_with_less_and_money_come
     let held = trial.hold(leg_id, &card, Nature::PreAuthorisation, 1_200).await.unwrap();
     assert_eq!(held.state, LegState::Held);
     let payment_id = PaymentId::from_uuid(leg_id.uuid());
-    let order = |minor| CompletionOrder { leg_id, payment_id, amount: cny(minor) };
+    let order = |minor| CompletionOrder { origin: Origin::Hub, leg_id, payment_id, amount: cny(minor) };
     assert!(trial.bank.ledger.complete(order(1_201)).await.is_err());
     let done = trial.bank.ledger.complete(order(700)).await.unwrap();
     assert_eq!((done.state, done.released_minor), (LegState::Posted, 500));

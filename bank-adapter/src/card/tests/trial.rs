@@ -236,7 +236,7 @@ impl Trial {
         let amount = cny(minor);
         let order = match nature.flow() {
             Flow::In => LegOrder::Receipt(Receipt { payee: party, nature, amount, merchant, savings: None }),
-            _ => LegOrder::Charge(Charge { payer: party, nature, amount, merchant, savings: None }),
+            _ => LegOrder::Charge(Charge { payer: party, nature, amount, merchant, savings: None, sale: None }),
         };
         HoldOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), order, proof }
     }

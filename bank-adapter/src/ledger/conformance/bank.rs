@@ -6,7 +6,7 @@ use domain::card::Proof;
 use domain::credit::Terms;
 use domain::ledger::{
     Account, Agreement, Charge, Deposit, DepositId, FreezeOrder, GiveBack, HoldOrder, Leg, LegOrder, LegState,
-    NewAccount, RefundOrder, VoidOrder,
+    NewAccount, Origin, RefundOrder, VoidOrder,
 };
 use domain::purchase::{CategoryCode, Merchant};
 use domain::text::Line;
@@ -184,12 +184,12 @@ pub(crate) fn hold_order(leg_id: LegId, account_id: AccountId, minor: i64) -> Ho
 }
 
 pub(crate) fn void_order(leg_id: LegId) -> VoidOrder {
-    VoidOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()) }
+    VoidOrder { origin: Origin::Hub, leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()) }
 }
 
 pub(crate) fn refund_order(leg_id: LegId, original_leg_id: LegId, minor: i64) -> RefundOrder {
     let give_back = GiveBack { original_leg_id, amount: cny(minor) };
-    RefundOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), give_back }
+    RefundOrder { origin: Origin::Hub, leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), give_back }
 }
 
 impl Ledger {

@@ -4,7 +4,7 @@ use domain::card::{Card, Expiry, Proof, Sides};
 use domain::ledger::LegState::{Held, Posted};
 use domain::ledger::{
     self as rules, Account, Books, Charge, CompletionOrder, Decided, HoldOrder, Leg, LegOrder, Nature, NewAccount,
-    OpeningOrder, Party, Receipt,
+    OpeningOrder, Origin, Party, Receipt,
 };
 use domain::text::Line;
 use domain::{AccountId, CardId, Currency, LegId, PaymentId, Reason};
@@ -48,7 +48,7 @@ pub(super) async fn c6_legs_of_cards_and_the_limits_of_credit_accounts_are_read_
     let hold = |books: &mut Books, nature, minor, savings| -> Leg {
         let (leg_id, payment_id) = ids(bank.leg_id());
         let (payer, merchant) = (Party::Card(card_id), merchant.clone());
-        let order = LegOrder::Charge(Charge { payer, nature, amount: cny(minor), merchant, savings });
+        let order = LegOrder::Charge(Charge { payer, nature, amount: cny(minor), merchant, savings, sale: None });
         let order = HoldOrder { leg_id, payment_id, order, proof: Proof::Given };
         done(books, |books| rules::hold(books, &order, now))
     };
@@ -56,7 +56,7 @@ pub(super) async fn c6_legs_of_cards_and_the_limits_of_credit_accounts_are_read_
     let cash = hold(&mut books, Nature::CashWithdrawal, 600, None);
     let reserved = hold(&mut books, Nature::PreAuthorisation, 500, None);
     let (leg_id, payment_id) = ids(reserved.id);
-    let order = CompletionOrder { leg_id, payment_id, amount: cny(400) };
+    let order = CompletionOrder { origin: Origin::Hub, leg_id, payment_id, amount: cny(400) };
     let completed = done(&mut books, |books| rules::complete(books, order, now));
     let (leg_id, payment_id) = ids(bank.leg_id());
     let (payee, amount) = (Party::Card(card_id), cny(50));

@@ -8,6 +8,7 @@ mod credit;
 mod filling;
 #[cfg(feature = "fault-points")]
 mod killed;
+mod networks;
 mod ownership;
 mod resolving;
 mod sets;
@@ -23,6 +24,7 @@ use server_kit::store::testing::TestDatabase;
 use self::bank::{Bank, cny, hold_order, teller};
 use self::cards::*;
 use self::filling::*;
+use self::networks::*;
 use self::ownership::*;
 use self::resolving::*;
 use self::sets::*;
@@ -78,6 +80,16 @@ on_both_engines! {
     a_past_balances_and_the_ledger_goes_on_after_it
     the_same_seed_gives_the_same_past
     a_past_is_filled_whole_or_not_at_all_and_by_the_owner_only
+    c2_charges_of_other_networks_are_legs_of_which_the_hub_does_not_know
+    the_same_charge_told_again_after_a_restart_is_the_same_and_told_otherwise_is_not
+    c2_a_charge_that_was_authorised_offline_is_posted_at_once_or_refused
+    r1_each_change_of_a_purchase_is_reported_once_in_the_banks_own_count
+    r1_nothing_is_reported_of_what_nobody_has_bound
+    r1_what_is_paid_from_an_account_is_followed_by_the_card_over_it
+    r1_reports_that_are_made_at_once_are_numbered_without_a_gap
+    r1_what_the_hub_has_said_of_reports_is_kept
+    r1_a_set_that_is_dropped_or_run_again_reports_each_purchase_once
+    the_check_of_the_books_finds_what_was_settled_on_the_wrong_side_and_reports_that_are_missing
 }
 
 async fn a_hold_that_is_sent_again_reserves_once(bank: Bank) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::ledger::LegState::{Held, Posted, Voided};
-use domain::ledger::VoidOrder;
+use domain::ledger::{Origin, VoidOrder};
 use domain::{LegId, PaymentId, Reason};
 use server_kit::clock::SystemClock;
 use tonic::Status;
@@ -99,7 +99,7 @@ struct Overtaking {
 impl Verdicts for Overtaking {
     async fn verdict(&self, leg_id: LegId, payment_id: PaymentId) -> Result<Verdict, Status> {
         if leg_id == self.voids {
-            self.ledger.void(VoidOrder { leg_id, payment_id }).await.unwrap();
+            self.ledger.void(VoidOrder { origin: Origin::Hub, leg_id, payment_id }).await.unwrap();
         }
         self.verdicts.verdict(leg_id, payment_id).await
     }

@@ -14,7 +14,7 @@ use crate::credit::CloseOrder;
 use crate::ledger::steps::{LedgerSteps, Outcome, Step};
 
 /// A second set of steps under the same right, to run sets by hand as the writer does.
-fn steps_by_hand(bank: &Bank) -> LedgerSteps {
+pub(super) fn steps_by_hand(bank: &Bank) -> LedgerSteps {
     LedgerSteps::new(bank.ledger.owner(), Chain::new("by-hand", bank.keys.clone()), calendar())
 }
 

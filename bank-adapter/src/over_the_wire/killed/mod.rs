@@ -6,11 +6,11 @@ mod pins;
 mod told;
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
 
 use server_kit::fault;
 
 use super::credit_system::Peered;
+use super::federation::{load, once_free};
 use super::*;
 use crate::run::Running;
 
@@ -18,31 +18,13 @@ use crate::run::Running;
 const CHILD: &str = "BANKHUB_KILLED_TEST";
 
 /// Whether this is the process that dies. Then it serves until the fault point that is armed.
-async fn is_the_one_that_dies() -> bool {
+pub(super) async fn is_the_one_that_dies() -> bool {
     let Ok(config) = std::env::var(CHILD) else { return false };
     let shutdown = Shutdown::manual();
     let node =
         once_free(async || Adapter::build(load(config.as_ref()), detached_metrics().unwrap(), &shutdown).await).await;
     node.serve(shutdown).await.unwrap();
     panic!("nothing killed this process");
-}
-
-/// Opens a ledger again. Whoever had it before has ended and may not have let go of it yet.
-async fn once_free<T, E: Into<RunError>>(open: impl AsyncFn() -> Result<T, E>) -> T {
-    let opening = async {
-        loop {
-            match open().await.map_err(Into::into) {
-                Ok(opened) => return opened,
-                Err(RunError::Store(StoreError::InUse { .. })) => tokio::time::sleep(Duration::from_millis(10)).await,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), opening).await.expect("the ledger is free")
-}
-
-fn load(config: &Path) -> Config {
-    server_kit::config::load(Some(config), "BANKHUB_TEST_WIRE_", &[]).unwrap()
 }
 
 /// Where a node dies.
@@ -73,34 +55,53 @@ async fn killed(
     let Peered { trial: Trial { federation, node, .. }, .. } = peered;
     // What is left to be told would pass the fault point too.
     stop_when_all_is_told(&federation, node).await;
-    let (config, ports) = (federation.path("bank.toml"), federation.path("ports.json"));
-    std::fs::remove_file(&ports).unwrap();
-    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", &format!("over_the_wire::killed::{this_test}")]);
-    child.env(CHILD, &config).env(fault::ENVIRONMENT, point).kill_on_drop(true);
-    let mut child = child.stdout(std::process::Stdio::null()).spawn().unwrap();
-    let ready = async {
-        loop {
-            let text = std::fs::read_to_string(&ports).unwrap_or_default();
-            if let Ok(told) = serde_json::from_str::<serde_json::Value>(&text) {
-                return told;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let told = tokio::time::timeout(Duration::from_secs(20), ready).await.expect("the node is ready");
-    let addr = |key: &str| told[key].as_str().unwrap().parse().unwrap();
-    let dying = Node::of_another_process(Running { grpc_addr: addr("grpc"), ops_addr: addr("ops") });
+    let (dying, mut death) = Death::of_node(&federation, &format!("killed::{this_test}"), point).await;
     let mut peered = Peered { trial: Trial::of(federation, dying), ..peered };
     drive(&mut peered).await;
-    let status = tokio::time::timeout(Duration::from_secs(20), child.wait()).await.expect("it dies").unwrap();
-    assert_eq!(status.signal(), Some(9), "{point}");
+    death.comes().await;
     if with_issuer {
         peered = peered.restart_issuer().await;
     }
     let Trial { federation, .. } = peered.trial;
-    let node = once_free(async || federation.try_start(load(&config)).await).await;
+    let node = federation.start_again().await;
     Peered { trial: Trial::of(federation, node), ..peered }
+}
+
+/// The end of a node that runs in a process of its own until a fault point.
+pub(super) struct Death {
+    point: String,
+    child: tokio::process::Child,
+}
+
+impl Death {
+    /// Starts a test of this module again as the node of bank A.
+    pub(super) async fn of_node(federation: &Federation, this_test: &str, point: &str) -> (Node, Self) {
+        let (config, ports) = (federation.path("bank.toml"), federation.path("ports.json"));
+        std::fs::remove_file(&ports).unwrap();
+        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", &format!("over_the_wire::{this_test}")]);
+        child.env(CHILD, &config).env(fault::ENVIRONMENT, point).kill_on_drop(true);
+        let child = child.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let ready = async {
+            loop {
+                let text = std::fs::read_to_string(&ports).unwrap_or_default();
+                if let Ok(told) = serde_json::from_str::<serde_json::Value>(&text) {
+                    return told;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let told = tokio::time::timeout(Duration::from_secs(20), ready).await.expect("the node is ready");
+        let addr = |key: &str| told[key].as_str().unwrap().parse().unwrap();
+        let node = Node::of_another_process(Running { grpc_addr: addr("grpc"), ops_addr: addr("ops") });
+        (node, Self { point: point.to_owned(), child })
+    }
+
+    /// Waits for it.
+    pub(super) async fn comes(&mut self) {
+        let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await.expect("it dies").unwrap();
+        assert_eq!(status.signal(), Some(9), "{}", self.point);
+    }
 }
 
 /// Stops a node that has nothing left to tell, and whose books are right.

@@ -1,6 +1,7 @@
 //! Cards of a debit and a credit account: their movements as tables, and what must hold after any mix of them.
 
 mod elsewhere;
+mod network;
 mod proving;
 
 use jiff::ToSpan;
@@ -142,7 +143,7 @@ impl World {
             Step::Hold { nature, minor, .. } => {
                 let savings = (nature == Nature::Savings).then(|| account_id(SAVINGS));
                 let (payer, amount) = (Party::Card(card_id()), cny(minor));
-                reserve(LegOrder::Charge(Charge { payer, nature, amount, merchant: merchant(), savings }))
+                reserve(LegOrder::Charge(Charge { payer, nature, amount, merchant: merchant(), savings, sale: None }))
             }
             Step::Receive { nature, minor, .. } | Step::PayIn { nature, minor, .. } => {
                 reserve(LegOrder::Receipt(receipt(nature, minor, None)))
@@ -152,10 +153,10 @@ impl World {
                 reserve(LegOrder::Receipt(receipt(Nature::TransferIn, minor, savings)))
             }
             Step::Complete { minor, .. } => {
-                complete(books, CompletionOrder { leg_id, payment_id, amount: cny(minor) }, NOW)
+                complete(books, CompletionOrder { origin: Origin::Hub, leg_id, payment_id, amount: cny(minor) }, NOW)
             }
             Step::Refund { leg, original, minor } => refund(books, &refund_order(leg, original, cny(minor)), NOW),
-            Step::Void { .. } => void(books, VoidOrder { leg_id, payment_id }, NOW),
+            Step::Void { .. } => void(books, VoidOrder { origin: Origin::Hub, leg_id, payment_id }, NOW),
             _ => post(books, leg_id, NOW),
         }?;
         self.books.apply(decided.change);

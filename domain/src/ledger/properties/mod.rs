@@ -45,11 +45,12 @@ fn hold_order(leg: u8, account: u8, amount: Money) -> HoldOrder {
 }
 
 fn void_order(leg: u8) -> VoidOrder {
-    VoidOrder { leg_id: LegId::from_uuid(id(leg)), payment_id: PaymentId::from_uuid(id(leg)) }
+    VoidOrder { origin: Origin::Hub, leg_id: LegId::from_uuid(id(leg)), payment_id: PaymentId::from_uuid(id(leg)) }
 }
 
 fn refund_order(leg: u8, original: u8, amount: Money) -> RefundOrder {
     RefundOrder {
+        origin: Origin::Hub,
         leg_id: LegId::from_uuid(id(leg)),
         payment_id: PaymentId::from_uuid(id(leg)),
         give_back: GiveBack { original_leg_id: LegId::from_uuid(id(original)), amount },

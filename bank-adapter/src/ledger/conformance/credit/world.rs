@@ -129,7 +129,14 @@ impl World {
         books.load_cards([self.card.clone()], self.today());
         let leg_id = self.bank.leg_id();
         let LegOrder::Charge(Charge { merchant, .. }) = hold_order(leg_id, self.debit, 1).order else { unreachable!() };
-        let charge = Charge { payer: Party::Card(self.card.id), nature, amount: cny(minor), merchant, savings: None };
+        let charge = Charge {
+            payer: Party::Card(self.card.id),
+            nature,
+            amount: cny(minor),
+            merchant,
+            savings: None,
+            sale: None,
+        };
         let (order, proof) = (LegOrder::Charge(charge), Proof::Given);
         let order = HoldOrder { leg_id, payment_id: PaymentId::from_uuid(leg_id.uuid()), order, proof };
         let mut leg = done(&mut books, |books| rules::hold(books, &order, self.now));

@@ -7,7 +7,7 @@ const LEFT: CreditLeft = CreditLeft { credit_minor: 5_000, cash_minor: 200 };
 
 fn order(leg: u8, nature: Nature, minor: i64) -> HoldOrder {
     let (payer, amount) = (Party::Card(card_id()), cny(minor));
-    let charge = Charge { payer, nature, amount, merchant: merchant(), savings: None };
+    let charge = Charge { payer, nature, amount, merchant: merchant(), savings: None, sale: None };
     HoldOrder {
         leg_id: LegId::from_uuid(id(leg)),
         payment_id: PaymentId::from_uuid(id(leg)),
@@ -122,7 +122,7 @@ fn c8_a_repayment_is_taken_back_whatever_the_ledgers_own_limit_says() {
     settled(&mut world, 12, Ok(()));
     let (leg_id, payment_id) = (LegId::from_uuid(id(13)), PaymentId::from_uuid(id(13)));
     let give_back = GiveBack { original_leg_id: LegId::from_uuid(id(11)), amount: cny(300) };
-    let order = RefundOrder { leg_id, payment_id, give_back };
+    let order = RefundOrder { origin: Origin::Hub, leg_id, payment_id, give_back };
     let here = refund(&world.books, &order, NOW).unwrap().answer;
     assert_eq!(here.state, LegState::Refused(Reason::InsufficientFunds), "where the ledger keeps the limit");
     let decided = refund_elsewhere(&world.books, &order, NOW).unwrap();

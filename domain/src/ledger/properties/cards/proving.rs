@@ -48,6 +48,7 @@ fn c5_what_was_found_of_a_card_is_stored_with_the_hold_that_found_it_and_counts_
             amount: cny(10),
             merchant: merchant(),
             savings: None,
+            sale: None,
         };
         let (leg_id, payment_id) = (LegId::from_uuid(id(leg)), PaymentId::from_uuid(id(leg)));
         let proof = Proof::Checked { card, pin };
