@@ -13,7 +13,7 @@ use proto::bank::bank_service_client::BankServiceClient;
 use proto::counter::counter_service_client::CounterServiceClient;
 use proto::federation::federation_service_server::{FederationService, FederationServiceServer};
 use proto::federation::{
-    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ReportPurchasesRequest, ReportPurchasesResponse,
+    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ReportBillsRequest, ReportBillsResponse, ReportPurchasesRequest, ReportPurchasesResponse,
     ResolveLegRequest, ResolveLegResponse,
 };
 use server_kit::certificate::{CertificateShape, TrialAuthority};
@@ -248,6 +248,10 @@ impl FederationService for TrialHub {
     ) -> Result<Response<ReportPurchasesResponse>, Status> {
         let through_sequence = request.get_ref().reports.last().map_or(0, |last| last.sequence);
         Ok(Response::new(ReportPurchasesResponse { through_sequence, refused: Vec::new() }))
+    }
+
+    async fn report_bills(&self, _: Request<ReportBillsRequest>) -> Result<Response<ReportBillsResponse>, Status> {
+        Ok(Response::new(ReportBillsResponse::default()))
     }
 
     async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {
