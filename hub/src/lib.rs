@@ -4,6 +4,7 @@
 //! Invariant: the hub and the bank adapter never import each other; they meet in `proto`.
 
 pub mod bank;
+pub mod bills;
 mod caller;
 pub mod cardholder;
 mod check;
@@ -13,6 +14,7 @@ pub mod feed;
 pub mod habits;
 pub mod payment;
 pub mod records;
+pub mod reminders;
 mod run;
 mod store_status;
 #[cfg(test)]

@@ -13,8 +13,8 @@ use proto::bank::bank_service_client::BankServiceClient;
 use proto::counter::counter_service_client::CounterServiceClient;
 use proto::federation::federation_service_server::{FederationService, FederationServiceServer};
 use proto::federation::{
-    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ReportBillsRequest, ReportBillsResponse, ReportPurchasesRequest, ReportPurchasesResponse,
-    ResolveLegRequest, ResolveLegResponse,
+    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ReportBillsRequest, ReportBillsResponse,
+    ReportPurchasesRequest, ReportPurchasesResponse, ResolveLegRequest, ResolveLegResponse,
 };
 use server_kit::certificate::{CertificateShape, TrialAuthority};
 use server_kit::clock::SystemClock;

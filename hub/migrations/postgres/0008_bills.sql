@@ -1,12 +1,17 @@
 -- Bills as banks report them, each as it stood last.
 CREATE TABLE bills (
-    person_id UUID NOT NULL,
-    bank_id TEXT NOT NULL,
     account_id UUID NOT NULL,
+    bank_id TEXT NOT NULL,
     currency TEXT NOT NULL,
     -- Days are those of the bank, as 2026-11-22.
     closed_on TEXT NOT NULL,
     version BIGINT NOT NULL,
+    -- By which phones name it.
+    bill_id UUID NOT NULL UNIQUE,
+    -- For whom it was first taken in.
+    person_id UUID NOT NULL,
+    -- The card over the account, where there is one.
+    card_id UUID,
     -- The bank's version of the bill.
     report_version BIGINT NOT NULL,
     account_masked TEXT NOT NULL,
@@ -20,5 +25,8 @@ CREATE TABLE bills (
     standing TEXT NOT NULL,
     -- The statement's lines, as JSON.
     lines TEXT NOT NULL,
-    PRIMARY KEY (person_id, bank_id, account_id, currency, closed_on)
+    -- Of the content, so that a version that says two things is found out.
+    fingerprint BYTEA NOT NULL,
+    PRIMARY KEY (account_id, bank_id, currency, closed_on)
 );
+CREATE INDEX bills_person ON bills (person_id, closed_on);

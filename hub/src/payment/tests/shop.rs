@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::bank::{Banks, LinkOptions};
+use crate::bills::Bills;
+use crate::bills::testing::bill_parts;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sql, sweep};
@@ -84,6 +86,7 @@ impl Shop {
             writer: WriterOptions::default(),
         };
         let (records, _) = Records::start(parts);
+        let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -111,7 +114,7 @@ impl Shop {
             hub: hub.clone(),
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), limits, draining.clone()),
-            federation: FederationApi::new(desk.clone(), records),
+            federation: FederationApi::new(desk.clone(), records, bills),
             operator: OperatorApi::new(directory, Arc::new(banks)),
             desk,
             feed,
