@@ -167,6 +167,14 @@ const PAYMENTS: &str = r#"[payments]
 # calls_per_address_burst = 500
 # calls_in_all = 2000
 # calls_in_all_burst = 10000
+
+[records]
+# The time zone of people's days and hours, and of the banks' days.
+# time_zone = "Asia/Shanghai"
+
+[reminders]
+# How often it is looked for reminders to send: how late one may be.
+# look_every = "10s"
 "#;
 
 const READERS: &str = "# Connections that read.\n# readers = 4";

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use domain::{Currency, Money, PhoneNumber, Timestamp};
+use domain::{BillId, Currency, Money, PhoneNumber, Timestamp};
 use proto::cardholder as pb;
 use proto::cardholder::event::Kind;
 use proto::common;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::owing::{self, BillsArgs, ReminderCommand};
 use super::{Enrolment, FeedOptions, PhoneFolder};
 use crate::error::CliError;
 use crate::output::{Output, Tone};
@@ -19,7 +20,8 @@ const EXAMPLES: &str = "\
 Examples:
   bankhub phone --dir ann enrol +8613800138000 --hub https://localhost:7400 --ca pay/authority/ca.pem
   bankhub phone --dir ann watch
-  bankhub phone --dir ann payments";
+  bankhub phone --dir ann payments
+  bankhub phone --dir ann reminders set --days-before 3 --at 9:00";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -50,6 +52,19 @@ pub enum PhoneCommand {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=200))]
         most: i32,
     },
+    /// List bills by account, newest first, and what has come since the last of each.
+    Bills(BillsArgs),
+    /// Say what is to be paid over all banks.
+    TotalBill,
+    /// Show one bill with what it lists, and where it and the person's own record differ.
+    Bill {
+        /// The bill, by the id that `bills` and news of it name.
+        #[arg(value_name = "BILL", value_parser = typed::bill_id)]
+        bill_id: BillId,
+    },
+    /// Set, list and take away reminders of what is due.
+    #[command(subcommand)]
+    Reminders(ReminderCommand),
 }
 
 #[derive(Clone, Args)]
@@ -89,6 +104,10 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::Enrol(enrol_args) => enrol(&folder, enrol_args, out).await,
         PhoneCommand::Watch { from_start, count } => watch(&folder, *from_start, *count, out).await,
         PhoneCommand::Payments { most } => payments(&folder, *most, out).await,
+        PhoneCommand::Bills(bills_args) => owing::bills(&folder.open()?, bills_args, out).await,
+        PhoneCommand::TotalBill => owing::total_bill(&folder.open()?, out).await,
+        PhoneCommand::Bill { bill_id } => owing::bill(&folder.open()?, *bill_id, out).await,
+        PhoneCommand::Reminders(command) => owing::reminders(&folder.open()?, command, out).await,
     }
 }
 
@@ -175,7 +194,7 @@ fn given_back(purchase: &pb::Purchase) -> String {
     money(amount.as_ref())
 }
 
-fn money(amount: Option<&common::Money>) -> String {
+pub(super) fn money(amount: Option<&common::Money>) -> String {
     let Some(amount) = amount else { return String::new() };
     match Currency::parse(&amount.currency_code) {
         Ok(currency) => Money::new(currency, amount.minor_units).to_string(),
@@ -187,7 +206,7 @@ fn name(merchant: Option<&common::Merchant>) -> String {
     merchant.map(|merchant| merchant.display_name.clone()).unwrap_or_default()
 }
 
-fn time(at: Option<&prost_types::Timestamp>) -> String {
+pub(super) fn time(at: Option<&prost_types::Timestamp>) -> String {
     at.map(|at| clock_time(proto::from_timestamp(at))).unwrap_or_default()
 }
 
@@ -300,7 +319,7 @@ fn value(event: &pb::Event) -> Value {
     json!({ "sequence": event.sequence, "occurred_at": time(event.occurred_at.as_ref()), "kind": kind })
 }
 
-fn money_value(amount: Option<&common::Money>) -> Value {
+pub(super) fn money_value(amount: Option<&common::Money>) -> Value {
     amount.map_or(
         Value::Null,
         |amount| json!({ "currency_code": amount.currency_code, "minor_units": amount.minor_units }),

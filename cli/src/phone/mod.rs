@@ -5,12 +5,13 @@ pub mod command;
 mod feed;
 mod folder;
 mod key;
+mod owing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::reason::Class;
-use domain::{DeviceId, PhoneNumber, Reason};
+use domain::{BillId, DeviceId, PhoneNumber, Reason, ReminderId};
 use proto::cardholder as pb;
 use proto::cardholder::cardholder_service_client::CardholderServiceClient;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -43,6 +44,8 @@ pub enum PhoneError {
     NoCode(Duration),
     #[error("the feed has ended")]
     FeedEnded,
+    #[error(transparent)]
+    Rng(#[from] server_kit::rng::RngError),
 }
 
 impl PhoneError {
@@ -187,30 +190,66 @@ impl Phone {
         Ok(self.hub.clone().watch_events(request).await?.into_inner())
     }
 
+    /// One call with the session's token; with a new session's where that one has ended.
+    async fn call<T: Clone, R>(
+        &self,
+        message: T,
+        call: impl AsyncFn(CardholderServiceClient<Channel>, Request<T>) -> Result<Response<R>, Status>,
+    ) -> Result<R, PhoneError> {
+        let once = async |message: T| answer(call(self.hub.clone(), self.signed_in(message).await?)).await;
+        match once(message.clone()).await {
+            Err(error) if error.reason() == Some(Reason::SessionInvalid) => {
+                self.sign_out().await;
+                once(message).await
+            }
+            other => other,
+        }
+    }
+
     /// Says that all events up to a sequence are handled.
     pub async fn acknowledge(&self, through_sequence: i64) -> Result<i64, PhoneError> {
         let request = pb::AcknowledgeEventsRequest { through_sequence };
-        let call = async || answer(self.hub.clone().acknowledge_events(self.signed_in(request).await?)).await;
-        let done = match call().await {
-            Err(error) if error.reason() == Some(Reason::SessionInvalid) => {
-                self.sign_out().await;
-                call().await?
-            }
-            other => other?,
-        };
+        let done = self.call(request, async |mut hub, request| hub.acknowledge_events(request).await).await?;
         Ok(done.acknowledged_sequence)
     }
 
     /// One page of the person's purchases over all banks, newest first.
     pub async fn payments(&self, page_size: i32, page_token: &str) -> Result<pb::ListPaymentsResponse, PhoneError> {
         let request = pb::ListPaymentsRequest { page_size, page_token: page_token.to_owned(), filter: None };
-        let first = answer(self.hub.clone().list_payments(self.signed_in(request.clone()).await?)).await;
-        match first {
-            Err(error) if error.reason() == Some(Reason::SessionInvalid) => {
-                self.sign_out().await;
-                answer(self.hub.clone().list_payments(self.signed_in(request).await?)).await
-            }
-            other => other,
-        }
+        self.call(request, async |mut hub, request| hub.list_payments(request).await).await
+    }
+
+    /// The bills of the person's accounts, and what has come since.
+    pub async fn bills(&self, asked: pb::ListBillsRequest) -> Result<pb::ListBillsResponse, PhoneError> {
+        self.call(asked, async |mut hub, request| hub.list_bills(request).await).await
+    }
+
+    /// A bill with what it lists, and where it and the record differ.
+    pub async fn bill(&self, bill_id: BillId) -> Result<pb::GetBillResponse, PhoneError> {
+        let request = pb::GetBillRequest { bill_id: bill_id.to_string() };
+        self.call(request, async |mut hub, request| hub.get_bill(request).await).await
+    }
+
+    /// What is to be paid over all banks.
+    pub async fn total_bill(&self) -> Result<pb::GetTotalBillResponse, PhoneError> {
+        self.call(pb::GetTotalBillRequest {}, async |mut hub, request| hub.get_total_bill(request).await).await
+    }
+
+    /// Sets a reminder, or changes it.
+    pub async fn set_reminder(&self, reminder: pb::Reminder) -> Result<(), PhoneError> {
+        let request = pb::SetReminderRequest { reminder: Some(reminder) };
+        self.call(request, async |mut hub, request| hub.set_reminder(request).await).await.map(|_| ())
+    }
+
+    /// The person's reminders, each with when it comes next.
+    pub async fn reminders(&self) -> Result<Vec<pb::Reminder>, PhoneError> {
+        let call = self.call(pb::ListRemindersRequest {}, async |mut hub, request| hub.list_reminders(request).await);
+        Ok(call.await?.reminders)
+    }
+
+    /// Takes a reminder away, if there is one.
+    pub async fn delete_reminder(&self, reminder_id: ReminderId) -> Result<(), PhoneError> {
+        let request = pb::DeleteReminderRequest { reminder_id: reminder_id.to_string() };
+        self.call(request, async |mut hub, request| hub.delete_reminder(request).await).await.map(|_| ())
     }
 }
