@@ -6,7 +6,8 @@ use std::io::{self, BufRead as _, Read as _, Write as _};
 use domain::ledger::{Flow, Nature};
 use domain::purchase::CategoryCode;
 use domain::{
-    AccountId, BankId, CardId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, PhoneNumber, TerminalId,
+    AccountId, BankId, BillId, CardId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, PhoneNumber,
+    ReminderId, TerminalId,
 };
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::SecretString;
@@ -25,6 +26,7 @@ macro_rules! parsers {
 parsers! {
     account_id: AccountId;
     bank_id: BankId;
+    bill_id: BillId;
     card_id: CardId;
     category: CategoryCode;
     currency: Currency;
@@ -33,6 +35,7 @@ parsers! {
     payment_id: PaymentId;
     person_id: PersonId;
     phone_number: PhoneNumber;
+    reminder_id: ReminderId;
     terminal_id: TerminalId;
 }
 
@@ -101,6 +104,14 @@ pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("a setting is KEY=VALUE, as in payments.code_ttl=60s".to_owned()),
     }
+}
+
+/// `9:30`, a time of day.
+pub(crate) fn time_of_day(text: &str) -> Result<(i32, i32), String> {
+    const FORM: &str = "a time of day is HOUR:MINUTE, as in 9:30";
+    let (hour, minute) = text.split_once(':').ok_or(FORM)?;
+    let read = |part: &str, most: i32| part.parse().ok().filter(|n| (0..=most).contains(n)).ok_or(FORM);
+    Ok((read(hour, 23)?, read(minute, 59)?))
 }
 
 /// Asks at the terminal without showing what is typed.

@@ -77,6 +77,10 @@ uuid_id! {
     OfferId
 }
 uuid_id! {
+    /// A bill as the hub keeps it, made when it is first taken in.
+    BillId
+}
+uuid_id! {
     /// A reminder that a person has set.
     ReminderId
 }

@@ -27,7 +27,7 @@ pub mod time;
 mod words;
 
 pub use id::{
-    AccountId, AttemptId, BankId, CardId, ConsentId, DeviceId, LegId, MerchantId, OfferId, PaymentId, PersonId,
+    AccountId, AttemptId, BankId, BillId, CardId, ConsentId, DeviceId, LegId, MerchantId, OfferId, PaymentId, PersonId,
     ReminderId, TerminalId,
 };
 pub use money::{Currency, Money};

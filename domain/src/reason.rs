@@ -208,6 +208,7 @@ catalogue! {
     OfferNotOpen "OFFER_NOT_OPEN" State "The offer is withdrawn or over." "该优惠已撤回或已结束。";
     // Bills and reminders.
     BillMalformed "BILL_MALFORMED" Invalid "The days or the amounts of a bill contradict each other." "账单的日期或金额相互矛盾。";
+    BillUnknown "BILL_UNKNOWN" NotFound "There is no such bill of this person." "没有该账单。";
     ReminderMalformed "REMINDER_MALFORMED" Invalid "A reminder has at most 30 days before the due date or a day of 1 to 31, and a time of day." "提醒须设为到期日前不超过30天或每月1至31日，并有有效时刻。";
 
     // Credit history.

@@ -12,7 +12,7 @@ pub struct BooksReport {
     pub faults: Vec<String>,
 }
 
-/// Compares payments, purchases, feeds and counters with each other.
+/// Compares payments, purchases, feeds, counters and reminders with each other.
 pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
     let count = async |sql: &'static str| -> Result<i64, StoreError> {
         store.fetch_at_leisure(sql, Vec::new()).await?.first().map_or(Ok(0), |row| row.int(0))
@@ -33,7 +33,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 8] = [
+const CHECKS: [(&str, &str); 10] = [
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
@@ -83,5 +83,15 @@ const CHECKS: [(&str, &str); 8] = [
         "SELECT count(*) FROM (SELECT person_id, sequence FROM events \
          UNION ALL SELECT person_id, sequence FROM purchases) e WHERE NOT EXISTS (SELECT 1 FROM payers y \
          WHERE y.person_id = e.person_id AND e.sequence <= y.last_sequence)",
+    ),
+    (
+        "reminders were sent that stand in no feed",
+        "SELECT count(*) FROM sent_reminders s WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.person_id = s.person_id \
+         AND e.sequence = s.sequence AND e.topic = 'REMINDER' AND e.payment_id = s.reminder_id)",
+    ),
+    (
+        "reminders stand in feeds of which nothing says what they were sent for, or were sent twice",
+        "SELECT count(*) FROM events e WHERE e.topic = 'REMINDER' AND NOT EXISTS (SELECT 1 FROM sent_reminders s \
+         WHERE s.reminder_id = e.payment_id AND s.sequence = e.sequence AND s.person_id = e.person_id)",
     ),
 ];

@@ -52,6 +52,8 @@ pub struct Config {
     /// How people are told outside of the app: `[notify.sms]`, `[notify.mail]`, `[notify.push.fcm]`, `.apns`, `.hms`.
     #[serde(default)]
     pub notify: NotifyConfig,
+    #[serde(default)]
+    pub reminders: RemindersConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,
@@ -69,7 +71,7 @@ fn default_listen() -> SocketAddr {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordsConfig {
-    /// The time zone of people's days and hours, by its IANA name.
+    /// The time zone of people's days and hours, and of the banks' days, by its IANA name.
     #[serde(default)]
     pub time_zone: Zone,
     /// Whether a purchase is compared with what shops nearby ask, and its buyer told.
@@ -85,6 +87,20 @@ impl Default for RecordsConfig {
 
 const fn yes() -> bool {
     true
+}
+
+/// How people are reminded of what is due.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RemindersConfig {
+    /// How often it is looked for reminders to send: how late one may be.
+    pub look_every: HumanDuration,
+}
+
+impl Default for RemindersConfig {
+    fn default() -> Self {
+        Self { look_every: HumanDuration::from_secs(10) }
+    }
 }
 
 /// A time zone of the IANA database, by the rules that this program brings along; that of China when none is said.

@@ -4,6 +4,7 @@
 //! Invariant: the hub and the bank adapter never import each other; they meet in `proto`.
 
 pub mod bank;
+pub mod bills;
 mod caller;
 pub mod cardholder;
 mod check;
@@ -16,6 +17,7 @@ pub mod notify;
 pub mod payment;
 pub mod prices;
 pub mod records;
+pub mod reminders;
 mod run;
 mod store_status;
 #[cfg(test)]

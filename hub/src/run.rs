@@ -26,6 +26,7 @@ use tonic::service::Routes;
 use uuid::Uuid;
 
 use crate::bank::{Banks, LinkOptions};
+use crate::bills::{BillParts, Bills};
 use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
 use crate::config::{Config, Payments};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
@@ -36,6 +37,7 @@ use crate::notify::{ChannelError, Notices, NoticesOptions, NoticesParts, NotifyC
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
+use crate::reminders::{ReminderParts, Reminders, remind};
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +143,7 @@ struct Hub {
     desk: Desk,
     prices: Prices,
     records: Records,
+    bills: Bills,
     cardholder: CardholderApi,
     notices: Notices,
     vital: VitalTasks,
@@ -260,12 +263,41 @@ impl Ground {
         Ok(telling.notices)
     }
 
+    fn bills(&mut self, feed: &Feed, zone: TimeZone) -> Bills {
+        let (bills, task) = Bills::start(BillParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            zone,
+        });
+        self.vital.watch("bills", task);
+        bills
+    }
+
+    fn reminders(&mut self, config: &Config, feed: &Feed, draining: CancellationToken) -> Reminders {
+        let (reminders, task) = Reminders::start(ReminderParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            zone: config.records.time_zone.zone(),
+        });
+        self.vital.watch("reminders", task);
+        let sending = remind(reminders.clone(), config.reminders.look_every.get(), draining);
+        self.vital.watch("reminding", tokio::spawn(sending));
+        reminders
+    }
+
     fn cardholder(
         &mut self,
         options: CardholderOptions,
         directory: &Directory,
         feed: Feed,
-        habits: Habits,
+        of: Asked,
     ) -> CardholderApi {
         let parts = CardholderParts {
             store: self.store.clone(),
@@ -275,13 +307,22 @@ impl Ground {
             ids: self.ids.clone(),
             directory: directory.clone(),
             feed,
-            habits,
+            habits: of.habits,
+            bills: of.bills,
+            reminders: of.reminders,
             replica: self.replica.clone(),
         };
         let (cardholder, tasks) = CardholderApi::start(parts, options);
         tasks.into_iter().for_each(|task| self.vital.watch("cardholder", task));
         cardholder
     }
+}
+
+/// What phones ask about beside their record.
+struct Asked {
+    habits: Habits,
+    bills: Bills,
+    reminders: Reminders,
 }
 
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
@@ -294,8 +335,14 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let desk = ground.desk(&config.payments, &directory, &banks, &feed);
     let records = ground.records(&feed);
     let prices = ground.prices();
-    let habits = ground.habits(config.records.time_zone.zone());
-    let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), habits);
+    let zone = || config.records.time_zone.zone();
+    let bills = ground.bills(&feed, zone());
+    let asked = Asked {
+        habits: ground.habits(zone()),
+        bills: bills.clone(),
+        reminders: ground.reminders(config, &feed, shutdown.draining()),
+    };
+    let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     let notices = ground.notices(&config.notify, shutdown.draining())?;
     let parts = FollowParts {
@@ -311,7 +358,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     following.into_iter().for_each(|task| ground.vital.watch("follow", task));
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
-    Ok(Hub { store, owner, directory, banks, desk, prices, records, notices, cardholder, vital })
+    Ok(Hub { store, owner, directory, banks, desk, prices, records, bills, notices, cardholder, vital })
 }
 
 impl Hub {
@@ -325,11 +372,11 @@ impl Hub {
             watch_every: (self.store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
         };
         let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
-        let federation = FederationApi::new(self.desk.clone(), self.records.clone());
+        let federation = FederationApi::new(self.desk.clone(), self.records.clone(), self.bills.clone());
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()));
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
-            .add_service(FederationServiceServer::new(federation).max_decoding_message_size(most))
+            .add_service(FederationServiceServer::new(federation).max_decoding_message_size(proto::MAX_REPORT_BYTES))
             .add_service(OperatorServiceServer::new(operator).max_decoding_message_size(most))
             .add_service(CardholderServiceServer::new(self.cardholder.clone()).max_decoding_message_size(most))
     }
@@ -346,8 +393,8 @@ impl Hub {
 
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, banks, desk, prices, records, notices, cardholder, vital, .. } = self;
-        drop((directory, banks, desk, prices, records, notices, cardholder));
+        let Self { store, directory, banks, desk, prices, records, bills, notices, cardholder, vital, .. } = self;
+        drop((directory, banks, desk, prices, records, bills, notices, cardholder));
         vital.finish().await;
         store.close().await;
     }

@@ -22,7 +22,7 @@ use server_kit::tls::Peer;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
-/// The machine's clock, which a test may set forward.
+/// The machine's clock, which a test may set forward and back.
 #[derive(Debug, Default)]
 pub(crate) struct ShiftedClock {
     ahead: AtomicI64,
@@ -31,6 +31,10 @@ pub(crate) struct ShiftedClock {
 impl ShiftedClock {
     pub(crate) fn advance(&self, by: Duration) {
         self.ahead.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.ahead.fetch_sub(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
 }
 

@@ -118,6 +118,11 @@ pub fn report_content(report: &federation::PurchaseReport) -> Vec<u8> {
     federation::PurchaseReport { sequence: 0, ..report.clone() }.encode_to_vec()
 }
 
+/// The bytes of what a bank says of a bill.
+pub fn bill_content(report: &federation::BillReport) -> Vec<u8> {
+    report.encode_to_vec()
+}
+
 /// A range of card numbers as a bank registers it and the hub tells of it.
 pub fn to_bin_range(range: &BinRange) -> federation::BinRange {
     federation::BinRange {

@@ -58,13 +58,16 @@ mod status;
 pub use prost::Message;
 
 pub use convert::{
-    from_nature, from_product, from_purchase_state, from_timestamp, refusal, report_content, to_bin_range, to_carrier,
-    to_items, to_location, to_money, to_nature, to_payable, to_purchase_state, to_timestamp,
+    bill_content, from_nature, from_product, from_purchase_state, from_timestamp, refusal, report_content,
+    to_bin_range, to_carrier, to_items, to_location, to_money, to_nature, to_payable, to_purchase_state, to_timestamp,
 };
 pub use status::{reason_of, status, unread};
 
 /// The largest message that any server here decodes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// The largest message of banks to the hub: a bill with 500 lines of the longest texts.
+pub const MAX_REPORT_BYTES: usize = 256 * 1024;
 
 /// All descriptors, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bankhub.bin"));

@@ -13,8 +13,8 @@ use proto::bank::bank_service_client::BankServiceClient;
 use proto::counter::counter_service_client::CounterServiceClient;
 use proto::federation::federation_service_server::{FederationService, FederationServiceServer};
 use proto::federation::{
-    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ReportPurchasesRequest, ReportPurchasesResponse,
-    ResolveLegRequest, ResolveLegResponse,
+    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ReportBillsRequest, ReportBillsResponse,
+    ReportPurchasesRequest, ReportPurchasesResponse, ResolveLegRequest, ResolveLegResponse,
 };
 use server_kit::certificate::{CertificateShape, TrialAuthority};
 use server_kit::clock::SystemClock;
@@ -282,6 +282,10 @@ impl FederationService for TrialHub {
         request: Request<ReportPurchasesRequest>,
     ) -> Result<Response<ReportPurchasesResponse>, Status> {
         self.desk.take(request.into_inner()).map(Response::new)
+    }
+
+    async fn report_bills(&self, _: Request<ReportBillsRequest>) -> Result<Response<ReportBillsResponse>, Status> {
+        Ok(Response::new(ReportBillsResponse::default()))
     }
 
     async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {

@@ -169,10 +169,14 @@ const PAYMENTS: &str = r#"[payments]
 # calls_in_all_burst = 10000
 
 [records]
-# The time zone of people's days and hours, by its IANA name.
+# The time zone of people's days and hours, and of the banks' days, by its IANA name.
 # time_zone = "Asia/Shanghai"
 # Whether a purchase is compared with what shops nearby ask, and its buyer told.
 # compare_prices = true
+
+[reminders]
+# How often it is looked for reminders to send: how late one may be.
+# look_every = "10s"
 "#;
 
 const NOTIFY: &str = r#"# How people are told outside of the app; secrets are file: or env:. A certificate that is not of the public web needs `ca`.

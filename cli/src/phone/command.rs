@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use domain::PhoneNumber;
+use domain::{BillId, PhoneNumber};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::owing::{self, BillsArgs, ReminderCommand};
 use super::record::{self, ExportArgs, PaymentsArgs, SumsArgs};
 use super::show::{sentence, value};
 use super::{Enrolment, FeedOptions, PhoneFolder};
@@ -20,7 +21,8 @@ Examples:
   bankhub phone --dir ann watch
   bankhub phone --dir ann payments --bank bank-a --from 2026-11-01 --at-least 100
   bankhub phone --dir ann sums --by month --time-zone Asia/Shanghai
-  bankhub phone --dir ann export --format ofx --to ann.ofx";
+  bankhub phone --dir ann export --format ofx --to ann.ofx
+  bankhub phone --dir ann reminders set --days-before 3 --at 9:00";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -54,6 +56,19 @@ pub enum PhoneCommand {
     /// An OFX or camt.053 file has a statement for each account and currency. The banks' balances are not known: each statement
     /// begins at zero, and its balance is what the entries add up to.
     Export(ExportArgs),
+    /// List bills by account, newest first, and what has come since the last of each.
+    Bills(BillsArgs),
+    /// Say what is to be paid over all banks.
+    TotalBill,
+    /// Show one bill with what it lists, and where it and the person's own record differ.
+    Bill {
+        /// The bill, by the id that `bills` and news of it name.
+        #[arg(value_name = "BILL", value_parser = typed::bill_id)]
+        bill_id: BillId,
+    },
+    /// Set, list and take away reminders of what is due.
+    #[command(subcommand)]
+    Reminders(ReminderCommand),
 }
 
 #[derive(Clone, Args)]
@@ -95,6 +110,10 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::Payments(args) => record::payments(&folder, args, out).await,
         PhoneCommand::Sums(args) => record::sums(&folder, args, out).await,
         PhoneCommand::Export(args) => record::export(&folder, args, out).await,
+        PhoneCommand::Bills(bills_args) => owing::bills(&folder.open()?, bills_args, out).await,
+        PhoneCommand::TotalBill => owing::total_bill(&folder.open()?, out).await,
+        PhoneCommand::Bill { bill_id } => owing::bill(&folder.open()?, *bill_id, out).await,
+        PhoneCommand::Reminders(command) => owing::reminders(&folder.open()?, command, out).await,
     }
 }
 
@@ -162,7 +181,7 @@ mod tests {
     #[test]
     fn what_the_examples_say_can_be_typed() {
         let lines: Vec<&str> = EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub phone ")).collect();
-        assert_eq!(lines.len(), 5);
+        assert_eq!(lines.len(), 6);
         for line in lines {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

@@ -6,6 +6,7 @@ mod feed;
 mod filter;
 mod folder;
 mod key;
+mod owing;
 mod record;
 mod show;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::reason::Class;
-use domain::{DeviceId, PhoneNumber, Reason};
+use domain::{BillId, DeviceId, PhoneNumber, Reason, ReminderId};
 use proto::cardholder as pb;
 use proto::cardholder::cardholder_service_client::CardholderServiceClient;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -48,6 +49,8 @@ pub enum PhoneError {
     NoCode(Duration),
     #[error("the feed has ended")]
     FeedEnded,
+    #[error(transparent)]
+    Rng(#[from] server_kit::rng::RngError),
 }
 
 impl PhoneError {
@@ -250,5 +253,42 @@ impl Phone {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// The bills of the person's accounts, and what has come since.
+    pub async fn bills(&self, asked: pb::ListBillsRequest) -> Result<pb::ListBillsResponse, PhoneError> {
+        self.in_session(asked, |mut hub, request| async move { hub.list_bills(request).await }).await
+    }
+
+    /// A bill with what it lists, and where it and the record differ.
+    pub async fn bill(&self, bill_id: BillId) -> Result<pb::GetBillResponse, PhoneError> {
+        let request = pb::GetBillRequest { bill_id: bill_id.to_string() };
+        self.in_session(request, |mut hub, request| async move { hub.get_bill(request).await }).await
+    }
+
+    /// What is to be paid over all banks.
+    pub async fn total_bill(&self) -> Result<pb::GetTotalBillResponse, PhoneError> {
+        self.in_session(pb::GetTotalBillRequest {}, |mut hub, request| async move { hub.get_total_bill(request).await })
+            .await
+    }
+
+    /// Sets a reminder, or changes it.
+    pub async fn set_reminder(&self, reminder: pb::Reminder) -> Result<(), PhoneError> {
+        let request = pb::SetReminderRequest { reminder: Some(reminder) };
+        self.in_session(request, |mut hub, request| async move { hub.set_reminder(request).await }).await.map(|_| ())
+    }
+
+    /// The person's reminders, each with when it comes next.
+    pub async fn reminders(&self) -> Result<Vec<pb::Reminder>, PhoneError> {
+        let call = self.in_session(pb::ListRemindersRequest {}, |mut hub, request| async move {
+            hub.list_reminders(request).await
+        });
+        Ok(call.await?.reminders)
+    }
+
+    /// Takes a reminder away, if there is one.
+    pub async fn delete_reminder(&self, reminder_id: ReminderId) -> Result<(), PhoneError> {
+        let request = pb::DeleteReminderRequest { reminder_id: reminder_id.to_string() };
+        self.in_session(request, |mut hub, request| async move { hub.delete_reminder(request).await }).await.map(|_| ())
     }
 }

@@ -3,7 +3,7 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::AccountKey;
+use super::{AccountKey, Bill};
 use crate::credit::{Due, Terms};
 use crate::text::Line;
 use crate::{Currency, Money, PaymentId, Reason};
@@ -31,6 +31,31 @@ impl Cycle {
         Ok(Self(terms))
     }
 
+    /// The calendar that the bank's own bills show: those of one account, the last one and, where there is one, the one before it.
+    ///
+    /// A month that lacks the closing day is closed on its last day, so that of the two days of close the later one is meant
+    /// where the other is the last of its month. Bills that are due after the same number of days are so by rule, and otherwise
+    /// it is the day of the month; one bill alone, or two that fit neither, speak of the days that the last one gives.
+    pub fn of_bills(last: &Bill, before: Option<&Bill>) -> Result<Self, Reason> {
+        let close_day =
+            before.map_or_else(|| last.closed_on.day(), |before| shared_day(last.closed_on, before.closed_on));
+        let days = days_to_pay(last);
+        let by_day = before.is_some_and(|it| days_to_pay(it) != days && it.due_on.day() == last.due_on.day());
+        let small = |n: i8| u8::try_from(n).map_err(|_| Reason::TermsMalformed);
+        let due = match u8::try_from(days) {
+            Ok(days @ 1..=27) if !by_day => Due::DaysAfterClose(days),
+            _ => Due::Day(small(last.due_on.day())?),
+        };
+        Self::new(small(close_day)?, due)
+    }
+
+    /// The cycle that runs on this day, from the day after the last bill was closed: where a close is over by the calendar and the
+    /// bank has not told of it, what is since stands in no bill yet.
+    pub fn running(&self, closed_on: Date, on: Date) -> Period {
+        let from = closed_on.saturating_add(1.day());
+        Period { from, ..self.period_of(on.max(from)) }
+    }
+
     /// The cycle that this day is in. The closing day is the last one of its cycle.
     pub fn period_of(&self, on: Date) -> Period {
         let closes_on = self.0.close_from(on);
@@ -41,6 +66,16 @@ impl Cycle {
         }
         Period { from: before.saturating_add(1.day()), closes_on, due_on: self.0.due_on(closes_on) }
     }
+}
+
+fn days_to_pay(bill: &Bill) -> i64 {
+    bill.closed_on.until(bill.due_on).map_or(0, |span| i64::from(span.get_days()))
+}
+
+/// The day of the month that two closes speak of.
+fn shared_day(last: Date, before: Date) -> i8 {
+    let (short, long) = if before.day() < last.day() { (before, last) } else { (last, before) };
+    if short.day() == short.days_in_month() { long.day() } else { last.day() }
 }
 
 /// A charge of an account, as the person's records have it.
@@ -99,12 +134,69 @@ pub(super) mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    use super::super::billed::tests::account;
+    use super::super::billed::tests::{account, bill};
     use super::*;
 
     pub(crate) fn record(n: u128, on: Date, amount_minor: i64, merchant: &str) -> Record {
         let payment_id = PaymentId::from_uuid(Uuid::from_u128(n));
         Record { on, amount_minor, merchant: Line::parse(merchant).unwrap(), payment_id }
+    }
+
+    #[test]
+    fn r8_bills_show_the_calendar_of_their_account() {
+        let of = |closed_on: Date, due_on: Date| Bill { from: closed_on, closed_on, due_on, ..bill() };
+        let newest = of(date(2026, 3, 5), date(2026, 3, 25));
+        let table = [
+            ("one bill", newest.clone(), None, 5, Due::DaysAfterClose(20)),
+            (
+                "the same days",
+                newest.clone(),
+                Some(of(date(2026, 2, 5), date(2026, 2, 25))),
+                5,
+                Due::DaysAfterClose(20),
+            ),
+            (
+                "the same day of the month",
+                of(date(2026, 3, 20), date(2026, 4, 10)),
+                Some(of(date(2026, 2, 20), date(2026, 3, 10))),
+                20,
+                Due::Day(10),
+            ),
+            (
+                "February stands for the 31st",
+                of(date(2026, 2, 28), date(2026, 3, 20)),
+                Some(of(date(2026, 1, 31), date(2026, 2, 20))),
+                31,
+                Due::DaysAfterClose(20),
+            ),
+            (
+                "after February",
+                of(date(2026, 3, 31), date(2026, 4, 20)),
+                Some(of(date(2026, 2, 28), date(2026, 3, 20))),
+                31,
+                Due::DaysAfterClose(20),
+            ),
+            (
+                "the bank has moved the close",
+                of(date(2026, 3, 12), date(2026, 4, 1)),
+                Some(of(date(2026, 2, 5), date(2026, 2, 25))),
+                12,
+                Due::DaysAfterClose(20),
+            ),
+            ("longer than the rule of days can say", of(date(2026, 3, 5), date(2026, 4, 4)), None, 5, Due::Day(4)),
+        ];
+        for (name, last, before, close_day, due) in table {
+            assert_eq!(Cycle::of_bills(&last, before.as_ref()), Cycle::new(close_day, due), "{name}");
+        }
+        let cycle = Cycle::new(5, Due::DaysAfterClose(20)).unwrap();
+        for (on, closes_on) in [
+            (date(2026, 3, 6), date(2026, 4, 5)),
+            (date(2026, 3, 1), date(2026, 4, 5)),
+            (date(2026, 4, 9), date(2026, 5, 5)),
+        ] {
+            let period = cycle.running(newest.closed_on, on);
+            assert_eq!((period.from, period.closes_on), (date(2026, 3, 6), closes_on), "{on}");
+        }
     }
 
     #[test]

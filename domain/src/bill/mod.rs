@@ -6,14 +6,17 @@
 //! records of the same account. All of it is about one person's accounts; days are those of the bank's time zone.
 
 mod billed;
+mod borne;
 mod cycle;
 mod difference;
 mod pairing;
 #[cfg(test)]
 mod properties;
 mod total;
+mod words;
 
 pub use billed::{Bill, BillState, Cover};
+pub use borne::{borne, borne_back};
 pub use cycle::{Cycle, Period, Record, RunningBill};
 pub use difference::{Comparison, Difference, StatementLine, compare};
 pub use total::{Total, total};

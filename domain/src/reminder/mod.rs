@@ -8,6 +8,9 @@
 mod moment;
 #[cfg(test)]
 mod tests;
+mod words;
+
+pub use words::news;
 
 use std::collections::BTreeSet;
 use std::fmt;

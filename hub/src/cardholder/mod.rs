@@ -1,5 +1,5 @@
 //! What a person's phone does at the hub: it is bound once, opens sessions with its own key, watches the feed and
-//! reads the record (R1, R7, S1).
+//! reads the record, the bills and the reminders (R1, R7, R8, R10, S1).
 //!
 //! A phone has no certificate. Until it has a session it is a stranger: strangers are slowed down by address and in
 //! all, get the same words whatever was wrong, and write nothing but the log of a refused enrolment.
@@ -27,9 +27,11 @@ use server_kit::rng::{IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Store, WriterOptions};
 use tokio::task::JoinHandle;
 
+use crate::bills::Bills;
 use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::habits::Habits;
+use crate::reminders::Reminders;
 use limits::Limits;
 use marks::Marks;
 use session::Sessions;
@@ -58,6 +60,10 @@ pub struct CardholderParts {
     pub replica: String,
     /// What people buy again and again.
     pub habits: Habits,
+    /// What they have to pay …
+    pub bills: Bills,
+    /// … and when they want to be reminded of it.
+    pub reminders: Reminders,
 }
 
 /// Bounds of the cardholder service.

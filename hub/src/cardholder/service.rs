@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::{DeviceId, Reason};
+use domain::{BillId, DeviceId, Reason, ReminderId};
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, unfold};
 use proto::cardholder as pb;
 use proto::cardholder::cardholder_service_server::CardholderService;
+use server_kit::store::StoreError;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tonic::{Code, Request, Response, Status};
 
@@ -15,12 +16,15 @@ use super::marks::Acknowledged;
 use super::session::{Session, Signed, Token, make_nonce};
 use super::steps::{Done, Step};
 use super::{CardholderApi, Inner, sql, wire};
+use crate::bills;
+use crate::bills::query::ListAsked;
 use crate::directory::phone_hash;
 use crate::feed::{Watch, WatchError};
 use crate::habits;
 use crate::records::export::Export;
 use crate::records::page::{self, PageAsked};
 use crate::records::query::{self, SumAsked, filter_of};
+use crate::reminders;
 use crate::store_status::{fault, store_status};
 
 impl Inner {
@@ -187,6 +191,70 @@ impl CardholderService for CardholderApi {
         });
         Ok(Response::new(stream.boxed()))
     }
+
+    async fn list_bills(
+        &self,
+        request: Request<pb::ListBillsRequest>,
+    ) -> Result<Response<pb::ListBillsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let bills = &self.inner.parts.bills;
+        let asked = ListAsked::read(request.get_ref()).map_err(proto::status)?;
+        let today = bills.today().map_err(proto::status)?;
+        let found = answered(bills.list(session.person_id, &asked, today).await)?;
+        Ok(Response::new(bills::wire::list(&found, today)))
+    }
+
+    async fn get_bill(&self, request: Request<pb::GetBillRequest>) -> Result<Response<pb::GetBillResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let bills = &self.inner.parts.bills;
+        let today = bills.today().map_err(proto::status)?;
+        let bill_id = BillId::parse(&request.get_ref().bill_id).map_err(proto::status)?;
+        let compared = answered(bills.compare(session.person_id, bill_id).await)?;
+        Ok(Response::new(bills::wire::compared(&compared, today)))
+    }
+
+    async fn get_total_bill(
+        &self,
+        request: Request<pb::GetTotalBillRequest>,
+    ) -> Result<Response<pb::GetTotalBillResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let bills = &self.inner.parts.bills;
+        let today = bills.today().map_err(proto::status)?;
+        let totals = answered(bills.total(session.person_id, today).await)?;
+        Ok(Response::new(bills::wire::total(&totals, today)))
+    }
+
+    async fn set_reminder(
+        &self,
+        request: Request<pb::SetReminderRequest>,
+    ) -> Result<Response<pb::SetReminderResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        answered(self.inner.parts.reminders.set(session.person_id, request.get_ref()).await)?;
+        Ok(Response::new(pb::SetReminderResponse {}))
+    }
+
+    async fn list_reminders(
+        &self,
+        request: Request<pb::ListRemindersRequest>,
+    ) -> Result<Response<pb::ListRemindersResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let found = self.inner.parts.reminders.list(session.person_id).await.map_err(|error| store_status(&error))?;
+        Ok(Response::new(reminders::wire::list(&found)))
+    }
+
+    async fn delete_reminder(
+        &self,
+        request: Request<pb::DeleteReminderRequest>,
+    ) -> Result<Response<pb::DeleteReminderResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let reminder_id = ReminderId::parse(&request.get_ref().reminder_id).map_err(proto::status)?;
+        answered(self.inner.parts.reminders.delete(session.person_id, reminder_id).await)?;
+        Ok(Response::new(pb::DeleteReminderResponse {}))
+    }
+}
+
+fn answered<T>(answer: Result<Result<T, Reason>, StoreError>) -> Result<T, Status> {
+    answer.map_err(|error| store_status(&error))?.map_err(proto::status)
 }
 
 /// A stream that a phone has open.

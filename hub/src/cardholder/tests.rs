@@ -3,6 +3,7 @@
 mod asking;
 mod enrolling;
 mod listing;
+mod owing;
 mod sessions;
 mod watching;
 
@@ -26,9 +27,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use super::{CardholderApi, CardholderOptions, CardholderParts, StrangerLimits};
+use crate::bills::Bills;
+use crate::bills::testing::bill_parts;
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::habits::Habits;
+use crate::reminders::Reminders;
+use crate::reminders::testing::reminder_parts;
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
 
@@ -62,6 +67,7 @@ struct World {
     directory: Directory,
     operator: OperatorApi,
     api: CardholderApi,
+    bills: Bills,
     past: Past,
     draining: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -93,7 +99,9 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         draining: draining.clone(),
     };
     let feed = Feed::new(parts, FeedOptions::default());
-    let (habits, _) = Habits::start(hub.store.clone(), owner, jiff::tz::TimeZone::UTC);
+    let (habits, _) = Habits::start(hub.store.clone(), owner.clone(), jiff::tz::TimeZone::UTC);
+    let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
+    let (reminders, _) = Reminders::start(reminder_parts(hub, &feed, &owner));
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -103,13 +111,15 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         directory: directory.clone(),
         feed: feed.clone(),
         habits,
+        bills: bills.clone(),
+        reminders,
         replica: "hub-1".to_owned(),
     };
     let (api, mut tasks) = CardholderApi::start(parts, options);
     tasks.push(directing);
     let operator = OperatorApi::new(directory.clone(), Arc::new(NoBank));
     let past = Past::new(hub, &feed);
-    World { hub: hub.clone(), directory, operator, api, past, draining, tasks }
+    World { hub: hub.clone(), directory, operator, api, bills, past, draining, tasks }
 }
 
 /// A phone with its key.

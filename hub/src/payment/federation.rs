@@ -1,5 +1,5 @@
-//! What banks call: about a leg that they hold (DESIGN §2, rule 1), which card numbers are theirs, and what their customers have
-//! bought elsewhere.
+//! What banks call: about a leg that they hold (DESIGN §2, rule 1), which card numbers are theirs, what their customers have
+//! bought elsewhere, and what they are billed.
 
 use domain::payment::State;
 use domain::{BankId, LegId, PaymentId, Reason};
@@ -10,6 +10,7 @@ use server_kit::identity::Role;
 use tonic::{Request, Response, Status};
 
 use super::desk::Desk;
+use crate::bills::{self, Bills};
 use crate::caller::caller;
 use crate::records::Records;
 use crate::store_status::store_status;
@@ -19,11 +20,12 @@ use crate::store_status::store_status;
 pub struct FederationApi {
     desk: Desk,
     records: Records,
+    bills: Bills,
 }
 
 impl FederationApi {
-    pub fn new(desk: Desk, records: Records) -> Self {
-        Self { desk, records }
+    pub fn new(desk: Desk, records: Records, bills: Bills) -> Self {
+        Self { desk, records, bills }
     }
 }
 
@@ -82,6 +84,16 @@ impl FederationService for FederationApi {
             through_sequence: taken_in.through_sequence,
             refused: taken_in.refused.iter().map(refused).collect(),
         }))
+    }
+
+    async fn report_bills(
+        &self,
+        request: Request<pb::ReportBillsRequest>,
+    ) -> Result<Response<pb::ReportBillsResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let taken = self.bills.report(bank, request.get_ref()).await;
+        let taken = taken.map_err(|error| store_status(&error))?.map_err(status)?;
+        Ok(Response::new(bills::wire::taken(&taken)))
     }
 }
 

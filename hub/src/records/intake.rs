@@ -109,7 +109,7 @@ fn report_of(
 }
 
 /// A number as a receipt shows it, and never a whole card number.
-fn masked(text: &str) -> Result<String, Reason> {
+pub(crate) fn masked(text: &str) -> Result<String, Reason> {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let fine = (1..=MASKED_AT_MOST).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b' ' | b'-'))

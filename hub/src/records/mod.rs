@@ -5,11 +5,12 @@
 //! report, `steps` writes it into the same record and the same feed; both are decided by `domain::record` (ADR 16).
 
 pub(crate) mod export;
-mod intake;
+pub(crate) mod holder;
+pub(crate) mod intake;
 pub(crate) mod page;
 pub(crate) mod query;
 pub(crate) mod row;
-mod scan;
+pub(crate) mod scan;
 mod sql;
 mod steps;
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use domain::purchase::Purchase;
 use domain::record::PurchaseFilter;
-use domain::{BankId, PersonId, Timestamp};
+use domain::{BankId, PersonId, Reason, Timestamp};
 use server_kit::store::{Row, Store, StoreError};
 
+use super::query::MOST_PURCHASES;
 use super::row::{PURCHASE_COLUMNS, purchase_columns, purchase_of};
 
 /// The most rows of one read.
@@ -79,5 +80,26 @@ impl Scan {
             self.before_sequence = last.sequence;
         }
         Ok(found)
+    }
+}
+
+/// All purchases that a filter lets through. `Err(TooManyItems)` when more would have to be looked at than a sum looks at.
+pub(crate) async fn read_all(
+    store: &Store,
+    person_id: PersonId,
+    filter: &PurchaseFilter,
+) -> Result<Result<Vec<Purchase>, Reason>, StoreError> {
+    let mut scan = Scan::all(person_id, filter);
+    let (mut all, mut looked_at) = (Vec::new(), 0_usize);
+    loop {
+        let found = scan.next(store, CHUNK_AT_MOST).await?;
+        if found.is_empty() {
+            return Ok(Ok(all));
+        }
+        looked_at = looked_at.saturating_add(found.len());
+        if looked_at > MOST_PURCHASES {
+            return Ok(Err(Reason::TooManyItems));
+        }
+        all.extend(found.into_iter().map(|recorded| recorded.purchase).filter(|purchase| filter.matches(purchase)));
     }
 }

@@ -1,12 +1,10 @@
 //! The tables of reported purchases, and the rows that their intake adds to the record and the feed.
 
-use domain::payment::Instrument;
 use domain::purchase::{Carrier, PurchaseState};
 use domain::record::{Cursor, Report, Standing};
-use domain::{AccountId, BankId, CardId, Currency, Money, PaymentId, PersonId, Reason};
+use domain::{BankId, Currency, Money, PaymentId, PersonId, Reason};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use uuid::Uuid;
 
 use crate::directory::snapshot;
 
@@ -99,47 +97,6 @@ pub(super) async fn put_cursors(tx: &mut Tx, cursors: BTreeMap<BankId, BankCurso
         vec![bank_id.as_str().into(), version.into(), through_sequence.into(), last_fingerprint.to_vec().into()]
     };
     tx.put(&BANK_REPORTS, changed.map(row).collect()).await
-}
-
-/// What is bound to whom.
-#[derive(Clone, Debug)]
-pub(super) struct Binding {
-    pub(super) bank_id: BankId,
-    pub(super) instrument: Instrument,
-    pub(super) person_id: PersonId,
-    pub(super) active: bool,
-}
-
-pub(super) const fn instrument_id(instrument: Instrument) -> Uuid {
-    match instrument {
-        Instrument::Account(id) => id.uuid(),
-        Instrument::Card(id) => id.uuid(),
-    }
-}
-
-/// The bindings of instruments by their ids, at whichever bank.
-pub(super) async fn load_bindings(
-    tx: &mut Tx,
-    instruments: Vec<Instrument>,
-) -> Result<BTreeMap<Uuid, Vec<Binding>>, StoreError> {
-    let load = Load {
-        select: "SELECT instrument_id, bank_id, instrument, person_id, active FROM bindings WHERE instrument_id",
-        tail: "",
-        lock: false,
-    };
-    let rows = tx.load(load, Keys::Ids(instruments.into_iter().map(instrument_id).collect())).await?;
-    let mut bindings: BTreeMap<Uuid, Vec<Binding>> = BTreeMap::new();
-    for row in &rows {
-        let id = row.id(0)?;
-        let instrument = match row.text(2)?.as_str() {
-            "ACCOUNT" => Instrument::Account(AccountId::from_uuid(id)),
-            "CARD" => Instrument::Card(CardId::from_uuid(id)),
-            other => return Err(StoreError::Unreadable { column: 2, what: other.to_owned() }),
-        };
-        let (bank_id, person_id) = (row.parsed(1, BankId::parse)?, PersonId::from_uuid(row.id(3)?));
-        bindings.entry(id).or_default().push(Binding { bank_id, instrument, person_id, active: row.flag(4)? });
-    }
-    Ok(bindings)
 }
 
 /// A reported purchase in the record.

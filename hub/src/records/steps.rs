@@ -12,8 +12,9 @@ use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::holder::Holders;
 use super::intake::{Intake, Sent};
-use super::sql::{self, BankCursor, Binding, RecordRow, Refused};
+use super::sql::{self, BankCursor, RecordRow, Refused};
 use crate::feed::{Feed, Feeds};
 
 /// How far a bank's reports are taken in.
@@ -97,7 +98,7 @@ impl StepSet for RecordSteps {
 #[derive(Debug, Default)]
 struct Books {
     cursors: BTreeMap<BankId, BankCursor>,
-    bindings: BTreeMap<Uuid, Vec<Binding>>,
+    holders: Holders,
     records: BTreeMap<(PaymentId, BankId), RecordRow>,
     feeds: Feeds,
     refused: Vec<Refused>,
@@ -110,12 +111,12 @@ impl Books {
         let banks: BTreeSet<&BankId> = steps.iter().map(|intake| &intake.bank_id).collect();
         let cursors = sql::load_cursors(tx, banks).await?;
         let reports = || steps.iter().flat_map(|intake| &intake.reports).filter_map(|sent| sent.report.as_ref().ok());
-        let bindings = sql::load_bindings(tx, reports().map(|report| report.instrument).collect()).await?;
+        let holders = Holders::load(tx, reports().map(|report| report.instrument).collect()).await?;
         let records = sql::load_records(tx, reports().map(|report| report.purchase_id).collect()).await?;
-        let bound = bindings.values().flatten().map(|binding| binding.person_id);
-        let persons: BTreeSet<PersonId> = bound.chain(records.values().map(|record| record.person_id)).collect();
+        let persons: BTreeSet<PersonId> =
+            holders.persons().chain(records.values().map(|record| record.person_id)).collect();
         let feeds = Feeds::load(tx, persons).await?;
-        Ok(Self { cursors, bindings, records, feeds, ..Self::default() })
+        Ok(Self { cursors, holders, records, feeds, ..Self::default() })
     }
 
     /// What was said of reports of this call that were refused before: the same call again gets the same answer.
@@ -180,7 +181,7 @@ impl Books {
         let person_id = match known {
             // A purchase stays with whom it was recorded for, whosever the account is by now.
             Some(record) => Some(record.person_id),
-            None => self.holder(report)?,
+            None => self.holders.of(&report.bank_id, report.instrument)?,
         };
         let taken = Standing::take(known.map(|record| &record.standing), report)?;
         // Of people who are not known here nothing is kept.
@@ -196,17 +197,6 @@ impl Books {
             format!("bank={bank_id} account={account} amount={amount} back={back} state={state} version={version}");
         self.log.push(Entry { kind: "purchase.reported", subject: report.purchase_id.uuid(), content });
         Ok(())
-    }
-
-    /// Whose account or card it is at this bank; nobody's who is known here. `Err(NotYours)` when it is another bank's.
-    fn holder(&self, report: &Report) -> Result<Option<PersonId>, Reason> {
-        let named = self.bindings.get(&sql::instrument_id(report.instrument)).map_or(&[][..], Vec::as_slice);
-        let of_bank = |binding: &&Binding| binding.bank_id == report.bank_id && binding.instrument == report.instrument;
-        match named.iter().find(of_bank) {
-            Some(binding) => Ok(binding.active.then_some(binding.person_id)),
-            None if named.is_empty() => Ok(None),
-            None => Err(Reason::NotYours),
-        }
     }
 
     /// A purchase that was not known: it stands at the end of the person's feed, and is what tells the person of it.

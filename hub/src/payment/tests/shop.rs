@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::bank::{Banks, LinkOptions};
+use crate::bills::Bills;
+use crate::bills::testing::bill_parts;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sql, sweep};
@@ -87,6 +89,7 @@ impl Shop {
         };
         let (records, _) = Records::start(parts);
         let (prices, _) = Prices::start(hub.store.clone(), owner.clone());
+        let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -114,7 +117,7 @@ impl Shop {
             hub: hub.clone(),
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), prices, limits, draining.clone()),
-            federation: FederationApi::new(desk.clone(), records),
+            federation: FederationApi::new(desk.clone(), records, bills),
             operator: OperatorApi::new(directory, Arc::new(banks)),
             desk,
             feed,

@@ -1,0 +1,32 @@
+-- Bills as banks report them, each as it stood last.
+CREATE TABLE bills (
+    account_id BLOB NOT NULL,
+    bank_id TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    -- Days are those of the bank, as 2026-11-22.
+    closed_on TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    -- By which phones name it.
+    bill_id BLOB NOT NULL UNIQUE,
+    -- For whom it was first taken in.
+    person_id BLOB NOT NULL,
+    -- The card over the account, where there is one.
+    card_id BLOB,
+    -- The bank's version of the bill.
+    report_version INTEGER NOT NULL,
+    account_masked TEXT NOT NULL,
+    opened_on TEXT NOT NULL,
+    due_on TEXT NOT NULL,
+    closing_minor INTEGER NOT NULL,
+    minimum_minor INTEGER NOT NULL,
+    -- Paid since it was closed.
+    paid_minor INTEGER NOT NULL,
+    -- How it stands for the credit history (R9), in the words of domain::credit_history::Standing.
+    standing TEXT NOT NULL,
+    -- The statement's lines, as JSON.
+    lines TEXT NOT NULL,
+    -- Of the content, so that a version that says two things is found out.
+    fingerprint BLOB NOT NULL,
+    PRIMARY KEY (account_id, bank_id, currency, closed_on)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bills_person ON bills (person_id, closed_on);
