@@ -2,7 +2,8 @@
 //! what is read from it.
 //!
 //! The record of a payment through the hub is written by `payment`, in the transaction that commits it. `intake` reads what banks
-//! report, `steps` writes it into the same record and the same feed; both are decided by `domain::record` (ADR 16).
+//! report, `steps` writes it into the same record and the same feed; both are decided by `domain::record` (ADR 16). `holder` says
+//! whose an account or a card is that a bank names.
 
 pub(crate) mod export;
 pub(crate) mod holder;

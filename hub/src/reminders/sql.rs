@@ -181,8 +181,9 @@ pub(super) async fn put_off(tx: &mut Tx, reminder_id: ReminderId, looked: Looked
 
 /// Has the reminders of people looked at again as soon as may be: a bill of theirs has come or stands differently now.
 pub(crate) async fn look_again(tx: &mut Tx, persons: &BTreeSet<PersonId>) -> Result<(), StoreError> {
-    let sql = "UPDATE reminders SET next_at = $1, version = version + 1 WHERE person_id = $2 \
-               AND (next_at IS NULL OR next_at > $1)";
+    // Also those that are to be looked at already: one that is being looked at right now has not seen the bill, and only an update
+    // waits for it to be over.
+    let sql = "UPDATE reminders SET next_at = $1, version = version + 1 WHERE person_id = $2";
     for person_id in persons {
         tx.execute(sql, vec![AT_ONCE.into(), person_id.uuid().into()]).await?;
     }

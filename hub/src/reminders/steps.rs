@@ -183,18 +183,16 @@ impl ReminderSteps {
             }
         }
         let persons: BTreeSet<PersonId> = due.iter().map(|stored| stored.person_id).collect();
-        let mut bills = BTreeMap::new();
-        for person_id in &persons {
-            let kept = bills::sql::load_of_person(tx, *person_id).await?;
-            bills.insert(*person_id, bills::query::newest(&kept).cloned().collect::<Vec<Bill>>());
-        }
+        let bills = load_bills(tx, &persons).await?;
         let mut sent = sql::load_sent(tx, due.iter().map(|stored| stored.planned.reminder.id()).collect()).await?;
         let mut sending = Sending { now, feeds: Feeds::load(tx, persons).await?, events: Vec::new(), sent: Vec::new() };
         let mut looked = Vec::with_capacity(due.len());
         for stored in due {
-            let of_person = bills.get(&stored.person_id).map_or(&[][..], Vec::as_slice);
             let known = sent.entry(stored.planned.reminder.id()).or_default();
-            let next_at = sending.send(&stored, of_person, known, log);
+            let next_at = match bills.get(&stored.person_id) {
+                Some(bills) => sending.send(&stored, bills, known, log),
+                None => Some(now.plus(UNREADABLE_AGAIN)),
+            };
             looked.push((stored, Looked { next_at, at: now }));
         }
         sql::put(tx, looked).await?;
@@ -204,6 +202,21 @@ impl ReminderSteps {
         feeds.write(tx).await?;
         Ok(Done::Looked { count, events })
     }
+}
+
+/// The newest bills of each person; of one whose bills cannot be read none, so that the others are not held up.
+async fn load_bills(tx: &mut Tx, persons: &BTreeSet<PersonId>) -> Result<BTreeMap<PersonId, Vec<Bill>>, StoreError> {
+    let mut bills = BTreeMap::new();
+    for person_id in persons {
+        match bills::sql::load_of_person(tx, *person_id).await {
+            Ok(kept) => drop(bills.insert(*person_id, bills::query::newest(&kept).cloned().collect())),
+            Err(error @ StoreError::Unreadable { .. }) => {
+                tracing::error!(%error, %person_id, "the bills of a person who is to be reminded cannot be read");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bills)
 }
 
 /// What a look sends.

@@ -183,6 +183,38 @@ async fn r10_a_bill_that_comes_moves_or_is_paid_plans_the_reminder_anew() {
 }
 
 #[tokio::test]
+async fn r10_while_bills_change_at_two_replicas_and_two_look_each_person_is_told_once() {
+    on_each_engine(async |hub| {
+        let world = World::open(&hub).await;
+        let other_bills = crate::bills::testing::replica(&hub, &world.recorded.feed, "hub-7").await;
+        let (one, other) = (replica(&world, "hub-4").await, replica(&world, "hub-5").await);
+        let mut people = Vec::new();
+        for _ in 0..8 {
+            let (person, account) = world.person("bank-a").await;
+            assert_eq!(set(&one, person, before(hub.id(), 3)).await, Ok(()));
+            people.push((person, account));
+        }
+        set_clock(&hub, at(world.day(7), 9, 31));
+        let reports = (1..=6).flat_map(|version| people.iter().map(move |(_, account)| (version, *account)));
+        let reporting = reports.enumerate().map(|(n, (version, account))| {
+            let bills = if n % 2 == 0 { &world.bills } else { &other_bills };
+            let report = federation::BillReport { version, paid_minor: version, ..world.bill(account) };
+            crate::bills::testing::report(bills, "bank-a", vec![report])
+        });
+        let looking = (0..40).map(|n| if n % 2 == 0 { one.look() } else { other.look() });
+        let (reported, looked) =
+            tokio::join!(futures_util::future::join_all(reporting), futures_util::future::join_all(looking));
+        assert!(reported.iter().all(Result::is_ok) && looked.iter().all(Result::is_ok), "{} {looked:?}", hub.engine);
+        look(&one).await;
+        for (person, _) in people {
+            assert_eq!(world.told(person, "REMINDER").await.len(), 1, "{}", hub.engine);
+        }
+        world.recorded.check().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn r10_a_time_that_the_zone_skips_is_the_first_moment_after_the_gap() {
     on_each_engine(async |hub| {
         let world = World::open(&hub).await;
@@ -311,10 +343,20 @@ async fn r10_one_that_cannot_be_read_holds_up_nobody_else() {
         tx.execute("UPDATE reminders SET time_zone = 'Atlantis/Poseidonis'", Vec::new()).await.unwrap();
         tx.commit().await.unwrap();
         look(&reminders).await;
-        let anna = world.recorded.past.person().await;
-        assert_eq!(set(&reminders, anna, before(hub.id(), 3)).await, Ok(()));
+        let (anna, of_anna) = world.person("bank-a").await;
+        let (ben, of_ben) = world.person("bank-a").await;
+        world.send("bank-a", vec![world.bill(of_anna), world.bill(of_ben)]).await;
+        for person in [anna, ben] {
+            assert_eq!(set(&reminders, person, before(hub.id(), 3)).await, Ok(()));
+        }
+        let mut tx = hub.store.begin().await.unwrap();
+        let sql = "UPDATE bills SET standing = 'LOST' WHERE person_id = $1";
+        tx.execute(sql, vec![anna.uuid().into()]).await.unwrap();
+        tx.commit().await.unwrap();
+        set_clock(&hub, at(world.day(7), 9, 31));
         look(&reminders).await;
-        assert_eq!(next_at(&reminders, anna).await, [None], "{}", hub.engine);
+        assert_eq!(world.told(anna, "REMINDER").await.len(), 0, "{}", hub.engine);
+        assert_eq!(world.told(ben, "REMINDER").await.len(), 1, "{}", hub.engine);
     })
     .await;
 }
