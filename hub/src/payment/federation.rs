@@ -83,6 +83,13 @@ impl FederationService for FederationApi {
             refused: taken_in.refused.iter().map(refused).collect(),
         }))
     }
+
+    async fn report_bills(
+        &self,
+        _: Request<pb::ReportBillsRequest>,
+    ) -> Result<Response<pb::ReportBillsResponse>, Status> {
+        Err(status(Reason::NatureUnsupported))
+    }
 }
 
 fn answer(verdict: pb::LegVerdict) -> Response<pb::ResolveLegResponse> {
