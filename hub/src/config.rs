@@ -48,6 +48,8 @@ pub struct Config {
     pub phones: Phones,
     #[serde(default)]
     pub records: RecordsConfig,
+    #[serde(default)]
+    pub credit_history: CreditHistoryConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,
@@ -68,6 +70,25 @@ pub struct RecordsConfig {
     /// The time zone of people's days and hours, by its IANA name.
     #[serde(default)]
     pub time_zone: Zone,
+}
+
+/// How credit histories are asked for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreditHistoryConfig {
+    /// Inquiries that one bank may make at this replica.
+    pub inquiries_per_bank_per_minute: NonZeroU32,
+    /// How often it is looked for what may be kept no longer.
+    pub sweep_every: HumanDuration,
+}
+
+impl Default for CreditHistoryConfig {
+    fn default() -> Self {
+        Self {
+            inquiries_per_bank_per_minute: NonZeroU32::MIN.saturating_add(59),
+            sweep_every: HumanDuration::from_secs(60 * 60),
+        }
+    }
 }
 
 /// A time zone of the IANA database, by the rules that this program brings along; that of China when none is said.

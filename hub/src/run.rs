@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::bank::{Banks, LinkOptions};
 use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
 use crate::config::{Config, Payments};
+use crate::credit_history::{self, CreditHistory, CreditHistoryParts};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::habits::Habits;
@@ -135,6 +136,7 @@ struct Hub {
     banks: Banks,
     desk: Desk,
     records: Records,
+    credit_history: CreditHistory,
     cardholder: CardholderApi,
     vital: VitalTasks,
 }
@@ -233,12 +235,29 @@ impl Ground {
         habits
     }
 
+    fn credit_history(&mut self, config: &Config, feed: &Feed, draining: CancellationToken) -> CreditHistory {
+        let (history, task) = CreditHistory::start(CreditHistoryParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            zone: config.records.time_zone.zone(),
+            inquiries_per_bank_per_minute: config.credit_history.inquiries_per_bank_per_minute,
+        });
+        self.vital.watch("credit history", task);
+        let every = config.credit_history.sweep_every.get();
+        self.vital
+            .watch("credit history's sweeper", tokio::spawn(credit_history::sweep(history.clone(), every, draining)));
+        history
+    }
+
     fn cardholder(
         &mut self,
         options: CardholderOptions,
         directory: &Directory,
         feed: Feed,
-        habits: Habits,
+        (habits, credit_history): (Habits, CreditHistory),
     ) -> CardholderApi {
         let parts = CardholderParts {
             store: self.store.clone(),
@@ -249,6 +268,7 @@ impl Ground {
             directory: directory.clone(),
             feed,
             habits,
+            credit_history,
             replica: self.replica.clone(),
         };
         let (cardholder, tasks) = CardholderApi::start(parts, options);
@@ -266,11 +286,13 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let desk = ground.desk(&config.payments, &directory, &banks, &feed);
     let records = ground.records(&feed);
     let habits = ground.habits(config.records.time_zone.zone());
-    let cardholder = ground.cardholder(config.phones.options(), &directory, feed, habits);
+    let credit_history = ground.credit_history(config, &feed, shutdown.draining());
+    let kept = (habits, credit_history.clone());
+    let cardholder = ground.cardholder(config.phones.options(), &directory, feed, kept);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
-    Ok(Hub { store, owner, directory, banks, desk, records, cardholder, vital })
+    Ok(Hub { store, owner, directory, banks, desk, records, credit_history, cardholder, vital })
 }
 
 impl Hub {
@@ -284,7 +306,7 @@ impl Hub {
             watch_every: (self.store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
         };
         let terminal = TerminalApi::new(self.desk.clone(), limits, shutdown.draining());
-        let federation = FederationApi::new(self.desk.clone(), self.records.clone());
+        let federation = FederationApi::new(self.desk.clone(), self.records.clone(), self.credit_history.clone());
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()));
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
@@ -305,8 +327,8 @@ impl Hub {
 
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, banks, desk, records, cardholder, vital, .. } = self;
-        drop((directory, banks, desk, records, cardholder));
+        let Self { store, directory, banks, desk, records, credit_history, cardholder, vital, .. } = self;
+        drop((directory, banks, desk, records, credit_history, cardholder));
         vital.finish().await;
         store.close().await;
     }

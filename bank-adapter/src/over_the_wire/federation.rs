@@ -13,8 +13,9 @@ use proto::bank::bank_service_client::BankServiceClient;
 use proto::counter::counter_service_client::CounterServiceClient;
 use proto::federation::federation_service_server::{FederationService, FederationServiceServer};
 use proto::federation::{
-    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ReportBillsRequest, ReportBillsResponse, ReportPurchasesRequest, ReportPurchasesResponse,
-    ResolveLegRequest, ResolveLegResponse,
+    InquireCreditHistoryRequest, InquireCreditHistoryResponse, LegVerdict, RegisterBinRangesRequest,
+    RegisterBinRangesResponse, ReportBillsRequest, ReportBillsResponse, ReportPurchasesRequest,
+    ReportPurchasesResponse, ResolveLegRequest, ResolveLegResponse,
 };
 use server_kit::certificate::{CertificateShape, TrialAuthority};
 use server_kit::clock::SystemClock;
@@ -248,6 +249,13 @@ impl FederationService for TrialHub {
     ) -> Result<Response<ReportPurchasesResponse>, Status> {
         let through_sequence = request.get_ref().reports.last().map_or(0, |last| last.sequence);
         Ok(Response::new(ReportPurchasesResponse { through_sequence, refused: Vec::new() }))
+    }
+
+    async fn inquire_credit_history(
+        &self,
+        _: Request<InquireCreditHistoryRequest>,
+    ) -> Result<Response<InquireCreditHistoryResponse>, Status> {
+        Ok(Response::new(InquireCreditHistoryResponse::default()))
     }
 
     async fn report_bills(&self, _: Request<ReportBillsRequest>) -> Result<Response<ReportBillsResponse>, Status> {

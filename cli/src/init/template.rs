@@ -167,6 +167,11 @@ const PAYMENTS: &str = r#"[payments]
 # calls_per_address_burst = 500
 # calls_in_all = 2000
 # calls_in_all_burst = 10000
+
+[credit_history]
+# Inquiries that one bank may make in a minute at one replica; how often it is looked for what may be kept no longer.
+# inquiries_per_bank_per_minute = 60
+# sweep_every = "1h"
 "#;
 
 const READERS: &str = "# Connections that read.\n# readers = 4";

@@ -27,6 +27,7 @@ use server_kit::rng::{IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Store, WriterOptions};
 use tokio::task::JoinHandle;
 
+use crate::credit_history::CreditHistory;
 use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::habits::Habits;
@@ -58,6 +59,8 @@ pub struct CardholderParts {
     pub replica: String,
     /// What people buy again and again.
     pub habits: Habits,
+    /// What banks have reported of people, and who may be told.
+    pub credit_history: CreditHistory,
 }
 
 /// Bounds of the cardholder service.

@@ -1,6 +1,7 @@
 //! Phones at the hub, on both engines: enrolment, sessions, the feed and the record.
 
 mod asking;
+mod consents;
 mod enrolling;
 mod listing;
 mod sessions;
@@ -26,9 +27,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use super::{CardholderApi, CardholderOptions, CardholderParts, StrangerLimits};
+use crate::credit_history::CreditHistory;
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::habits::Habits;
+use crate::testing::history::history_parts;
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
 
@@ -84,7 +87,8 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         draining: draining.clone(),
     };
     let feed = Feed::new(parts, FeedOptions::default());
-    let (habits, _) = Habits::start(hub.store.clone(), owner, jiff::tz::TimeZone::UTC);
+    let (habits, _) = Habits::start(hub.store.clone(), owner.clone(), jiff::tz::TimeZone::UTC);
+    let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner));
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -94,6 +98,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         directory: directory.clone(),
         feed: feed.clone(),
         habits,
+        credit_history,
         replica: "hub-1".to_owned(),
     };
     let (api, mut tasks) = CardholderApi::start(parts, options);

@@ -43,7 +43,7 @@ use changes::Changes;
 
 pub use operator::OperatorApi;
 pub use sealed::{SecretError, password_mac, password_matches, phone_hash};
-pub(crate) use sealed::{check_password, enrolment_code_matches};
+pub(crate) use sealed::{check_password, enrolment_code_matches, open_name, seal_name};
 
 /// Asks a bank about its accounts and its cards.
 pub trait BankInstruments: Send + Sync {

@@ -88,7 +88,6 @@ impl Feeds {
     }
 
     /// Tells news.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the capabilities that come next"))]
     pub(crate) fn tell_news(&mut self, person_id: PersonId, news: News, at: Timestamp) -> Option<Arc<Event>> {
         let subject = news.subject;
         self.tell(person_id, EventKind::News(news), at, subject, None)

@@ -1,5 +1,5 @@
 //! What banks call: about a leg that they hold (DESIGN §2, rule 1), which card numbers are theirs, and what their customers have
-//! bought elsewhere.
+//! bought elsewhere; and about whom they ask.
 
 use domain::payment::State;
 use domain::{BankId, LegId, PaymentId, Reason};
@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use super::desk::Desk;
 use crate::caller::caller;
+use crate::credit_history::CreditHistory;
 use crate::records::Records;
 use crate::store_status::store_status;
 
@@ -19,11 +20,12 @@ use crate::store_status::store_status;
 pub struct FederationApi {
     desk: Desk,
     records: Records,
+    credit_history: CreditHistory,
 }
 
 impl FederationApi {
-    pub fn new(desk: Desk, records: Records) -> Self {
-        Self { desk, records }
+    pub fn new(desk: Desk, records: Records, credit_history: CreditHistory) -> Self {
+        Self { desk, records, credit_history }
     }
 }
 
@@ -82,6 +84,15 @@ impl FederationService for FederationApi {
             through_sequence: taken_in.through_sequence,
             refused: taken_in.refused.iter().map(refused).collect(),
         }))
+    }
+
+    async fn inquire_credit_history(
+        &self,
+        request: Request<pb::InquireCreditHistoryRequest>,
+    ) -> Result<Response<pb::InquireCreditHistoryResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let answer = self.credit_history.inquire(bank, request.get_ref()).await;
+        answer.map_err(|error| store_status(&error))?.map(Response::new).map_err(status)
     }
 
     async fn report_bills(

@@ -20,11 +20,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::bank::{Banks, LinkOptions};
+use crate::credit_history::CreditHistory;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sql, sweep};
 use crate::records::{RecordParts, Records};
 use crate::testing::bank::{CARD_ID, PlayedBank};
+use crate::testing::history::history_parts;
 use crate::testing::{TestHub, from_member};
 
 /// Only a test that fails waits for so long.
@@ -84,6 +86,7 @@ impl Shop {
             writer: WriterOptions::default(),
         };
         let (records, _) = Records::start(parts);
+        let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -111,7 +114,7 @@ impl Shop {
             hub: hub.clone(),
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), limits, draining.clone()),
-            federation: FederationApi::new(desk.clone(), records),
+            federation: FederationApi::new(desk.clone(), records, credit_history),
             operator: OperatorApi::new(directory, Arc::new(banks)),
             desk,
             feed,
