@@ -88,6 +88,10 @@ uuid_id! {
     /// A consent that a person has signed, made by the phone before it signs.
     ConsentId
 }
+uuid_id! {
+    /// An inquiry into a credit history, made by the bank that asks.
+    InquiryId
+}
 
 fn parse_uuid_v7(text: &str) -> Result<Uuid, Reason> {
     // `Uuid::try_parse` also reads braces, URNs and bare hex; one id with several spellings is one too many.

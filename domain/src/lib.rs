@@ -27,8 +27,8 @@ pub mod time;
 mod words;
 
 pub use id::{
-    AccountId, AttemptId, BankId, BillId, CardId, ConsentId, DeviceId, LegId, MerchantId, OfferId, PaymentId, PersonId,
-    ReminderId, TerminalId,
+    AccountId, AttemptId, BankId, BillId, CardId, ConsentId, DeviceId, InquiryId, LegId, MerchantId, OfferId,
+    PaymentId, PersonId, ReminderId, TerminalId,
 };
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;

@@ -102,6 +102,7 @@ catalogue! {
     TerminalUnknown "TERMINAL_UNKNOWN" Denied "This terminal is not enrolled." "终端未登记。";
     TerminalSuspended "TERMINAL_SUSPENDED" Denied "This terminal is suspended." "终端已停用。";
     SessionInvalid "SESSION_INVALID" Stranger "The session is not known or has ended; open a new one." "会话无效或已过期，请重新登录。";
+    SignatureRefused "SIGNATURE_REFUSED" Denied "The signature is not that of this phone over these bytes." "签名并非该设备对此内容所作。";
     DeviceRefused "DEVICE_REFUSED" Stranger "The phone could not be recognised." "无法识别该设备。";
     EnrolmentRefused "ENROLMENT_REFUSED" Stranger "The number or the enrolment code is not right, or the code has ended." "号码或登记码不正确，或登记码已失效。";
 
@@ -216,12 +217,15 @@ catalogue! {
     HistoryOutdated "HISTORY_OUTDATED" State "A newer version of this credit history entry is stored." "已有该信用记录的更新版本。";
     HistoryVersionTaken "HISTORY_VERSION_TAKEN" Exists "This version of the credit history entry was reported with other content." "该版本的信用记录已以其他内容上报。";
     ConsentMalformed "CONSENT_MALFORMED" Invalid "A consent cannot be read, or its time is not 1 second to 90 days in whole seconds." "授权书无法读取，或其有效期不是1秒至90天的整秒数。";
+    ConsentUnknown "CONSENT_UNKNOWN" NotFound "There is no such consent of this caller." "没有该授权。";
+    ConsentsTooMany "CONSENTS_TOO_MANY" Exhausted "Too many consents were given today; try again tomorrow." "今日授权次数过多，请明日再试。";
     ConsentRevoked "CONSENT_REVOKED" State "The consent was revoked." "授权已撤销。";
     ConsentUsed "CONSENT_USED" State "The consent was for one inquiry and is used." "授权仅限一次查询，已使用。";
     ConsentNotYetValid "CONSENT_NOT_YET_VALID" State "The consent is not valid yet." "授权尚未生效。";
     ConsentExpired "CONSENT_EXPIRED" State "The consent has expired." "授权已过期。";
     ConsentPurposeMismatch "CONSENT_PURPOSE_MISMATCH" State "The consent is for another purpose." "授权用途不符。";
     ConsentFieldsExceeded "CONSENT_FIELDS_EXCEEDED" State "More is asked for than the consent allows." "查询内容超出授权范围。";
+    InquiriesTooMany "INQUIRIES_TOO_MANY" Exhausted "This bank asks too often; try again in a minute." "该银行查询过于频繁，请一分钟后再试。";
     /// For a lender, one answer whatever the cause: it must not find out who is known here, or by which number.
     InquiryUnanswered "INQUIRY_UNANSWERED" NotFound "There is nothing to tell for this name and number." "没有可就该姓名和号码提供的信息。";
 

@@ -2,6 +2,8 @@
 
 use server_kit::store::{Store, StoreError};
 
+use crate::credit_history::check::broken_logs;
+
 /// What the check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BooksReport {
@@ -12,7 +14,7 @@ pub struct BooksReport {
     pub faults: Vec<String>,
 }
 
-/// Compares payments, purchases, feeds, counters and reminders with each other.
+/// Compares payments, purchases, feeds, counters and reminders with each other, and follows the logs of inquiries.
 pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
     let count = async |sql: &'static str| -> Result<i64, StoreError> {
         store.fetch_at_leisure(sql, Vec::new()).await?.first().map_or(Ok(0), |row| row.int(0))
@@ -29,11 +31,15 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
             report.faults.push(format!("{wrong} {what}"));
         }
     }
+    let broken = broken_logs(store).await?;
+    if broken > 0 {
+        report.faults.push(format!("{broken} logs of inquiries were changed"));
+    }
     Ok(report)
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 10] = [
+const CHECKS: [(&str, &str); 11] = [
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
@@ -93,5 +99,12 @@ const CHECKS: [(&str, &str); 10] = [
         "reminders stand in feeds of which nothing says what they were sent for, or were sent twice",
         "SELECT count(*) FROM events e WHERE e.topic = 'REMINDER' AND NOT EXISTS (SELECT 1 FROM sent_reminders s \
          WHERE s.reminder_id = e.payment_id AND s.sequence = e.sequence AND s.person_id = e.person_id)",
+    ),
+    (
+        "logs of inquiries do not end where they should",
+        "SELECT (SELECT count(*) FROM inquiry_heads h WHERE NOT EXISTS (SELECT 1 FROM inquiry_log l \
+         WHERE l.person_id = h.person_id AND l.number = h.last_number AND l.hash = h.last_hash)) + \
+         (SELECT count(*) FROM inquiry_log l WHERE NOT EXISTS (SELECT 1 FROM inquiry_heads h \
+         WHERE h.person_id = l.person_id AND l.number <= h.last_number))",
     ),
 ];

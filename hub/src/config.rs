@@ -54,6 +54,8 @@ pub struct Config {
     pub notify: NotifyConfig,
     #[serde(default)]
     pub reminders: RemindersConfig,
+    #[serde(default)]
+    pub credit_history: CreditHistoryConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,
@@ -100,6 +102,25 @@ pub struct RemindersConfig {
 impl Default for RemindersConfig {
     fn default() -> Self {
         Self { look_every: HumanDuration::from_secs(10) }
+    }
+}
+
+/// How credit histories are asked for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreditHistoryConfig {
+    /// Inquiries that one bank may make at this replica.
+    pub inquiries_per_bank_per_minute: NonZeroU32,
+    /// How often it is looked for what may be kept no longer.
+    pub sweep_every: HumanDuration,
+}
+
+impl Default for CreditHistoryConfig {
+    fn default() -> Self {
+        Self {
+            inquiries_per_bank_per_minute: NonZeroU32::MIN.saturating_add(59),
+            sweep_every: HumanDuration::from_secs(60 * 60),
+        }
     }
 }
 

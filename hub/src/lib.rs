@@ -9,6 +9,7 @@ mod caller;
 pub mod cardholder;
 mod check;
 mod config;
+pub mod credit_history;
 pub mod directory;
 pub mod feed;
 pub mod follow;

@@ -29,6 +29,7 @@ use crate::bank::{Banks, LinkOptions};
 use crate::bills::{BillParts, Bills};
 use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
 use crate::config::{Config, Payments};
+use crate::credit_history::{self, CreditHistory, CreditHistoryParts};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::follow::{self, FollowParts, Followers};
@@ -144,6 +145,7 @@ struct Hub {
     prices: Prices,
     records: Records,
     bills: Bills,
+    credit_history: CreditHistory,
     cardholder: CardholderApi,
     notices: Notices,
     vital: VitalTasks,
@@ -292,6 +294,23 @@ impl Ground {
         reminders
     }
 
+    fn credit_history(&mut self, config: &Config, feed: &Feed, draining: CancellationToken) -> CreditHistory {
+        let (history, task) = CreditHistory::start(CreditHistoryParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            zone: config.records.time_zone.zone(),
+            inquiries_per_bank_per_minute: config.credit_history.inquiries_per_bank_per_minute,
+        });
+        self.vital.watch("credit history", task);
+        let every = config.credit_history.sweep_every.get();
+        self.vital
+            .watch("credit history's sweeper", tokio::spawn(credit_history::sweep(history.clone(), every, draining)));
+        history
+    }
+
     fn cardholder(
         &mut self,
         options: CardholderOptions,
@@ -310,6 +329,7 @@ impl Ground {
             habits: of.habits,
             bills: of.bills,
             reminders: of.reminders,
+            credit_history: of.credit_history,
             replica: self.replica.clone(),
         };
         let (cardholder, tasks) = CardholderApi::start(parts, options);
@@ -323,6 +343,7 @@ struct Asked {
     habits: Habits,
     bills: Bills,
     reminders: Reminders,
+    credit_history: CreditHistory,
 }
 
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
@@ -337,9 +358,11 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let prices = ground.prices();
     let zone = || config.records.time_zone.zone();
     let bills = ground.bills(&feed, zone());
+    let credit_history = ground.credit_history(config, &feed, shutdown.draining());
     let asked = Asked {
         habits: ground.habits(zone()),
         bills: bills.clone(),
+        credit_history: credit_history.clone(),
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
@@ -358,7 +381,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     following.into_iter().for_each(|task| ground.vital.watch("follow", task));
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
-    Ok(Hub { store, owner, directory, banks, desk, prices, records, bills, notices, cardholder, vital })
+    Ok(Hub { store, owner, directory, banks, desk, prices, records, bills, credit_history, notices, cardholder, vital })
 }
 
 impl Hub {
@@ -372,7 +395,8 @@ impl Hub {
             watch_every: (self.store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
         };
         let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
-        let federation = FederationApi::new(self.desk.clone(), self.records.clone(), self.bills.clone());
+        let (records, bills, history) = (self.records.clone(), self.bills.clone(), self.credit_history.clone());
+        let federation = FederationApi::new(self.desk.clone(), records, bills, history);
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()));
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
@@ -393,8 +417,21 @@ impl Hub {
 
     /// Waits until what was queued is durable, then closes the database.
     async fn finish(self) {
-        let Self { store, directory, banks, desk, prices, records, bills, notices, cardholder, vital, .. } = self;
-        drop((directory, banks, desk, prices, records, bills, notices, cardholder));
+        let Self {
+            store,
+            directory,
+            banks,
+            desk,
+            prices,
+            records,
+            bills,
+            credit_history,
+            notices,
+            cardholder,
+            vital,
+            ..
+        } = self;
+        drop((directory, banks, desk, prices, records, bills, credit_history, notices, cardholder));
         vital.finish().await;
         store.close().await;
     }

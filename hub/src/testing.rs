@@ -3,6 +3,7 @@
 //! SQLite is always tested, and PostgreSQL when there is one: see [`server_kit::store::testing`].
 
 pub(crate) mod bank;
+pub(crate) mod history;
 pub(crate) mod past;
 pub(crate) mod peer;
 

@@ -13,8 +13,9 @@ use proto::bank::bank_service_client::BankServiceClient;
 use proto::counter::counter_service_client::CounterServiceClient;
 use proto::federation::federation_service_server::{FederationService, FederationServiceServer};
 use proto::federation::{
-    LegVerdict, RegisterBinRangesRequest, RegisterBinRangesResponse, ReportBillsRequest, ReportBillsResponse,
-    ReportPurchasesRequest, ReportPurchasesResponse, ResolveLegRequest, ResolveLegResponse,
+    InquireCreditHistoryRequest, InquireCreditHistoryResponse, LegVerdict, RegisterBinRangesRequest,
+    RegisterBinRangesResponse, ReportBillsRequest, ReportBillsResponse, ReportPurchasesRequest,
+    ReportPurchasesResponse, ResolveLegRequest, ResolveLegResponse,
 };
 use server_kit::certificate::{CertificateShape, TrialAuthority};
 use server_kit::clock::SystemClock;
@@ -282,6 +283,13 @@ impl FederationService for TrialHub {
         request: Request<ReportPurchasesRequest>,
     ) -> Result<Response<ReportPurchasesResponse>, Status> {
         self.desk.take(request.into_inner()).map(Response::new)
+    }
+
+    async fn inquire_credit_history(
+        &self,
+        _: Request<InquireCreditHistoryRequest>,
+    ) -> Result<Response<InquireCreditHistoryResponse>, Status> {
+        Ok(Response::new(InquireCreditHistoryResponse::default()))
     }
 
     async fn report_bills(&self, _: Request<ReportBillsRequest>) -> Result<Response<ReportBillsResponse>, Status> {

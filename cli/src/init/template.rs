@@ -177,6 +177,11 @@ const PAYMENTS: &str = r#"[payments]
 [reminders]
 # How often it is looked for reminders to send: how late one may be.
 # look_every = "10s"
+
+[credit_history]
+# Inquiries that one bank may make in a minute at one replica; how often it is looked for what may be kept no longer.
+# inquiries_per_bank_per_minute = 60
+# sweep_every = "1h"
 "#;
 
 const NOTIFY: &str = r#"# How people are told outside of the app; secrets are file: or env:. A certificate that is not of the public web needs `ca`.

@@ -28,6 +28,7 @@ use server_kit::store::{GroupWriter, Store, WriterOptions};
 use tokio::task::JoinHandle;
 
 use crate::bills::Bills;
+use crate::credit_history::CreditHistory;
 use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::habits::Habits;
@@ -64,6 +65,8 @@ pub struct CardholderParts {
     pub bills: Bills,
     /// … and when they want to be reminded of it.
     pub reminders: Reminders,
+    /// What banks have reported of people, and who may be told.
+    pub credit_history: CreditHistory,
 }
 
 /// Bounds of the cardholder service.

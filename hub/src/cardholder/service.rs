@@ -251,6 +251,51 @@ impl CardholderService for CardholderApi {
         answered(self.inner.parts.reminders.delete(session.person_id, reminder_id).await)?;
         Ok(Response::new(pb::DeleteReminderResponse {}))
     }
+
+    async fn give_consent(
+        &self,
+        request: Request<pb::GiveConsentRequest>,
+    ) -> Result<Response<pb::GiveConsentResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let history = &self.inner.parts.credit_history;
+        history.give_consent(session.person_id, session.device_id, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_consents(
+        &self,
+        request: Request<pb::ListConsentsRequest>,
+    ) -> Result<Response<pb::ListConsentsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let history = &self.inner.parts.credit_history;
+        history.list_consents(session.person_id, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn revoke_consent(
+        &self,
+        request: Request<pb::RevokeConsentRequest>,
+    ) -> Result<Response<pb::RevokeConsentResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let history = &self.inner.parts.credit_history;
+        history.revoke_consent(session.person_id, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn list_inquiries(
+        &self,
+        request: Request<pb::ListInquiriesRequest>,
+    ) -> Result<Response<pb::ListInquiriesResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let history = &self.inner.parts.credit_history;
+        history.list_inquiries(session.person_id, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn get_credit_history(
+        &self,
+        request: Request<pb::GetCreditHistoryRequest>,
+    ) -> Result<Response<pb::GetCreditHistoryResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let history = &self.inner.parts.credit_history;
+        history.get_credit_history(session.person_id, request.get_ref()).await.map(Response::new)
+    }
 }
 
 fn answered<T>(answer: Result<Result<T, Reason>, StoreError>) -> Result<T, Status> {

@@ -1,6 +1,7 @@
 //! Phones at the hub, on both engines: enrolment, sessions, the feed and the record.
 
 mod asking;
+mod consents;
 mod enrolling;
 mod listing;
 mod owing;
@@ -29,11 +30,13 @@ use tonic::{Request, Status};
 use super::{CardholderApi, CardholderOptions, CardholderParts, StrangerLimits};
 use crate::bills::Bills;
 use crate::bills::testing::bill_parts;
+use crate::credit_history::CreditHistory;
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::habits::Habits;
 use crate::reminders::Reminders;
 use crate::reminders::testing::reminder_parts;
+use crate::testing::history::history_parts;
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
 
@@ -102,6 +105,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
     let (habits, _) = Habits::start(hub.store.clone(), owner.clone(), jiff::tz::TimeZone::UTC);
     let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
     let (reminders, _) = Reminders::start(reminder_parts(hub, &feed, &owner));
+    let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -113,6 +117,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         habits,
         bills: bills.clone(),
         reminders,
+        credit_history,
         replica: "hub-1".to_owned(),
     };
     let (api, mut tasks) = CardholderApi::start(parts, options);

@@ -45,7 +45,7 @@ pub use operator::OperatorApi;
 #[cfg(test)]
 pub(crate) use sealed::seal_phone;
 pub use sealed::{SecretError, password_mac, password_matches, phone_hash};
-pub(crate) use sealed::{check_password, enrolment_code_matches, open_phone};
+pub(crate) use sealed::{check_password, enrolment_code_matches, open_name, open_phone, seal_name};
 
 /// Asks a bank about its accounts and its cards.
 pub trait BankInstruments: Send + Sync {

@@ -76,8 +76,14 @@ pub(crate) fn open_phone(keys: &dyn KeyStore, person_id: PersonId, sealed: &[u8]
 }
 
 /// The name under AES-GCM, bound to the person's row.
-pub(super) fn seal_name(keys: &dyn KeyStore, person_id: PersonId, name: &Line) -> Result<Vec<u8>, KeyError> {
+pub(crate) fn seal_name(keys: &dyn KeyStore, person_id: PersonId, name: &Line) -> Result<Vec<u8>, KeyError> {
     keys.seal(KeyName::SealedPayload, &context(b"persons.name", person_id), name.as_str().as_bytes())
+}
+
+/// The name that was sealed.
+pub(crate) fn open_name(keys: &dyn KeyStore, person_id: PersonId, sealed: &[u8]) -> Result<Line, SecretError> {
+    let name = keys.open(KeyName::SealedPayload, &context(b"persons.name", person_id), sealed)?;
+    Ok(Line::parse(std::str::from_utf8(&name).map_err(|_| Reason::TextMalformed)?)?)
 }
 
 /// Whether this is the name that was sealed.

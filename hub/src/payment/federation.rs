@@ -1,5 +1,5 @@
 //! What banks call: about a leg that they hold (DESIGN §2, rule 1), which card numbers are theirs, what their customers have
-//! bought elsewhere, and what they are billed.
+//! bought elsewhere, and what they are billed; and about whom they ask.
 
 use domain::payment::State;
 use domain::{BankId, LegId, PaymentId, Reason};
@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use super::desk::Desk;
 use crate::bills::{self, Bills};
 use crate::caller::caller;
+use crate::credit_history::CreditHistory;
 use crate::records::Records;
 use crate::store_status::store_status;
 
@@ -21,11 +22,12 @@ pub struct FederationApi {
     desk: Desk,
     records: Records,
     bills: Bills,
+    credit_history: CreditHistory,
 }
 
 impl FederationApi {
-    pub fn new(desk: Desk, records: Records, bills: Bills) -> Self {
-        Self { desk, records, bills }
+    pub fn new(desk: Desk, records: Records, bills: Bills, credit_history: CreditHistory) -> Self {
+        Self { desk, records, bills, credit_history }
     }
 }
 
@@ -84,6 +86,15 @@ impl FederationService for FederationApi {
             through_sequence: taken_in.through_sequence,
             refused: taken_in.refused.iter().map(refused).collect(),
         }))
+    }
+
+    async fn inquire_credit_history(
+        &self,
+        request: Request<pb::InquireCreditHistoryRequest>,
+    ) -> Result<Response<pb::InquireCreditHistoryResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let answer = self.credit_history.inquire(bank, request.get_ref()).await;
+        answer.map_err(|error| store_status(&error))?.map(Response::new).map_err(status)
     }
 
     async fn report_bills(

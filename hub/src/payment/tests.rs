@@ -1,5 +1,6 @@
 //! The durable steps on both engines, without banks or the wire.
 
+mod banks;
 mod card_steps;
 mod cards;
 mod killed;

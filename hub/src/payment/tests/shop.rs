@@ -22,12 +22,14 @@ use tonic::Status;
 use crate::bank::{Banks, LinkOptions};
 use crate::bills::Bills;
 use crate::bills::testing::bill_parts;
+use crate::credit_history::CreditHistory;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sql, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 use crate::testing::bank::{CARD_ID, PlayedBank};
+use crate::testing::history::history_parts;
 use crate::testing::{TestHub, from_member};
 
 /// Only a test that fails waits for so long.
@@ -90,6 +92,7 @@ impl Shop {
         let (records, _) = Records::start(parts);
         let (prices, _) = Prices::start(hub.store.clone(), owner.clone());
         let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
+        let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -117,7 +120,7 @@ impl Shop {
             hub: hub.clone(),
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), prices, limits, draining.clone()),
-            federation: FederationApi::new(desk.clone(), records, bills),
+            federation: FederationApi::new(desk.clone(), records, bills, credit_history),
             operator: OperatorApi::new(directory, Arc::new(banks)),
             desk,
             feed,

@@ -1,0 +1,93 @@
+//! InquireCreditHistory: what a bank asks, and what it is told.
+
+use domain::credit_history::{Fields, Inquiry};
+use domain::text::Line;
+use domain::{BankId, ConsentId, InquiryId, PhoneNumber, Reason};
+use proto::federation as pb;
+use server_kit::keystore::{KeyName, KeyStore};
+use server_kit::store::StoreError;
+
+use super::inquire::Inquire;
+use super::steps::{Done, Step};
+use super::{CreditHistory, unusable, wire};
+use crate::directory::phone_hash;
+
+/// More names of parts than there are parts is nothing that a bank asks for.
+const MOST_FIELDS: usize = 4;
+
+impl CreditHistory {
+    /// Answers a bank's inquiry.
+    pub async fn inquire(
+        &self,
+        bank_id: BankId,
+        request: &pb::InquireCreditHistoryRequest,
+    ) -> Result<Result<pb::InquireCreditHistoryResponse, Reason>, StoreError> {
+        if self.inquiries.check_key(&bank_id).is_err() {
+            tracing::warn!(%bank_id, "a bank asks for credit histories too often");
+            return Ok(Err(Reason::InquiriesTooMany));
+        }
+        let inquire = match Asked::read(bank_id, request) {
+            Ok(asked) => asked.sealed(&*self.parts.keys)?,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let outcome = self.writer.write(Step::Inquire(inquire)).await?;
+        Ok(match outcome.done {
+            Ok(Done::Answered(answered)) => answered.told.map(|report| pb::InquireCreditHistoryResponse {
+                report: Some(report),
+                answered_at: Some(proto::to_timestamp(answered.at)),
+            }),
+            Ok(_) => Err(Reason::Fault),
+            Err(reason) => Err(reason),
+        })
+    }
+}
+
+/// What a bank asks, as it was read.
+pub(super) struct Asked {
+    id: InquiryId,
+    asked: Inquiry,
+    phone: PhoneNumber,
+    consent_id: ConsentId,
+}
+
+impl Asked {
+    pub(super) fn read(bank_id: BankId, request: &pb::InquireCreditHistoryRequest) -> Result<Self, Reason> {
+        if request.fields.len() > MOST_FIELDS {
+            return Err(Reason::TooManyItems);
+        }
+        let fields = request.fields.iter().map(|field| wire::field(*field)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            id: InquiryId::parse(&request.inquiry_id)?,
+            asked: Inquiry {
+                bank_id,
+                name: Line::parse(&request.name)?,
+                purpose: wire::purpose(request.purpose)?,
+                fields: Fields::new(fields)?,
+            },
+            phone: PhoneNumber::parse(&request.phone_number)?,
+            consent_id: ConsentId::parse(&request.consent_id)?,
+        })
+    }
+
+    /// With the number by its keyed hash, and what else the step needs of the keys.
+    pub(super) fn sealed(self, keys: &dyn KeyStore) -> Result<Inquire, StoreError> {
+        let Self { id, asked, phone, consent_id } = self;
+        let (fields, consent) = (asked.fields.to_string(), consent_id.uuid());
+        let parts: [&[u8]; 6] = [
+            b"InquireCreditHistory",
+            asked.name.as_str().as_bytes(),
+            phone.as_e164().as_bytes(),
+            asked.purpose.as_str().as_bytes(),
+            fields.as_bytes(),
+            consent.as_bytes(),
+        ];
+        Ok(Inquire {
+            id,
+            phone_hash: phone_hash(keys, &phone).map_err(unusable)?,
+            consent_id,
+            fingerprint: keys.mac(KeyName::RequestFingerprint, &parts).map_err(unusable)?,
+            name_sealed: Inquire::seal_for_nobody(keys, &asked.name)?,
+            asked,
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! Credit history (R9): what banks report of people's bills, who may be told of it, and who asked.
+//!
+//! The history is read from `bills`, which another capability writes. What this one writes are consents and inquiries: an inquiry is
+//! decided by `domain::credit_history`, and in one transaction the consent is used up, the record is added to the person's log, the
+//! person is told, and the answer is stored, so that it is the same however often it is asked for (ADR 18).
+
+mod bills;
+pub(crate) mod check;
+mod consent;
+mod federation;
+mod inquire;
+mod phone;
+mod sql;
+mod steps;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod words;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use domain::credit_history::Digest;
+use domain::{BankId, Reason, Timestamp};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use ring::digest::{SHA256, digest};
+use server_kit::audit::Chain;
+use server_kit::clock::SharedClock;
+use server_kit::keystore::{KeyError, SharedKeyStore};
+use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::feed::Feed;
+use steps::HistorySteps;
+
+pub use sweep::sweep;
+
+/// What credit history works with.
+#[derive(Clone, Debug)]
+pub struct CreditHistoryParts {
+    pub store: Store,
+    /// Seals consents and reports.
+    pub keys: SharedKeyStore,
+    pub clock: SharedClock,
+    /// What people are told by.
+    pub feed: Feed,
+    pub owner: Arc<Owner>,
+    /// In which it is today.
+    pub zone: TimeZone,
+    /// How often one bank may ask this replica.
+    pub inquiries_per_bank_per_minute: NonZeroU32,
+}
+
+/// Credit history. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CreditHistory {
+    parts: Arc<CreditHistoryParts>,
+    writer: GroupWriter<HistorySteps>,
+    /// Banks are members of the federation, so that there are no more than those.
+    inquiries: Arc<DefaultKeyedRateLimiter<BankId>>,
+}
+
+impl CreditHistory {
+    /// The task is the writer's; it ends when the last clone is gone.
+    pub fn start(parts: CreditHistoryParts) -> (Self, JoinHandle<()>) {
+        let steps = HistorySteps {
+            chain: Mutex::new(Chain::new(&format!("{}/credit-history", parts.owner.name()), parts.keys.clone())),
+            keys: parts.keys.clone(),
+            owner: parts.owner.clone(),
+            feed: parts.feed.clone(),
+            zone: parts.zone.clone(),
+        };
+        let (writer, task) = GroupWriter::start(parts.store.clone(), Arc::new(steps), WriterOptions::default());
+        let inquiries = Arc::new(RateLimiter::keyed(Quota::per_minute(parts.inquiries_per_bank_per_minute)));
+        (Self { parts: Arc::new(parts), writer, inquiries }, task)
+    }
+}
+
+/// The hash of the log of inquiries.
+fn sha256(bytes: &[u8]) -> Digest {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    hash
+}
+
+/// The day that it is in a time zone.
+fn day(now: Timestamp, zone: &TimeZone) -> Result<Date, Reason> {
+    let now = jiff::Timestamp::from_microsecond(now.micros()).map_err(|_| Reason::Fault)?;
+    Ok(zone.to_datetime(now).date())
+}
+
+/// A key that cannot be used, where only the store's errors can be said.
+fn unusable(error: KeyError) -> StoreError {
+    StoreError::Refused(format!("a key cannot be used: {error}"))
+}
