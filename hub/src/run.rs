@@ -252,6 +252,7 @@ impl Ground {
             clock: self.clock.clone(),
             rng: self.rng.clone(),
             ids: self.ids.clone(),
+            replica: self.replica.clone(),
         };
         let telling = Telling::start(config, parts, NoticesOptions::default(), &draining)?;
         telling.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
@@ -264,6 +265,7 @@ impl Ground {
         directory: &Directory,
         feed: Feed,
         habits: Habits,
+        notices: Notices,
     ) -> CardholderApi {
         let parts = CardholderParts {
             store: self.store.clone(),
@@ -274,6 +276,7 @@ impl Ground {
             directory: directory.clone(),
             feed,
             habits,
+            notices,
             replica: self.replica.clone(),
         };
         let (cardholder, tasks) = CardholderApi::start(parts, options);
@@ -292,9 +295,9 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let records = ground.records(&feed);
     let prices = ground.prices();
     let habits = ground.habits(config.records.time_zone.zone());
-    let cardholder = ground.cardholder(config.phones.options(), &directory, feed, habits);
-    let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     let notices = ground.notices(&config.notify, shutdown.draining())?;
+    let cardholder = ground.cardholder(config.phones.options(), &directory, feed, habits, notices.clone());
+    let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
     Ok(Hub { store, owner, directory, banks, desk, prices, records, notices, cardholder, vital })
@@ -312,7 +315,7 @@ impl Hub {
         };
         let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
         let federation = FederationApi::new(self.desk.clone(), self.records.clone());
-        let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()));
+        let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone());
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(most))

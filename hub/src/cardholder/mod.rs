@@ -12,6 +12,7 @@ mod service;
 mod session;
 mod sql;
 mod steps;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -30,6 +31,7 @@ use tokio::task::JoinHandle;
 use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::habits::Habits;
+use crate::notify::Notices;
 use limits::Limits;
 use marks::Marks;
 use session::Sessions;
@@ -58,6 +60,8 @@ pub struct CardholderParts {
     pub replica: String,
     /// What people buy again and again.
     pub habits: Habits,
+    /// How people are told outside of the app.
+    pub notices: Notices,
 }
 
 /// Bounds of the cardholder service.

@@ -4,11 +4,13 @@ mod asking;
 mod enrolling;
 mod listing;
 mod sessions;
+mod telling;
 mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::notice::ChannelKind;
 use domain::{PersonId, PhoneNumber, Reason};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -29,6 +31,7 @@ use super::{CardholderApi, CardholderOptions, CardholderParts, StrangerLimits};
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::habits::Habits;
+use crate::notify::{Notices, NoticesOptions, NoticesParts, tests as notify_tests};
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
 
@@ -55,6 +58,7 @@ struct World {
     operator: OperatorApi,
     api: CardholderApi,
     past: Past,
+    notices: Notices,
     draining: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -85,6 +89,11 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
     };
     let feed = Feed::new(parts, FeedOptions::default());
     let (habits, _) = Habits::start(hub.store.clone(), owner, jiff::tz::TimeZone::UTC);
+    let (notices, telling) = Notices::start(
+        NoticesParts { replica: "hub-1".to_owned(), ..notify_tests::parts(hub) },
+        NoticesOptions::default(),
+        ChannelKind::ALL.to_vec(),
+    );
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -94,13 +103,14 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         directory: directory.clone(),
         feed: feed.clone(),
         habits,
+        notices: notices.clone(),
         replica: "hub-1".to_owned(),
     };
     let (api, mut tasks) = CardholderApi::start(parts, options);
-    tasks.push(directing);
-    let operator = OperatorApi::new(directory.clone(), Arc::new(NoBank));
+    tasks.extend([directing, telling]);
+    let operator = OperatorApi::new(directory.clone(), Arc::new(NoBank), notices.clone());
     let past = Past::new(hub, &feed);
-    World { hub: hub.clone(), directory, operator, api, past, draining, tasks }
+    World { hub: hub.clone(), directory, operator, api, past, notices, draining, tasks }
 }
 
 /// A phone with its key.

@@ -22,6 +22,7 @@ use tonic::Status;
 use crate::bank::{Banks, LinkOptions};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sql, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
@@ -109,12 +110,13 @@ impl Shop {
             watches: 8,
             watch_every: None,
         };
+        let (notices, _) = Notices::start(notify_tests::parts(hub), NoticesOptions::default(), Vec::new());
         Self {
             hub: hub.clone(),
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), prices, limits, draining.clone()),
             federation: FederationApi::new(desk.clone(), records),
-            operator: OperatorApi::new(directory, Arc::new(banks)),
+            operator: OperatorApi::new(directory, Arc::new(banks), notices),
             desk,
             feed,
             draining,
