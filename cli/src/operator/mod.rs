@@ -4,6 +4,7 @@ pub mod cards;
 pub mod command;
 mod counter;
 pub mod credit;
+pub mod notices;
 
 use std::time::Duration;
 
