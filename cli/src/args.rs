@@ -17,6 +17,7 @@ use crate::operator::command::{
 };
 use crate::operator::credit::CreditCommand;
 use crate::operator::network::NetworkCommand;
+use crate::operator::notices::NoticesCommand;
 use crate::output::{Color, Format};
 use crate::phone::command::PhoneArgs;
 use crate::serve::{AdapterArgs, ServeArgs};
@@ -71,7 +72,7 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Be a payment terminal: pay, reverse, refund, and forward what is owed.
     Terminal(TerminalArgs),
-    /// Be a person's phone: enrol, watch codes and charges, list payments.
+    /// Be a person's phone: enrol, watch codes and charges, list payments, say how to be told.
     Phone(PhoneArgs),
     /// Banks of the federation, for operators.
     Bank(OperatorArgs<BankCommand>),
@@ -89,6 +90,8 @@ pub enum Command {
     Credit(OperatorArgs<CreditCommand>),
     /// Charges that other networks carried, brought to a bank's own counter by its switch, for operators.
     Network(OperatorArgs<NetworkCommand>),
+    /// Notices that did not reach anybody, for operators.
+    Notices(OperatorArgs<NoticesCommand>),
     /// Any payment with its steps, for operators.
     Payment(OperatorArgs<PaymentCommand>),
     /// How many payments there are in which state, for operators.
@@ -175,6 +178,8 @@ mod tests {
             assert_eq!((kind, named.to_string().as_str()), (wanted, leg));
         }
         assert!(parsed("credit stuck bank-a --as op.toml").is_ok());
+        assert!(parsed("notices dead --most 10000 --as op.toml").is_ok());
+        assert!(parsed(&format!("notices retry {leg}")).is_ok());
     }
 
     #[test]
@@ -195,6 +200,10 @@ mod tests {
             "credit retell bank-a hold 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f",
             "credit retell bank-a post 7",
             "credit stuck",
+            "notices",
+            "notices dead --most 0",
+            "notices retry",
+            "notices retry 7",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -236,6 +236,9 @@ catalogue! {
     TimeZoneUnknown "TIME_ZONE_UNKNOWN" Invalid "No time zone of the IANA database has this name." "IANA时区库中没有该时区。";
     TemplateMalformed "TEMPLATE_MALFORMED" Invalid "A template has up to 1000 characters, {{ field }} and {% if field %} … {% endif %}, and nothing else in braces." "模板最多1000个字符，花括号内只能使用{{ 字段 }}和{% if 字段 %} … {% endif %}。";
     TemplateFieldUnknown "TEMPLATE_FIELD_UNKNOWN" Invalid "A template names a field that this kind of notice does not have." "模板中的字段不属于该类通知。";
+    NoMailAddressAwaited "NO_MAIL_ADDRESS_AWAITED" State "No e-mail address waits to be confirmed." "没有待确认的电子邮箱地址。";
+    MailCodesExhausted "MAIL_CODES_EXHAUSTED" Exhausted "Too many codes were sent to e-mail addresses today; try again tomorrow." "今日发送邮箱验证码过于频繁，请明天再试。";
+    ChannelAbsent "CHANNEL_ABSENT" State "This hub does not send anything this way." "本系统未开通该通知渠道。";
     NoticeUnknown "NOTICE_UNKNOWN" NotFound "There is no such notice among the dead letters." "未投递通知中没有该条记录。";
 
     // Operators.

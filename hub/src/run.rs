@@ -259,6 +259,7 @@ impl Ground {
             clock: self.clock.clone(),
             rng: self.rng.clone(),
             ids: self.ids.clone(),
+            replica: self.replica.clone(),
         };
         let telling = Telling::start(config, parts, NoticesOptions::default(), &draining)?;
         telling.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
@@ -330,6 +331,7 @@ impl Ground {
             bills: of.bills,
             reminders: of.reminders,
             credit_history: of.credit_history,
+            notices: of.notices,
             replica: self.replica.clone(),
         };
         let (cardholder, tasks) = CardholderApi::start(parts, options);
@@ -344,6 +346,7 @@ struct Asked {
     bills: Bills,
     reminders: Reminders,
     credit_history: CreditHistory,
+    notices: Notices,
 }
 
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
@@ -359,15 +362,16 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let zone = || config.records.time_zone.zone();
     let bills = ground.bills(&feed, zone());
     let credit_history = ground.credit_history(config, &feed, shutdown.draining());
+    let notices = ground.notices(&config.notify, shutdown.draining())?;
     let asked = Asked {
         habits: ground.habits(zone()),
         bills: bills.clone(),
         credit_history: credit_history.clone(),
+        notices: notices.clone(),
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
-    let notices = ground.notices(&config.notify, shutdown.draining())?;
     let parts = FollowParts {
         store: ground.store.clone(),
         owner: ground.owner.clone(),
@@ -397,7 +401,7 @@ impl Hub {
         let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
         let (records, bills, history) = (self.records.clone(), self.bills.clone(), self.credit_history.clone());
         let federation = FederationApi::new(self.desk.clone(), records, bills, history);
-        let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()));
+        let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone());
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(proto::MAX_REPORT_BYTES))

@@ -53,6 +53,7 @@ pub use generated::bankhub::operator::v1 as operator;
 pub use generated::bankhub::terminal::v1 as terminal;
 
 mod convert;
+mod notice;
 mod status;
 
 pub use prost::Message;
@@ -60,6 +61,10 @@ pub use prost::Message;
 pub use convert::{
     bill_content, from_nature, from_product, from_purchase_state, from_timestamp, refusal, report_content,
     to_bin_range, to_carrier, to_items, to_location, to_money, to_nature, to_payable, to_purchase_state, to_timestamp,
+};
+pub use notice::{
+    from_notice_channel, from_notice_kind, from_notice_language, from_price_news, to_notice_channel, to_notice_kind,
+    to_notice_language, to_price_news,
 };
 pub use status::{reason_of, status, unread};
 

@@ -5,6 +5,7 @@ pub mod command;
 mod counter;
 pub mod credit;
 pub mod network;
+pub mod notices;
 
 use std::time::Duration;
 

@@ -10,6 +10,8 @@ use serde_json::json;
 use super::owing::{self, BillsArgs, ReminderCommand};
 use super::record::{self, ExportArgs, PaymentsArgs, SumsArgs};
 use super::show::{sentence, value};
+use super::telling::{self, PreferencesCommand};
+use super::templates::{self, TemplatesCommand};
 use super::{Enrolment, FeedOptions, PhoneFolder};
 use crate::error::CliError;
 use crate::output::Output;
@@ -22,7 +24,10 @@ Examples:
   bankhub phone --dir ann payments --bank bank-a --from 2026-11-01 --at-least 100
   bankhub phone --dir ann sums --by month --time-zone Asia/Shanghai
   bankhub phone --dir ann export --format ofx --to ann.ofx
-  bankhub phone --dir ann reminders set --days-before 3 --at 9:00";
+  bankhub phone --dir ann reminders set --days-before 3 --at 9:00
+  bankhub phone --dir ann preferences set --mail ann@example.com --tell charge/mail --quiet 22:00-07:00
+  bankhub phone --dir ann preferences confirm 271828
+  bankhub phone --dir ann templates list --kind charge";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -69,6 +74,12 @@ pub enum PhoneCommand {
     /// Set, list and take away reminders of what is due.
     #[command(subcommand)]
     Reminders(ReminderCommand),
+    /// How the person is told by SMS, e-mail and push.
+    #[command(subcommand)]
+    Preferences(PreferencesCommand),
+    /// The person's own words for notices.
+    #[command(subcommand)]
+    Templates(TemplatesCommand),
 }
 
 #[derive(Clone, Args)]
@@ -114,6 +125,8 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::TotalBill => owing::total_bill(&folder.open()?, out).await,
         PhoneCommand::Bill { bill_id } => owing::bill(&folder.open()?, *bill_id, out).await,
         PhoneCommand::Reminders(command) => owing::reminders(&folder.open()?, command, out).await,
+        PhoneCommand::Preferences(command) => telling::preferences(&folder, command, out).await,
+        PhoneCommand::Templates(command) => templates::templates(&folder, command, out).await,
     }
 }
 
@@ -181,8 +194,44 @@ mod tests {
     #[test]
     fn what_the_examples_say_can_be_typed() {
         let lines: Vec<&str> = EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub phone ")).collect();
-        assert_eq!(lines.len(), 6);
+        assert_eq!(lines.len(), 9);
         for line in lines {
+            typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn r6_how_the_person_is_told_is_typed_in_words() {
+        for line in [
+            "preferences",
+            "preferences set",
+            "preferences set --language fr",
+            "preferences set --quiet 22:00",
+            "preferences set --quiet 22:00-22:00",
+            "preferences set --tell charge",
+            "preferences set --tell charge/fax",
+            "preferences set --mute parcel/sms",
+            "preferences set --prices loud",
+            "preferences confirm",
+            "preferences confirm 12345",
+            "templates",
+            "templates preview parcel x",
+            "templates save charge fax x",
+            "templates save charge sms",
+            "templates forget charge",
+        ] {
+            assert!(typed(line).is_err(), "{line}");
+        }
+        for line in [
+            "preferences show",
+            "preferences set --language en --time-zone Europe/Berlin --quiet none --mail none --prices off",
+            "preferences set --tell charge/mail --tell give-back/push --mute offer/push --prices with-charge",
+            "preferences confirm 012345",
+            "templates list --language en",
+            "templates preview give-back {{amount}}",
+            "templates save charge mail {{amount}} --language en",
+            "templates forget charge sms --language zh",
+        ] {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
     }

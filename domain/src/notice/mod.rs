@@ -27,6 +27,7 @@ macro_rules! names {
 }
 
 mod address;
+mod confirmation;
 mod preferences;
 mod quiet;
 mod retry;
@@ -34,6 +35,7 @@ mod template;
 mod variables;
 
 pub use address::MailAddress;
+pub use confirmation::{CodesSent, MailConfirmation};
 pub use preferences::{Choices, goes_by};
 pub use quiet::QuietHours;
 pub use retry::{Failure, Next, RetryPolicy, Tried};
@@ -65,6 +67,9 @@ names! {
         Inquiry "INQUIRY",
         /// The message made for a purchase, where it does not ride in the notice of the charge (P3).
         Personal "PERSONAL",
+        /// The code that proves an e-mail address. It goes to that address alone, whose owner may be a stranger, and says nothing of
+        /// the person.
+        Address "ADDRESS",
     }
 }
 
@@ -88,11 +93,25 @@ names! {
     }
 }
 
+names! {
+    /// How a person is told what shops nearby ask for the goods of a purchase (P3).
+    #[derive(Default)]
+    PriceNews {
+        /// Not at all.
+        Off "OFF",
+        /// In the notice of the charge, which has room for it.
+        WithCharge "WITH_CHARGE",
+        /// By itself.
+        #[default]
+        Separate "SEPARATE",
+    }
+}
+
 impl NoticeKind {
     /// How it is queued among others: what has a smaller number goes first.
     pub const fn urgency(self) -> i64 {
         match self {
-            Self::Code => 0,
+            Self::Code | Self::Address => 0,
             Self::Security => 1,
             Self::Charge | Self::GiveBack | Self::PaidIn | Self::Inquiry => 2,
             Self::Bill | Self::Reminder | Self::Personal | Self::Offer => 3,
@@ -101,6 +120,11 @@ impl NoticeKind {
 
     /// Whether it can neither be turned off nor held back: it is of no use later, or must not be missed.
     pub const fn is_fixed(self) -> bool {
-        matches!(self, Self::Code | Self::Security)
+        matches!(self, Self::Code | Self::Security | Self::Address)
+    }
+
+    /// Whether it carries a code: then it ends with the code, and nothing of it is kept after it was sent.
+    pub const fn has_code(self) -> bool {
+        matches!(self, Self::Code | Self::Address)
     }
 }

@@ -102,14 +102,22 @@ impl Variables {
         self.0.get(&field)
     }
 
+    /// The text of a field that is one.
+    pub fn text(&self, field: Field) -> Option<&str> {
+        match self.get(field) {
+            Some(FieldValue::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (Field, &FieldValue)> {
         self.0.iter().map(|(field, value)| (*field, value))
     }
 
     /// When the notice is of no use any more: a code when it has ended.
     pub fn expires_at(&self, kind: NoticeKind) -> Option<Timestamp> {
-        match (kind, self.get(Field::Until)) {
-            (NoticeKind::Code, Some(FieldValue::Time(end))) => Some(*end),
+        match self.get(Field::Until) {
+            Some(FieldValue::Time(end)) if kind.has_code() => Some(*end),
             _ => None,
         }
     }
@@ -119,7 +127,7 @@ impl Variables {
         if self.0.keys().any(|field| !kind.fields().contains(field)) {
             return Err(Reason::FieldUnknown);
         }
-        let is_whole = kind != NoticeKind::Code || (self.get(Field::Code).is_some() && self.expires_at(kind).is_some());
+        let is_whole = !kind.has_code() || (self.get(Field::Code).is_some() && self.expires_at(kind).is_some());
         if is_whole { Ok(()) } else { Err(Reason::FieldMissing) }
     }
 }
@@ -137,6 +145,7 @@ impl NoticeKind {
             Self::Offer => &[Bank, Subject, Message],
             Self::Inquiry => &[Bank, Subject, Time, Message],
             Self::Personal => &[Merchant, Time, Message],
+            Self::Address => &[Code, Until],
         }
     }
 }
@@ -155,7 +164,10 @@ mod tests {
         assert_eq!(Variables::new().check(NoticeKind::Code), Err(Reason::FieldMissing));
         let endless = Variables::new().with_text(Field::Code, "123456").with_text(Field::Until, "soon");
         assert_eq!(endless.check(NoticeKind::Code), Err(Reason::FieldMissing));
-        for kind in NoticeKind::ALL.iter().filter(|kind| **kind != NoticeKind::Code) {
+        assert_eq!(code.check(NoticeKind::Address), Ok(()));
+        assert_eq!(code.expires_at(NoticeKind::Address), Some(until));
+        assert_eq!(Variables::new().check(NoticeKind::Address), Err(Reason::FieldMissing));
+        for kind in NoticeKind::ALL.iter().filter(|kind| !kind.has_code()) {
             assert_eq!(Variables::new().check(*kind), Ok(()), "{kind:?}");
             assert_eq!(Variables::new().expires_at(*kind), None);
         }

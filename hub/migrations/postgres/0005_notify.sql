@@ -44,7 +44,25 @@ CREATE TABLE preferences (
     quiet_until BIGINT,
     -- What differs from the default, as words such as -CHARGE/SMS.
     choices TEXT NOT NULL,
-    mail_sealed BYTEA
+    -- An address that is confirmed.
+    mail_sealed BYTEA,
+    -- How prices nearby are told: OFF, WITH_CHARGE or SEPARATE.
+    prices TEXT NOT NULL
+);
+
+-- The e-mail address that a person has named and not confirmed, and the codes that were sent of late.
+CREATE TABLE mail_proofs (
+    person_id UUID NOT NULL PRIMARY KEY,
+    version BIGINT NOT NULL,
+    -- Nothing when none waits.
+    mail_sealed BYTEA,
+    -- The keyed hash of the code, the person and the address. It stays when the address is confirmed, so that the same code again is
+    -- the same answer.
+    code_mac BYTEA,
+    tries_left BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    codes BIGINT NOT NULL,
+    codes_since BIGINT NOT NULL
 );
 
 CREATE TABLE templates (

@@ -44,7 +44,25 @@ CREATE TABLE preferences (
     quiet_until INTEGER,
     -- What differs from the default, as words such as -CHARGE/SMS.
     choices TEXT NOT NULL,
-    mail_sealed BLOB
+    -- An address that is confirmed.
+    mail_sealed BLOB,
+    -- How prices nearby are told: OFF, WITH_CHARGE or SEPARATE.
+    prices TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The e-mail address that a person has named and not confirmed, and the codes that were sent of late.
+CREATE TABLE mail_proofs (
+    person_id BLOB NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    -- Nothing when none waits.
+    mail_sealed BLOB,
+    -- The keyed hash of the code, the person and the address. It stays when the address is confirmed, so that the same code again is
+    -- the same answer.
+    code_mac BLOB,
+    tries_left INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    codes INTEGER NOT NULL,
+    codes_since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE templates (

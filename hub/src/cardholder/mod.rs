@@ -12,6 +12,7 @@ mod service;
 mod session;
 mod sql;
 mod steps;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -32,6 +33,7 @@ use crate::credit_history::CreditHistory;
 use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::habits::Habits;
+use crate::notify::Notices;
 use crate::reminders::Reminders;
 use limits::Limits;
 use marks::Marks;
@@ -67,6 +69,8 @@ pub struct CardholderParts {
     pub reminders: Reminders,
     /// What banks have reported of people, and who may be told.
     pub credit_history: CreditHistory,
+    /// How people are told outside of the app.
+    pub notices: Notices,
 }
 
 /// Bounds of the cardholder service.

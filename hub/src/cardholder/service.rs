@@ -15,7 +15,7 @@ use super::enrol::Asked;
 use super::marks::Acknowledged;
 use super::session::{Session, Signed, Token, make_nonce};
 use super::steps::{Done, Step};
-use super::{CardholderApi, Inner, sql, wire};
+use super::{CardholderApi, Inner, sql, telling, wire};
 use crate::bills;
 use crate::bills::query::ListAsked;
 use crate::directory::phone_hash;
@@ -295,6 +295,78 @@ impl CardholderService for CardholderApi {
         let session = self.inner.recognise(&request).await?;
         let history = &self.inner.parts.credit_history;
         history.get_credit_history(session.person_id, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn get_preferences(
+        &self,
+        request: Request<pb::GetPreferencesRequest>,
+    ) -> Result<Response<pb::GetPreferencesResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.get_preferences(&session).await.map(Response::new)
+    }
+
+    async fn set_preferences(
+        &self,
+        request: Request<pb::SetPreferencesRequest>,
+    ) -> Result<Response<pb::SetPreferencesResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.set_preferences(&session, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn confirm_mail_address(
+        &self,
+        request: Request<pb::ConfirmMailAddressRequest>,
+    ) -> Result<Response<pb::ConfirmMailAddressResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.confirm_mail_address(&session, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn preview_template(
+        &self,
+        request: Request<pb::PreviewTemplateRequest>,
+    ) -> Result<Response<pb::PreviewTemplateResponse>, Status> {
+        self.inner.recognise(&request).await?;
+        telling::preview(request.get_ref()).map(Response::new).map_err(proto::status)
+    }
+
+    async fn save_template(
+        &self,
+        request: Request<pb::SaveTemplateRequest>,
+    ) -> Result<Response<pb::SaveTemplateResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.save_template(&session, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn list_templates(
+        &self,
+        request: Request<pb::ListTemplatesRequest>,
+    ) -> Result<Response<pb::ListTemplatesResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.list_templates(&session, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn forget_template(
+        &self,
+        request: Request<pb::ForgetTemplateRequest>,
+    ) -> Result<Response<pb::ForgetTemplateResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.forget_template(&session, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn register_push(
+        &self,
+        request: Request<pb::RegisterPushRequest>,
+    ) -> Result<Response<pb::RegisterPushResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.register_push(&session, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn forget_push(
+        &self,
+        request: Request<pb::ForgetPushRequest>,
+    ) -> Result<Response<pb::ForgetPushResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.forget_push(&session).await.map(Response::new)
     }
 }
 

@@ -6,11 +6,13 @@ mod enrolling;
 mod listing;
 mod owing;
 mod sessions;
+mod telling;
 mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::notice::ChannelKind;
 use domain::{PersonId, PhoneNumber, Reason};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -34,6 +36,7 @@ use crate::credit_history::CreditHistory;
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::habits::Habits;
+use crate::notify::{Notices, NoticesOptions, NoticesParts, tests as notify_tests};
 use crate::reminders::Reminders;
 use crate::reminders::testing::reminder_parts;
 use crate::testing::history::history_parts;
@@ -72,6 +75,7 @@ struct World {
     api: CardholderApi,
     bills: Bills,
     past: Past,
+    notices: Notices,
     draining: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -106,6 +110,11 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
     let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
     let (reminders, _) = Reminders::start(reminder_parts(hub, &feed, &owner));
     let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));
+    let (notices, telling) = Notices::start(
+        NoticesParts { replica: "hub-1".to_owned(), ..notify_tests::parts(hub) },
+        NoticesOptions::default(),
+        ChannelKind::ALL.to_vec(),
+    );
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -118,13 +127,14 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         bills: bills.clone(),
         reminders,
         credit_history,
+        notices: notices.clone(),
         replica: "hub-1".to_owned(),
     };
     let (api, mut tasks) = CardholderApi::start(parts, options);
-    tasks.push(directing);
-    let operator = OperatorApi::new(directory.clone(), Arc::new(NoBank));
+    tasks.extend([directing, telling]);
+    let operator = OperatorApi::new(directory.clone(), Arc::new(NoBank), notices.clone());
     let past = Past::new(hub, &feed);
-    World { hub: hub.clone(), directory, operator, api, bills, past, draining, tasks }
+    World { hub: hub.clone(), directory, operator, api, bills, past, notices, draining, tasks }
 }
 
 /// A phone with its key.

@@ -19,6 +19,7 @@ use super::persons::{ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankInstruments, Directory, banks, inspect, merchants, sql, terminals};
 use crate::caller::caller;
+use crate::notify::{Notices, wire};
 use crate::store_status::{fault, store_status};
 
 /// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
@@ -30,6 +31,7 @@ const MOST_DIGITS_SHOWN: usize = 10;
 pub struct OperatorApi {
     directory: Directory,
     instruments: Arc<dyn BankInstruments>,
+    notices: Notices,
 }
 
 impl fmt::Debug for OperatorApi {
@@ -39,9 +41,9 @@ impl fmt::Debug for OperatorApi {
 }
 
 impl OperatorApi {
-    /// Serves the directory; accounts and cards are looked up at their banks through `instruments`.
-    pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>) -> Self {
-        Self { directory, instruments }
+    /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
+    pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
+        Self { directory, instruments, notices }
     }
 
     async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
@@ -225,5 +227,27 @@ impl OperatorService for OperatorApi {
         let parts = &self.directory.parts;
         let overview = inspect::overview(&parts.store, parts.clock.now()).await;
         overview.map(Response::new).map_err(|error| store_status(&error))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<pb::ListDeadLettersRequest>,
+    ) -> Result<Response<pb::ListDeadLettersResponse>, Status> {
+        operator(&request)?;
+        let (before, size) = wire::page_of(request.get_ref()).map_err(proto::status)?;
+        // One more than the page has, to know whether there is another page.
+        let dead = self.notices.dead_letters(before, size.saturating_add(1)).await;
+        let dead = dead.map_err(|error| store_status(&error))?;
+        Ok(Response::new(wire::dead_letters(dead, size)))
+    }
+
+    async fn retry_dead_letter(
+        &self,
+        request: Request<pb::RetryDeadLetterRequest>,
+    ) -> Result<Response<pb::RetryDeadLetterResponse>, Status> {
+        let operator = operator(&request)?;
+        let notice = wire::notice_id_of(&request.get_ref().notice_id).map_err(proto::status)?;
+        let retried = self.notices.retry(notice, &operator).await.map_err(|error| store_status(&error))?;
+        retried.map(|()| Response::new(pb::RetryDeadLetterResponse {})).map_err(proto::status)
     }
 }

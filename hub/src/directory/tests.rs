@@ -22,6 +22,7 @@ use tonic::{Request, Status};
 
 use super::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::testing::past::Past;
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
 
@@ -66,7 +67,8 @@ fn open(hub: &TestHub, replica: &str, bank: AnyAccount) -> Office {
     let options = DirectoryOptions { cache_ttl: Duration::from_secs(3_600), ..DirectoryOptions::default() };
     let (directory, _) = Directory::start(parts, options);
     let bank = Arc::new(bank);
-    let api = OperatorApi::new(directory.clone(), bank.clone());
+    let (notices, _) = Notices::start(notify_tests::parts(hub), NoticesOptions::default(), Vec::new());
+    let api = OperatorApi::new(directory.clone(), bank.clone(), notices);
     Office { hub: hub.clone(), directory, api, bank }
 }
 

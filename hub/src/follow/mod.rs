@@ -16,7 +16,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::feed::{Event, EventKind, News};
+use domain::feed::{Event, EventKind, News, Topic};
+use domain::notice::PriceNews;
 use server_kit::clock::SharedClock;
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
 use tokio::sync::Notify;
@@ -82,14 +83,19 @@ pub fn start(parts: FollowParts, followers: &Followers, draining: CancellationTo
     if followers.0.is_empty() {
         return Vec::new();
     }
-    let steps =
-        FollowSteps { owner: parts.owner, feed: parts.feed.clone(), notices: parts.notices, told: Mutex::default() };
+    let steps = FollowSteps {
+        owner: parts.owner,
+        feed: parts.feed.clone(),
+        notices: parts.notices.clone(),
+        told: Mutex::default(),
+    };
     let (writer, task) = GroupWriter::start(parts.store.clone(), Arc::new(steps), WriterOptions::default());
     let worker = Worker {
         store: parts.store,
         clock: parts.clock,
         directory: parts.directory,
         feed: parts.feed,
+        notices: parts.notices,
         prices: parts.prices,
         writer,
     };
@@ -103,6 +109,7 @@ struct Worker {
     clock: SharedClock,
     directory: Directory,
     feed: Feed,
+    notices: Notices,
     prices: Prices,
     writer: GroupWriter<FollowSteps>,
 }
@@ -149,10 +156,26 @@ impl Worker {
     }
 
     async fn todo(&self, follower: &'static str, event: &Event) -> Result<Todo, StoreError> {
+        let told = match &event.kind {
+            EventKind::Charge(_) | EventKind::News(News { topic: Topic::Prices, .. }) => {
+                self.notices.preferences(event.person_id).await?.prices
+            }
+            _ => PriceNews::Off,
+        };
         match (follower, &event.kind) {
-            (PRICES, EventKind::Charge(purchase)) => compare::todo(&self.prices, purchase).await,
+            (PRICES, EventKind::Charge(purchase)) if told != PriceNews::Off => {
+                compare::todo(&self.prices, purchase).await
+            }
             (NOTICES, _) if event.occurred_at.plus(FRESH) < self.clock.now() => Ok(Todo::default()),
-            (NOTICES, _) => tell::todo(&self.directory, event).await,
+            // It has gone out with the charge.
+            (NOTICES, EventKind::News(News { topic: Topic::Prices, .. })) if told == PriceNews::WithCharge => {
+                Ok(Todo::default())
+            }
+            (NOTICES, EventKind::Charge(purchase)) if told == PriceNews::WithCharge => {
+                let compared = compare::todo(&self.prices, purchase).await?.news;
+                tell::todo(&self.directory, event, compared.into_iter().next()).await
+            }
+            (NOTICES, _) => tell::todo(&self.directory, event, None).await,
             _ => Ok(Todo::default()),
         }
     }

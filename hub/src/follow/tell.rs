@@ -19,7 +19,8 @@ pub(super) fn wants(event: &Event) -> bool {
     }
 }
 
-pub(super) async fn todo(directory: &Directory, event: &Event) -> Result<Todo, StoreError> {
+/// The notice of an event; `compared` rides in that of a charge.
+pub(super) async fn todo(directory: &Directory, event: &Event, compared: Option<News>) -> Result<Todo, StoreError> {
     let at = Variables::new().with_time(Field::Time, event.occurred_at);
     let seller = |said: Variables, merchant: &Merchant| said.with_text(Field::Merchant, merchant.name.as_str());
     let (kind, variables) = match &event.kind {
@@ -30,7 +31,12 @@ pub(super) async fn todo(directory: &Directory, event: &Event) -> Result<Todo, S
             (NoticeKind::Code, seller(said.with_money(Field::Amount, *amount), merchant))
         }
         EventKind::Charge(purchase) | EventKind::Update { purchase, .. } => {
-            (NoticeKind::Charge, charge(directory, seller(at, &purchase.merchant), purchase).await?)
+            let said = charge(directory, seller(at, &purchase.merchant), purchase).await?;
+            let said = match compared {
+                Some(news) => said.with(Field::Message, words(&news)),
+                None => said,
+            };
+            (NoticeKind::Charge, said)
         }
         EventKind::GiveBack { amount, merchant, .. } => {
             (NoticeKind::GiveBack, seller(at, merchant).with_money(Field::Amount, *amount))
@@ -40,14 +46,15 @@ pub(super) async fn todo(directory: &Directory, event: &Event) -> Result<Todo, S
             let said = said.with_text(Field::Bank, &bank(directory, &paid_in.bank_id).await?);
             (NoticeKind::PaidIn, said.with_text(Field::Card, &paid_in.masked))
         }
-        EventKind::News(News { topic, english, chinese, .. }) => {
-            let words = FieldValue::Words { chinese: chinese.clone(), english: english.clone() };
-            (kind_of(*topic), Variables::new().with(Field::Message, words))
-        }
+        EventKind::News(news) => (kind_of(news.topic), Variables::new().with(Field::Message, words(news))),
     };
     let (person_id, occurred_at) = (event.person_id, event.occurred_at);
     let notice = Notice { person_id, kind, key: format!("event/{}", event.sequence), occurred_at, variables };
     Ok(Todo { notices: vec![notice], ..Todo::default() })
+}
+
+fn words(news: &News) -> FieldValue {
+    FieldValue::Words { chinese: news.chinese.clone(), english: news.english.clone() }
 }
 
 async fn charge(directory: &Directory, said: Variables, purchase: &Purchase) -> Result<Variables, StoreError> {

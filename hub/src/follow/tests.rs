@@ -1,13 +1,13 @@
 //! What is done about events, on both engines.
 
 use domain::feed::Topic;
-use domain::notice::ChannelKind;
+use domain::notice::{ChannelKind, Choices, NoticeKind};
 use futures_util::StreamExt as _;
 use proto::{common, terminal};
 
 use super::*;
 use crate::directory::{DirectoryOptions, DirectoryParts};
-use crate::notify::{NoticesOptions, NoticesParts};
+use crate::notify::{NoticesOptions, NoticesParts, Preferences};
 use crate::records::testing::{HELD, POSTED, World, purchase};
 use crate::testing::{TestHub, on_each_engine};
 
@@ -15,6 +15,7 @@ use crate::testing::{TestHub, on_each_engine};
 struct Followed {
     world: World,
     prices: Prices,
+    notices: Notices,
     draining: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -37,6 +38,7 @@ impl Followed {
             clock: hub.clock(),
             rng: hub.rng.clone(),
             ids: hub.ids.clone(),
+            replica: name.to_owned(),
         };
         let (notices, _) = Notices::start(parts, NoticesOptions::default(), vec![ChannelKind::Sms]);
         let owner = Arc::new(Owner::take(&hub.store, &format!("{name}-follow"), hub.id()).await.unwrap());
@@ -47,12 +49,12 @@ impl Followed {
             clock: hub.clock(),
             directory,
             feed: world.feed.clone(),
-            notices,
+            notices: notices.clone(),
             prices: prices.clone(),
         };
         let draining = CancellationToken::new();
         let tasks = start(parts, &followers, draining.clone());
-        Self { world, prices, draining, tasks }
+        Self { world, prices, notices, draining, tasks }
     }
 
     /// Waits until nothing is left to be done.
@@ -116,6 +118,36 @@ async fn p1_p2_p3_after_a_purchase_its_buyer_hears_once_what_a_shop_nearby_asks(
         assert_eq!(followed.world.count("SELECT count(*) FROM notices WHERE kind = 'CHARGE'").await, 1);
         assert_eq!(followed.world.count("SELECT count(*) FROM notices").await, 1);
         followed.world.check().await;
+        followed.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn p3_a_comparison_rides_in_the_charge_or_comes_by_itself_or_not_at_all_as_the_person_chose() {
+    on_each_engine(async |hub| {
+        let mut followed = Followed::open(&hub, "hub-1").await;
+        followed.publish_tea(800).await;
+        for (prices, news) in [(PriceNews::Off, 0), (PriceNews::WithCharge, 1), (PriceNews::Separate, 1)] {
+            let (person, account) = followed.world.person("bank-a").await;
+            let mut choices = Choices::default();
+            choices.choose(NoticeKind::Personal, ChannelKind::Sms, true).unwrap();
+            let wanted = Preferences { prices, choices, ..Preferences::default() };
+            followed.notices.set_preferences(person, wanted).await.unwrap();
+            followed
+                .world
+                .send("bank-a", &[now(&hub, purchase(account, hub.id(), 1, POSTED, 1_000, 0))])
+                .await
+                .unwrap();
+            followed.done().await;
+            let told = followed.world.feed.event(person, 2).await.unwrap();
+            assert_eq!(told.iter().len(), news, "{} {prices:?}", hub.engine);
+            let sql = "SELECT count(*) FROM notices WHERE person_id = $1 AND kind = $2";
+            for (kind, wanted) in [("CHARGE", 1), ("PERSONAL", i64::from(prices == PriceNews::Separate))] {
+                let row = hub.store.fetch_one(sql, vec![person.uuid().into(), kind.into()]).await.unwrap();
+                assert_eq!(row.unwrap().int(0).unwrap(), wanted, "{} {prices:?} {kind}", hub.engine);
+            }
+        }
         followed.stop().await;
     })
     .await;

@@ -23,7 +23,7 @@ impl Notices {
         let Some(sealed) = &notice.payload_sealed else { return Ok(Err("WIPED")) };
         let said = payload::open_variables(&*parts.keys, notice.notice_id, sealed)?;
         let preferences = self.preferences(notice.person_id).await?;
-        let Some(to) = self.address(channel, notice, &preferences).await? else { return Ok(Err("NO_ADDRESS")) };
+        let Some(to) = self.address(channel, notice, &preferences, &said).await? else { return Ok(Err("NO_ADDRESS")) };
         let mut letter = Letter {
             notice_id: notice.notice_id,
             kind: notice.kind,
@@ -52,11 +52,15 @@ impl Notices {
         channel: ChannelKind,
         notice: &Leased,
         preferences: &Preferences,
+        said: &Variables,
     ) -> Result<Option<Address>, StoreError> {
         let parts = &self.inner.parts;
         let (store, keys) = (&parts.store, &*parts.keys);
         Ok(match (channel, notice.device_id) {
             (ChannelKind::Sms, _) => sql::read_phone(store, keys, notice.person_id).await?.map(Address::Phone),
+            (ChannelKind::Mail, _) if notice.kind == NoticeKind::Address => {
+                self.awaited_by(notice.person_id, said).await?.map(Address::Mail)
+            }
             (ChannelKind::Mail, _) => preferences.mail.clone().map(Address::Mail),
             (ChannelKind::Push, None) => None,
             (ChannelKind::Push, Some(device)) => {
@@ -74,9 +78,9 @@ impl Notices {
     ) -> Result<String, StoreError> {
         let (kind, language) = (notice.kind, preferences.language);
         let usual = default_template(kind, language);
-        let template = match kind {
-            NoticeKind::Code | NoticeKind::Security => usual.to_owned(),
-            _ => self.template(notice.person_id, (kind, language, channel)).await?,
+        let template = match kind.is_fixed() {
+            true => usual.to_owned(),
+            false => self.template(notice.person_id, (kind, language, channel)).await?,
         };
         let zone = preferences.zone.rules();
         // A template was rendered once before it was stored; if one fails all the same, the person is told in the usual words.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::steps::Step;
 use super::{Notices, sql};
 
-/// The most of one page.
-const MOST_OF_A_PAGE: i64 = 200;
+/// The most that is read at once: a page, and one more that says whether there is another.
+const MOST_OF_A_PAGE: i64 = 201;
 
 /// A notice that was given up: what it is and why, never what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +36,10 @@ impl Notices {
         sql::read_dead(&self.inner.parts.store, before, limit).await
     }
 
-    /// Has a dead letter tried again under its own id. Refused when there is none, or when it has nothing to say any more, as a code
-    /// that has ended.
-    pub async fn retry(&self, notice: Uuid) -> Result<Result<(), Reason>, StoreError> {
-        let outcome = self.write(Step::Requeue { notice }).await?;
+    /// Has a dead letter tried again under its own id, on behalf of an operator. Refused when there is none, or when it has nothing to
+    /// say any more, as a code that has ended.
+    pub async fn retry(&self, notice: Uuid, by: &str) -> Result<Result<(), Reason>, StoreError> {
+        let outcome = self.write(Step::Requeue { notice, by: by.to_owned() }).await?;
         self.wake();
         Ok(outcome.map(|_| ()))
     }

@@ -20,11 +20,13 @@ mod queue;
 mod render;
 mod sms;
 mod sql;
+mod standing;
 mod steps;
 mod templates;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
+pub(crate) mod wire;
 mod words;
 
 use std::fmt;
@@ -34,12 +36,13 @@ use std::time::Duration;
 
 use domain::notice::{ChannelKind, NoticeKind, RetryPolicy, Variables};
 use domain::{PersonId, Reason, Timestamp};
+use server_kit::audit::Chain;
 use server_kit::clock::SharedClock;
 use server_kit::config::ConfigError;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::{IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Store, StoreError, WriterOptions};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 
 use steps::{Done, NoticeSteps, Step};
@@ -52,6 +55,8 @@ pub use open::Telling;
 pub use preferences::{Preferences, Zone};
 pub use push::{Push, PushOptions};
 pub use sms::{Sms, SmsLine, SmsOptions};
+pub use standing::Standing;
+pub use templates::Worded;
 
 /// Why a channel cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +101,8 @@ pub struct NoticesParts {
     pub rng: SharedRng,
     /// Names notices and leases.
     pub ids: IdMaker,
+    /// The name of this replica, which its audit chain carries.
+    pub replica: String,
 }
 
 /// Bounds of the outbox.
@@ -154,7 +161,8 @@ impl fmt::Debug for Notices {
 impl Notices {
     /// An outbox for these channels, and the task that writes its changes; the task ends when the last clone is dropped.
     pub fn start(parts: NoticesParts, options: NoticesOptions, channels: Vec<ChannelKind>) -> (Self, JoinHandle<()>) {
-        let steps = NoticeSteps { keys: parts.keys.clone(), options, channels: channels.clone() };
+        let chain = Mutex::new(Chain::new(&format!("{}/notices", parts.replica), parts.keys.clone()));
+        let steps = NoticeSteps { keys: parts.keys.clone(), options, channels: channels.clone(), chain };
         let (writer, task) = GroupWriter::start(parts.store.clone(), Arc::new(steps), WriterOptions::default());
         (Self { inner: Arc::new(Inner { parts, options, channels, queued: Notify::new() }), writer }, task)
     }
@@ -162,6 +170,11 @@ impl Notices {
     /// Has the workers of this process look at once; to be called after the commit of what was queued.
     pub fn wake(&self) {
         self.inner.queued.notify_waiters();
+    }
+
+    /// The channels that there are.
+    pub fn channels(&self) -> &[ChannelKind] {
+        &self.inner.channels
     }
 
     async fn write(&self, step: Step) -> Result<Result<Done, Reason>, StoreError> {

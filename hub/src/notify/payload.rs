@@ -79,6 +79,17 @@ pub(super) fn open_mail(keys: &dyn KeyStore, person: PersonId, sealed: &[u8]) ->
     MailAddress::parse(&text).map_err(|_| unreadable("its address"))
 }
 
+/// An address that is not confirmed.
+pub(super) fn seal_awaited(keys: &dyn KeyStore, person: PersonId, mail: &MailAddress) -> Result<Vec<u8>, StoreError> {
+    let context = context("mail_proofs.mail", person.uuid().as_bytes());
+    Ok(keys.seal(KeyName::SealedPayload, &context, mail.as_str().as_bytes())?)
+}
+
+pub(super) fn open_awaited(keys: &dyn KeyStore, person: PersonId, sealed: &[u8]) -> Result<MailAddress, StoreError> {
+    let context = context("mail_proofs.mail", person.uuid().as_bytes());
+    MailAddress::parse(&open_text(keys, &context, sealed)?).map_err(|_| unreadable("its address"))
+}
+
 pub(super) fn seal_token(keys: &dyn KeyStore, device: Uuid, token: &str) -> Result<Vec<u8>, StoreError> {
     Ok(keys.seal(KeyName::SealedPayload, &context("push_targets.token", device.as_bytes()), token.as_bytes())?)
 }

@@ -1,6 +1,6 @@
 //! What a person prefers, and the phones that push reaches.
 
-use domain::notice::{ChannelKind, Choices, Language, MailAddress, NoticeKind, QuietHours};
+use domain::notice::{ChannelKind, Choices, Language, MailAddress, NoticeKind, PriceNews, QuietHours};
 use domain::{DeviceId, PersonId, Reason, Timestamp};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use server_kit::store::StoreError;
@@ -51,6 +51,8 @@ pub struct Preferences {
     pub choices: Choices,
     /// Where e-mail goes; without one none is sent.
     pub mail: Option<MailAddress>,
+    /// How the prices of shops nearby are told.
+    pub prices: PriceNews,
 }
 
 impl Default for Preferences {
@@ -61,6 +63,7 @@ impl Default for Preferences {
             quiet: None,
             choices: Choices::default(),
             mail: None,
+            prices: PriceNews::default(),
         }
     }
 }
@@ -76,7 +79,9 @@ impl Preferences {
 
     /// Whether a notice of this kind goes to this person by this channel.
     pub(super) fn wants(&self, kind: NoticeKind, channel: ChannelKind) -> bool {
-        self.choices.wants(kind, channel) && (channel != ChannelKind::Mail || self.mail.is_some())
+        // What proves an address goes to one that is not here yet.
+        let reaches = channel != ChannelKind::Mail || self.mail.is_some() || kind == NoticeKind::Address;
+        self.choices.wants(kind, channel) && reaches
     }
 }
 
@@ -85,12 +90,6 @@ impl Notices {
     pub async fn preferences(&self, person: PersonId) -> Result<Preferences, StoreError> {
         let parts = &self.inner.parts;
         Ok(sql::read_preferences(&parts.store, &*parts.keys, person).await?.unwrap_or_default())
-    }
-
-    /// Puts preferences in the place of those before. What is queued already goes by the channels that were wanted then.
-    pub async fn set_preferences(&self, person: PersonId, preferences: Preferences) -> Result<(), StoreError> {
-        // Nothing in them can be refused: what cannot be chosen cannot be said in them.
-        self.write(Step::Preferences { person, preferences }).await?.map(|_| ()).map_err(refused)
     }
 
     /// Has push reach this phone of the person, in the place of where it was reached before.
@@ -110,8 +109,8 @@ impl Notices {
     }
 
     /// Has push reach this phone no more, as when it is lost.
-    pub async fn forget_push(&self, device: DeviceId) -> Result<(), StoreError> {
-        self.write(Step::ForgetTarget { device }).await?.map(|_| ()).map_err(refused)
+    pub async fn forget_push(&self, person: PersonId, device: DeviceId) -> Result<(), StoreError> {
+        self.write(Step::ForgetTarget { person, device }).await?.map(|_| ()).map_err(refused)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The tables of notices and what their rows mean.
 
 mod outbox;
+mod proof;
 
-use domain::notice::{ChannelKind, Choices, Language, NoticeKind, QuietHours};
+use domain::notice::{ChannelKind, Choices, Language, NoticeKind, PriceNews, QuietHours};
 use domain::{DeviceId, PersonId, PhoneNumber};
 use server_kit::keystore::KeyStore;
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx};
@@ -16,11 +17,22 @@ pub(super) use outbox::{
     Lease, Leased, NewNotice, Verdict, count_waiting, delete_done, insert, known_keys, lease, mark, mark_receipt,
     read_dead, requeue, wipe_ended,
 };
+pub(super) use proof::{MailProof, load_proof, put_proof, read_proof};
 
 const PREFERENCES: Table = Table {
     name: "preferences",
     key: &["person_id"],
-    columns: &["person_id", "version", "language", "time_zone", "quiet_from", "quiet_until", "choices", "mail_sealed"],
+    columns: &[
+        "person_id",
+        "version",
+        "language",
+        "time_zone",
+        "quiet_from",
+        "quiet_until",
+        "choices",
+        "mail_sealed",
+        "prices",
+    ],
 };
 
 const TEMPLATES: Table = Table {
@@ -50,6 +62,7 @@ fn preferences_of(row: &Row, keys: &dyn KeyStore) -> Result<(PersonId, i64, Pref
         quiet,
         choices: Choices::parse(&row.text(6)?).unwrap_or_default(),
         mail,
+        prices: PriceNews::parse(&row.text(8)?).unwrap_or_default(),
     };
     Ok((person, row.int(1)?, preferences))
 }
@@ -59,10 +72,20 @@ pub(super) async fn read_preferences(
     keys: &dyn KeyStore,
     person: PersonId,
 ) -> Result<Option<Preferences>, StoreError> {
-    let sql = "SELECT person_id, version, language, time_zone, quiet_from, quiet_until, choices, mail_sealed \
+    let sql = "SELECT person_id, version, language, time_zone, quiet_from, quiet_until, choices, mail_sealed, prices \
                FROM preferences WHERE person_id = $1";
     let row = store.fetch_one(sql, vec![person.uuid().into()]).await?;
     Ok(row.map(|row| preferences_of(&row, keys)).transpose()?.map(|(_, _, preferences)| preferences))
+}
+
+/// What the person has said, or the defaults; locked.
+pub(super) async fn load_standing(
+    tx: &mut Tx,
+    keys: &dyn KeyStore,
+    person: PersonId,
+) -> Result<Preferences, StoreError> {
+    let known = load_preferences(tx, keys, vec![person.uuid()], true).await?;
+    Ok(known.into_iter().next().map(|(_, _, preferences)| preferences).unwrap_or_default())
 }
 
 /// The preferences of those who have said something, and their versions.
@@ -72,7 +95,7 @@ pub(super) async fn load_preferences(
     persons: Vec<Uuid>,
     lock: bool,
 ) -> Result<Vec<(PersonId, i64, Preferences)>, StoreError> {
-    let select = "SELECT person_id, version, language, time_zone, quiet_from, quiet_until, choices, mail_sealed \
+    let select = "SELECT person_id, version, language, time_zone, quiet_from, quiet_until, choices, mail_sealed, prices \
                   FROM preferences WHERE person_id";
     let rows = tx.load(Load { select, tail: " ORDER BY person_id", lock }, Keys::Ids(persons)).await?;
     rows.iter().map(|row| preferences_of(row, keys)).collect()
@@ -97,6 +120,7 @@ pub(super) async fn put_preferences(
         quiet.map(|(_, until)| until).into(),
         preferences.choices.to_string().into(),
         mail.into(),
+        preferences.prices.name().into(),
     ];
     tx.put(&PREFERENCES, vec![row]).await
 }
@@ -131,6 +155,26 @@ pub(super) async fn read_template(
 ) -> Result<Option<String>, StoreError> {
     let row = store.fetch_one(TEMPLATE, template_key(place)).await?;
     row.map(|row| payload::open_template(keys, &place.name(), &row.bytes(1)?)).transpose()
+}
+
+/// A person's own templates, by kind, language and channel.
+pub(super) async fn read_templates(
+    store: &Store,
+    keys: &dyn KeyStore,
+    person: PersonId,
+) -> Result<Vec<(TemplatePlace, String)>, StoreError> {
+    let sql = "SELECT kind, language, channel, text_sealed FROM templates WHERE person_id = $1";
+    let rows = store.fetch(sql, vec![person.uuid().into()]).await?;
+    let template_of = |row: &Row| {
+        let place = TemplatePlace {
+            person,
+            kind: row.parsed(0, NoticeKind::parse)?,
+            language: row.parsed(1, Language::parse)?,
+            channel: row.parsed(2, ChannelKind::parse)?,
+        };
+        Ok((place, payload::open_template(keys, &place.name(), &row.bytes(3)?)?))
+    };
+    rows.iter().map(template_of).collect()
 }
 
 /// Puts a text in the place of the one before, or nothing.

@@ -9,6 +9,20 @@ use super::steps::Step;
 use super::words::default_template;
 use super::{Notices, Zone, render, sql};
 
+/// The channels that have words.
+const WORDED: [ChannelKind; 2] = [ChannelKind::Sms, ChannelKind::Mail];
+
+/// The words of a kind of notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worded {
+    pub kind: NoticeKind,
+    pub language: Language,
+    pub channel: ChannelKind,
+    pub text: String,
+    /// Whether they are the person's own.
+    pub is_own: bool,
+}
+
 impl Notices {
     /// What a text would look like as a template for this kind of notice, with made-up values; or why it cannot be one.
     pub fn preview(kind: NoticeKind, language: Language, text: &str) -> Result<String, Reason> {
@@ -29,7 +43,7 @@ impl Notices {
         text: &str,
     ) -> Result<Result<String, Reason>, StoreError> {
         let preview = match Self::preview(kind, language, text) {
-            Ok(_) if channel == ChannelKind::Push => return Ok(Err(Reason::TemplateMalformed)),
+            Ok(_) if !WORDED.contains(&channel) => return Ok(Err(Reason::TemplateMalformed)),
             Ok(preview) => preview,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -38,14 +52,37 @@ impl Notices {
         Ok(stored.map(|_| preview))
     }
 
-    /// Goes back to the usual words.
+    /// Goes back to the usual words, and gives them.
     pub async fn forget_template(
         &self,
         person: PersonId,
         (kind, language, channel): (NoticeKind, Language, ChannelKind),
-    ) -> Result<(), StoreError> {
+    ) -> Result<Result<String, Reason>, StoreError> {
+        if kind.is_fixed() {
+            return Ok(Err(Reason::NoticeFixed));
+        }
+        if !WORDED.contains(&channel) {
+            return Ok(Err(Reason::TemplateMalformed));
+        }
         let place = TemplatePlace { person, kind, language, channel };
-        self.write(Step::Template { place, text: None }).await?.map(|_| ()).map_err(super::preferences::refused)
+        let stored = self.write(Step::Template { place, text: None }).await?;
+        Ok(stored.map(|_| default_template(kind, language).to_owned()))
+    }
+
+    /// The words of all kinds that can be worded, by kind, language and channel, the person's own where there are some.
+    pub async fn templates(&self, person: PersonId) -> Result<Vec<Worded>, StoreError> {
+        let parts = &self.inner.parts;
+        let own = sql::read_templates(&parts.store, &*parts.keys, person).await?;
+        let worded = |kind: NoticeKind, language: Language, channel: ChannelKind| {
+            let place = TemplatePlace { person, kind, language, channel };
+            let text = own.iter().find(|(known, _)| *known == place).map(|(_, text)| text.clone());
+            let (is_own, usual) = (text.is_some(), default_template(kind, language));
+            Worded { kind, language, channel, text: text.unwrap_or_else(|| usual.to_owned()), is_own }
+        };
+        let kinds = NoticeKind::ALL.iter().filter(|kind| !kind.is_fixed());
+        let languages = kinds.flat_map(|kind| Language::ALL.iter().map(move |language| (*kind, *language)));
+        let places = languages.flat_map(|(kind, language)| WORDED.map(|channel| (kind, language, channel)));
+        Ok(places.map(|(kind, language, channel)| worded(kind, language, channel)).collect())
     }
 
     /// The person's own words, or the usual ones.

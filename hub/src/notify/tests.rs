@@ -3,6 +3,7 @@
 mod mail;
 mod open;
 mod outbox;
+mod proving;
 mod retries;
 mod words;
 
@@ -15,14 +16,14 @@ use domain::{Currency, Money, PersonId, PhoneNumber, Timestamp};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use server_kit::clock::{Clock as _, SystemClock};
-use server_kit::store::Value;
+use server_kit::store::{StoreError, Value};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::channel::{Channel, Letter, Receipt, SendError, Sent};
-use super::{Notice, Notices, NoticesOptions, NoticesParts};
+use super::{Notice, Notices, NoticesOptions, NoticesParts, Preferences, sql};
 use crate::directory::{phone_hash, seal_phone};
 use crate::testing::TestHub;
 
@@ -49,20 +50,35 @@ pub(super) struct Office {
     pub(super) draining: CancellationToken,
 }
 
-pub(super) fn open(hub: &TestHub, options: NoticesOptions, channels: &[ChannelKind]) -> Office {
-    let parts = NoticesParts {
+pub(crate) fn parts(hub: &TestHub) -> NoticesParts {
+    NoticesParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
         clock: hub.clock(),
         rng: hub.rng.clone(),
         ids: hub.ids.clone(),
-    };
-    let (notices, _) = Notices::start(parts, options, channels.to_vec());
+        // Each outbox of a test is a replica of its own.
+        replica: hub.id().to_string(),
+    }
+}
+
+impl Notices {
+    /// Puts preferences as they are, as if their address had been confirmed.
+    pub(crate) async fn set_preferences(&self, person: PersonId, preferences: Preferences) -> Result<(), StoreError> {
+        let parts = &self.inner.parts;
+        let mut tx = parts.store.begin().await?;
+        sql::put_preferences(&mut tx, &*parts.keys, person, &preferences).await?;
+        tx.commit().await
+    }
+}
+
+pub(super) fn open(hub: &TestHub, options: NoticesOptions, channels: &[ChannelKind]) -> Office {
+    let (notices, _) = Notices::start(parts(hub), options, channels.to_vec());
     Office { hub: hub.clone(), notices, draining: CancellationToken::new() }
 }
 
 /// Waits until something is so, and fails the test when it never is.
-pub(super) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -145,9 +161,9 @@ impl Office {
 
 /// A channel that keeps what it was given and answers as it was told to, then always yes.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(crate) struct Told {
     kind: ChannelKind,
-    pub(super) letters: Mutex<Vec<Letter>>,
+    pub(crate) letters: Mutex<Vec<Letter>>,
     answers: Mutex<VecDeque<Result<Sent, SendError>>>,
     /// Answers wait for a permit.
     gate: Semaphore,
@@ -155,7 +171,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn to(kind: ChannelKind, answers: impl IntoIterator<Item = Result<Sent, SendError>>) -> Arc<Self> {
+    pub(crate) fn to(kind: ChannelKind, answers: impl IntoIterator<Item = Result<Sent, SendError>>) -> Arc<Self> {
         Arc::new(Self {
             kind,
             letters: Mutex::default(),
@@ -172,11 +188,11 @@ impl Told {
         told
     }
 
-    pub(super) fn ids(&self) -> Vec<Uuid> {
+    pub(crate) fn ids(&self) -> Vec<Uuid> {
         self.letters.lock().unwrap().iter().map(|letter| letter.notice_id).collect()
     }
 
-    pub(super) fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         self.letters.lock().unwrap().iter().map(|letter| letter.text.clone()).collect()
     }
 }

@@ -43,6 +43,10 @@ const fn chinese(kind: NoticeKind) -> &'static str {
              {{ bank }}于{{ time }}查询了您的信用记录{% if subject %}，用途：{{ subject }}{% endif %}。{% endif %}"
         }
         NoticeKind::Personal => "{{ message }}",
+        NoticeKind::Address => {
+            "验证码{{ code }}，{{ until }}前有效，用于确认以后的通知可以发送到此邮箱。\
+             如非本人填写，请忽略本邮件，不会再收到其他邮件。"
+        }
     }
 }
 
@@ -79,6 +83,10 @@ const fn english(kind: NoticeKind) -> &'static str {
              {{ bank }} has asked for your credit history, {{ time }}{% if subject %}, for: {{ subject }}{% endif %}.{% endif %}"
         }
         NoticeKind::Personal => "{{ message }}",
+        NoticeKind::Address => {
+            "{{ code }} confirms, until {{ until }}, that notices may be sent to this address. \
+             If you did not ask for it, do nothing: somebody has mistyped, and nothing more will come."
+        }
     }
 }
 
@@ -95,6 +103,7 @@ pub(super) const fn subject(kind: NoticeKind, language: Language) -> &'static st
         (Language::Chinese, NoticeKind::Offer) => "优惠信息",
         (Language::Chinese, NoticeKind::Inquiry) => "信用记录查询提醒",
         (Language::Chinese, NoticeKind::Personal) => "消费小贴士",
+        (Language::Chinese, NoticeKind::Address) => "确认邮箱地址",
         (Language::English, NoticeKind::Code) => "Your code",
         (Language::English, NoticeKind::Security) => "Security notice",
         (Language::English, NoticeKind::Charge) => "A charge",
@@ -105,5 +114,6 @@ pub(super) const fn subject(kind: NoticeKind, language: Language) -> &'static st
         (Language::English, NoticeKind::Offer) => "An offer",
         (Language::English, NoticeKind::Inquiry) => "Your credit history was asked for",
         (Language::English, NoticeKind::Personal) => "About your purchase",
+        (Language::English, NoticeKind::Address) => "Confirm your address",
     }
 }

@@ -192,7 +192,7 @@ pub(in super::super) async fn mark(
             let sql = "UPDATE notices SET state = 'SENT', done_at = $2, provider_id = $3, error = NULL, tries = tries + 1, \
                        payload_sealed = CASE WHEN $4 = 1 THEN NULL ELSE payload_sealed END \
                        WHERE notice_id = $1 AND state = 'QUEUED'";
-            let wipe = kind == NoticeKind::Code;
+            let wipe = kind.has_code();
             tx.execute(sql, vec![notice.into(), now.into(), provider_id.clone().into(), wipe.into()]).await?
         }
         Verdict::Again { due_at, tries, error } => {
@@ -266,13 +266,14 @@ pub(in super::super) async fn read_dead(
     rows.iter().map(dead_of).collect()
 }
 
-/// Has a dead letter tried again from the start, unless it has nothing to say any more.
-pub(in super::super) async fn requeue(tx: &mut Tx, notice: Uuid) -> Result<bool, StoreError> {
+/// Has a dead letter tried again from the start, unless it has nothing to say any more; gives who is told.
+pub(in super::super) async fn requeue(tx: &mut Tx, notice: Uuid) -> Result<Option<PersonId>, StoreError> {
     let now = tx.now();
     let sql = "UPDATE notices SET state = 'QUEUED', created_at = $2, due_at = $2, tries = 0, leased_until = 0, owner = NULL, \
                done_at = NULL, provider_id = NULL, receipt = NULL WHERE notice_id = $1 AND state = 'DEAD' \
-               AND payload_sealed IS NOT NULL AND (expires_at IS NULL OR expires_at > $2)";
-    Ok(tx.execute(sql, vec![notice.into(), now.into()]).await? == 1)
+               AND payload_sealed IS NOT NULL AND (expires_at IS NULL OR expires_at > $2) RETURNING person_id";
+    let rows = tx.fetch(sql, vec![notice.into(), now.into()]).await?;
+    rows.first().map(|row| Ok(PersonId::from_uuid(row.id(0)?))).transpose()
 }
 
 /// Wipes codes that have ended and were never sent.

@@ -23,7 +23,7 @@ async fn server(files: &TlsFiles, mode: &str) -> Option<PeerProcess> {
     PeerProcess::python("aiosmtpd", "mail/mail.py", &args).await
 }
 
-fn options(files: &TlsFiles, port: u16, tls: MailTls) -> MailOptions {
+pub(super) fn options(files: &TlsFiles, port: u16, tls: MailTls) -> MailOptions {
     MailOptions {
         host: "localhost".to_owned(),
         port,
@@ -36,7 +36,7 @@ fn options(files: &TlsFiles, port: u16, tls: MailTls) -> MailOptions {
     }
 }
 
-fn mail(options: &MailOptions) -> Mail {
+pub(super) fn mail(options: &MailOptions) -> Mail {
     Mail::new(options.clone(), SystemClock::shared()).unwrap()
 }
 

@@ -5,21 +5,10 @@ use domain::notice::{MailAddress, NoticeKind};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{ChannelError, NoticesParts, NotifyConfig, Preferences, PushTarget, Telling, Vendor};
-use super::{Office, PHONE, charge, quick};
-use crate::testing::TestHub;
+use super::super::{ChannelError, NotifyConfig, Preferences, PushTarget, Telling, Vendor};
+use super::{Office, PHONE, charge, parts, quick};
 use crate::testing::on_each_engine;
 use crate::testing::peer::{PeerProcess, TlsFiles};
-
-fn parts(hub: &TestHub) -> NoticesParts {
-    NoticesParts {
-        store: hub.store.clone(),
-        keys: hub.keys.clone(),
-        clock: hub.clock(),
-        rng: hub.rng.clone(),
-        ids: hub.ids.clone(),
-    }
-}
 
 #[tokio::test]
 async fn r6_a_charge_reaches_a_person_by_sms_mail_and_push_and_the_hub_drains() {

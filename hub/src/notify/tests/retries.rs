@@ -64,11 +64,15 @@ async fn r6_a_dead_letter_is_seen_and_tried_again_when_somebody_says_so() {
         assert_eq!(seen, [("TRIED_TOO_OFTEN SMPP_58", 4), ("SMPP_0B", 1)]);
         assert!(dead.iter().all(|letter| letter.person_id == person && letter.kind == NoticeKind::Charge));
         assert_eq!(office.notices.dead_letters(Some(dead[0].notice_id), 10).await.unwrap(), dead[1..]);
-        assert_eq!(office.notices.retry(dead[0].notice_id).await.unwrap(), Ok(()));
+        assert_eq!(office.notices.retry(dead[0].notice_id, "anna").await.unwrap(), Ok(()));
         office.becomes("SENT", 1).await;
         assert_eq!(channel.ids().last(), Some(&dead[0].notice_id));
-        assert_eq!(office.notices.retry(dead[0].notice_id).await.unwrap(), Err(Reason::NoticeUnknown), "it is sent");
-        assert_eq!(office.notices.retry(Uuid::from_u128(1)).await.unwrap(), Err(Reason::NoticeUnknown));
+        assert_eq!(
+            office.notices.retry(dead[0].notice_id, "anna").await.unwrap(),
+            Err(Reason::NoticeUnknown),
+            "it is sent"
+        );
+        assert_eq!(office.notices.retry(Uuid::from_u128(1), "anna").await.unwrap(), Err(Reason::NoticeUnknown));
         office.draining.cancel();
         worker.await.unwrap();
     })
@@ -89,7 +93,7 @@ async fn r6_a_code_that_has_ended_is_dropped_and_wiped() {
         assert_eq!(dead[0].error, "EXPIRED");
         let wiped = "SELECT count(*) FROM notices WHERE payload_sealed IS NULL";
         assert_eq!(office.number(wiped, Vec::new()).await, 1);
-        assert_eq!(office.notices.retry(dead[0].notice_id).await.unwrap(), Err(Reason::NoticeUnknown));
+        assert_eq!(office.notices.retry(dead[0].notice_id, "anna").await.unwrap(), Err(Reason::NoticeUnknown));
         office.draining.cancel();
         worker.await.unwrap();
     })
@@ -157,7 +161,7 @@ async fn r6_a_message_that_was_lost_on_its_way_is_a_dead_letter() {
         office.becomes("DEAD", 1).await;
         let dead = office.notices.dead_letters(None, 10).await.unwrap();
         assert_eq!((dead[0].error.as_str(), dead[0].receipt.as_deref()), ("NOT_DELIVERED", Some("UNDELIV")));
-        assert_eq!(office.notices.retry(dead[0].notice_id).await.unwrap(), Ok(()));
+        assert_eq!(office.notices.retry(dead[0].notice_id, "anna").await.unwrap(), Ok(()));
         office.becomes("SENT", 1).await;
         receipts.send(receipt("m-2", "DELIVRD", false)).await.unwrap();
         let delivered = "SELECT count(*) FROM notices WHERE state = 'SENT' AND receipt = 'DELIVRD'";
@@ -186,7 +190,7 @@ async fn r6_a_phone_that_is_gone_is_pushed_to_no_more() {
         office.becomes("DEAD", 1).await;
         assert_eq!(channel.texts(), [""], "a vendor is told nothing");
         assert_eq!(office.queue(&[charge(person, "2")]).await, 0);
-        office.notices.forget_push(device).await.unwrap();
+        office.notices.forget_push(person, device).await.unwrap();
         office.draining.cancel();
         worker.await.unwrap();
     })
@@ -201,9 +205,9 @@ async fn r6_a_row_that_cannot_be_read_is_given_up_and_holds_nobody_up() {
         office.queue(&[charge(person, "broken")]).await;
         let mut tx = hub.store.begin().await.unwrap();
         tx.execute("UPDATE notices SET payload_sealed = $1", vec![vec![1_u8, 2, 3].into()]).await.unwrap();
-        // A zone and a kind that this program does not know.
-        let sql =
-            "INSERT INTO preferences (person_id, version, language, time_zone, choices) VALUES ($1, 1, 'en', $2, $3)";
+        // A zone, a kind and a way of telling that this program does not know.
+        let sql = "INSERT INTO preferences (person_id, version, language, time_zone, choices, prices) \
+                   VALUES ($1, 1, 'en', $2, $3, 'SHOUTED')";
         tx.execute(sql, vec![person.uuid().into(), "Mars/Olympus".into(), "-FAX/SMS".into()]).await.unwrap();
         tx.commit().await.unwrap();
         let channel = Told::to(ChannelKind::Sms, []);

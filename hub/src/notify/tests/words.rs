@@ -28,7 +28,7 @@ async fn r6_a_charge_is_told_in_the_words_that_the_person_has_set() {
         assert_eq!(office.notices.template(person, CHARGE).await.unwrap(), own);
         assert!(office.notices.save_template(person, CHARGE, "{{ amount }}").await.unwrap().is_ok());
         assert_eq!(office.notices.template(person, CHARGE).await.unwrap(), "{{ amount }}");
-        office.notices.forget_template(person, CHARGE).await.unwrap();
+        office.notices.forget_template(person, CHARGE).await.unwrap().unwrap();
         assert!(office.notices.template(person, CHARGE).await.unwrap().contains("支出"));
         office.draining.cancel();
         worker.await.unwrap();

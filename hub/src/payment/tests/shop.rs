@@ -25,6 +25,7 @@ use crate::bills::testing::bill_parts;
 use crate::credit_history::CreditHistory;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::payment::{Desk, DeskOptions, FederationApi, TerminalApi, TerminalLimits, sql, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
@@ -116,12 +117,13 @@ impl Shop {
             watches: 8,
             watch_every: None,
         };
+        let (notices, _) = Notices::start(notify_tests::parts(hub), NoticesOptions::default(), Vec::new());
         Self {
             hub: hub.clone(),
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), prices, limits, draining.clone()),
             federation: FederationApi::new(desk.clone(), records, bills, credit_history),
-            operator: OperatorApi::new(directory, Arc::new(banks)),
+            operator: OperatorApi::new(directory, Arc::new(banks), notices),
             desk,
             feed,
             draining,
