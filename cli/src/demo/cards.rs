@@ -26,6 +26,8 @@ const LIMIT: i64 = 100_000;
 const CASH_LIMIT: i64 = 30_000;
 /// Longer than from any day to the second close of a statement, and so past the due day of the first.
 const DAYS_AHEAD: u32 = 63;
+/// How long a bank may take to post what the hub has committed.
+const POSTED_WITHIN: Duration = Duration::from_secs(10);
 /// How long the bank may take to close those days.
 const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -110,7 +112,13 @@ async fn left(play: &Play, holder: &IssuedCard) -> Result<(i64, i64), CliError> 
 }
 
 async fn sides(play: &mut Play, holder: &IssuedCard, name: &str, wanted: (i64, i64)) -> Result<(), CliError> {
-    let found = left(play, holder).await?;
+    // What came in can be spent when the bank has posted it, a moment after the terminal was told.
+    let watch = Stopwatch::start();
+    let mut found = left(play, holder).await?;
+    while found != wanted && watch.elapsed() < POSTED_WITHIN {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        found = left(play, holder).await?;
+    }
     let said =
         |(debit, credit): (i64, i64)| format!("{} of money and {} of credit", yuan(cny(debit)), yuan(cny(credit)));
     play.timeline

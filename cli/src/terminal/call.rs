@@ -62,10 +62,9 @@ pub(super) fn once(status: Status) -> TerminalError {
 }
 
 /// Whether the hub may do later what it does not do now. A number that was sent too many codes stays so for longer than a
-/// terminal waits.
+/// terminal waits, as everything does of which there is only so much.
 fn may_pass(reason: Reason) -> bool {
-    let is_passing = matches!(reason.class(), Class::Exhausted | Class::Away | Class::Fault);
-    is_passing && reason != Reason::CodesExhausted
+    matches!(reason.class(), Class::Away | Class::Fault) || reason == Reason::TooBusy
 }
 
 /// Codes that say that the request itself is wrong, whoever sends it and however often. With OUT_OF_RANGE, as with
