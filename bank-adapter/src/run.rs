@@ -208,9 +208,24 @@ impl Adapter {
         &self.ledger
     }
 
+    /// Starts what works beside the calls, until the node drains: who asks the hub about old legs, who tells it of charges that it did not
+    /// carry, and who closes days.
+    fn watch_workers(&mut self, draining: &CancellationToken) {
+        let resolver = resolver(&self.config, &self.ledger, self.hub.clone(), self.clock.clone());
+        self.vital.watch("resolver", tokio::spawn(resolver.run(draining.clone())));
+        let sender = Sender::new(self.ledger.clone(), self.hub.clone(), SystemRng::shared(), SenderOptions::default());
+        self.vital.watch("reports", tokio::spawn(sender.run(draining.clone())));
+        if let Some(closer) = self.closer.clone() {
+            let schedule = Schedule::new(closer, self.principal.clone());
+            self.vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
+        }
+    }
+
     /// Serves until `shutdown` drains, or until the ledger is lost or one of its tasks fails; then finishes what is under way.
-    pub async fn serve(self, shutdown: Shutdown) -> Result<(), RunError> {
-        let (draining, stop) = (shutdown.draining(), self.stop);
+    pub async fn serve(mut self, shutdown: Shutdown) -> Result<(), RunError> {
+        let draining = shutdown.draining();
+        self.watch_workers(&draining);
+        let stop = self.stop;
         let ops_stop = stop.clone();
         let ops = tokio::spawn(async move {
             if let Err(error) = self.ops.run(ops_stop).await {
@@ -218,18 +233,6 @@ impl Adapter {
             }
         });
         let mut vital = self.vital;
-        vital.watch(
-            "resolver",
-            tokio::spawn(
-                resolver(&self.config, &self.ledger, self.hub.clone(), self.clock.clone()).run(draining.clone()),
-            ),
-        );
-        let sender = Sender::new(self.ledger.clone(), self.hub.clone(), SystemRng::shared(), SenderOptions::default());
-        vital.watch("reports", tokio::spawn(sender.run(draining.clone())));
-        if let Some(closer) = self.closer.clone() {
-            let schedule = Schedule::new(closer, self.principal);
-            vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
-        }
         let credit: Arc<dyn CreditSystem> = match self.credit {
             None => Arc::new(self.ledger.clone()),
             Some(holds) => Arc::new(holds),

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::payment::{Policy, SendLimit};
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use server_kit::config::{HumanDuration, SecretRef};
 use server_kit::serve::ServeLimits;
@@ -16,7 +15,7 @@ use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
 use crate::notify::NotifyConfig;
-use crate::records::query::zone_of;
+use crate::zone::Zone;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,35 +120,6 @@ impl Default for CreditHistoryConfig {
             inquiries_per_bank_per_minute: NonZeroU32::MIN.saturating_add(59),
             sweep_every: HumanDuration::from_secs(60 * 60),
         }
-    }
-}
-
-/// A time zone of the IANA database, by the rules that this program brings along; that of China when none is said.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Zone(TimeZone);
-
-impl Zone {
-    pub(crate) fn zone(&self) -> TimeZone {
-        self.0.clone()
-    }
-}
-
-impl TryFrom<String> for Zone {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        match zone_of(&name) {
-            Ok(zone) if !name.is_empty() => Ok(Self(zone)),
-            _ => Err("no time zone of the IANA database has this name".to_owned()),
-        }
-    }
-}
-
-impl Default for Zone {
-    fn default() -> Self {
-        // The rules are compiled in, so that they are always found; and these have been the same since 1991.
-        Self(zone_of("Asia/Shanghai").unwrap_or_else(|_| TimeZone::fixed(jiff::tz::offset(8))))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod directory;
 pub mod feed;
 pub mod follow;
 pub mod habits;
+mod hex;
 pub mod notify;
 pub mod payment;
 pub mod prices;
@@ -23,6 +24,7 @@ mod run;
 mod store_status;
 #[cfg(test)]
 mod testing;
+mod zone;
 
 pub use check::{BooksReport, check_books};
 pub use config::Config;

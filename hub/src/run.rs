@@ -287,7 +287,7 @@ impl Ground {
             clock: self.clock.clone(),
             feed: feed.clone(),
             owner: self.owner.clone(),
-            zone: config.records.time_zone.zone(),
+            zone: config.records.time_zone.rules().clone(),
         });
         self.vital.watch("reminders", task);
         let sending = remind(reminders.clone(), config.reminders.look_every.get(), draining);
@@ -302,7 +302,7 @@ impl Ground {
             clock: self.clock.clone(),
             feed: feed.clone(),
             owner: self.owner.clone(),
-            zone: config.records.time_zone.zone(),
+            zone: config.records.time_zone.rules().clone(),
             inquiries_per_bank_per_minute: config.credit_history.inquiries_per_bank_per_minute,
         });
         self.vital.watch("credit history", task);
@@ -359,7 +359,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let desk = ground.desk(&config.payments, &directory, &banks, &feed);
     let records = ground.records(&feed);
     let prices = ground.prices();
-    let zone = || config.records.time_zone.zone();
+    let zone = || config.records.time_zone.rules().clone();
     let bills = ground.bills(&feed, zone());
     let credit_history = ground.credit_history(config, &feed, shutdown.draining());
     let notices = ground.notices(&config.notify, shutdown.draining())?;

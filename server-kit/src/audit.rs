@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use ring::digest::{Context, SHA256};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::keystore::{KeyName, KeyStore};
@@ -162,6 +163,47 @@ impl Chain {
     pub fn forget(&mut self) {
         self.pending = None;
         self.known = None;
+    }
+}
+
+/// A chain in the hands of its only writer, whose sets share it: nobody ever waits for it.
+#[derive(Debug)]
+pub struct HeldChain(Mutex<Chain>);
+
+impl From<Chain> for HeldChain {
+    fn from(chain: Chain) -> Self {
+        Self(Mutex::new(chain))
+    }
+}
+
+impl HeldChain {
+    /// As [`Chain::append`].
+    pub async fn append(&self, tx: &mut Tx, entries: Vec<Entry>) -> Result<(), StoreError> {
+        self.0.lock().await.append(tx, entries).await
+    }
+
+    /// As [`Chain::seal`].
+    pub async fn seal(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        self.0.lock().await.seal(tx).await
+    }
+
+    /// As [`Chain::is_unsealed`].
+    pub fn is_unsealed(&self) -> bool {
+        self.0.try_lock().is_ok_and(|chain| chain.is_unsealed())
+    }
+
+    /// As [`Chain::confirm`].
+    pub fn confirm(&self) {
+        if let Ok(mut chain) = self.0.try_lock() {
+            chain.confirm();
+        }
+    }
+
+    /// As [`Chain::forget`].
+    pub fn forget(&self) {
+        if let Ok(mut chain) = self.0.try_lock() {
+            chain.forget();
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use domain::ledger::{
     HoldOrder, Leg, LegState, OpeningOrder, Origin, RefundOrder, VoidOrder,
 };
 use domain::{AccountId, CardId, LegId, Reason, Timestamp};
-use server_kit::audit::{Chain, Entry};
+use server_kit::audit::{Chain, Entry, HeldChain};
 use server_kit::fault;
 use server_kit::identity::Principal;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
@@ -92,7 +92,7 @@ pub(super) enum Outcome {
 pub(super) struct LedgerSteps {
     owner: Arc<Owner>,
     /// Only the writer's thread uses these, so that nobody ever waits for their locks.
-    chain: Mutex<Chain>,
+    chain: HeldChain,
     recent: Mutex<Recent>,
     today: Mutex<Today>,
     /// Set where an existing credit system keeps the credit accounts.
@@ -107,7 +107,7 @@ impl LedgerSteps {
     pub(super) fn new(owner: Arc<Owner>, chain: Chain, calendar: Calendar) -> Self {
         Self {
             owner,
-            chain: Mutex::new(chain),
+            chain: chain.into(),
             recent: Mutex::default(),
             today: Mutex::new(Today::new(calendar)),
             credit_bell: Arc::default(),
@@ -174,7 +174,7 @@ impl StepSet for LedgerSteps {
         if !log.is_empty() {
             sql::save(tx, &books, &files, &mut recent).await?;
             credit.save(tx, &books).await?;
-            self.chain.lock().await.append(tx, log).await?;
+            self.chain.append(tx, log).await?;
         }
         let is_news = outbox.save(tx, &books).await?;
         self.is_news.store(is_news, Ordering::SeqCst);
@@ -197,9 +197,7 @@ impl StepSet for LedgerSteps {
             fault::point("report.after");
             self.reported.notify_one();
         }
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.confirm();
-        }
+        self.chain.confirm();
         if let Ok(mut recent) = self.recent.try_lock() {
             recent.confirm();
         }
@@ -210,9 +208,7 @@ impl StepSet for LedgerSteps {
 
     fn dropped(&self, _: &StoreError) {
         self.is_news.store(false, Ordering::SeqCst);
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.forget();
-        }
+        self.chain.forget();
         if let Ok(mut recent) = self.recent.try_lock() {
             recent.forget();
         }
@@ -224,12 +220,12 @@ impl StepSet for LedgerSteps {
     }
 
     fn wants_upkeep(&self) -> bool {
-        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+        self.chain.is_unsealed()
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
         self.owner.fence(tx);
-        self.chain.lock().await.seal(tx).await
+        self.chain.seal(tx).await
     }
 }
 

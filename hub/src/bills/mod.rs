@@ -19,19 +19,19 @@ pub(crate) mod wire;
 
 use std::sync::Arc;
 
-use domain::{BankId, BillId, Reason, Timestamp};
+use domain::{BankId, BillId, Reason};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use proto::federation as pb;
-use server_kit::audit::Chain;
+use server_kit::audit::{Chain, HeldChain};
 use server_kit::clock::SharedClock;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::IdMaker;
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::feed::Feed;
+use crate::zone::day_of;
 use intake::Intake;
 use steps::BillSteps;
 
@@ -65,7 +65,7 @@ impl Bills {
     /// The task is the writer's; it ends when the last clone is gone.
     pub fn start(parts: BillParts) -> (Self, JoinHandle<()>) {
         let BillParts { store, keys, clock, ids, feed, owner, zone } = parts;
-        let chain = Mutex::new(Chain::new(&format!("{}/bills", owner.name()), keys));
+        let chain = HeldChain::from(Chain::new(&format!("{}/bills", owner.name()), keys));
         let steps = Arc::new(BillSteps { chain, owner, feed, zone: zone.clone() });
         let (writer, task) = GroupWriter::start(store.clone(), steps, WriterOptions::default());
         (Self { store, clock, ids, zone, writer }, task)
@@ -92,16 +92,4 @@ impl Bills {
     pub(crate) fn today(&self) -> Result<Date, Reason> {
         day_of(self.clock.now(), &self.zone)
     }
-}
-
-/// The day of a moment in a zone.
-pub(crate) fn day_of(at: Timestamp, zone: &TimeZone) -> Result<Date, Reason> {
-    let at = jiff::Timestamp::from_microsecond(at.micros()).map_err(|_| Reason::Fault)?;
-    Ok(zone.to_datetime(at).date())
-}
-
-/// The first moment of a day in a zone.
-fn start_of(day: Date, zone: &TimeZone) -> Result<Timestamp, Reason> {
-    let start = zone.to_zoned(day.to_datetime(jiff::civil::Time::midnight())).map_err(|_| Reason::Fault)?;
-    Ok(Timestamp::from_micros(start.timestamp().as_microsecond()))
 }

@@ -16,10 +16,10 @@ use jiff::tz::TimeZone;
 use server_kit::store::{Row, Store, StoreError};
 
 use super::sql::{self, Kept};
-use super::{day_of, start_of};
 use crate::directory::snapshot::merchant_from_json;
 use crate::records::row::{PURCHASE_COLUMNS, purchase_columns, purchase_of};
 use crate::records::scan::read_all;
+use crate::zone::{day_of, start_of};
 
 /// What a record of an account is to its bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,18 +9,18 @@ use domain::payment::Instrument;
 use domain::{BillId, PersonId, Reason, Timestamp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use server_kit::audit::{Chain, Entry};
+use server_kit::audit::{Entry, HeldChain};
 use server_kit::fault;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::Taken;
 use super::intake::{Intake, Sent};
 use super::sql::{self, Known, KnownBills};
-use super::{Taken, day_of};
 use crate::feed::{Feed, Feeds};
 use crate::records::holder::Holders;
 use crate::reminders;
+use crate::zone::day_of;
 
 /// What came of the bills of a call.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Outcome {
 /// The step's surroundings.
 #[derive(Debug)]
 pub(super) struct BillSteps {
-    pub(super) chain: Mutex<Chain>,
+    pub(super) chain: HeldChain,
     pub(super) owner: Arc<Owner>,
     pub(super) feed: Feed,
     pub(super) zone: TimeZone,
@@ -49,7 +49,7 @@ impl StepSet for BillSteps {
         self.owner.fence(tx);
         let mut books = Books::load(tx, steps, self.today(tx.now())?).await?;
         let taken: Vec<(Taken, Vec<(PersonId, News)>)> = steps.iter().map(|intake| books.take_in(intake)).collect();
-        self.chain.lock().await.append(tx, std::mem::take(&mut books.log)).await?;
+        self.chain.append(tx, std::mem::take(&mut books.log)).await?;
         reminders::look_again(tx, &books.changed).await?;
         let told: BTreeSet<PersonId> = taken.iter().flat_map(|(_, news)| news).map(|(person, _)| *person).collect();
         let mut feeds = Feeds::load(tx, told).await?;
@@ -68,9 +68,7 @@ impl StepSet for BillSteps {
     }
 
     fn committed(&self, _: &[Intake], outcomes: &[Outcome]) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.confirm();
-        }
+        self.chain.confirm();
         if !outcomes.is_empty() {
             fault::point("B1.after");
         }
@@ -80,9 +78,7 @@ impl StepSet for BillSteps {
     }
 
     fn dropped(&self, _: &StoreError) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.forget();
-        }
+        self.chain.forget();
     }
 
     fn recovered(&self) {
@@ -90,12 +86,12 @@ impl StepSet for BillSteps {
     }
 
     fn wants_upkeep(&self) -> bool {
-        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+        self.chain.is_unsealed()
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
         self.owner.fence(tx);
-        self.chain.lock().await.seal(tx).await
+        self.chain.seal(tx).await
     }
 }
 

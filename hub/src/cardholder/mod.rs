@@ -5,7 +5,6 @@
 //! all, get the same words whatever was wrong, and write nothing but the log of a refused enrolment.
 
 mod enrol;
-pub(crate) mod hex;
 mod limits;
 mod marks;
 mod service;

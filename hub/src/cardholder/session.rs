@@ -20,12 +20,12 @@ use server_kit::rng::{Rng, RngError};
 use server_kit::store::{Store, StoreError, Tx};
 use tonic::{Request, Status};
 
-use super::hex;
 use super::limits::{Limits, address};
 use super::marks::Marks;
 use super::sql::{self, SessionRow};
 use super::steps::Done;
 use super::{CardholderOptions, CardholderParts};
+use crate::hex;
 use crate::store_status::{fault, store_status};
 
 /// Times are told apart to this many microseconds …

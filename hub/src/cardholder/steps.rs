@@ -1,10 +1,9 @@
 //! What phones write, in sets: the decision, the rows and the line in the log are one transaction (M8).
 
 use domain::Reason;
-use server_kit::audit::{Chain, Entry};
+use server_kit::audit::{Chain, Entry, HeldChain};
 use server_kit::keystore::SharedKeyStore;
 use server_kit::store::{StepSet, StoreError, Tx};
-use tokio::sync::Mutex;
 
 use super::enrol::Enrol;
 use super::marks::Batch;
@@ -36,14 +35,14 @@ pub(super) enum Done {
 
 /// The writer's side.
 pub(super) struct Phones {
-    chain: Mutex<Chain>,
+    chain: HeldChain,
     keys: SharedKeyStore,
     directory: Directory,
 }
 
 impl Phones {
     pub(super) fn new(chain: Chain, keys: SharedKeyStore, directory: Directory) -> Self {
-        Self { chain: Mutex::new(chain), keys, directory }
+        Self { chain: chain.into(), keys, directory }
     }
 }
 
@@ -70,7 +69,7 @@ impl StepSet for Phones {
             });
         }
         if !log.is_empty() {
-            self.chain.lock().await.append(tx, log).await?;
+            self.chain.append(tx, log).await?;
         }
         Ok(outcomes)
     }
@@ -83,22 +82,18 @@ impl StepSet for Phones {
                 self.directory.forget_payer(*person_id);
             }
         }
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.confirm();
-        }
+        self.chain.confirm();
     }
 
     fn dropped(&self, _: &StoreError) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.forget();
-        }
+        self.chain.forget();
     }
 
     fn wants_upkeep(&self) -> bool {
-        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+        self.chain.is_unsealed()
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        self.chain.lock().await.seal(tx).await
+        self.chain.seal(tx).await
     }
 }

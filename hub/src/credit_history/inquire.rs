@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::sql::{self, AnswerRow, Head, StoredConsent};
 use super::steps::Work;
-use super::{bills, day, sha256, unusable, wire, words};
+use super::{bills, sha256, unusable, wire, words};
 use crate::directory::open_name;
 use crate::feed::Feeds;
 
@@ -82,7 +82,7 @@ impl Inquire {
         let consents: Vec<Consent> = consent.iter().map(|stored| stored.consent.clone()).collect();
         let Decision { person_id: of, told } = decide(&self.asked, &holders, &consents, now);
         let told = told.and_then(|(used, grant)| {
-            let report = Report::make(&grant, &entries, |_| None, day(now, work.zone)?)?;
+            let report = Report::make(&grant, &entries, |_| None, crate::zone::day_of(now, work.zone)?)?;
             Ok((used, wire::report(&report)))
         });
         if let (Ok((used, _)), Some(stored)) = (&told, consent) {

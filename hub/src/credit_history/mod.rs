@@ -21,17 +21,15 @@ mod words;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use domain::BankId;
 use domain::credit_history::Digest;
-use domain::{BankId, Reason, Timestamp};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
-use server_kit::audit::Chain;
+use server_kit::audit::{Chain, HeldChain};
 use server_kit::clock::SharedClock;
 use server_kit::keystore::{KeyError, SharedKeyStore};
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::feed::Feed;
@@ -68,7 +66,7 @@ impl CreditHistory {
     /// The task is the writer's; it ends when the last clone is gone.
     pub fn start(parts: CreditHistoryParts) -> (Self, JoinHandle<()>) {
         let steps = HistorySteps {
-            chain: Mutex::new(Chain::new(&format!("{}/credit-history", parts.owner.name()), parts.keys.clone())),
+            chain: HeldChain::from(Chain::new(&format!("{}/credit-history", parts.owner.name()), parts.keys.clone())),
             keys: parts.keys.clone(),
             owner: parts.owner.clone(),
             feed: parts.feed.clone(),
@@ -85,12 +83,6 @@ fn sha256(bytes: &[u8]) -> Digest {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
-}
-
-/// The day that it is in a time zone.
-fn day(now: Timestamp, zone: &TimeZone) -> Result<Date, Reason> {
-    let now = jiff::Timestamp::from_microsecond(now.micros()).map_err(|_| Reason::Fault)?;
-    Ok(zone.to_datetime(now).date())
 }
 
 /// A key that cannot be used, where only the store's errors can be said.

@@ -9,7 +9,7 @@ use super::bills::Place;
 use super::consent::{Give, Revoke};
 use super::sql::StoredConsent;
 use super::steps::{Done, Step};
-use super::{CreditHistory, bills, day, sql, wire};
+use super::{CreditHistory, bills, sql, wire};
 use crate::store_status::store_status;
 
 const USUAL_SIZE: i64 = 50;
@@ -113,7 +113,7 @@ impl CreditHistory {
             "" => Place::first(),
             token => Place::read(token).map_err(proto::status)?,
         };
-        let today = day(self.parts.clock.now(), &self.parts.zone).map_err(proto::status)?;
+        let today = crate::zone::day_of(self.parts.clock.now(), &self.parts.zone).map_err(proto::status)?;
         let found = bills::page(&self.parts.store, person_id, &after, most + 1).await;
         let mut found = found.map_err(|error| store_status(&error))?;
         let is_more = found.len() > usize::try_from(most).unwrap_or(usize::MAX);

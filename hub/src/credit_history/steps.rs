@@ -7,11 +7,10 @@ use std::sync::Arc;
 use domain::feed::{Event, News};
 use domain::{PersonId, Reason};
 use jiff::tz::TimeZone;
-use server_kit::audit::{Chain, Entry};
+use server_kit::audit::{Entry, HeldChain};
 use server_kit::fault;
 use server_kit::keystore::{KeyStore, SharedKeyStore};
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
-use tokio::sync::Mutex;
 
 use super::consent::{Give, Revoke};
 use super::inquire::{Answered, Inquire};
@@ -68,7 +67,7 @@ impl Work<'_> {
 /// The steps' surroundings.
 #[derive(Debug)]
 pub(super) struct HistorySteps {
-    pub(super) chain: Mutex<Chain>,
+    pub(super) chain: HeldChain,
     pub(super) keys: SharedKeyStore,
     pub(super) owner: Arc<Owner>,
     pub(super) feed: Feed,
@@ -95,7 +94,7 @@ impl StepSet for HistorySteps {
             outcomes.push(Outcome { done, events: std::mem::take(&mut work.events) });
         }
         let Work { tx, log, .. } = work;
-        self.chain.lock().await.append(tx, log).await?;
+        self.chain.append(tx, log).await?;
         let told: Vec<Arc<Event>> = outcomes.iter().flat_map(|it| &it.events).cloned().collect();
         self.feed.hand_on(tx, &told).await?;
         fault::point("I1.before");
@@ -103,9 +102,7 @@ impl StepSet for HistorySteps {
     }
 
     fn committed(&self, _: &[Step], outcomes: &[Outcome]) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.confirm();
-        }
+        self.chain.confirm();
         if !outcomes.is_empty() {
             fault::point("I1.after");
         }
@@ -115,9 +112,7 @@ impl StepSet for HistorySteps {
     }
 
     fn dropped(&self, _: &StoreError) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.forget();
-        }
+        self.chain.forget();
     }
 
     fn recovered(&self) {
@@ -125,11 +120,11 @@ impl StepSet for HistorySteps {
     }
 
     fn wants_upkeep(&self) -> bool {
-        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+        self.chain.is_unsealed()
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
         self.owner.fence(tx);
-        self.chain.lock().await.seal(tx).await
+        self.chain.seal(tx).await
     }
 }

@@ -8,7 +8,7 @@ use server_kit::store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::steps::{Done, Step, Work};
-use super::{CreditHistory, bills, day, sql};
+use super::{CreditHistory, bills, sql};
 
 /// For so long the same inquiry gets the same answer. The report is not needed after that, and tells too much to be kept.
 const ANSWERS_KEPT: Duration = Duration::from_hours(30 * 24);
@@ -51,7 +51,7 @@ impl CreditHistory {
 
 pub(super) async fn sweep_once(work: &mut Work<'_>) -> Result<Result<bool, Reason>, StoreError> {
     let now = work.tx.now();
-    let today = match day(now, work.zone) {
+    let today = match crate::zone::day_of(now, work.zone) {
         Ok(today) => today,
         Err(reason) => return Ok(Err(reason)),
     };

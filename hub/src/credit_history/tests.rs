@@ -121,7 +121,7 @@ impl World {
     }
 
     fn today(&self) -> Date {
-        day(self.hub.clock().now(), &TimeZone::UTC).unwrap()
+        crate::zone::day_of(self.hub.clock().now(), &TimeZone::UTC).unwrap()
     }
 
     /// A bill over 1,500.00 that was closed so many days ago.

@@ -5,10 +5,9 @@ use domain::card::BinRange;
 use domain::payment::Instrument;
 use domain::purchase::{Merchant, Terminal};
 use domain::{Reason, Timestamp};
-use server_kit::audit::{Chain, Entry};
+use server_kit::audit::{Chain, Entry, HeldChain};
 use server_kit::keystore::SharedKeyStore;
 use server_kit::store::{StepSet, StoreError, Tx};
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::banks::RegisterBank;
@@ -68,14 +67,14 @@ impl Log<'_> {
 
 /// The writer's side.
 pub(super) struct Changes {
-    chain: Mutex<Chain>,
+    chain: HeldChain,
     keys: SharedKeyStore,
     caches: Caches,
 }
 
 impl Changes {
     pub(super) fn new(chain: Chain, keys: SharedKeyStore, caches: Caches) -> Self {
-        Self { chain: Mutex::new(chain), keys, caches }
+        Self { chain: chain.into(), keys, caches }
     }
 
     /// What was cached of a thing that has changed is forgotten before the operator hears of the change.
@@ -134,7 +133,7 @@ impl StepSet for Changes {
             let mut log = Log { by: &step.by, entries: &mut entries };
             outcomes.push(self.apply(tx, &step.change, &mut log).await?);
         }
-        self.chain.lock().await.append(tx, entries).await?;
+        self.chain.append(tx, entries).await?;
         Ok(outcomes)
     }
 
@@ -142,22 +141,18 @@ impl StepSet for Changes {
     // pending head is replaced by the next row's, which then fails on the key and is run again from what is stored.
     fn committed(&self, steps: &[Step], _: &[Self::Outcome]) {
         steps.iter().for_each(|step| self.forget(&step.change));
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.confirm();
-        }
+        self.chain.confirm();
     }
 
     fn dropped(&self, _: &StoreError) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.forget();
-        }
+        self.chain.forget();
     }
 
     fn wants_upkeep(&self) -> bool {
-        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+        self.chain.is_unsealed()
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        self.chain.lock().await.seal(tx).await
+        self.chain.seal(tx).await
     }
 }

@@ -67,6 +67,6 @@ impl Habits {
             return Ok(Err(reason));
         }
         let habits = PersonsHabits::from_rows(sql::read_habits(&self.store, person_id).await?);
-        Ok(observed::today(now, &self.zone).map(|today| HabitsOn { habits, today }))
+        Ok(crate::zone::day_of(now, &self.zone).map(|today| HabitsOn { habits, today }))
     }
 }

@@ -2,9 +2,7 @@
 
 use domain::habit::{Cell, Observation};
 use domain::purchase::CategoryCode;
-use domain::{Currency, MerchantId, Reason, Timestamp};
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use domain::{Currency, MerchantId, Reason};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -48,10 +46,4 @@ pub(super) fn from_json(text: &str) -> Result<Observation, Reason> {
         amount_minor: stored.amount,
         given_back_minor: stored.back,
     })
-}
-
-/// The day that it is in a time zone.
-pub(super) fn today(now: Timestamp, zone: &TimeZone) -> Result<Date, Reason> {
-    let now = jiff::Timestamp::from_microsecond(now.micros()).map_err(|_| Reason::Fault)?;
-    Ok(zone.to_datetime(now).date())
 }

@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use server_kit::fault;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 
+use super::sql;
 use super::sql::Versioned;
-use super::{observed, sql};
 
 /// Places of a feed that one step goes on by.
 const AT_ONCE: i64 = 500;
@@ -38,7 +38,7 @@ impl StepSet for CountSteps {
 
     async fn run(&self, tx: &mut Tx, steps: &[CountStep]) -> Result<Vec<Self::Outcome>, StoreError> {
         self.owner.fence(tx);
-        let today = match observed::today(tx.now(), &self.zone) {
+        let today = match crate::zone::day_of(tx.now(), &self.zone) {
             Ok(today) => today,
             Err(reason) => return Ok(steps.iter().map(|_| Err(reason)).collect()),
         };

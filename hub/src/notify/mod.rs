@@ -36,13 +36,13 @@ use std::time::Duration;
 
 use domain::notice::{ChannelKind, NoticeKind, RetryPolicy, Variables};
 use domain::{PersonId, Reason, Timestamp};
-use server_kit::audit::Chain;
+use server_kit::audit::{Chain, HeldChain};
 use server_kit::clock::SharedClock;
 use server_kit::config::ConfigError;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::{IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Store, StoreError, WriterOptions};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use steps::{Done, NoticeSteps, Step};
@@ -52,7 +52,7 @@ pub use config::NotifyConfig;
 pub use dead::DeadLetter;
 pub use mail::{Mail, MailOptions, MailTls};
 pub use open::Telling;
-pub use preferences::{Preferences, Zone};
+pub use preferences::Preferences;
 pub use push::{Push, PushOptions};
 pub use sms::{Sms, SmsLine, SmsOptions};
 pub use standing::Standing;
@@ -161,7 +161,7 @@ impl fmt::Debug for Notices {
 impl Notices {
     /// An outbox for these channels, and the task that writes its changes; the task ends when the last clone is dropped.
     pub fn start(parts: NoticesParts, options: NoticesOptions, channels: Vec<ChannelKind>) -> (Self, JoinHandle<()>) {
-        let chain = Mutex::new(Chain::new(&format!("{}/notices", parts.replica), parts.keys.clone()));
+        let chain = HeldChain::from(Chain::new(&format!("{}/notices", parts.replica), parts.keys.clone()));
         let steps = NoticeSteps { keys: parts.keys.clone(), options, channels: channels.clone(), chain };
         let (writer, task) = GroupWriter::start(parts.store.clone(), Arc::new(steps), WriterOptions::default());
         (Self { inner: Arc::new(Inner { parts, options, channels, queued: Notify::new() }), writer }, task)

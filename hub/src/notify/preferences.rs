@@ -2,45 +2,14 @@
 
 use domain::notice::{ChannelKind, Choices, Language, MailAddress, NoticeKind, PriceNews, QuietHours};
 use domain::{DeviceId, PersonId, Reason, Timestamp};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
 use server_kit::store::StoreError;
 
 use super::steps::Step;
 use super::{Notices, PushTarget, sql};
+use crate::zone::Zone;
 
 /// The longest token that a vendor's push service is known to give, with room to grow.
 const MOST_TOKEN_BYTES: usize = 4_096;
-
-/// A time zone by its name in the IANA database, by the rules that this program brings along.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone {
-    name: String,
-    rules: TimeZone,
-}
-
-impl Zone {
-    /// The time zone of China.
-    pub fn shanghai() -> Self {
-        // These rules have been the same since 1991.
-        Self::parse("Asia/Shanghai")
-            .unwrap_or_else(|_| Self { name: "Asia/Shanghai".to_owned(), rules: TimeZone::fixed(jiff::tz::offset(8)) })
-    }
-
-    pub fn parse(name: &str) -> Result<Self, Reason> {
-        let rules = TimeZoneDatabase::bundled().get(name).map_err(|_| Reason::TimeZoneUnknown)?;
-        // The database finds names whatever their case, and has one spelling of each.
-        let name = rules.iana_name().ok_or(Reason::TimeZoneUnknown)?.to_owned();
-        Ok(Self { name, rules })
-    }
-
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub fn rules(&self) -> &TimeZone {
-        &self.rules
-    }
-}
 
 /// How a person wants to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -134,9 +134,9 @@ pub(super) fn example(kind: NoticeKind) -> Variables {
 mod tests {
     use domain::notice::{Field, check_template};
 
-    use super::super::preferences::Zone;
     use super::super::words::{default_template, subject};
     use super::*;
+    use crate::zone::Zone;
 
     fn rendered(template: &str, said: &Variables) -> String {
         text(template, NoticeKind::Charge, Language::English, Zone::shanghai().rules(), said).unwrap()

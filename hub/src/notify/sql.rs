@@ -9,9 +9,10 @@ use server_kit::keystore::KeyStore;
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx};
 use uuid::Uuid;
 
-use super::preferences::{Preferences, Zone};
+use super::preferences::Preferences;
 use super::{PushTarget, Vendor, payload};
 use crate::directory::open_phone;
+use crate::zone::Zone;
 
 pub(super) use outbox::{
     Lease, Leased, NewNotice, Verdict, count_waiting, delete_done, insert, known_keys, lease, mark, mark_receipt,

@@ -3,10 +3,9 @@
 
 use domain::notice::{ChannelKind, Next};
 use domain::{DeviceId, PersonId, Reason};
-use server_kit::audit::{Chain, Entry};
+use server_kit::audit::{Entry, HeldChain};
 use server_kit::keystore::SharedKeyStore;
 use server_kit::store::{StepSet, StoreError, Tx};
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::sql::{self, Lease, Leased, TemplatePlace, Verdict};
@@ -83,7 +82,7 @@ pub(super) struct NoticeSteps {
     pub(super) options: NoticesOptions,
     pub(super) channels: Vec<ChannelKind>,
     /// What people and operators have changed. What the workers do stands in the rows.
-    pub(super) chain: Mutex<Chain>,
+    pub(super) chain: HeldChain,
 }
 
 impl StepSet for NoticeSteps {
@@ -99,22 +98,18 @@ impl StepSet for NoticeSteps {
             outcomes.push(self.apply(tx, &mut log, step).await?);
         }
         if !log.is_empty() {
-            self.chain.lock().await.append(tx, log).await?;
+            self.chain.append(tx, log).await?;
         }
         Ok(outcomes)
     }
 
     // The writer calls these between two sets, when nobody holds the chain.
     fn committed(&self, _: &[Step], _: &[Self::Outcome]) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.confirm();
-        }
+        self.chain.confirm();
     }
 
     fn dropped(&self, _: &StoreError) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.forget();
-        }
+        self.chain.forget();
     }
 
     fn skippable(&self, step: &Step) -> bool {
@@ -122,14 +117,14 @@ impl StepSet for NoticeSteps {
     }
 
     fn wants_upkeep(&self) -> bool {
-        !self.channels.is_empty() || self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+        !self.channels.is_empty() || self.chain.is_unsealed()
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let before = tx.now().minus(self.options.keep_for);
         sql::wipe_ended(tx).await?;
         sql::delete_done(tx, before).await?;
-        self.chain.lock().await.seal(tx).await
+        self.chain.seal(tx).await
     }
 }
 

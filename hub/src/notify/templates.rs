@@ -7,7 +7,8 @@ use server_kit::store::StoreError;
 use super::sql::TemplatePlace;
 use super::steps::Step;
 use super::words::default_template;
-use super::{Notices, Zone, render, sql};
+use super::{Notices, render, sql};
+use crate::zone::Zone;
 
 /// The channels that have words.
 const WORDED: [ChannelKind; 2] = [ChannelKind::Sms, ChannelKind::Mail];

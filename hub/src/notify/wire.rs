@@ -5,7 +5,8 @@ use domain::{PaymentId, Reason, Timestamp};
 use proto::{cardholder as pb, operator};
 use uuid::Uuid;
 
-use super::{DeadLetter, Preferences, PushTarget, Standing, Vendor, Worded, Zone};
+use super::{DeadLetter, Preferences, PushTarget, Standing, Vendor, Worded};
+use crate::zone::Zone;
 
 /// More than there are pairs of kinds and channels.
 const MOST_CHOICES: usize = 64;

@@ -91,7 +91,7 @@ impl Desk {
         let steps = PaymentSteps {
             policy: options.policy.clone(),
             keys: options.keys.clone(),
-            chain: AsyncMutex::new(chain),
+            chain: chain.into(),
             owner: options.owner,
             feed: options.feed,
             watchers: watchers.clone(),

@@ -9,7 +9,7 @@ use domain::payment::{
     Settled, State,
 };
 use domain::{AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword};
-use server_kit::audit::Chain;
+use server_kit::audit::HeldChain;
 use server_kit::fault;
 use server_kit::keystore::{KeyError, KeyName, KeyStore};
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
@@ -143,7 +143,7 @@ impl Outcome {
 pub(super) struct PaymentSteps {
     pub policy: Policy,
     pub keys: Arc<dyn KeyStore>,
-    pub chain: Mutex<Chain>,
+    pub chain: HeldChain,
     pub owner: Arc<Owner>,
     pub feed: Feed,
     pub watchers: Watchers,
@@ -222,7 +222,7 @@ impl StepSet for PaymentSteps {
             books = Books::load(tx, &named, &recent).await?;
             outcomes = self.decide_all(&mut books, steps, tx.now())?;
         }
-        self.chain.lock().await.append(tx, std::mem::take(&mut books.log)).await?;
+        self.chain.append(tx, std::mem::take(&mut books.log)).await?;
         self.feed.hand_on(tx, &books.told()).await?;
         recent.wrote(books.write(tx).await?);
         for (before, _) in steps.iter().filter_map(Step::durable_point) {
@@ -232,9 +232,7 @@ impl StepSet for PaymentSteps {
     }
 
     fn committed(&self, steps: &[Step], outcomes: &[Outcome]) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.confirm();
-        }
+        self.chain.confirm();
         if let Ok(mut recent) = self.recent.try_lock() {
             recent.confirm();
         }
@@ -249,9 +247,7 @@ impl StepSet for PaymentSteps {
     }
 
     fn dropped(&self, _: &StoreError) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.forget();
-        }
+        self.chain.forget();
         if let Ok(mut recent) = self.recent.try_lock() {
             recent.forget();
         }
@@ -262,12 +258,12 @@ impl StepSet for PaymentSteps {
     }
 
     fn wants_upkeep(&self) -> bool {
-        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+        self.chain.is_unsealed()
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
         self.owner.fence(tx);
-        self.chain.lock().await.seal(tx).await
+        self.chain.seal(tx).await
     }
 }
 

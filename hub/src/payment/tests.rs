@@ -18,7 +18,7 @@ use domain::{
     AccountId, AttemptId, BankId, Currency, LegId, MerchantId, Money, OneTimeCode, PaymentId, PersonId, Reason,
     TerminalId, TransactionPassword,
 };
-use server_kit::audit::{self, Chain};
+use server_kit::audit::{self, Chain, HeldChain};
 use server_kit::clock::{SharedClock, SystemClock};
 use server_kit::keystore::{KeyName, Keyring, SharedKeyStore};
 use server_kit::rng::{IdMaker, SystemRng};
@@ -62,7 +62,7 @@ async fn open(database: &TestDatabase, keys: &SharedKeyStore, replica: &str) -> 
     let steps = Arc::new(PaymentSteps {
         policy: Policy { sends: vec![many], ..Policy::default() },
         keys: keys.clone(),
-        chain: Mutex::new(Chain::new(&format!("{replica}/payment"), keys.clone())),
+        chain: HeldChain::from(Chain::new(&format!("{replica}/payment"), keys.clone())),
         owner,
         feed: Feed::new(parts, FeedOptions::default()),
         watchers: Watchers::default(),

@@ -23,10 +23,9 @@ use std::sync::Arc;
 
 use domain::{BankId, Reason, Timestamp};
 use proto::federation as pb;
-use server_kit::audit::Chain;
+use server_kit::audit::{Chain, HeldChain};
 use server_kit::keystore::SharedKeyStore;
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::feed::Feed;
@@ -55,7 +54,7 @@ impl Records {
     /// The task is the writer's; it ends when the last clone is gone.
     pub fn start(parts: RecordParts) -> (Self, JoinHandle<()>) {
         let RecordParts { store, keys, feed, owner, writer } = parts;
-        let chain = Mutex::new(Chain::new(&format!("{}/records", owner.name()), keys));
+        let chain = HeldChain::from(Chain::new(&format!("{}/records", owner.name()), keys));
         let (writer, task) = GroupWriter::start(store, Arc::new(RecordSteps { chain, owner, feed }), writer);
         (Self { writer }, task)
     }

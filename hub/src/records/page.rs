@@ -8,7 +8,7 @@ use server_kit::keystore::{KeyError, KeyName, KeyStore};
 use server_kit::store::{Store, StoreError};
 
 use super::scan::{Recorded, Scan};
-use crate::cardholder::hex;
+use crate::hex;
 
 const USUAL_SIZE: usize = 50;
 const LARGEST_SIZE: i32 = 200;

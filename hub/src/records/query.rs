@@ -4,11 +4,12 @@ use domain::purchase::CategoryCode;
 use domain::record::{Group, GroupBy, PurchaseFilter, Totals};
 use domain::text::Line;
 use domain::{BankId, Currency, MerchantId, Money, PersonId, Reason, Timestamp};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use proto::cardholder as pb;
 use server_kit::store::{Store, StoreError};
 
 use super::scan::Scan;
+use crate::zone::Zone;
 
 /// Rows of one read for a sum.
 const CHUNK: usize = 500;
@@ -94,7 +95,7 @@ const fn group_by(by: pb::GroupBy) -> GroupBy {
 pub(crate) fn zone_of(name: &str) -> Result<TimeZone, Reason> {
     match name {
         "" => Ok(TimeZone::UTC),
-        name => TimeZoneDatabase::bundled().get(name).map_err(|_| Reason::TimeZoneUnknown),
+        name => Zone::parse(name).map(|zone| zone.rules().clone()),
     }
 }
 

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use domain::feed::{Event, EventKind};
 use domain::record::{Admission, Report, Standing, Taken, Told};
 use domain::{BankId, PaymentId, PersonId, Reason, Timestamp};
-use server_kit::audit::{Chain, Entry};
+use server_kit::audit::{Entry, HeldChain};
 use server_kit::fault;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::holder::Holders;
@@ -35,7 +34,7 @@ pub(super) struct Outcome {
 /// The step's surroundings.
 #[derive(Debug)]
 pub(super) struct RecordSteps {
-    pub(super) chain: Mutex<Chain>,
+    pub(super) chain: HeldChain,
     pub(super) owner: Arc<Owner>,
     pub(super) feed: Feed,
 }
@@ -54,7 +53,7 @@ impl StepSet for RecordSteps {
             let known = books.refused_before(tx, intake).await?;
             outcomes.push(books.take_in(intake, known, tx.now()));
         }
-        self.chain.lock().await.append(tx, std::mem::take(&mut books.log)).await?;
+        self.chain.append(tx, std::mem::take(&mut books.log)).await?;
         let told: Vec<Arc<Event>> = outcomes.iter().flat_map(|it| &it.events).cloned().collect();
         self.feed.hand_on(tx, &told).await?;
         books.write(tx).await?;
@@ -63,9 +62,7 @@ impl StepSet for RecordSteps {
     }
 
     fn committed(&self, _: &[Intake], outcomes: &[Outcome]) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.confirm();
-        }
+        self.chain.confirm();
         if !outcomes.is_empty() {
             fault::point("R1.after");
         }
@@ -75,9 +72,7 @@ impl StepSet for RecordSteps {
     }
 
     fn dropped(&self, _: &StoreError) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.forget();
-        }
+        self.chain.forget();
     }
 
     fn recovered(&self) {
@@ -85,12 +80,12 @@ impl StepSet for RecordSteps {
     }
 
     fn wants_upkeep(&self) -> bool {
-        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+        self.chain.is_unsealed()
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
         self.owner.fence(tx);
-        self.chain.lock().await.seal(tx).await
+        self.chain.seal(tx).await
     }
 }
 

@@ -21,11 +21,10 @@ use domain::reminder::{Due, FiringKey, Reminder};
 use domain::{PersonId, Reason, ReminderId, Timestamp};
 use jiff::tz::TimeZone;
 use proto::cardholder as pb;
-use server_kit::audit::Chain;
+use server_kit::audit::{Chain, HeldChain};
 use server_kit::clock::SharedClock;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +81,7 @@ impl Reminders {
     /// The task is the writer's; it ends when the last clone is gone.
     pub fn start(parts: ReminderParts) -> (Self, JoinHandle<()>) {
         let ReminderParts { store, keys, clock, feed, owner, zone } = parts;
-        let chain = Mutex::new(Chain::new(&format!("{}/reminders", owner.name()), keys));
+        let chain = HeldChain::from(Chain::new(&format!("{}/reminders", owner.name()), keys));
         let steps = Arc::new(ReminderSteps { chain, owner, feed, clock: clock.clone() });
         let (writer, task) = GroupWriter::start(store.clone(), steps, WriterOptions::default());
         (Self { store, clock, zone, writer }, task)

@@ -8,11 +8,10 @@ use domain::bill::Bill;
 use domain::feed::Event;
 use domain::reminder::{Due, Firing, FiringKey, news};
 use domain::{PersonId, Reason, ReminderId, Timestamp};
-use server_kit::audit::{Chain, Entry};
+use server_kit::audit::{Entry, HeldChain};
 use server_kit::clock::SharedClock;
 use server_kit::fault;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
-use tokio::sync::Mutex;
 
 use super::dues_of;
 use super::sql::{self, AT_ONCE, Looked, Stored};
@@ -54,7 +53,7 @@ pub(super) enum Done {
 /// The steps' surroundings.
 #[derive(Debug)]
 pub(super) struct ReminderSteps {
-    pub(super) chain: Mutex<Chain>,
+    pub(super) chain: HeldChain,
     pub(super) owner: Arc<Owner>,
     pub(super) feed: Feed,
     pub(super) clock: SharedClock,
@@ -90,16 +89,14 @@ impl StepSet for ReminderSteps {
             *outcome = Ok(self.look(tx, &mut log).await?);
         }
         if !log.is_empty() {
-            self.chain.lock().await.append(tx, log).await?;
+            self.chain.append(tx, log).await?;
         }
         fault::point("N1.before");
         Ok(outcomes)
     }
 
     fn committed(&self, _: &[Step], outcomes: &[Self::Outcome]) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.confirm();
-        }
+        self.chain.confirm();
         fault::point("N1.after");
         for outcome in outcomes {
             if let Ok(Done::Looked { events, .. }) = outcome {
@@ -109,9 +106,7 @@ impl StepSet for ReminderSteps {
     }
 
     fn dropped(&self, _: &StoreError) {
-        if let Ok(mut chain) = self.chain.try_lock() {
-            chain.forget();
-        }
+        self.chain.forget();
     }
 
     fn recovered(&self) {
@@ -119,12 +114,12 @@ impl StepSet for ReminderSteps {
     }
 
     fn wants_upkeep(&self) -> bool {
-        self.chain.try_lock().is_ok_and(|chain| chain.is_unsealed())
+        self.chain.is_unsealed()
     }
 
     async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
         self.owner.fence(tx);
-        self.chain.lock().await.seal(tx).await
+        self.chain.seal(tx).await
     }
 }
 

@@ -11,7 +11,7 @@ use crate::credit_history::steps::{Done, Outcome, Step};
 /// The same step three times, as a writer runs it: it dies before the commit, it does not hear of the commit, and all is well.
 async fn thrice(world: &World, step: Step) -> [Result<Done, Reason>; 3] {
     let parts = history_parts(&world.hub, &world.feed, world.history.parts.owner.clone());
-    let chain = Mutex::new(Chain::new(&format!("hub-1/{}", world.hub.id()), parts.keys.clone()));
+    let chain = HeldChain::from(Chain::new(&format!("hub-1/{}", world.hub.id()), parts.keys.clone()));
     let steps = HistorySteps { chain, keys: parts.keys, owner: parts.owner, feed: parts.feed, zone: parts.zone };
     let mut done = Vec::new();
     for is_committed in [false, true, true] {

@@ -165,7 +165,7 @@ async fn r6_quiet_hours_hold_back_a_charge_and_not_a_code() {
     on_each_engine(async |hub| {
         let office = open(&hub, quick(), SMS);
         let person = office.person(PHONE).await;
-        let zone = super::super::Zone::parse("UTC").unwrap();
+        let zone = crate::zone::Zone::parse("UTC").unwrap();
         let preferences = Preferences { quiet: Some(quiet_around_now()), zone, ..Preferences::default() };
         office.notices.set_preferences(person, preferences.clone()).await.unwrap();
         assert_eq!(office.notices.preferences(person).await.unwrap(), preferences);

@@ -8,10 +8,11 @@ use domain::{PersonId, Reason};
 use server_kit::audit;
 
 use super::super::channel::Address;
-use super::super::{Preferences, SendError, Standing, Zone};
+use super::super::{Preferences, SendError, Standing};
 use super::{Office, PHONE, Told, charge, eventually, open, quick};
 use crate::testing::on_each_engine;
 use crate::testing::peer::{PeerProcess, TlsFiles};
+use crate::zone::Zone;
 
 const MAIL: &[ChannelKind] = &[ChannelKind::Mail];
 
