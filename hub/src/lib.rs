@@ -11,6 +11,7 @@ mod check;
 mod config;
 pub mod credit_history;
 pub mod directory;
+pub mod federation;
 pub mod feed;
 pub mod follow;
 pub mod habits;

@@ -40,7 +40,7 @@ pub use challenge::{PayerGuard, SendLimit};
 pub use complete::Completion;
 pub use give_back::{NewRefund, Reversal};
 pub use policy::Policy;
-pub use settle::{Held, Settled, Work, ends_hold};
+pub use settle::{Held, Settled, Verdict, Work, ends_hold};
 
 /// Where a payment stands at the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Instrument, Kind, PayerGuard, Payment, Policy, State};
 use crate::ledger::Nature;
 use crate::reason::Class;
-use crate::{CardId, PersonId, Reason, Timestamp};
+use crate::{CardId, LegId, PersonId, Reason, Timestamp};
 
 /// What came of telling a payment about its bank's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,34 @@ pub struct Held {
 /// or the leg may be there after all: the outcome is not known.
 pub const fn ends_hold(refusal: Reason) -> bool {
     !matches!(refusal.class(), Class::Away | Class::Exhausted | Class::Fault | Class::Exists)
+}
+
+/// What a bank is told when it asks about a leg that it holds (DESIGN §2, rule 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is decided, or the hub itself will tell the bank with how much the leg is completed.
+    Wait,
+    /// Post it.
+    Post,
+    /// Release it.
+    Void,
+}
+
+impl Payment {
+    /// What a bank is told of a leg. One that is not this payment's is durable nowhere, and so void.
+    pub fn verdict_on(&self, leg: LegId) -> Verdict {
+        if self.charge.as_ref().and_then(|charge| charge.leg_id) != Some(leg) {
+            return Verdict::Void;
+        }
+        match self.state {
+            State::Holding | State::Authorised => Verdict::Wait,
+            // To post would be to charge the whole amount.
+            State::Committed | State::Reversing if self.completed_minor.is_some() => Verdict::Wait,
+            State::Committed | State::Posted | State::Reversing | State::Reversed => Verdict::Post,
+            State::Challenged | State::Declined | State::Expired | State::Cancelled => Verdict::Void,
+            State::Aborting | State::Aborted => Verdict::Void,
+        }
+    }
 }
 
 /// What a payment needs done, when it is due.

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use domain::payment::{Completion, Held, Kind, NewCardPayment, Payment, Policy, Seen, Settled, State, Work};
-use domain::{PaymentId, Reason};
+use domain::payment::{Completion, Held, Kind, NewCardPayment, Payment, Policy, Seen, Settled, State, Verdict, Work};
+use domain::{BankId, LegId, PaymentId, Reason};
 use server_kit::audit::Chain;
 use server_kit::clock::SharedClock;
 use server_kit::fault;
@@ -120,7 +120,7 @@ impl Desk {
         &self.inner.banks
     }
 
-    pub(super) fn directory(&self) -> &Directory {
+    pub(crate) fn directory(&self) -> &Directory {
         &self.inner.directory
     }
 
@@ -140,7 +140,7 @@ impl Desk {
         &self.inner.ids
     }
 
-    pub(super) fn clock(&self) -> &SharedClock {
+    pub(crate) fn clock(&self) -> &SharedClock {
         &self.inner.clock
     }
 
@@ -158,6 +158,22 @@ impl Desk {
 
     pub(super) async fn find(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
         sql::find_payment(&self.inner.store, id).await
+    }
+
+    /// What a bank is told of a leg that it holds for a payment. `Err(NotYours)` for a payment that another bank is charged with.
+    pub(crate) async fn verdict(
+        &self,
+        bank: &BankId,
+        id: PaymentId,
+        leg: LegId,
+    ) -> Result<Result<Verdict, Reason>, StoreError> {
+        let payment = self.find(id).await?;
+        // A leg is durable here before the bank hears of it: one that is not known is void.
+        let Some((payment, charge)) = payment.as_ref().and_then(|payment| Some((payment, payment.charge.as_ref()?)))
+        else {
+            return Ok(Ok(Verdict::Void));
+        };
+        Ok(if charge.bank_id == *bank { Ok(payment.verdict_on(leg)) } else { Err(Reason::NotYours) })
     }
 
     /// Evaluates a try and, if it was the good one, carries the payment through its bank.

@@ -1,12 +1,11 @@
 //! Payments: from the terminal's request to the bank's ledger, exactly once (R1, R2, M4–M6, M8).
 //!
-//! `service` speaks to terminals (about cards in `card`) and `federation` to banks; `desk` carries a payment from step to step; `steps` are the durable ones,
+//! `service` speaks to terminals (about cards in `card`); `desk` carries a payment from step to step; `steps` are the durable ones,
 //! decided by `domain::payment` and written in sets; `sweep` carries on whatever a lost answer or a killed process left behind.
 
 mod books;
 mod card;
 mod desk;
-mod federation;
 pub mod fill;
 mod money_back;
 mod recent;
@@ -21,6 +20,5 @@ mod tries;
 mod watch;
 
 pub use desk::{Desk, DeskOptions};
-pub use federation::FederationApi;
 pub use service::{TerminalApi, TerminalLimits};
 pub use sweep::sweep;

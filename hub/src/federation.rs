@@ -1,7 +1,7 @@
 //! What banks call: about a leg that they hold (DESIGN §2, rule 1), which card numbers are theirs, what their customers have
 //! bought elsewhere, and what they are billed; and about whom they ask.
 
-use domain::payment::State;
+use domain::payment::Verdict;
 use domain::{BankId, LegId, PaymentId, Reason};
 use proto::federation as pb;
 use proto::federation::federation_service_server::FederationService;
@@ -9,10 +9,10 @@ use proto::status;
 use server_kit::identity::Role;
 use tonic::{Request, Response, Status};
 
-use super::desk::Desk;
 use crate::bills::{self, Bills};
 use crate::caller::caller;
 use crate::credit_history::CreditHistory;
+use crate::payment::Desk;
 use crate::records::Records;
 use crate::store_status::store_status;
 
@@ -41,26 +41,13 @@ impl FederationService for FederationApi {
         let message = request.into_inner();
         let leg = LegId::parse(&message.leg_id).map_err(status)?;
         let id = PaymentId::parse(&message.payment_id).map_err(status)?;
-        let payment = self.desk.find(id).await.map_err(|error| store_status(&error))?;
-        // A leg is durable here before the bank hears of it: one that is not known is void.
-        let Some((payment, charge)) = payment.as_ref().and_then(|payment| Some((payment, payment.charge.as_ref()?)))
-        else {
-            return Ok(answer(pb::LegVerdict::Void));
+        let verdict = self.desk.verdict(&bank, id, leg).await;
+        let verdict = match verdict.map_err(|error| store_status(&error))?.map_err(status)? {
+            Verdict::Wait => pb::LegVerdict::Wait,
+            Verdict::Post => pb::LegVerdict::Post,
+            Verdict::Void => pb::LegVerdict::Void,
         };
-        if charge.bank_id != bank {
-            return Err(status(Reason::NotYours));
-        }
-        if charge.leg_id != Some(leg) {
-            return Ok(answer(pb::LegVerdict::Void));
-        }
-        Ok(answer(match payment.state {
-            State::Holding | State::Authorised => pb::LegVerdict::Wait,
-            // The hub itself tells the bank with how much it is completed; to post would be to charge the whole amount.
-            State::Committed | State::Reversing if payment.completed_minor.is_some() => pb::LegVerdict::Wait,
-            State::Committed | State::Posted | State::Reversing | State::Reversed => pb::LegVerdict::Post,
-            State::Challenged | State::Declined | State::Expired | State::Cancelled => pb::LegVerdict::Void,
-            State::Aborting | State::Aborted => pb::LegVerdict::Void,
-        }))
+        Ok(Response::new(pb::ResolveLegResponse { verdict: verdict.into() }))
     }
 
     async fn register_bin_ranges(
@@ -106,8 +93,4 @@ impl FederationService for FederationApi {
         let taken = taken.map_err(|error| store_status(&error))?.map_err(status)?;
         Ok(Response::new(bills::wire::taken(&taken)))
     }
-}
-
-fn answer(verdict: pb::LegVerdict) -> Response<pb::ResolveLegResponse> {
-    Response::new(pb::ResolveLegResponse { verdict: verdict.into() })
 }
