@@ -8,6 +8,7 @@ pub mod config;
 mod counter;
 pub mod credit;
 pub mod credit_system;
+mod freeze;
 pub mod hsm;
 pub mod ledger;
 mod network;

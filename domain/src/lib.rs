@@ -8,6 +8,7 @@ pub mod category;
 pub mod credit;
 pub mod credit_history;
 pub mod feed;
+pub mod freeze;
 pub mod habit;
 pub mod id;
 pub mod ledger;

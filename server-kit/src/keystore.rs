@@ -54,11 +54,13 @@ pub enum KeyName {
     CardNumber,
     /// The signed head of the audit log.
     AuditHead,
+    /// A bank's word on since when something is frozen.
+    FreezeConfirmation,
 }
 
 impl KeyName {
     /// Every key, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::OneTimeCode,
         Self::TransactionPassword,
         Self::PhoneIndex,
@@ -69,6 +71,7 @@ impl KeyName {
         Self::SealedPayload,
         Self::CardNumber,
         Self::AuditHead,
+        Self::FreezeConfirmation,
     ];
 
     /// What the key is for.
@@ -82,7 +85,7 @@ impl KeyName {
             | Self::PageToken
             | Self::RequestFingerprint => Purpose::Mac,
             Self::SealedPayload | Self::CardNumber => Purpose::Seal,
-            Self::AuditHead => Purpose::Sign,
+            Self::AuditHead | Self::FreezeConfirmation => Purpose::Sign,
         }
     }
 
@@ -105,6 +108,7 @@ impl KeyName {
             Self::SealedPayload => 8,
             Self::CardNumber => 9,
             Self::AuditHead => 10,
+            Self::FreezeConfirmation => 11,
         }
     }
 

@@ -8,6 +8,7 @@ use domain::{AccountId, CardId};
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
 use uuid::Uuid;
 
+use crate::freeze::{frozen_by, mark};
 use crate::hsm::PinVerificationValue;
 
 const CARDS: Table = Table {
@@ -206,11 +207,13 @@ fn card_of(row: &Row) -> Result<Card, StoreError> {
         (None, Some(credit)) => Sides::Credit(credit),
         (None, None) => return Err(StoreError::Unreadable { column: 9, what: "a card of no account".to_owned() }),
     };
+    let (frozen, frozen_by_holder) = frozen_by(row, 3)?;
     Ok(Card {
         id: CardId::from_uuid(row.id(0)?),
         version: row.int(1)?,
         state: row.parsed(2, CardState::parse)?,
-        frozen: row.flag(3)?,
+        frozen,
+        frozen_by_holder,
         tries: PinTries::from_stored(few(row.int(4)?)),
         cvv_tries: CvvTries::from_stored(few(row.int(5)?), row.maybe_time(6)?),
         replaced_by: row.maybe_id(7)?.map(CardId::from_uuid),
@@ -245,7 +248,7 @@ fn card_state(card: &Card) -> Vec<Value> {
         card.id.uuid().into(),
         card.version.saturating_add(1).into(),
         card.state.as_str().into(),
-        card.frozen.into(),
+        mark(card.frozen, card.frozen_by_holder).into(),
         i64::from(card.tries.wrong()).into(),
         i64::from(card.cvv_tries.wrong()).into(),
         card.cvv_tries.blocked_until().into(),

@@ -36,7 +36,7 @@ impl CardStatus {
             CardState::Closed => Self::Closed,
             CardState::Replaced => Self::Replaced,
             CardState::Lost => Self::Lost,
-            CardState::Issued | CardState::Active if card.frozen => Self::Frozen,
+            CardState::Issued | CardState::Active if card.is_frozen() => Self::Frozen,
             CardState::Active => Self::Active,
             CardState::Issued => Self::Issued,
         }

@@ -1,6 +1,6 @@
 //! The ledger's steps with cards: issued, changed, their PINs, and what they may spend.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use domain::card::{Card, PinCheck, Proof};
 use domain::ledger::{self as rules, Available, Books};
@@ -9,7 +9,8 @@ use jiff::civil::Date;
 use server_kit::audit::Entry;
 use server_kit::identity::Principal;
 
-use super::steps::signed;
+use super::credit_steps::CreditStep;
+use super::steps::{Step, signed};
 use crate::card::answers::{PinAnswers, PinSent};
 use crate::card::sql::{CardFile, NewPin, Numbers, StoredPin};
 use crate::hsm::PinVerificationValue;
@@ -72,6 +73,34 @@ pub(super) struct CardFiles {
     pub(super) pins: HashMap<CardId, StoredPin>,
     pub(super) new_pins: Vec<NewPin>,
     pub(super) answers: PinAnswers,
+}
+
+/// The numbers of cards that are issued, by their hashes.
+pub(super) fn numbers_of(steps: &[Step]) -> Vec<[u8; 32]> {
+    let number = |step: &Step| match step {
+        Step::Issue(order, _) => Some(order.file.pan_hash),
+        _ => None,
+    };
+    steps.iter().filter_map(number).collect()
+}
+
+/// The cards whose PINs are set, and the changes that are asked for.
+pub(super) fn pins_of(steps: &[Step]) -> (BTreeSet<CardId>, Vec<&PinSent>) {
+    let (mut cards, mut sent) = (BTreeSet::new(), Vec::new());
+    for step in steps {
+        match step {
+            Step::SetPin(order, _) => {
+                cards.insert(order.sent.card_id);
+                sent.push(&order.sent);
+            }
+            Step::Credit(CreditStep::IntendPin(intent, _)) => sent.push(&intent.sent),
+            Step::Credit(CreditStep::SettlePin(_, card_id, _)) => {
+                cards.insert(*card_id);
+            }
+            _ => {}
+        }
+    }
+    (cards, sent)
 }
 
 /// Issues a card. `Err` with `CardNumberTaken` when another one has its number: whoever has drawn it draws again.

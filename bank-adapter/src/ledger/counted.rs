@@ -15,6 +15,7 @@ pub(super) fn count(step: &Step, outcome: &Outcome) {
         Step::CloseDays(..) => "close_days",
         Step::Deposit(..) => "deposit",
         Step::Freeze(..) => "freeze",
+        Step::FollowHolders(_) => "follow_holders",
         Step::Complete(_) => "complete",
         Step::Offline(_) => "offline",
         Step::Report(_) => "report",
@@ -31,6 +32,9 @@ pub(super) fn count(step: &Step, outcome: &Outcome) {
             for result in results {
                 counted(name, result.refusal.map_or("POSTED", Reason::code));
             }
+        }
+        Outcome::Freezes(followed) => {
+            followed.iter().for_each(|left| counted(name, left.as_ref().err().map_or("OK", |reason| reason.code())));
         }
         Outcome::Account(Ok(_)) | Outcome::Closed(Ok(_)) => counted(name, "OK"),
         Outcome::Account(Err(reason)) | Outcome::Closed(Err(reason)) => counted(name, reason.code()),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use domain::card::{Card, PinCheck};
 use domain::ledger::{self as rules, AccountKind, Books, CreditLeft, HoldOrder, Leg, LegOrder, LegState, Party};
+use domain::payment::Instrument;
 use domain::{CardId, LegId, Money, Reason, Timestamp};
 use server_kit::audit::Entry;
 use server_kit::identity::Principal;
@@ -341,12 +342,17 @@ fn hold_alone(
 
 /// The cards that a step may change, the one that is replaced first.
 fn changed_cards(step: &Step) -> impl Iterator<Item = CardId> {
+    let orders = if let Step::FollowHolders(orders) = step { orders.as_slice() } else { &[] };
+    let ordered = orders.iter().filter_map(|order| match order.instrument {
+        Instrument::Card(id) => Some(id),
+        Instrument::Account(_) => None,
+    });
     let (first, second) = match step {
         Step::Change(id, ..) => (Some(*id), None),
         Step::Issue(order, _) => (order.replaces, Some(order.card.id)),
         _ => (None, None),
     };
-    first.into_iter().chain(second)
+    first.into_iter().chain(second).chain(ordered)
 }
 
 /// What the credit system is told of a leg as it stands.

@@ -25,6 +25,7 @@ use std::sync::{Arc, OnceLock};
 
 use domain::card::{Card, Proof};
 use domain::credit::Statement;
+use domain::freeze::HolderFreeze;
 use domain::ledger::{
     Account, Agreement, Available, CompletionOrder, Deposit, FreezeOrder, HoldOrder, Leg, NewAccount, OpeningOrder,
     RefundOrder, VoidOrder,
@@ -43,6 +44,7 @@ use tokio::task::JoinHandle;
 
 use crate::credit::{self, Calendar, CloseOrder, Closed, OpenDay};
 use crate::credit_system::Bell;
+use crate::freeze::Order;
 use crate::report::{Answer, ReportStep};
 
 pub(crate) use advices::PageAsked;
@@ -99,6 +101,7 @@ pub struct Opening {
 /// Every step may be repeated: what was decided is not decided again. Nothing is answered before it is durable.
 #[derive(Clone, Debug)]
 pub struct Ledger {
+    bank_id: BankId,
     store: Store,
     keys: SharedKeyStore,
     rng: SharedRng,
@@ -127,7 +130,7 @@ impl Ledger {
         let reported = steps.reported();
         let steps = Arc::new(steps);
         let (writer, task) = GroupWriter::start(store.clone(), steps, options);
-        (Self { store, keys, rng, owner, credit_bell, reported, writer }, task)
+        (Self { bank_id, store, keys, rng, owner, credit_bell, reported, writer }, task)
     }
 
     /// The right to write, to be kept for as long as the node runs.
@@ -182,6 +185,17 @@ impl Ledger {
     /// Reports from now on what is bought with it elsewhere.
     pub(crate) async fn follow(&self, instrument: Instrument) -> Result<(), LedgerError> {
         self.report_step(ReportStep::Follow(instrument)).await
+    }
+
+    /// Freezes and sets free as holders have ordered; gives an outcome for each order, in their order.
+    pub(crate) async fn follow_holders(
+        &self,
+        orders: Vec<Order>,
+    ) -> Result<Vec<Result<HolderFreeze, Reason>>, LedgerError> {
+        match self.writer.write(Step::FollowHolders(orders)).await? {
+            Outcome::Freezes(followed) => Ok(followed),
+            other => Err(mixed_up(&other)),
+        }
     }
 
     /// Keeps what the hub has answered to reports.

@@ -14,6 +14,7 @@ use super::page::{self, Span};
 use super::{CreditSystem, Ledger, Place, wire};
 use crate::call::{CallError, Calls};
 use crate::card::Cards;
+use crate::freeze;
 
 /// `bankhub.bank.v1.BankService`.
 #[derive(Clone, Debug)]
@@ -251,6 +252,29 @@ impl bank::bank_service_server::BankService for BankService {
                     let id = CardId::parse(&request.card_id)?;
                     let (card, _) = self.cards.as_ref().ok_or(Reason::CardUnknown)?.card(id).await?;
                     Ok(bank::GetCardResponse { card_id: card.id.to_string(), card_masked: card.masked })
+                },
+            )
+            .await
+    }
+
+    async fn follow_orders(
+        &self,
+        request: Request<bank::FollowOrdersRequest>,
+    ) -> Result<Response<bank::FollowOrdersResponse>, Status> {
+        CALLS
+            .answer(
+                "FollowOrders",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let orders = freeze::orders(&request)?;
+                    let followed = self.ledger.follow_holders(orders.clone()).await?;
+                    let followed: Vec<_> = orders.into_iter().zip(followed).collect();
+                    let confirmed = freeze::confirmations(&*self.ledger.keys, &self.ledger.bank_id, &followed);
+                    Ok(confirmed.map_err(|error| {
+                        tracing::error!(%error, "a confirmation cannot be signed");
+                        Reason::Fault
+                    })?)
                 },
             )
             .await

@@ -18,6 +18,7 @@ use super::card_steps::CardFiles;
 pub(super) use super::named::Named;
 use super::recent::Recent;
 use crate::card::sql as card;
+use crate::freeze;
 use crate::network;
 
 const ACCOUNTS: Table = Table {
@@ -280,6 +281,7 @@ pub(super) async fn read_held(
 }
 
 fn account_of(row: &Row) -> Result<Account, StoreError> {
+    let (frozen, frozen_by_holder) = freeze::frozen_by(row, 9)?;
     Ok(Account {
         id: AccountId::from_uuid(row.id(0)?),
         version: row.int(1)?,
@@ -292,7 +294,8 @@ fn account_of(row: &Row) -> Result<Account, StoreError> {
             credits_pending: row.int(7)?,
         },
         status: row.parsed(8, AccountStatus::parse)?,
-        frozen: row.flag(9)?,
+        frozen,
+        frozen_by_holder,
         payment_limit_minor: row.int(10)?,
         credit: credit_of(row)?,
         card: row.maybe_id(18)?.map(CardId::from_uuid),
@@ -332,7 +335,7 @@ fn account_sums(account: &Account) -> Vec<Value> {
         account.balances.debits_pending.into(),
         account.balances.credits_pending.into(),
         account.status.as_str().into(),
-        account.frozen.into(),
+        freeze::mark(account.frozen, account.frozen_by_holder).into(),
         account.credit.map(|line| line.cash_owed_minor).into(),
         account.credit.map(|line| line.cash_held_minor).into(),
         account.card.map(CardId::uuid).into(),

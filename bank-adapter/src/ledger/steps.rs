@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use domain::card::{Card, Proof};
+use domain::freeze::HolderFreeze;
 use domain::ledger::{
     self as rules, Account, AccountKind, Agreement, Available, Books, Change, CompletionOrder, Deposit, FreezeOrder,
     HoldOrder, Leg, LegState, OpeningOrder, Origin, RefundOrder, VoidOrder,
@@ -22,10 +23,11 @@ use super::counted::count;
 use super::credit_steps::{CreditRows, CreditStep};
 use super::recent::Recent;
 use super::sql::{self, Named};
-use crate::card::answers::{PinAnswers, PinSent};
+use crate::card::answers::PinAnswers;
 use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
 use crate::credit_system::{Bell, CreditHold, PinState, Retold};
+use crate::freeze::{HolderFreezes, Order};
 use crate::report::{Outbox, ReportStep};
 
 /// One durable step of the ledger.
@@ -47,6 +49,8 @@ pub(super) enum Step {
     OpenCredit(OpeningOrder, Agreement, Principal),
     Deposit(Deposit, Principal),
     Freeze(FreezeOrder, Principal),
+    /// What holders freeze and set free at the hub.
+    FollowHolders(Vec<Order>),
     Issue(Box<IssueOrder>, Principal),
     Change(CardId, CardChange, Principal),
     SetPin(PinOrder, Principal),
@@ -74,6 +78,7 @@ pub(super) enum Outcome {
     Posted(Vec<PostResult>),
     Reported(Result<(), Reason>),
     Account(Result<Account, Reason>),
+    Freezes(Vec<Result<HolderFreeze, Reason>>),
     /// With when it was stored.
     Card(Result<Card, Reason>, Timestamp),
     /// With the card's number as a receipt may show it.
@@ -145,10 +150,11 @@ impl StepSet for LedgerSteps {
         };
         let mut books = sql::load(tx, named, &recent, today).await?;
         books.load_credit(positions, []);
+        let mut freezes = HolderFreezes::load(tx, steps.iter().flat_map(orders_of)).await?;
         let mut outbox = Outbox::load(tx, steps.iter().filter_map(of_reports)).await?;
-        let (pins, sent) = pins_of(steps);
+        let (pins, sent) = card_steps::pins_of(steps);
         let (pins, answers) = (card::load_pins(tx, pins).await?, PinAnswers::load(tx, &sent).await?);
-        let numbers = card::load_numbers(tx, numbers_of(steps)).await?;
+        let numbers = card::load_numbers(tx, card_steps::numbers_of(steps)).await?;
         let mut files = CardFiles { pins, answers, numbers, ..CardFiles::default() };
         let now = tx.now();
         let mut log = Vec::new();
@@ -157,6 +163,10 @@ impl StepSet for LedgerSteps {
                 return refused;
             }
             let outcome = match (step, &mut told) {
+                (Step::FollowHolders(orders), _) => {
+                    let follow = |order: &Order| freezes.follow(&mut books, *order, now, &mut log);
+                    Outcome::Freezes(orders.iter().map(follow).collect())
+                }
                 (Step::Report(step), _) => Outcome::Reported(outbox.decide(step, &books, &mut log)),
                 (Step::Credit(step), Some(told)) => told.decide(&mut books, &mut files, step, now, &mut log),
                 (Step::Refund(order), Some(_)) => {
@@ -174,6 +184,7 @@ impl StepSet for LedgerSteps {
         if !log.is_empty() {
             sql::save(tx, &books, &files, &mut recent).await?;
             credit.save(tx, &books).await?;
+            freezes.save(tx).await?;
             self.chain.append(tx, log).await?;
         }
         let is_news = outbox.save(tx, &books).await?;
@@ -237,6 +248,7 @@ fn durable_points(steps: &[Step]) -> BTreeSet<[&'static str; 2]> {
         Step::Post(_) => Some(["D5.before", "D5.after"]),
         Step::Void(_) => Some(["void.before", "void.after"]),
         Step::CloseDays(..) => Some(["day.before", "day.after"]),
+        Step::FollowHolders(_) => Some(["freeze.before", "freeze.after"]),
         Step::Credit(step) => Some(step.durable_point()),
         _ => None,
     };
@@ -245,6 +257,10 @@ fn durable_points(steps: &[Step]) -> BTreeSet<[&'static str; 2]> {
 
 const fn of_reports(step: &Step) -> Option<&ReportStep> {
     if let Step::Report(step) = step { Some(step) } else { None }
+}
+
+const fn orders_of(step: &Step) -> &[Order] {
+    if let Step::FollowHolders(orders) = step { orders.as_slice() } else { &[] }
 }
 
 /// The credit accounts that are opened, or of which days are closed.
@@ -279,6 +295,7 @@ fn named(steps: &[Step]) -> Named {
             }
             Step::Report(ReportStep::Follow(instrument)) => named.instrument(*instrument),
             Step::Report(ReportStep::Acknowledge(_)) => {}
+            Step::FollowHolders(orders) => orders.iter().for_each(|order| named.instrument(order.instrument)),
             Step::Inquire(card, _) | Step::Change(card, ..) => {
                 named.cards.insert(*card);
             }
@@ -315,34 +332,6 @@ fn named(steps: &[Step]) -> Named {
         }
     }
     named
-}
-
-/// The numbers of cards that are issued, by their hashes.
-fn numbers_of(steps: &[Step]) -> Vec<[u8; 32]> {
-    let number = |step: &Step| match step {
-        Step::Issue(order, _) => Some(order.file.pan_hash),
-        _ => None,
-    };
-    steps.iter().filter_map(number).collect()
-}
-
-/// The cards whose PINs are set, and the changes that are asked for.
-fn pins_of(steps: &[Step]) -> (BTreeSet<CardId>, Vec<&PinSent>) {
-    let (mut cards, mut sent) = (BTreeSet::new(), Vec::new());
-    for step in steps {
-        match step {
-            Step::SetPin(order, _) => {
-                cards.insert(order.sent.card_id);
-                sent.push(&order.sent);
-            }
-            Step::Credit(CreditStep::IntendPin(intent, _)) => sent.push(&intent.sent),
-            Step::Credit(CreditStep::SettlePin(_, card_id, _)) => {
-                cards.insert(*card_id);
-            }
-            _ => {}
-        }
-    }
-    (cards, sent)
 }
 
 /// Decides one step, makes it part of the books, and adds what happened to the log.
@@ -391,8 +380,9 @@ fn decide(
             let kind = if it.frozen { "account.frozen" } else { "account.unfrozen" };
             counter_entry(kind, it.id, &format!("account={}", it.masked()), by)
         })),
-        // Decided where the rows about reports are.
+        // Decided where the rows about them are.
         Step::Report(_) => Outcome::Reported(Err(Reason::Fault)),
+        Step::FollowHolders(_) => Outcome::Freezes(Vec::new()),
         // There is nobody to ask.
         Step::Credit(CreditStep::HoldAlone(_)) => Outcome::Alone(Err(Reason::Fault)),
         Step::Credit(CreditStep::Ask(..)) => Outcome::Asked(Err(Reason::Fault)),

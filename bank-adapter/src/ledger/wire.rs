@@ -233,7 +233,7 @@ pub(super) fn to_account(account: &Account) -> bank::Account {
         account_masked: account.masked(),
         available: money(account.available_minor()),
         balance: money(account.balance_minor()),
-        frozen: account.frozen,
+        frozen: account.is_frozen(),
         payment_limit_minor: account.payment_limit_minor,
     }
 }

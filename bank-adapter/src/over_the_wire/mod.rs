@@ -3,6 +3,7 @@
 mod credit;
 mod credit_system;
 mod federation;
+mod freezes;
 #[cfg(feature = "fault-points")]
 mod killed;
 mod network;

@@ -128,7 +128,10 @@ impl Standing {
 pub struct Card {
     pub id: CardId,
     pub state: CardState,
+    /// By its bank.
     pub frozen: bool,
+    /// By its holder.
+    pub frozen_by_holder: bool,
     pub tries: PinTries,
     pub cvv_tries: CvvTries,
     pub expiry: Expiry,
@@ -145,12 +148,24 @@ impl Card {
     /// A new card, which its holder has yet to activate.
     pub fn issue(id: CardId, expiry: Expiry, sides: Sides, masked: String) -> Self {
         let (state, tries, cvv_tries) = (CardState::Issued, PinTries::default(), CvvTries::default());
-        Self { id, state, frozen: false, tries, cvv_tries, expiry, sides, masked, replaced_by: None, version: 0 }
+        Self {
+            id,
+            state,
+            frozen: false,
+            frozen_by_holder: false,
+            tries,
+            cvv_tries,
+            expiry,
+            sides,
+            masked,
+            replaced_by: None,
+            version: 0,
+        }
     }
 
     /// What decides over its use on a day of the bank's time zone.
     pub fn standing(&self, on: Date) -> Standing {
-        let (state, frozen) = (self.state, self.frozen);
+        let (state, frozen) = (self.state, self.is_frozen());
         Standing { state, expired: self.expiry.is_past(on), locked: self.tries.is_locked(), frozen }
     }
 
@@ -182,10 +197,11 @@ impl Card {
         Ok(Self { state: CardState::Replaced, replaced_by: Some(by), ..self })
     }
 
-    /// The card that takes over: of the same accounts, and frozen if this one is. Its holder sets a PIN and activates it.
+    /// The card that takes over: of the same accounts, and frozen by the bank if this one is frozen by anybody, since its holder's orders
+    /// are about this one. Its holder sets a PIN and activates it.
     #[must_use]
     pub fn successor(&self, id: CardId, expiry: Expiry, masked: String) -> Self {
-        Self { frozen: self.frozen, ..Self::issue(id, expiry, self.sides, masked) }
+        Self { frozen: self.is_frozen(), ..Self::issue(id, expiry, self.sides, masked) }
     }
 
     /// No longer wanted. `Err` with `CardReplaced`, or `CardFrozen`: a freeze would outlive the card that could lift it. What is
@@ -194,14 +210,25 @@ impl Card {
         if self.state == CardState::Replaced {
             return Err(Reason::CardReplaced);
         }
-        if self.frozen {
+        if self.is_frozen() {
             return Err(Reason::CardFrozen);
         }
         Ok(Self { state: CardState::Closed, ..self })
     }
 
-    /// Money can come in, none can go out (F4); or as before, and wrong verification values are forgotten. `Err` with
-    /// `CardReplaced` or `CardClosed`.
+    /// Whether money is stopped from going out, by the bank or by its holder.
+    pub const fn is_frozen(&self) -> bool {
+        self.frozen || self.frozen_by_holder
+    }
+
+    /// By its holder, whatever its bank has done. `Err` with `CardReplaced` or `CardClosed`.
+    pub fn set_frozen_by_holder(self, frozen_by_holder: bool) -> Result<Self, Reason> {
+        self.must_not_have_ended()?;
+        Ok(Self { frozen_by_holder, ..self })
+    }
+
+    /// By the bank: money can come in, none can go out (F4); or as before, and wrong verification values are forgotten. What its holder
+    /// has frozen stays so. `Err` with `CardReplaced` or `CardClosed`.
     pub fn set_frozen(self, frozen: bool) -> Result<Self, Reason> {
         self.must_not_have_ended()?;
         let cvv_tries = if frozen { self.cvv_tries } else { CvvTries::default() };

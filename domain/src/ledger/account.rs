@@ -171,8 +171,10 @@ pub struct Account {
     /// Changed by transfers only.
     pub balances: Balances,
     pub status: AccountStatus,
-    /// Frozen, money can come in and none can go out.
+    /// Frozen by the bank: money can come in and none can go out.
     pub frozen: bool,
+    /// Frozen by its holder.
+    pub frozen_by_holder: bool,
     /// The most that one payment may take, in minor units; 0 is no limit.
     pub payment_limit_minor: i64,
     /// The limits of a credit account; `None` for other kinds.
@@ -201,6 +203,7 @@ impl Account {
             balances: Balances::default(),
             status: AccountStatus::Active,
             frozen: false,
+            frozen_by_holder: false,
             payment_limit_minor: 0,
             credit: None,
             card: None,
@@ -209,6 +212,11 @@ impl Account {
             opened_at: now,
             version: 0,
         })
+    }
+
+    /// Whether money is stopped from going out, by the bank or by its holder.
+    pub const fn is_frozen(&self) -> bool {
+        self.frozen || self.frozen_by_holder
     }
 
     /// What the holder may spend, in minor units: posted money less what is held, or of a credit account the limit less what

@@ -100,7 +100,7 @@ impl Books {
     /// Whether money may not go out of an account because of the card that leads to it. `Err(Fault)` when that card was not
     /// put in.
     pub(super) fn is_frozen_by_card(&self, account: &Account) -> Result<bool, Reason> {
-        account.card.map_or(Ok(false), |id| self.card(id).map(|card| card.frozen).ok_or(Reason::Fault))
+        account.card.map_or(Ok(false), |id| self.card(id).map(Card::is_frozen).ok_or(Reason::Fault))
     }
 
     pub fn booking(&self, id: BookingId) -> Option<&Booking> {

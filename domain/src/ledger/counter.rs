@@ -10,6 +10,8 @@ use super::{
 };
 use crate::card::{Card, PinCheck};
 use crate::credit::Position;
+use crate::freeze::{HolderFreeze, HolderOrder};
+use crate::payment::Instrument;
 use crate::text::Line;
 use crate::{AccountId, CardId, Currency, LegId, Money, Reason, Timestamp};
 
@@ -136,6 +138,7 @@ pub fn open_account(books: &Books, order: &OpeningOrder, now: Timestamp) -> Resu
         balances: Balances::default(),
         status: AccountStatus::Active,
         frozen: false,
+        frozen_by_holder: false,
         payment_limit_minor: order.payment_limit_minor,
         credit: order.new.credit(),
         card: None,
@@ -190,7 +193,7 @@ pub fn deposit_cash(books: &Books, order: Deposit, now: Timestamp) -> Result<Dec
     Ok(Decided { answer, change })
 }
 
-/// Freezes or unfreezes. So already is fine. `Err` with `AccountUnknown` or `AccountClosed`.
+/// Freezes or unfreezes on the bank's part. So already is fine. `Err` with `AccountUnknown` or `AccountClosed`.
 pub fn set_frozen(books: &Books, order: FreezeOrder) -> Result<Decided<Account>, Reason> {
     let Some(account) = books.account(order.account_id).filter(|account| !account.kind.is_house()) else {
         return Err(Reason::AccountUnknown);
@@ -202,6 +205,33 @@ pub fn set_frozen(books: &Books, order: FreezeOrder) -> Result<Decided<Account>,
         return Ok(Decided::unchanged(account.clone()));
     }
     Ok(with_account(Account { frozen: order.frozen, ..account.clone() }))
+}
+
+/// Follows an order of the holder of an account or a card, and gives how it is left; `known` is how an order before has left it. `Err`
+/// with `AccountUnknown`, `AccountClosed`, `CardUnknown`, `CardReplaced`, `CardClosed`, or as [`HolderFreeze::follow`].
+pub fn follow_holder(
+    books: &Books,
+    instrument: Instrument,
+    known: Option<HolderFreeze>,
+    order: HolderOrder,
+    now: Timestamp,
+) -> Result<Decided<HolderFreeze>, Reason> {
+    let answer = HolderFreeze::follow(known, order, now)?;
+    let change = match instrument {
+        Instrument::Card(id) => change_card(books, id, |card| card.set_frozen_by_holder(answer.frozen))?.change,
+        Instrument::Account(id) => {
+            let account = books.account(id).filter(|account| !account.kind.is_house());
+            let account = account.ok_or(Reason::AccountUnknown)?;
+            if account.status == AccountStatus::Closed {
+                return Err(Reason::AccountClosed);
+            }
+            match account.frozen_by_holder == answer.frozen {
+                true => Change::default(),
+                false => with_account(Account { frozen_by_holder: answer.frozen, ..account.clone() }).change,
+            }
+        }
+    };
+    Ok(Decided { answer, change })
 }
 
 /// Gives out a new card over accounts that no other card leads to (C3). The same one again gives the card as it stands. `Err`
@@ -226,7 +256,7 @@ pub fn issue_card(books: &Books, mut card: Card) -> Result<Decided<Card>, Reason
                 return Err(Reason::AccountTaken);
             }
             // What was frozen stays frozen until somebody says otherwise.
-            card.frozen |= other.frozen;
+            card.frozen |= other.is_frozen();
         }
         accounts.push(Account { card: Some(card.id), ..account.clone() });
     }

@@ -9,7 +9,7 @@
 //! Which account of a card bears how much is decided by the front ([`route`]) and stored with the leg.
 //!
 //! Every decision ([`hold`], [`ask`], [`settle`], [`post`], [`complete`], [`void`], [`refund`], [`inquire`], [`open_account`], [`deposit_cash`],
-//! [`set_frozen`], [`issue_card`], [`replace_card`], [`change_card`], [`close_day`]) looks at [`Books`], changes nothing, and gives what is to
+//! [`set_frozen`], [`follow_holder`], [`issue_card`], [`replace_card`], [`change_card`], [`close_day`]) looks at [`Books`], changes nothing, and gives what is to
 //! be stored. `Err` is an error of the call that stores nothing; a hold that is refused is stored, since the same hold has
 //! to get the same answer for ever.
 
@@ -31,8 +31,8 @@ pub use agreement::{Agreement, open_credit_account};
 pub use booking::{Booking, BookingId, Cause, DayOrder, close_day, credit_entry};
 pub use books::{Books, Change, Decided};
 pub use counter::{
-    Deposit, DepositId, FreezeOrder, NewAccount, OpeningOrder, change_card, change_pin, deposit_cash, issue_card,
-    open_account, replace_card, set_frozen,
+    Deposit, DepositId, FreezeOrder, NewAccount, OpeningOrder, change_card, change_pin, deposit_cash, follow_holder,
+    issue_card, open_account, replace_card, set_frozen,
 };
 pub use front::{
     AccountFacts, Available, CardFacts, CreditFacts, CreditLeft, DebitFacts, Facts, Flow, Nature, Part, Party,

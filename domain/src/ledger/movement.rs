@@ -173,7 +173,7 @@ fn facts_of(books: &Books, party: Party, (nature, amount): (Nature, Money)) -> R
     let party = match party {
         Party::Account(id) => {
             let facts = |account: &Account| -> Result<_, Reason> {
-                let frozen = account.frozen || books.is_frozen_by_card(account)?;
+                let frozen = account.is_frozen() || books.is_frozen_by_card(account)?;
                 Ok(AccountFacts { frozen, ..AccountFacts::from(account) })
             };
             PartyFacts::Account(id, books.account(id).map(facts).transpose()?)
@@ -218,7 +218,7 @@ fn may_save(books: &Books, leg: &Leg, id: AccountId) -> Result<(), Reason> {
 fn may_take_savings(books: &Books, leg: &Leg, id: AccountId) -> Result<(), Reason> {
     may_save(books, leg, id)?;
     match books.account(id) {
-        Some(account) if account.frozen => Err(Reason::AccountFrozen),
+        Some(account) if account.is_frozen() => Err(Reason::AccountFrozen),
         Some(account) if account.status == AccountStatus::Inactive => Err(Reason::AccountInactive),
         _ => Ok(()),
     }

@@ -25,7 +25,7 @@ impl From<&Account> for AccountFacts {
             kind: account.kind,
             currency: account.currency,
             status: account.status,
-            frozen: account.frozen,
+            frozen: account.is_frozen(),
             payment_limit_minor: account.payment_limit_minor,
             available_minor: account.available_minor(),
         }
@@ -91,7 +91,7 @@ impl CreditFacts {
             account_id: account.id,
             currency: account.currency,
             status: account.status,
-            frozen: account.frozen,
+            frozen: account.is_frozen(),
             payment_limit_minor: account.payment_limit_minor,
             line,
             owed_minor: account.balance_minor().saturating_neg(),

@@ -1,6 +1,7 @@
 //! Cards of a debit and a credit account: their movements as tables, and what must hold after any mix of them.
 
 mod elsewhere;
+mod freezing;
 mod network;
 mod proving;
 

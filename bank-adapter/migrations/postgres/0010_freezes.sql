@@ -1,0 +1,16 @@
+-- What holders have frozen, by their orders at the hub. Times are UTC microseconds.
+
+-- The column frozen of accounts and cards is 0, or the sum of 1 (frozen by the bank) and 2 (frozen by the holder).
+
+CREATE TABLE holder_freezes (
+    -- Of an account or a card; with a row for each that there was ever an order about.
+    instrument_id UUID NOT NULL PRIMARY KEY,
+    version BIGINT NOT NULL,
+    -- ACCOUNT or CARD.
+    kind TEXT NOT NULL,
+    -- The last order that was followed, as the hub counts them.
+    order_number BIGINT NOT NULL CHECK (order_number > 0),
+    frozen BIGINT NOT NULL,
+    -- Since when it is so.
+    effective_at BIGINT NOT NULL
+);
