@@ -6,7 +6,9 @@
 //! end the same. What a bank freezes for reasons of its own is another mark, which no order of the holder lifts.
 
 mod confirmation;
+mod freezing;
 mod holder;
 
 pub use confirmation::Confirmation;
+pub use freezing::{Channel, Freezing, Seen};
 pub use holder::{HolderFreeze, HolderOrder};

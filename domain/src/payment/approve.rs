@@ -70,7 +70,7 @@ pub struct Resend {
 }
 
 impl Payment {
-    /// Takes a request in. An unknown number, an inactive account and a blocked payer are refused in the same words (M4).
+    /// Takes a request in. An unknown number, an inactive or frozen account and a blocked payer are refused in the same words (M4).
     pub fn create(new: NewPayment, guard: Option<&mut PayerGuard>, now: Timestamp, policy: &Policy) -> Self {
         let begun = Self::begin(new.id, Kind::Purchase, (State::Challenged, now), new.terminal.id.clone(), new.amount);
         let mut payment = Self {
@@ -86,7 +86,7 @@ impl Payment {
             payment.decline(State::Declined, Reason::PayerUnavailable, now);
             return payment;
         };
-        if guard.is_blocked(now) {
+        if guard.is_blocked(now) || guard.freezes(&paying.bank_id, paying.instrument).is_some() {
             payment.decline(State::Declined, Reason::PayerUnavailable, now);
             return payment;
         }
@@ -157,6 +157,10 @@ impl Payment {
             return Ok(());
         }
         guard.succeeded();
+        if let Some(reason) = guard.freezes_charge(self.charge.as_ref()) {
+            self.decline(State::Declined, reason, now);
+            return Ok(());
+        }
         if let Some(charge) = &mut self.charge {
             charge.leg_id = Some(attempt.leg_id);
         }

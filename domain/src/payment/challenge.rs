@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Policy;
-use crate::{PersonId, Timestamp};
+use super::{Charge, Instrument, Policy};
+use crate::{AccountId, BankId, CardId, PersonId, Reason, Timestamp};
 
 /// At most so many codes within so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +23,66 @@ pub struct PayerGuard {
     pub codes_sent: Vec<Timestamp>,
     /// The sequence of the last event in the person's feed.
     pub last_sequence: i64,
+    /// The accounts and cards from which the person lets no money go out (F4).
+    pub frozen: Vec<FrozenInstrument>,
+}
+
+/// An account or a card that is frozen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrozenInstrument {
+    pub bank_id: BankId,
+    pub instrument: Instrument,
+}
+
+impl FrozenInstrument {
+    /// As it is stored: the bank, `ACCOUNT` or `CARD`, and the id, with spaces between them.
+    pub fn words(&self) -> String {
+        match self.instrument {
+            Instrument::Account(id) => format!("{} ACCOUNT {id}", self.bank_id),
+            Instrument::Card(id) => format!("{} CARD {id}", self.bank_id),
+        }
+    }
+
+    /// Reads what [`words`](Self::words) wrote. `Err(FieldUnknown)`.
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        let mut words = text.split(' ');
+        let (Some(bank), Some(kind), Some(id), None) = (words.next(), words.next(), words.next(), words.next()) else {
+            return Err(Reason::FieldUnknown);
+        };
+        let instrument = match kind {
+            "ACCOUNT" => Instrument::Account(AccountId::parse(id)?),
+            "CARD" => Instrument::Card(CardId::parse(id)?),
+            _ => return Err(Reason::FieldUnknown),
+        };
+        Ok(Self { bank_id: BankId::parse(bank)?, instrument })
+    }
 }
 
 impl PayerGuard {
     pub const fn new(person_id: PersonId) -> Self {
-        Self { person_id, failures: 0, blocked_until: None, codes_sent: Vec::new(), last_sequence: 0 }
+        Self {
+            person_id,
+            failures: 0,
+            blocked_until: None,
+            codes_sent: Vec::new(),
+            last_sequence: 0,
+            frozen: Vec::new(),
+        }
+    }
+
+    /// Why no money may go out of this, if it is frozen.
+    pub fn freezes(&self, bank_id: &BankId, instrument: Instrument) -> Option<Reason> {
+        let is_it = |frozen: &FrozenInstrument| frozen.instrument == instrument && frozen.bank_id == *bank_id;
+        self.frozen.iter().any(is_it).then_some(match instrument {
+            Instrument::Account(_) => Reason::AccountFrozen,
+            Instrument::Card(_) => Reason::CardFrozen,
+        })
+    }
+
+    /// The same of a charge, as far as it is known what pays.
+    pub(super) fn freezes_charge(&self, charge: Option<&Charge>) -> Option<Reason> {
+        let charge = charge?;
+        self.freezes(&charge.bank_id, charge.instrument?)
     }
 
     pub fn is_blocked(&self, now: Timestamp) -> bool {

@@ -36,7 +36,7 @@ use crate::{AccountId, AttemptId, BankId, CardId, LegId, Money, PaymentId, Perso
 
 pub use approve::{Attempt, NewPayment, Payer, PayingInstrument, Proof, Resend};
 pub use card::NewCardPayment;
-pub use challenge::{PayerGuard, SendLimit};
+pub use challenge::{FrozenInstrument, PayerGuard, SendLimit};
 pub use complete::Completion;
 pub use give_back::{NewRefund, Reversal};
 pub use policy::Policy;

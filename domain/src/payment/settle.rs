@@ -90,7 +90,7 @@ pub enum Work {
 
 impl Payment {
     /// The bank has reserved the money: the commit point, if it is not too late. APPROVED is said only after this is durable. A
-    /// pre-authorisation is authorised by it, and committed by its completion.
+    /// pre-authorisation is authorised by it, and committed by its completion. What the payer has frozen meanwhile is not charged.
     pub fn commit(&mut self, held: Held, payer: Option<&mut PayerGuard>, now: Timestamp, policy: &Policy) -> Settled {
         match self.state {
             State::Holding if self.may_be_decided(now) => {
@@ -99,6 +99,11 @@ impl Payment {
                     charge.instrument = charge.instrument.or(held.card_id.map(Instrument::Card));
                     let by_card = matches!(charge.instrument, Some(Instrument::Card(_)));
                     charge.credit_minor = held.credit_minor.filter(|_| by_card);
+                }
+                let frozen = payer.as_deref().and_then(|payer| payer.freezes_charge(self.charge.as_ref()));
+                if let Some(reason) = frozen.filter(|_| self.kind.is_recorded()) {
+                    self.abort(reason, now);
+                    return Settled::TooLate;
                 }
                 if self.kind.nature() == Some(Nature::PreAuthorisation) {
                     let until = now.plus(policy.authorised_for);

@@ -1,6 +1,7 @@
 //! Tables over the payment's rules. Times are in seconds from the moment that the payment comes.
 
 mod cards;
+mod frozen;
 mod verdict;
 
 use super::*;

@@ -24,7 +24,7 @@ fn new_card(nature: Nature) -> NewCardPayment {
     }
 }
 
-fn with_card(nature: Nature) -> Payment {
+pub(super) fn with_card(nature: Nature) -> Payment {
     Payment::create_with_card(new_card(nature), at(0), &Policy::default())
 }
 
