@@ -81,6 +81,10 @@ uuid_id! {
     BillId
 }
 uuid_id! {
+    /// An order to freeze something or set it free, made by whoever sends it.
+    OrderId
+}
+uuid_id! {
     /// A reminder that a person has set.
     ReminderId
 }

@@ -28,7 +28,7 @@ pub mod time;
 mod words;
 
 pub use id::{
-    AccountId, AttemptId, BankId, BillId, CardId, ConsentId, DeviceId, InquiryId, LegId, MerchantId, OfferId,
+    AccountId, AttemptId, BankId, BillId, CardId, ConsentId, DeviceId, InquiryId, LegId, MerchantId, OfferId, OrderId,
     PaymentId, PersonId, ReminderId, TerminalId,
 };
 pub use money::{Currency, Money};

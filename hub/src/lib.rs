@@ -14,6 +14,7 @@ pub mod directory;
 pub mod federation;
 pub mod feed;
 pub mod follow;
+pub mod freeze;
 pub mod habits;
 mod hex;
 pub mod notify;

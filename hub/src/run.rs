@@ -34,6 +34,7 @@ use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi}
 use crate::federation::FederationApi;
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::follow::{self, FollowParts, Followers};
+use crate::freeze::{FreezeParts, Freezes, tell_banks};
 use crate::habits::Habits;
 use crate::notify::{ChannelError, Notices, NoticesOptions, NoticesParts, NotifyConfig, Telling};
 use crate::payment::{Desk, DeskOptions, TerminalApi, TerminalLimits, sweep};
@@ -313,6 +314,22 @@ impl Ground {
         history
     }
 
+    fn freezes(&mut self, config: &Config, banks: &Banks, feed: &Feed, draining: CancellationToken) -> Freezes {
+        let (freezes, task) = Freezes::start(FreezeParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            banks: banks.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            policy: config.payments.policy(),
+        });
+        self.vital.watch("freezes", task);
+        let every = config.payments.sweep_every.get();
+        self.vital.watch("telling banks of freezes", tokio::spawn(tell_banks(freezes.clone(), every, draining)));
+        freezes
+    }
+
     fn cardholder(
         &mut self,
         options: CardholderOptions,
@@ -332,6 +349,7 @@ impl Ground {
             bills: of.bills,
             reminders: of.reminders,
             credit_history: of.credit_history,
+            freezes: of.freezes,
             notices: of.notices,
             replica: self.replica.clone(),
         };
@@ -347,6 +365,7 @@ struct Asked {
     bills: Bills,
     reminders: Reminders,
     credit_history: CreditHistory,
+    freezes: Freezes,
     notices: Notices,
 }
 
@@ -368,6 +387,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         habits: ground.habits(zone()),
         bills: bills.clone(),
         credit_history: credit_history.clone(),
+        freezes: ground.freezes(config, &banks, &feed, shutdown.draining()),
         notices: notices.clone(),
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };

@@ -8,7 +8,9 @@
 mod confirmation;
 mod freezing;
 mod holder;
+mod unfreeze;
 
 pub use confirmation::Confirmation;
 pub use freezing::{Channel, Freezing, Seen};
 pub use holder::{HolderFreeze, HolderOrder};
+pub use unfreeze::{MOST_INSTRUMENTS, SIGNED_WITHIN, Unfreeze};

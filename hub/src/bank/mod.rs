@@ -1,6 +1,7 @@
 //! The links to the banks' adapters: one channel per bank, calls with a deadline and a few tries, posts gathered into sets.
 
 mod card;
+mod freeze;
 mod hold;
 mod post;
 mod queue;

@@ -31,6 +31,7 @@ use crate::bills::Bills;
 use crate::credit_history::CreditHistory;
 use crate::directory::Directory;
 use crate::feed::Feed;
+use crate::freeze::Freezes;
 use crate::habits::Habits;
 use crate::notify::Notices;
 use crate::reminders::Reminders;
@@ -68,6 +69,8 @@ pub struct CardholderParts {
     pub reminders: Reminders,
     /// What banks have reported of people, and who may be told.
     pub credit_history: CreditHistory,
+    /// What people freeze.
+    pub freezes: Freezes,
     /// How people are told outside of the app.
     pub notices: Notices,
 }

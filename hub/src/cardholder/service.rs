@@ -361,6 +361,35 @@ impl CardholderService for CardholderApi {
         self.inner.register_push(&session, request.into_inner()).await.map(Response::new)
     }
 
+    async fn list_instruments(
+        &self,
+        request: Request<pb::ListInstrumentsRequest>,
+    ) -> Result<Response<pb::ListInstrumentsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.freezes.list_instruments(session.person_id).await.map(Response::new)
+    }
+
+    async fn freeze_instruments(
+        &self,
+        request: Request<pb::FreezeInstrumentsRequest>,
+    ) -> Result<Response<pb::FreezeInstrumentsResponse>, Status> {
+        let Session { person_id, device_id, .. } = self.inner.recognise(&request).await?;
+        let frozen = self.inner.parts.freezes.freeze_instruments(person_id, device_id, request.get_ref()).await;
+        frozen.map(Response::new)
+    }
+
+    async fn unfreeze_instruments(
+        &self,
+        request: Request<pb::UnfreezeInstrumentsRequest>,
+    ) -> Result<Response<pb::UnfreezeInstrumentsResponse>, Status> {
+        let Session { person_id, device_id, .. } = self.inner.recognise(&request).await?;
+        let device =
+            sql::read_device(&self.inner.parts.store, device_id).await.map_err(|error| store_status(&error))?;
+        let key = device.filter(|device| device.person_id == person_id && !device.revoked).map(|it| it.public_key);
+        let freed = self.inner.parts.freezes.unfreeze_instruments(person_id, (device_id, key), request.get_ref()).await;
+        freed.map(Response::new)
+    }
+
     async fn forget_push(
         &self,
         request: Request<pb::ForgetPushRequest>,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::notice::ChannelKind;
+use domain::payment::Policy;
 use domain::{PersonId, PhoneNumber, Reason};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -30,11 +31,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use super::{CardholderApi, CardholderOptions, CardholderParts, StrangerLimits};
+use crate::bank::{Banks, LinkOptions};
 use crate::bills::Bills;
 use crate::bills::testing::bill_parts;
 use crate::credit_history::CreditHistory;
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::freeze::{FreezeParts, Freezes};
 use crate::habits::Habits;
 use crate::notify::{Notices, NoticesOptions, NoticesParts, tests as notify_tests};
 use crate::reminders::Reminders;
@@ -115,6 +118,15 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         NoticesOptions::default(),
         ChannelKind::ALL.to_vec(),
     );
+    let (freezes, _) = Freezes::start(FreezeParts {
+        store: hub.store.clone(),
+        keys: hub.keys.clone(),
+        clock: hub.clock(),
+        banks: Banks::played(directory.clone(), LinkOptions { timeout: Duration::from_secs(3), tries: 1 }),
+        feed: feed.clone(),
+        owner: owner.clone(),
+        policy: Policy::default(),
+    });
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -127,6 +139,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         bills: bills.clone(),
         reminders,
         credit_history,
+        freezes,
         notices: notices.clone(),
         replica: "hub-1".to_owned(),
     };

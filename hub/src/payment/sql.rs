@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::ledger::Nature;
-use domain::payment::{Challenge, Charge, Instrument, Kind, PayerGuard, Payment, State};
+use domain::payment::{Challenge, Charge, FrozenInstrument, Instrument, Kind, PayerGuard, Payment, State};
 use domain::purchase::Terminal;
 use domain::text::Line;
 use domain::{
@@ -339,20 +339,27 @@ fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
 /// The counters of a payer, and the keyed hash of the payer's transaction password; empty when none is set.
 pub(super) type Guarded = (Stored<PayerGuard>, Vec<u8>);
 
-pub(super) async fn load_guards(
+pub(crate) async fn load_guards(
     tx: &mut Tx,
     persons: Vec<Uuid>,
     lock: bool,
 ) -> Result<HashMap<PersonId, Guarded>, StoreError> {
     let load = Load {
         select: "SELECT person_id, version, failures, blocked_until, codes_sent, last_sequence, \
-                 (SELECT password_mac FROM persons WHERE persons.person_id = payers.person_id) \
+                 (SELECT password_mac FROM persons WHERE persons.person_id = payers.person_id), frozen \
                  FROM payers WHERE person_id",
         tail: " ORDER BY person_id",
         lock,
     };
     let rows = tx.load(load, Keys::Ids(persons)).await?;
     rows.iter().map(|row| read_guard(row).map(|guarded| (guarded.0.value.person_id, guarded))).collect()
+}
+
+fn frozen_of(lines: &str) -> Result<Vec<FrozenInstrument>, StoreError> {
+    let read = |line| {
+        FrozenInstrument::parse(line).map_err(|reason| StoreError::Unreadable { column: 7, what: reason.to_string() })
+    };
+    lines.lines().map(read).collect()
 }
 
 fn read_guard(row: &Row) -> Result<Guarded, StoreError> {
@@ -362,6 +369,7 @@ fn read_guard(row: &Row) -> Result<Guarded, StoreError> {
         blocked_until: row.maybe_time(3)?,
         codes_sent: times_of(&row.bytes(4)?),
         last_sequence: row.int(5)?,
+        frozen: row.maybe_text(7)?.as_deref().map_or_else(|| Ok(Vec::new()), frozen_of)?,
     };
     Ok((Stored { value: guard, version: row.int(1)?, logged_at: Vec::new() }, row.maybe_bytes(6)?.unwrap_or_default()))
 }

@@ -1,7 +1,11 @@
 //! A bank that a test plays: it keeps legs as a bank has to, does what it is told to do with the next holds and posts, and
 //! remembers what it was sent. It is reached without TLS.
 
+mod freezing;
+
+pub(crate) use freezing::EFFECTIVE_AT;
 use std::collections::{HashMap, VecDeque};
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::Reason;
@@ -42,6 +46,7 @@ struct Vault {
     holds: Vec<pb::Hold>,
     inquiries: Vec<pb::InquireBalanceRequest>,
     calls: Vec<String>,
+    freezing: freezing::Freezing,
 }
 
 /// The bank. Clones are the same bank.
@@ -268,6 +273,20 @@ impl BankService for PlayedBank {
             return Err(proto::status(Reason::CardUnknown));
         }
         Ok(Response::new(pb::GetCardResponse { card_id, card_masked: "622848******0015".to_owned() }))
+    }
+
+    async fn follow_orders(
+        &self,
+        request: Request<pb::FollowOrdersRequest>,
+    ) -> Result<Response<pb::FollowOrdersResponse>, Status> {
+        let mut vault = self.vault();
+        let play = vault.plays.pop_front();
+        if let Some(Play::LoseCall) = play {
+            return Err(lost());
+        }
+        vault.calls.push(format!("orders {}", request.get_ref().orders.len()));
+        let followed = vault.freezing.follow(request.get_ref(), play);
+        if let Some(Play::LoseAnswer) = play { Err(lost()) } else { Ok(Response::new(followed)) }
     }
 
     async fn follow_instrument(

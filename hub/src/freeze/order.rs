@@ -1,0 +1,151 @@
+//! Somebody wants accounts and cards frozen, or set free.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use domain::freeze::{Channel, Freezing};
+use domain::payment::{FrozenInstrument, PayerGuard};
+use domain::{OrderId, PersonId, Reason, TransactionPassword};
+use server_kit::audit::Entry;
+use server_kit::store::StoreError;
+
+use super::sql::{self, Bound, Kept};
+use super::steps::{Done, Work};
+use super::tell::Telling;
+use super::words;
+use crate::directory::password_matches;
+use crate::feed::Feeds;
+
+/// Whoever takes an order in tells the banks of it; the sweeper does when that has not come to an end by then.
+const HEAD_START: Duration = Duration::from_secs(5);
+
+/// What somebody wants.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) order_id: OrderId,
+    pub(super) person_id: PersonId,
+    pub(super) frozen: bool,
+    pub(super) channel: Channel,
+    /// Empty for everything that the person has bound.
+    pub(super) instruments: Vec<FrozenInstrument>,
+    /// What has to be right before anything is done.
+    pub(super) password: Option<TransactionPassword>,
+    /// Who sent it, for the log.
+    pub(super) by: String,
+}
+
+impl Order {
+    /// What it says, by which the same order again is known.
+    fn content(&self) -> String {
+        let mut words: Vec<String> = self.instruments.iter().map(FrozenInstrument::words).collect();
+        words.sort();
+        format!("frozen={} {}", self.frozen, words.join(", "))
+    }
+
+    pub(super) async fn apply(&self, work: &mut Work<'_>) -> Result<Result<Done, Reason>, StoreError> {
+        // The person's row is locked first and for all that follows, so that orders of one person come one after the other.
+        let mut feeds = Feeds::load(work.tx, BTreeSet::from([self.person_id])).await?;
+        let now = work.tx.now();
+        let all = sql::of_person(work.tx, self.person_id).await?;
+        let asked = match self.choose(all) {
+            Ok(asked) => asked,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        match sql::find_order(work.tx, self.order_id).await? {
+            None => {}
+            Some(before) if before == (self.person_id, self.content()) => {
+                let telling = Telling::of(self.person_id, asked.iter());
+                return Ok(Ok(Done::Ordered(asked, telling)));
+            }
+            Some(_) => return Ok(Err(Reason::IdTaken)),
+        }
+        if let Err(reason) = self.prove(work).await? {
+            return Ok(Err(reason));
+        }
+        let mut changed = Vec::new();
+        let mut after = Vec::with_capacity(asked.len());
+        for mut bound in asked {
+            let freezing = Freezing::order(bound.kept.as_ref().map(|kept| kept.freezing), self.frozen);
+            if bound.kept.as_ref().is_none_or(|kept| kept.freezing != freezing) {
+                let before = bound.kept.take().unwrap_or_else(|| Kept::new(freezing, self.channel, now));
+                bound.kept = Some(Kept { freezing, channel: self.channel, ordered_at: now, tries: 0, ..before });
+                changed.push(bound.clone());
+            }
+            after.push(bound);
+        }
+        sql::insert_order(work.tx, self.order_id, self.person_id, self.content(), now).await?;
+        sql::put(work.tx, self.person_id, &changed, Some(now.plus(HEAD_START))).await?;
+        if !changed.is_empty() {
+            work.log.extend(changed.iter().map(|bound| self.entry(bound)));
+            let news = words::ordered(self.order_id, self.frozen, &changed);
+            work.events.extend(feeds.tell_news(self.person_id, news, now));
+        }
+        feeds.write(work.tx).await?;
+        work.tx.flush().await?;
+        sql::mark_payer(work.tx, self.person_id).await?;
+        let telling = Telling::of(self.person_id, after.iter());
+        Ok(Ok(Done::Ordered(after, telling)))
+    }
+
+    /// What the order is about. `Err` with `AccountUnknown` or `CardUnknown` for what the person has not bound.
+    fn choose(&self, all: Vec<Bound>) -> Result<Vec<Bound>, Reason> {
+        use domain::payment::Instrument::{Account, Card};
+        if self.instruments.is_empty() {
+            return Ok(all);
+        }
+        let missing = |wanted: &&FrozenInstrument| !all.iter().any(|bound| bound.name == **wanted);
+        match self.instruments.iter().find(missing).map(|wanted| wanted.instrument) {
+            Some(Account(_)) => Err(Reason::AccountUnknown),
+            Some(Card(_)) => Err(Reason::CardUnknown),
+            None => Ok(all.into_iter().filter(|bound| self.instruments.contains(&bound.name)).collect()),
+        }
+    }
+
+    /// Compares the password, if one is needed; a wrong one counts as one at a terminal, and is stored. `Err` inside with
+    /// `AttemptsExhausted` or `VerificationFailed`.
+    async fn prove(&self, work: &mut Work<'_>) -> Result<Result<(), Reason>, StoreError> {
+        let Some(password) = &self.password else { return Ok(Ok(())) };
+        let now = work.tx.now();
+        let Some((mut guard, stored)) = sql::load_guard(work.tx, self.person_id).await? else {
+            return Ok(Err(Reason::VerificationFailed));
+        };
+        if guard.is_blocked(now) {
+            return Ok(Err(Reason::AttemptsExhausted));
+        }
+        let right = password_matches(work.keys, &self.person_id, password.reveal(), &stored)
+            .map_err(|error| StoreError::Refused(format!("a password cannot be compared: {error}")))?;
+        let before = guard.clone();
+        if right {
+            guard.succeeded()
+        } else {
+            guard.failed(now, work.policy)
+        }
+        if guard != before {
+            sql::count_tries(work.tx, &guard).await?;
+        }
+        if right {
+            return Ok(Ok(()));
+        }
+        work.log.push(self.refused(&guard));
+        Ok(Err(Reason::VerificationFailed))
+    }
+
+    fn refused(&self, guard: &PayerGuard) -> Entry {
+        let content = format!("by={} wrong_tries={}", self.by, guard.failures);
+        Entry { kind: "freeze.not_proved", subject: self.person_id.uuid(), content }
+    }
+
+    fn entry(&self, bound: &Bound) -> Entry {
+        let number = bound.kept.as_ref().map_or(0, |kept| kept.freezing.order.number);
+        let content = format!(
+            "bank={} instrument={} number={number} order={} channel={} by={}",
+            bound.name.bank_id,
+            bound.masked,
+            self.order_id,
+            self.channel.as_str(),
+            self.by
+        );
+        let kind = if self.frozen { "freeze.ordered" } else { "unfreeze.ordered" };
+        Entry { kind, subject: self.person_id.uuid(), content }
+    }
+}
