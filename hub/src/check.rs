@@ -3,6 +3,7 @@
 use server_kit::store::{Store, StoreError};
 
 use crate::credit_history::check::broken_logs;
+use crate::freeze::check_marks;
 
 /// What the check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
             report.faults.push(format!("{wrong} {what}"));
         }
     }
+    report.faults.extend(check_marks(store).await?);
     let broken = broken_logs(store).await?;
     if broken > 0 {
         report.faults.push(format!("{broken} logs of inquiries were changed"));
@@ -39,7 +41,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 11] = [
+const CHECKS: [(&str, &str); 12] = [
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
@@ -99,6 +101,11 @@ const CHECKS: [(&str, &str); 11] = [
         "reminders stand in feeds of which nothing says what they were sent for, or were sent twice",
         "SELECT count(*) FROM events e WHERE e.topic = 'REMINDER' AND NOT EXISTS (SELECT 1 FROM sent_reminders s \
          WHERE s.reminder_id = e.payment_id AND s.sequence = e.sequence AND s.person_id = e.person_id)",
+    ),
+    (
+        "banks are not told of a freeze that they have not confirmed",
+        "SELECT count(*) FROM freezes WHERE refusal IS NULL AND due_at IS NULL \
+         AND (confirmed_number IS NULL OR confirmed_number < order_number)",
     ),
     (
         "logs of inquiries do not end where they should",

@@ -209,6 +209,7 @@ middle! {
     bank.get_account(GetAccountRequest) -> GetAccountResponse;
     bank.get_card(GetCardRequest) -> GetCardResponse;
     bank.follow_instrument(FollowInstrumentRequest) -> FollowInstrumentResponse;
+    bank.follow_orders(FollowOrdersRequest) -> FollowOrdersResponse;
 }
 
 middle! {

@@ -7,6 +7,7 @@ use domain::{BillId, PhoneNumber};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::freezing::{self, UnfreezeArgs, Which};
 use super::owing::{self, BillsArgs, ReminderCommand};
 use super::record::{self, ExportArgs, PaymentsArgs, SumsArgs};
 use super::show::{sentence, value};
@@ -24,6 +25,8 @@ Examples:
   bankhub phone --dir ann payments --bank bank-a --from 2026-11-01 --at-least 100
   bankhub phone --dir ann sums --by month --time-zone Asia/Shanghai
   bankhub phone --dir ann export --format ofx --to ann.ofx
+  bankhub phone --dir ann freeze --all
+  bankhub phone --dir ann unfreeze 4821
   bankhub phone --dir ann reminders set --days-before 3 --at 9:00
   bankhub phone --dir ann preferences set --mail ann@example.com --tell charge/mail --quiet 22:00-07:00
   bankhub phone --dir ann preferences confirm 271828
@@ -61,6 +64,12 @@ pub enum PhoneCommand {
     /// An OFX or camt.053 file has a statement for each account and currency. The banks' balances are not known: each statement
     /// begins at zero, and its balance is what the entries add up to.
     Export(ExportArgs),
+    /// List the accounts and cards that the phone number is bound to, and whether money goes out of them.
+    Instruments,
+    /// Stop money from going out of accounts and cards, at the hub at once and at their banks as they confirm it.
+    Freeze(Which),
+    /// Let money go out again.
+    Unfreeze(UnfreezeArgs),
     /// List bills by account, newest first, and what has come since the last of each.
     Bills(BillsArgs),
     /// Say what is to be paid over all banks.
@@ -121,6 +130,9 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::Payments(args) => record::payments(&folder, args, out).await,
         PhoneCommand::Sums(args) => record::sums(&folder, args, out).await,
         PhoneCommand::Export(args) => record::export(&folder, args, out).await,
+        PhoneCommand::Instruments => freezing::instruments(&folder.open()?, out).await,
+        PhoneCommand::Freeze(which) => freezing::freeze(&folder.open()?, which, out).await,
+        PhoneCommand::Unfreeze(args) => freezing::unfreeze(&folder.open()?, args, out).await,
         PhoneCommand::Bills(bills_args) => owing::bills(&folder.open()?, bills_args, out).await,
         PhoneCommand::TotalBill => owing::total_bill(&folder.open()?, out).await,
         PhoneCommand::Bill { bill_id } => owing::bill(&folder.open()?, *bill_id, out).await,

@@ -6,6 +6,7 @@ pub mod command;
 mod feed;
 mod filter;
 mod folder;
+pub mod freezing;
 mod key;
 mod owing;
 mod record;

@@ -17,6 +17,7 @@ mod cut_links;
 mod draining;
 mod exactly_once;
 mod feed;
+mod freezes;
 mod giving_back;
 mod guesses;
 mod independent_client;
