@@ -99,11 +99,8 @@ impl Freezes {
         // A task of its own: the banks are told also when whoever asked has gone.
         let this = self.clone();
         let telling = tokio::spawn(async move { this.tell(tellings).await });
-        match tokio::time::timeout(WAIT_FOR_BANKS, telling).await {
-            Ok(Ok(Err(error))) => {
-                tracing::warn!(%error, "what banks have confirmed could not be stored; they are told again")
-            }
-            Ok(_) | Err(_) => {}
+        if let Ok(Ok(Err(error))) = tokio::time::timeout(WAIT_FOR_BANKS, telling).await {
+            tracing::warn!(%error, "what banks have confirmed could not be stored; they are told again");
         }
         let names: Vec<FrozenInstrument> = asked.into_iter().map(|bound| bound.name).collect();
         let bound = sql::read_of_person(&self.store, person_id).await.map_err(|error| store_status(&error))?;
