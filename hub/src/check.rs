@@ -39,7 +39,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 11] = [
+const CHECKS: [(&str, &str); 12] = [
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
@@ -73,6 +73,13 @@ const CHECKS: [(&str, &str); 11] = [
         "payments gave back more than was paid",
         "SELECT count(*) FROM payments WHERE refunded_minor < 0 \
          OR refunded_minor > COALESCE(completed_minor, amount_minor) OR completed_minor > amount_minor",
+    ),
+    (
+        "purchases have give-backs that do not add up",
+        // Both sides are summed by purchase in one pass, as above.
+        "SELECT count(*) FROM (SELECT person_id, sequence FROM (SELECT person_id, sequence, given_back_minor, 0 AS found \
+         FROM purchases WHERE given_back_minor <> 0 UNION ALL SELECT person_id, sequence, 0, amount_minor FROM give_backs) sides \
+         GROUP BY person_id, sequence HAVING sum(given_back_minor) <> sum(found)) wrong",
     ),
     (
         "feeds have gaps",
