@@ -148,6 +148,21 @@ pub struct Purchase {
     pub given_back_minor: i64,
 }
 
+/// Something that came back of a purchase: a refund, a part that was taken back, or all that was left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GiveBack {
+    /// Counts up from 1 with each give-back of the purchase, and names it for ever.
+    pub number: i64,
+    /// When it came back; of a purchase that its bank reports, when the hub heard of it.
+    pub given_at: Timestamp,
+    /// Above zero.
+    pub amount_minor: i64,
+    /// Whether the purchase was taken back as a whole.
+    pub reversal: bool,
+    /// The refund, or the purchase itself when that was reversed; none where a bank reports it.
+    pub payment_id: Option<PaymentId>,
+}
+
 impl Purchase {
     /// What it has cost in the end, in minor units: the amount less what came back.
     pub const fn net_minor(&self) -> i64 {

@@ -77,6 +77,13 @@ const CHECKS: [(&str, &str); 12] = [
          OR refunded_minor > COALESCE(completed_minor, amount_minor) OR completed_minor > amount_minor",
     ),
     (
+        "purchases have give-backs that do not add up",
+        // Both sides are summed by purchase in one pass, as above.
+        "SELECT count(*) FROM (SELECT person_id, sequence FROM (SELECT person_id, sequence, given_back_minor, 0 AS found \
+         FROM purchases WHERE given_back_minor <> 0 UNION ALL SELECT person_id, sequence, 0, amount_minor FROM give_backs) sides \
+         GROUP BY person_id, sequence HAVING sum(given_back_minor) <> sum(found)) wrong",
+    ),
+    (
         "feeds have gaps",
         "SELECT count(*) FROM payers y WHERE y.last_sequence <> \
          (SELECT count(*) FROM events e WHERE e.person_id = y.person_id AND e.sequence <= y.last_sequence) + \

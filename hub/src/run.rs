@@ -36,7 +36,7 @@ use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::follow::{self, FollowParts, Followers};
 use crate::freeze::{FreezeParts, Freezes, tell_banks};
 use crate::habits::Habits;
-use crate::notify::{ChannelError, Notices, NoticesOptions, NoticesParts, NotifyConfig, Telling};
+use crate::notify::{ChannelError, Notices, NoticesParts, NotifyConfig, Telling};
 use crate::payment::{Desk, DeskOptions, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
@@ -263,7 +263,7 @@ impl Ground {
             ids: self.ids.clone(),
             replica: self.replica.clone(),
         };
-        let telling = Telling::start(config, parts, NoticesOptions::default(), &draining)?;
+        let telling = Telling::start(config, parts, config.options(), &draining)?;
         telling.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
         Ok(telling.notices)
     }

@@ -73,6 +73,17 @@ impl Database {
         sqlx::query(sql).bind(name).execute(&mut admin).await.unwrap();
     }
 
+    /// All that is in it, as text; nothing for a file, which can be read as it is, or where PostgreSQL's own `pg_dump` is not at hand.
+    pub async fn dump(&self) -> Option<Vec<u8>> {
+        // What stands behind the question mark is for sqlx.
+        let url = self.url()?.split('?').next()?.to_owned();
+        let mut dump = tokio::process::Command::new("pg_dump");
+        let output =
+            dump.args(["--data-only", "--inserts", "--dbname"]).arg(url).kill_on_drop(true).output().await.ok()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(output.stdout)
+    }
+
     /// Drops a database that nobody needs any more. One whose test failed is left to be looked at.
     pub async fn remove(&self) {
         let Some(name) = &self.name else { return };

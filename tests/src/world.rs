@@ -261,6 +261,30 @@ impl World {
         server.start().await.unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Starts a server again.
+    pub async fn restart(&mut self, server: &str) {
+        let server = self.server(server);
+        server.stop().await.unwrap_or_else(|error| panic!("{error}"));
+        server.start().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// One more setting for all hubs, from their next start on.
+    pub fn set_for_hubs(&mut self, key: &str, value: &str) {
+        let hubs: Vec<String> = self.databases.keys().filter(|name| name.starts_with("hub")).cloned().collect();
+        for hub in hubs {
+            self.server(&hub).set(key, value);
+        }
+    }
+
+    /// A file with a secret that only its owner can read, as configurations name it.
+    pub fn secret(&self, name: &str, secret: &str) -> String {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.federation.folder().join(name);
+        std::fs::write(&path, secret).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        format!("file:{}", path.display())
+    }
+
     /// Waits until the server has killed itself, and starts it again as it is meant to be.
     pub async fn rise_again(&mut self, name: &str) {
         use std::os::unix::process::ExitStatusExt as _;

@@ -34,6 +34,7 @@ use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use super::NEVER;
 use super::report_desk::ReportDesk;
 use crate::{Adapter, Config, RunError, Running};
 
@@ -229,7 +230,7 @@ pub(super) async fn once_free<T, E: Into<RunError>>(open: impl AsyncFn() -> Resu
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), opening).await.expect("the ledger is free")
+    tokio::time::timeout(NEVER, opening).await.expect("the ledger is free")
 }
 
 pub(super) fn load(config: &Path) -> Config {

@@ -39,6 +39,10 @@ use crate::{Adapter, Config, RunError};
 
 /// Where no hub listens.
 const NO_HUB: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+/// When something is taken never to come: a bound for a machine that others use, too, and no measure of speed.
+const NEVER: Duration = Duration::from_secs(60);
+/// Between two tries of what waits for somebody else, who wants to run meanwhile.
+const PAUSE: Duration = Duration::from_millis(10);
 
 fn cny(minor_units: i64) -> Option<Money> {
     Some(Money { currency_code: "CNY".to_owned(), minor_units })

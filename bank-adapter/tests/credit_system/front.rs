@@ -176,7 +176,8 @@ impl Front {
     }
 
     pub async fn up(&self) {
-        assert!(self.link().wait_until_up(Duration::from_secs(20)).await, "the line is up");
+        // On a machine that others use, too, it may take a while.
+        assert!(self.link().wait_until_up(Duration::from_secs(60)).await, "the line is up");
     }
 
     pub async fn down(&self) {

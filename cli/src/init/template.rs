@@ -184,7 +184,10 @@ const PAYMENTS: &str = r#"[payments]
 # sweep_every = "1h"
 "#;
 
-const NOTIFY: &str = r#"# How people are told outside of the app; secrets are file: or env:. A certificate that is not of the public web needs `ca`.
+const NOTIFY: &str = r#"[notify]
+# How people are told outside of the app; secrets are file: or env:. A certificate that is not of the public web needs `ca`.
+# How long one try of a notice may take; what a process that died had taken up is tried again after twice that.
+# send_within = "30s"
 # [notify.sms]
 # An SMSC, spoken to in SMPP 3.4. The sender is a number, or a name of up to 11 letters and digits.
 #   host = "smsc.example"
@@ -207,18 +210,27 @@ const NOTIFY: &str = r#"# How people are told outside of the app; secrets are fi
 #   from = "notices@bankhub.example"
 #   connections = 4
 # [notify.push.fcm]
-# Vendors' push services, which are told an id and nothing else. A token is read again every half minute.
+# Vendors' push services, which are told an id and nothing else. A token comes from a service account's key file, or with
+# `token = "file:..."` in its place from a file that is read again every half minute: so for all three.
 #   endpoint = "https://fcm.googleapis.com"
 #   app = "bankhub-app"
-#   token = "file:/run/bankhub/fcm-token"
+#   service_account = "file:/etc/bankhub/fcm-service-account.json"
+#   answer_within = "10s"
 # [notify.push.apns]
+# The signing key of the provider, its id and that of the team.
 #   endpoint = "https://api.push.apple.com"
 #   app = "example.bankhub.app"
-#   token = "file:/run/bankhub/apns-token"
+#   key = "file:/etc/bankhub/apns.p8"
+#   key_id = "ABC123DEFG"
+#   team_id = "DEF123GHIJ"
+#   answer_within = "10s"
 # [notify.push.hms]
+# The secret of the app, and where tokens are given for it.
 #   endpoint = "https://push-api.cloud.huawei.com"
 #   app = "100000001"
-#   token = "file:/run/bankhub/hms-token"
+#   client_secret = "file:/etc/bankhub/hms-secret"
+#   token_endpoint = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"
+#   answer_within = "10s"
 "#;
 
 const READERS: &str = "# Connections that read.\n# readers = 4";

@@ -5,7 +5,7 @@
 
 use crate::ledger::Nature;
 use crate::payment::Instrument;
-use crate::purchase::{Carrier, LineItem, Purchase, PurchaseState, Terminal};
+use crate::purchase::{Carrier, GiveBack, LineItem, Purchase, PurchaseState, Terminal};
 use crate::{BankId, Money, PaymentId, PersonId, Reason, Timestamp};
 
 /// How a purchase stands at its bank.
@@ -79,6 +79,22 @@ impl Report {
             items: self.items.clone(),
             given_back_minor: self.given_back(),
         }
+    }
+
+    /// What came back since the record stood so, or since there was none; nothing when it is as much as before. `at` is when the hub
+    /// hears of it, `last` the number of the give-back before. Banks tell the sum: what versions that came late or never would have told
+    /// apart is one.
+    pub fn give_back(&self, known: Option<&Standing>, last: i64, at: Timestamp) -> Option<GiveBack> {
+        let before = known.map_or(0, |known| known.given_back_minor);
+        let amount_minor = self.given_back().saturating_sub(before);
+        (amount_minor > 0).then(|| GiveBack {
+            number: last.saturating_add(1),
+            // A bank's clock may be ahead of the hub's.
+            given_at: at.max(self.occurred_at),
+            amount_minor,
+            reversal: self.state == PurchaseState::Reversed,
+            payment_id: None,
+        })
     }
 
     /// How the record stands once this is taken in.

@@ -41,8 +41,28 @@ CREATE TABLE reported_purchases (
     currency TEXT NOT NULL,
     amount_minor BIGINT NOT NULL,
     given_back_minor BIGINT NOT NULL,
+    -- In how many give-backs.
+    give_backs BIGINT NOT NULL,
     fingerprint BYTEA NOT NULL,
     PRIMARY KEY (purchase_id, bank_id)
+);
+
+-- What came back of a purchase, each by itself: a refund, a part that was taken back, a reversal. Rows never change, so that a number
+-- names the same give-back in every file that a person takes away. Of a purchase that a bank reports they are what its versions
+-- differ by.
+CREATE TABLE give_backs (
+    person_id UUID NOT NULL,
+    -- The place of the purchase in the person's feed.
+    sequence BIGINT NOT NULL,
+    -- Counts up from 1 with each give-back of the purchase.
+    number BIGINT NOT NULL,
+    given_at BIGINT NOT NULL,
+    amount_minor BIGINT NOT NULL,
+    -- 1 when it took back what was left of the purchase as a whole.
+    reversal BIGINT NOT NULL,
+    -- The refund, or the purchase itself when that was reversed; NULL where a bank reports it.
+    payment_id UUID,
+    PRIMARY KEY (person_id, sequence, number)
 );
 
 -- Whose an account or a card is that a report names.

@@ -41,8 +41,28 @@ CREATE TABLE reported_purchases (
     currency TEXT NOT NULL,
     amount_minor INTEGER NOT NULL,
     given_back_minor INTEGER NOT NULL,
+    -- In how many give-backs.
+    give_backs INTEGER NOT NULL,
     fingerprint BLOB NOT NULL,
     PRIMARY KEY (purchase_id, bank_id)
+) STRICT, WITHOUT ROWID;
+
+-- What came back of a purchase, each by itself: a refund, a part that was taken back, a reversal. Rows never change, so that a number
+-- names the same give-back in every file that a person takes away. Of a purchase that a bank reports they are what its versions
+-- differ by.
+CREATE TABLE give_backs (
+    person_id BLOB NOT NULL,
+    -- The place of the purchase in the person's feed.
+    sequence INTEGER NOT NULL,
+    -- Counts up from 1 with each give-back of the purchase.
+    number INTEGER NOT NULL,
+    given_at INTEGER NOT NULL,
+    amount_minor INTEGER NOT NULL,
+    -- 1 when it took back what was left of the purchase as a whole.
+    reversal INTEGER NOT NULL,
+    -- The refund, or the purchase itself when that was reversed; NULL where a bank reports it.
+    payment_id BLOB,
+    PRIMARY KEY (person_id, sequence, number)
 ) STRICT, WITHOUT ROWID;
 
 -- Whose an account or a card is that a report names.

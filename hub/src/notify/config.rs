@@ -1,26 +1,49 @@
 //! The part of the hub's configuration that says how people are reached.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use domain::notice::MailAddress;
 use serde::{Deserialize, Deserializer};
 use server_kit::config::{HumanDuration, SecretRef};
 
-use super::{MailOptions, MailTls, PushOptions, SmsOptions, Vendor};
+use super::{MailOptions, MailTls, NoticesOptions, SmsOptions};
+
+mod push;
+
+pub use push::PushConfig;
+
+/// Nothing is sent within less.
+const SHORTEST_TRY: Duration = Duration::from_secs(1);
 
 /// Channels beside the app's feed; none unless it is configured.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NotifyConfig {
+    /// How long one try of a notice may take. What a process that died had taken up is tried again after twice that.
+    pub send_within: HumanDuration,
     pub sms: Option<SmsConfig>,
     pub mail: Option<MailConfig>,
     pub push: PushConfig,
 }
 
+impl Default for NotifyConfig {
+    fn default() -> Self {
+        let send_within = HumanDuration::from_secs(30);
+        Self { send_within, sms: None, mail: None, push: PushConfig::default() }
+    }
+}
+
 impl NotifyConfig {
+    /// Bounds of the outbox.
+    pub(crate) fn options(&self) -> NoticesOptions {
+        let send_within = self.send_within.get().max(SHORTEST_TRY);
+        NoticesOptions { send_within, lease_for: send_within.saturating_mul(2), ..NoticesOptions::default() }
+    }
+
     /// Whether there is any channel.
     pub(crate) fn is_any(&self) -> bool {
-        self.sms.is_some() || self.mail.is_some() || !self.push.options().is_empty()
+        self.sms.is_some() || self.mail.is_some() || !self.push.services().is_empty()
     }
 }
 
@@ -81,30 +104,6 @@ pub struct MailConfig {
     pub from: MailAddress,
     #[serde(default = "default_connections")]
     pub connections: usize,
-    #[serde(default = "default_answer")]
-    pub answer_within: HumanDuration,
-}
-
-/// The push services of vendors.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PushConfig {
-    pub fcm: Option<PushService>,
-    pub apns: Option<PushService>,
-    pub hms: Option<PushService>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PushService {
-    /// `https://host`, such as `https://fcm.googleapis.com`.
-    pub endpoint: String,
-    /// The project (FCM), the topic (APNs) or the id (HMS) of the app.
-    pub app: String,
-    /// The bearer token, `file:` or `env:`. It is read again every half minute: whoever renews it writes it into the file.
-    pub token: SecretRef,
-    #[serde(default)]
-    pub ca: Option<PathBuf>,
     #[serde(default = "default_answer")]
     pub answer_within: HumanDuration,
 }
@@ -186,29 +185,11 @@ impl MailConfig {
     }
 }
 
-impl PushConfig {
-    pub(super) fn options(&self) -> Vec<PushOptions> {
-        let of = |vendor, service: &Option<PushService>| {
-            service.clone().map(|PushService { endpoint, app, token, ca, answer_within }| PushOptions {
-                vendor,
-                endpoint,
-                app,
-                token,
-                ca,
-                answer_within: answer_within.get(),
-            })
-        };
-        [of(Vendor::Fcm, &self.fcm), of(Vendor::Apns, &self.apns), of(Vendor::Hms, &self.hms)]
-            .into_iter()
-            .flatten()
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::Vendor;
     use super::*;
 
     #[test]
@@ -222,10 +203,13 @@ mod tests {
         let (sms, mail) = (config.sms.unwrap().options(), config.mail.unwrap().options());
         assert!(sms.tls && (sms.port, sms.window) == (3550, 16));
         assert_eq!((mail.port, mail.tls, mail.login.is_none()), (587, MailTls::StartTls, true));
-        let push = config.push.options();
+        let push = config.push.services();
         assert_eq!((push.len(), push[0].vendor), (1, Vendor::Apns));
         let none: NotifyConfig = serde_json::from_value(json!({})).unwrap();
-        assert!(none.sms.is_none() && none.mail.is_none() && none.push.options().is_empty());
+        assert_eq!(none.options().lease_for, NoticesOptions::default().lease_for);
+        let hasty: NotifyConfig = serde_json::from_value(json!({ "send_within": "0s" })).unwrap();
+        assert_eq!((hasty.options().send_within, hasty.options().lease_for), (SHORTEST_TRY, 2 * SHORTEST_TRY));
+        assert!(none.sms.is_none() && none.mail.is_none() && none.push.services().is_empty());
     }
 
     #[test]

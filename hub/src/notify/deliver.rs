@@ -203,6 +203,8 @@ impl Absence {
 /// One try of one notice.
 async fn send(notices: Notices, channel: Arc<dyn Channel>, notice: Leased) -> Reached {
     let (id, kind, name) = (notice.notice_id, notice.kind, channel.kind().name());
+    // Killed here, it waits for the end of its lease and goes out for the first time.
+    fault::point("hub.notify.leased");
     let outcome = match try_to_send(&notices, &*channel, &notice).await {
         Ok(outcome) => outcome,
         Err(error @ (StoreError::Refused(_) | StoreError::Unreadable { .. })) => {
@@ -226,7 +228,10 @@ async fn send(notices: Notices, channel: Arc<dyn Channel>, notice: Leased) -> Re
     let _ = notices.inner.parts.rng.fill(&mut jitter);
     let [jitter] = jitter;
     match notices.write(Step::Tried(Tried { notice, outcome, jitter })).await {
-        Ok(Ok(Done::Marked(Some(verdict)))) => tell(id, kind, name, &verdict),
+        Ok(Ok(Done::Marked(Some(verdict)))) => {
+            fault::point("hub.notify.marked");
+            tell(id, kind, name, &verdict);
+        }
         Ok(_) => tracing::info!(notice_id = %id, channel = name, "another worker has taken a notice over"),
         Err(error) => tracing::warn!(%error, notice_id = %id, "what became of a notice could not be written down"),
     }

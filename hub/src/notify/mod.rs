@@ -53,7 +53,7 @@ pub use dead::DeadLetter;
 pub use mail::{Mail, MailOptions, MailTls};
 pub use open::Telling;
 pub use preferences::Preferences;
-pub use push::{Push, PushOptions};
+pub use push::{Push, PushOptions, TokenSource};
 pub use sms::{Sms, SmsLine, SmsOptions};
 pub use standing::Standing;
 pub use templates::Worded;
@@ -73,6 +73,8 @@ pub enum ChannelError {
     Endpoint { endpoint: String },
     #[error("{app:?} is not the name of an app at a push service")]
     App { app: String },
+    #[error("what is given as a {what} is none that can be used")]
+    Key { what: &'static str },
     #[error("a sender of SMS is a number or a name of up to 11 letters and digits")]
     Sender,
 }

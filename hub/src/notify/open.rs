@@ -34,9 +34,9 @@ impl Telling {
         if let Some(mail) = &config.mail {
             channels.push((Arc::new(Mail::new(mail.options(), clock.clone())?), silent()));
         }
-        let services = config.push.options();
+        let services = config.push.services().to_vec();
         if !services.is_empty() {
-            channels.push((Arc::new(Push::new(services)?), silent()));
+            channels.push((Arc::new(Push::new(services, &clock)?), silent()));
         }
         // Last, since its line is a task, which nothing that fails after it would end.
         if let Some(sms) = &config.sms {

@@ -80,7 +80,9 @@ fn given_back(
     let sequence = books.payment(original)?.charge_sequence?;
     let amount = payment.charged();
     let state = if reversal { PurchaseState::Reversed } else { PurchaseState::Posted };
-    books.give_back(GivenBack { person_id: payment.person_id?, sequence, amount_minor: amount.minor, state });
+    let (person_id, payment_id) = (payment.person_id?, payment.id);
+    let amount_minor = amount.minor;
+    books.give_back(GivenBack { person_id, sequence, amount_minor, state, payment_id, given_at: now });
     let kind = EventKind::GiveBack { payment_id: original, amount, reversal, merchant };
     books.tell(payment, kind, now, None)
 }

@@ -59,7 +59,7 @@ impl Export {
     }
 }
 
-/// One line for each purchase.
+/// One line for each purchase and each give-back.
 struct Table {
     filter: PurchaseFilter,
     scan: Scan,
@@ -77,7 +77,7 @@ impl Table {
             self.begun = true;
             return Ok(Ok(Some(csv::header())));
         }
-        let found = self.scan.next(store, CHUNK).await?;
+        let found = self.scan.next_with_given_back(store, CHUNK).await?;
         if found.is_empty() {
             return Ok(Ok(None));
         }
@@ -85,7 +85,7 @@ impl Table {
         if self.looked_at > MOST_PURCHASES {
             return Ok(Err(Reason::TooManyItems));
         }
-        let fits = found.iter().map(|recorded| &recorded.purchase).filter(|it| self.filter.matches(it));
+        let fits = found.iter().filter(|recorded| self.filter.matches(&recorded.purchase));
         Ok(Ok(Some(csv::lines_of(fits))))
     }
 }

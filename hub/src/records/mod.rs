@@ -6,6 +6,7 @@
 //! whose an account or a card is that a bank names.
 
 pub(crate) mod export;
+pub(crate) mod give_back;
 pub(crate) mod holder;
 pub(crate) mod intake;
 pub(crate) mod page;

@@ -72,7 +72,7 @@ pub(crate) async fn read_page(
             page.next = None;
             return Ok(page);
         }
-        for Recorded { purchase, sequence, text_bytes } in found {
+        for Recorded { purchase, sequence, text_bytes, .. } in found {
             if looked_at == LOOKED_AT_MOST {
                 return Ok(page);
             }

@@ -1,10 +1,11 @@
 //! Reads a person's record from its end, a chunk at a time.
 
-use domain::purchase::Purchase;
+use domain::purchase::{GiveBack, Purchase};
 use domain::record::PurchaseFilter;
 use domain::{BankId, PersonId, Reason, Timestamp};
 use server_kit::store::{Row, Store, StoreError};
 
+use super::give_back;
 use super::query::MOST_PURCHASES;
 use super::row::{PURCHASE_COLUMNS, purchase_columns, purchase_of};
 
@@ -15,6 +16,8 @@ const CHUNK_AT_MOST: usize = 500;
 #[derive(Debug)]
 pub(super) struct Recorded {
     pub(super) purchase: Purchase,
+    /// What came back of it, each by itself and in order, where it was asked for.
+    pub(super) given_back: Vec<GiveBack>,
     pub(super) sequence: i64,
     pub(super) text_bytes: usize,
 }
@@ -71,6 +74,7 @@ impl Scan {
             let text_bytes = row.text(7)?.len() + row.text(9)?.len();
             Ok(Recorded {
                 purchase: purchase_of(row, 0, self.person_id)?,
+                given_back: Vec::new(),
                 sequence: row.int(PURCHASE_COLUMNS)?,
                 text_bytes,
             })
@@ -81,6 +85,32 @@ impl Scan {
         }
         Ok(found)
     }
+
+    /// The same with what came back of each.
+    pub(super) async fn next_with_given_back(
+        &mut self,
+        store: &Store,
+        wanted: usize,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let mut found = self.next(store, wanted).await?;
+        let (Some(newest), Some(oldest)) = (found.first(), found.last()) else { return Ok(found) };
+        let mut given_back = give_back::read(store, self.person_id, oldest.sequence, newest.sequence).await?;
+        for recorded in &mut found {
+            let given = given_back.remove(&recorded.sequence).unwrap_or_default();
+            recorded.given_back = up_to(given, recorded.purchase.given_back_minor);
+        }
+        Ok(found)
+    }
+}
+
+/// The first of them that come to so much: what came back after the purchase was read is left to the next reading.
+fn up_to(given: Vec<GiveBack>, minor: i64) -> Vec<GiveBack> {
+    let mut left = minor;
+    let fits = given.into_iter().take_while(|given| {
+        left = left.saturating_sub(given.amount_minor);
+        left >= 0
+    });
+    fits.collect()
 }
 
 /// All purchases that a filter lets through. `Err(TooManyItems)` when more would have to be looked at than a sum looks at.

@@ -1,11 +1,12 @@
 //! The tables of reported purchases, and the rows that their intake adds to the record and the feed.
 
-use domain::purchase::{Carrier, PurchaseState};
+use domain::purchase::{Carrier, GiveBack, PurchaseState};
 use domain::record::{Cursor, Report, Standing};
-use domain::{BankId, Currency, Money, PaymentId, PersonId, Reason};
+use domain::{BankId, Currency, Money, PaymentId, PersonId, Reason, Timestamp};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::give_back;
 use crate::directory::snapshot;
 
 const BANK_REPORTS: Table = Table {
@@ -34,6 +35,7 @@ const REPORTED_PURCHASES: Table = Table {
         "currency",
         "amount_minor",
         "given_back_minor",
+        "give_backs",
         "fingerprint",
     ],
 };
@@ -106,19 +108,36 @@ pub(super) struct RecordRow {
     /// Its place in the person's feed.
     pub(super) sequence: i64,
     pub(super) standing: Standing,
+    /// The number of the last give-back.
+    give_backs: i64,
     version: i64,
     /// What is to be written of it.
     report: Option<Box<Report>>,
+    given_back: Vec<GiveBack>,
 }
 
 impl RecordRow {
-    pub(super) fn new(person_id: PersonId, sequence: i64, report: &Report) -> Self {
-        let (standing, report) = (report.standing(), Some(Box::new(report.clone())));
-        Self { person_id, sequence, standing, version: 0, report }
+    pub(super) fn new(person_id: PersonId, sequence: i64, report: &Report, at: Timestamp) -> Self {
+        let standing = report.standing();
+        let given_back: Vec<GiveBack> = report.give_back(None, 0, at).into_iter().collect();
+        let give_backs = given_back.last().map_or(0, |last| last.number);
+        Self {
+            person_id,
+            sequence,
+            standing,
+            give_backs,
+            version: 0,
+            report: Some(Box::new(report.clone())),
+            given_back,
+        }
     }
 
-    /// It stands as the report says.
-    pub(super) fn follow(&mut self, report: &Report) {
+    /// It stands as the report says, which is heard of at this time.
+    pub(super) fn follow(&mut self, report: &Report, at: Timestamp) {
+        if let Some(given) = report.give_back(Some(&self.standing), self.give_backs, at) {
+            self.give_backs = given.number;
+            self.given_back.push(given);
+        }
         self.standing = report.standing();
         self.report = Some(Box::new(report.clone()));
     }
@@ -130,7 +149,7 @@ pub(super) async fn load_records(
 ) -> Result<BTreeMap<(PaymentId, BankId), RecordRow>, StoreError> {
     let load = Load {
         select: "SELECT purchase_id, bank_id, version, person_id, sequence, report_version, state, currency, amount_minor, \
-                 given_back_minor, fingerprint FROM reported_purchases WHERE purchase_id",
+                 given_back_minor, fingerprint, give_backs FROM reported_purchases WHERE purchase_id",
         tail: " ORDER BY purchase_id",
         lock: true,
     };
@@ -145,7 +164,8 @@ pub(super) async fn load_records(
         };
         let (person_id, sequence, version) = (PersonId::from_uuid(row.id(3)?), row.int(4)?, row.int(2)?);
         let key = (PaymentId::from_uuid(row.id(0)?), row.parsed(1, BankId::parse)?);
-        Ok((key, RecordRow { person_id, sequence, standing, version, report: None }))
+        let (give_backs, report, given_back) = (row.int(11)?, None, Vec::new());
+        Ok((key, RecordRow { person_id, sequence, standing, give_backs, version, report, given_back }))
     };
     rows.iter().map(read).collect()
 }
@@ -154,7 +174,7 @@ pub(super) async fn put_records(
     tx: &mut Tx,
     records: BTreeMap<(PaymentId, BankId), RecordRow>,
 ) -> Result<(), StoreError> {
-    let (mut reported, mut purchases) = (Vec::new(), Vec::new());
+    let (mut reported, mut purchases, mut given_back) = (Vec::new(), Vec::new(), Vec::new());
     for ((purchase_id, bank_id), record) in &records {
         let Some(report) = &record.report else { continue };
         let (standing, version) = (&record.standing, record.version + 1);
@@ -169,11 +189,14 @@ pub(super) async fn put_records(
             standing.amount.currency.code().into(),
             standing.amount.minor.into(),
             standing.given_back_minor.into(),
+            record.give_backs.into(),
             standing.fingerprint.to_vec().into(),
         ]);
+        given_back.extend(record.given_back.iter().map(|it| give_back::row(record.person_id, record.sequence, it)));
         purchases.push(purchase_row(record, report, version));
     }
     tx.put(&REPORTED_PURCHASES, reported).await?;
+    tx.insert(&give_back::GIVE_BACKS, given_back).await?;
     tx.put(&PURCHASES, purchases).await
 }
 

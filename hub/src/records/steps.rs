@@ -183,7 +183,7 @@ impl Books {
         let Some(person_id) = person_id else { return Ok(()) };
         match taken {
             Taken::Nothing => return Ok(()),
-            Taken::New => self.record(key, report, person_id, events),
+            Taken::New => self.record(key, report, (person_id, at), events),
             Taken::Changed(told) => self.change(&key, report, &told, at, events),
         }
         let Report { bank_id, state, amount, version, account_masked: account, .. } = report;
@@ -195,9 +195,15 @@ impl Books {
     }
 
     /// A purchase that was not known: it stands at the end of the person's feed, and is what tells the person of it.
-    fn record(&mut self, key: (PaymentId, BankId), report: &Report, person_id: PersonId, events: &mut Vec<Arc<Event>>) {
+    fn record(
+        &mut self,
+        key: (PaymentId, BankId),
+        report: &Report,
+        (person_id, at): (PersonId, Timestamp),
+        events: &mut Vec<Arc<Event>>,
+    ) {
         let Some(sequence) = self.feeds.next(person_id) else { return };
-        let record = RecordRow::new(person_id, sequence, report);
+        let record = RecordRow::new(person_id, sequence, report, at);
         let purchase = Arc::new(report.purchase(person_id));
         let kind = EventKind::Charge(purchase);
         events.push(Arc::new(Event { person_id, sequence, occurred_at: report.occurred_at, kind }));
@@ -213,7 +219,7 @@ impl Books {
         events: &mut Vec<Arc<Event>>,
     ) {
         let Some(record) = self.records.get_mut(key) else { return };
-        record.follow(report);
+        record.follow(report, at);
         let (person_id, payment_id) = (record.person_id, report.purchase_id);
         for told in told {
             let merchant = report.seller.merchant.clone();

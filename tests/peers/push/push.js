@@ -2,13 +2,15 @@
 //
 // It tells its port on the first line, then answers each line of its input with one line: `ok`, or a state as JSON.
 //   fault HOW   what happens to the next message: gone, invalid, auth, busy, broken, drop-before, drop-after, mute, huge
-//   state
+//   strict      messages are taken with a token that was given, and is good, alone
+//   state, and what tokens.js does
 'use strict';
 
 const fs = require('fs');
 const http2 = require('http2');
 const https = require('https');
 const readline = require('readline');
+const tokens = require('./tokens');
 
 const [, , certificate, key, protocol] = process.argv;
 const tls = { cert: fs.readFileSync(certificate), key: fs.readFileSync(key) };
@@ -28,6 +30,7 @@ function vendor(path) {
 }
 
 function handle(request, response, text) {
+  if (tokens.isEndpoint(request.url)) return tokens.give(request, response, text);
   const whose = vendor(request.url);
   const fault = faults.shift() || '';
   const cut = () => (request.stream ? request.stream.session.destroy() : request.socket.destroy());
@@ -40,6 +43,7 @@ function handle(request, response, text) {
   if (fault === 'auth') return say(401, '{}');
   if (fault === 'busy') return say(429, '{}', { 'retry-after': '7' });
   if (fault === 'broken') return say(503, '<html>');
+  if (tokens.refuses(whose, request.headers.authorization)) return say(...tokens.refusals[whose]);
   state.messages.push({
     vendor: whose,
     version: request.httpVersion,
@@ -73,10 +77,12 @@ server.listen(0, '127.0.0.1', () => {
 readline.createInterface({ input: process.stdin }).on('line', (line) => {
   const [name, how] = line.split(' ');
   if (name === 'state') {
-    console.log(JSON.stringify(state));
+    console.log(JSON.stringify({ ...state, tokens: tokens.state }));
   } else if (name === 'fault') {
     faults.push(how);
     console.log('ok');
+  } else if (name in tokens.commands) {
+    console.log(tokens.commands[name](how, server.address().port) || 'ok');
   } else {
     console.log('unknown');
   }

@@ -12,6 +12,7 @@
 mod any_moment;
 mod callers;
 mod cards;
+mod channels_killed;
 mod configuration;
 mod cut_links;
 mod draining;
@@ -21,12 +22,15 @@ mod freezes;
 mod giving_back;
 mod guesses;
 mod independent_client;
+mod records_killed;
 mod reflection;
 mod reports;
 mod requests;
 mod secrets;
+mod secrets_of_records;
 mod terminal;
 mod two_hubs;
+mod words;
 
 use domain::Reason;
 use tonic::Status;

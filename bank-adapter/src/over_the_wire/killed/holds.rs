@@ -46,7 +46,8 @@ async fn ask(peered: &mut Peered, leg_id: &str) {
             if reason_of(&status) != Some(Reason::BankAway) {
                 return;
             }
+            tokio::time::sleep(PAUSE).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), asking).await.expect("it is asked");
+    tokio::time::timeout(NEVER, asking).await.expect("it is asked");
 }

@@ -69,7 +69,8 @@ fn the_hubs_template_says_every_default_as_it_is() {
     says_every_key(&full, &text);
     let switched_on = text.replace("# [notify", "[notify").replace("\n#   ", "\n");
     let telling: hub::Config = loaded(folder.path(), &switched_on).unwrap();
-    assert!(telling.notify.sms.is_some() && telling.notify.mail.is_some() && telling.notify.push.hms.is_some());
+    assert!(telling.notify.sms.is_some() && telling.notify.mail.is_some());
+    assert_eq!(telling.notify.push.services().len(), 3);
 }
 
 #[test]

@@ -106,6 +106,29 @@ fn r1_a_purchase_is_one_record_whatever_its_bank_tells_of_it() {
 }
 
 #[test]
+fn r7_what_came_back_is_what_a_version_tells_beyond_the_one_before() {
+    let at = Timestamp::from_secs(1_700_000_500);
+    let refunded = |version, minor| of(10_000, minor, report(version, Posted));
+    for (name, before, last, after, wanted) in [
+        ("nothing", None, 0, refunded(1, 0), None),
+        ("with the first that is heard", None, 0, refunded(2, 300), Some((1, 300, false))),
+        ("a refund", Some(refunded(1, 0)), 0, refunded(2, 2_000), Some((1, 2_000, false))),
+        ("another refund", Some(refunded(2, 2_000)), 1, refunded(3, 5_000), Some((2, 3_000, false))),
+        ("two that were told as one", Some(refunded(1, 0)), 0, refunded(3, 5_000), Some((1, 5_000, false))),
+        ("the rest", Some(refunded(3, 5_000)), 2, report(4, Reversed), Some((3, 5_000, true))),
+        ("a hold that lapses", Some(report(1, Held)), 0, report(2, Reversed), Some((1, 10_000, true))),
+        ("no more of it", Some(report(4, Reversed)), 3, report(5, Reversed), None),
+    ] {
+        let known = before.map(|before: Report| before.standing());
+        let found = after.give_back(known.as_ref(), last, at);
+        assert!(found.is_none_or(|it| it.given_at == at && it.payment_id.is_none()), "{name}");
+        assert_eq!(found.map(|it| (it.number, it.amount_minor, it.reversal)), wanted, "{name}");
+    }
+    let early = refunded(1, 300).give_back(None, 0, Timestamp::from_secs(1)).unwrap();
+    assert_eq!(early.given_at, Timestamp::from_secs(1_700_000_000), "nothing comes back before it was paid");
+}
+
+#[test]
 fn r1_what_is_known_or_older_changes_nothing() {
     let known = report(3, Posted).standing();
     assert_eq!(Standing::take(None, &report(1, Reversed)), Ok(Taken::New));

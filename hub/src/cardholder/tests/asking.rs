@@ -91,7 +91,7 @@ async fn r7_the_record_as_csv_has_a_line_for_each_purchase_and_runs_no_formula()
         let text = file(&world, &phone.token, request).await.unwrap();
         let lines: Vec<&str> = text.strip_suffix("\r\n").unwrap().split("\r\n").collect();
         assert_eq!(lines.len(), 1 + 225, "{}", hub.engine);
-        assert!(lines[0].starts_with("payment_id,time,state,nature,amount,currency,"));
+        assert!(lines[0].starts_with("entry_id,entry,payment_id,time,state,nature,amount,currency,"));
         assert!(lines[225].contains(",\"'=1+1, \"\"面馆\"\"\","), "{}", lines[225]);
         assert!(
             lines[1]

@@ -1,5 +1,6 @@
 //! Vendor push: a phone is woken and told an id. What happened it reads from the hub, over its own session; no vendor learns of it.
 
+mod bearer;
 mod http;
 #[cfg(test)]
 mod tests;
@@ -7,24 +8,22 @@ mod vendor;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::notice::ChannelKind;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use secrecy::{ExposeSecret as _, SecretString};
-use server_kit::clock::Stopwatch;
-use server_kit::config::SecretRef;
+use secrecy::ExposeSecret as _;
+use server_kit::clock::SharedClock;
 use tokio::time::timeout;
 
 use super::ChannelError;
 use super::channel::{Address, Channel, Letter, PushTarget, SendError, Sent, Vendor};
 use super::tls::Tls;
+use bearer::{Bearer, Token};
 use http::{Answer, Http};
 
-/// How long a token is believed before it is read again: whoever renews it writes it into its file.
-const TOKEN_FOR: Duration = Duration::from_secs(30);
+pub use bearer::TokenSource;
 
 /// One vendor's service and the app there.
 #[derive(Clone, Debug)]
@@ -34,9 +33,9 @@ pub struct PushOptions {
     pub endpoint: String,
     /// The project (FCM), the topic (APNs) or the id (HMS) of the app.
     pub app: String,
-    /// The bearer token, which is read again every half minute.
-    pub token: SecretRef,
-    /// The authorities of the service's certificate, in PEM form; without it those of the public web.
+    /// What says who sends.
+    pub token: TokenSource,
+    /// The authorities of the service's certificate and of its token endpoint's, in PEM form; without it those of the public web.
     pub ca: Option<PathBuf>,
     /// How long connecting and an answer may take.
     pub answer_within: Duration,
@@ -51,7 +50,7 @@ pub struct Push {
 struct Service {
     options: PushOptions,
     http: Http,
-    token: Mutex<Option<(SecretString, Stopwatch)>>,
+    bearer: Bearer,
 }
 
 impl fmt::Debug for Service {
@@ -61,15 +60,16 @@ impl fmt::Debug for Service {
 }
 
 impl Push {
-    pub fn new(services: Vec<PushOptions>) -> Result<Self, ChannelError> {
+    pub fn new(services: Vec<PushOptions>, clock: &SharedClock) -> Result<Self, ChannelError> {
         let open = |options: PushOptions| {
-            options.token.read()?;
             if !is_app(&options.app) {
                 return Err(ChannelError::App { app: options.app });
             }
             let tls = Tls::new(options.ca.as_deref(), &[b"h2", b"http/1.1"])?;
             let http = Http::new(&options.endpoint, tls, options.answer_within)?;
-            Ok(Service { options, http, token: Mutex::default() })
+            let PushOptions { vendor, token, ca, answer_within, .. } = &options;
+            let bearer = Bearer::open(vendor.name(), token, ca.clone(), *answer_within, clock.clone())?;
+            Ok(Service { options, http, bearer })
         };
         Ok(Self { services: services.into_iter().map(open).collect::<Result<_, _>>()? })
     }
@@ -101,34 +101,35 @@ impl Channel for Push {
 
 impl Service {
     async fn send(&self, letter: &Letter, target: &PushTarget) -> Result<Sent, SendError> {
-        let token = self.token()?;
-        let request = vendor::request(&self.options, letter.notice_id, target, &token)
+        let vendor = self.options.vendor;
+        let token = self.bearer.token().await?;
+        let answer = self.ask(letter, target, &token).await?;
+        if !vendor::doubts_token(vendor, &answer) {
+            self.bearer.is_taken();
+            return vendor::meaning(vendor, &answer);
+        }
+        // It may have ended before its time: with another one the letter is sent once more.
+        let Some(another) = self.bearer.after(&token).await? else { return vendor::meaning(vendor, &answer) };
+        let answer = self.ask(letter, target, &another).await?;
+        if vendor::doubts_token(vendor, &answer) {
+            self.bearer.is_refused(&another);
+        } else {
+            self.bearer.is_taken();
+        }
+        vendor::meaning(vendor, &answer)
+    }
+
+    async fn ask(&self, letter: &Letter, target: &PushTarget, token: &Token) -> Result<Answer, SendError> {
+        let request = vendor::request(&self.options, letter.notice_id, target, token.text.expose_secret())
             .ok_or_else(|| SendError::Gone { code: "TOKEN".to_owned() })?;
         let away = |code: &str| SendError::Away { code: code.to_owned() };
         let connecting = timeout(self.options.answer_within, self.http.connection()).await;
         let connection = connecting.map_err(|_| away("TIMED_OUT"))?.map_err(|_| away("CONNECTION"))?;
         let answering = timeout(self.options.answer_within, self.http.ask(connection, request)).await;
-        let answer = match answering {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => return Err(SendError::Unknown { code: "CONNECTION".to_owned() }),
-            Err(_) => return Err(SendError::Unknown { code: "TIMED_OUT".to_owned() }),
-        };
-        let said = vendor::meaning(self.options.vendor, &answer);
-        if matches!(answer, Answer { status: 401 | 403, .. }) {
-            // The next try reads it again.
-            *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        match answering {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(SendError::Unknown { code: "CONNECTION".to_owned() }),
+            Err(_) => Err(SendError::Unknown { code: "TIMED_OUT".to_owned() }),
         }
-        said
-    }
-
-    fn token(&self) -> Result<String, SendError> {
-        let mut known = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((token, _)) = known.as_ref().filter(|(_, since)| since.elapsed() < TOKEN_FOR) {
-            return Ok(token.expose_secret().to_owned());
-        }
-        let token = self.options.token.read().map_err(|_| SendError::Away { code: "TOKEN_FILE".to_owned() })?;
-        let text = token.expose_secret().to_owned();
-        *known = Some((token, Stopwatch::start()));
-        Ok(text)
     }
 }

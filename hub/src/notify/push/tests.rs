@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::DeviceId;
 use domain::notice::{ChannelKind, NoticeKind, RetryPolicy};
 use serde_json::{Value, json};
+use server_kit::clock::SystemClock;
 use server_kit::rng::SystemRng;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -13,13 +14,14 @@ use uuid::Uuid;
 use super::super::channel::{Address, Channel as _, Letter, PushTarget, SendError, Vendor};
 use super::super::tests::{PHONE, charge, open, quick};
 use super::super::{ChannelError, NoticesOptions};
-use super::{Push, PushOptions};
+use super::{Push, PushOptions, TokenSource};
 use crate::testing::on_each_engine;
 use crate::testing::peer::{PeerProcess, TlsFiles};
 
-const VENDORS: [(Vendor, &str); 3] = [(Vendor::Fcm, "t:ok-en_1"), (Vendor::Apns, "00ff00ff"), (Vendor::Hms, "token")];
+pub(super) const VENDORS: [(Vendor, &str); 3] =
+    [(Vendor::Fcm, "t:ok-en_1"), (Vendor::Apns, "00ff00ff"), (Vendor::Hms, "token")];
 
-async fn service(files: &TlsFiles, protocol: &str) -> Option<PeerProcess> {
+pub(super) async fn service(files: &TlsFiles, protocol: &str) -> Option<PeerProcess> {
     let (certificate, key) = (files.certificate(), files.key());
     // Node is there where its packages are.
     PeerProcess::node("smpp", "push/push.js", &[certificate.to_str().unwrap(), key.to_str().unwrap(), protocol]).await
@@ -30,14 +32,18 @@ fn options(files: &TlsFiles, port: u16) -> Vec<PushOptions> {
         vendor,
         endpoint: format!("https://localhost:{port}"),
         app: "cn.bankhub.app".to_owned(),
-        token: files.secret("bearer", "bearer-token"),
+        token: TokenSource::Kept(files.secret("bearer", "bearer-token")),
         ca: Some(files.certificate()),
         answer_within: Duration::from_secs(2),
     };
     VENDORS.map(of).to_vec()
 }
 
-fn letter(vendor: Vendor, token: &str) -> Letter {
+fn open_push(services: Vec<PushOptions>) -> Result<Push, ChannelError> {
+    Push::new(services, &SystemClock::shared())
+}
+
+pub(super) fn letter(vendor: Vendor, token: &str) -> Letter {
     let mut id = [0; 16];
     SystemRng::shared().fill(&mut id).unwrap();
     Letter {
@@ -51,7 +57,7 @@ fn letter(vendor: Vendor, token: &str) -> Letter {
     }
 }
 
-fn code_of(error: &SendError) -> String {
+pub(super) fn code_of(error: &SendError) -> String {
     format!("{error:?}").split(' ').next().unwrap().to_owned() + " " + error.code()
 }
 
@@ -60,7 +66,7 @@ async fn r6_a_vendor_is_told_an_id_and_nothing_else() {
     for (protocol, version) in [("h2", "2.0"), ("http1", "1.1")] {
         let files = TlsFiles::new();
         let Some(mut service) = service(&files, protocol).await else { return };
-        let push = Push::new(options(&files, service.port)).unwrap();
+        let push = open_push(options(&files, service.port)).unwrap();
         let letters = VENDORS.map(|(vendor, token)| letter(vendor, token));
         for letter in &letters {
             push.send(letter).await.unwrap();
@@ -93,7 +99,7 @@ async fn r6_a_vendor_is_told_an_id_and_nothing_else() {
 async fn r6_what_a_push_service_says_no_to_is_told_apart() {
     let files = TlsFiles::new();
     let Some(mut service) = service(&files, "h2").await else { return };
-    let push = Push::new(options(&files, service.port)).unwrap();
+    let push = open_push(options(&files, service.port)).unwrap();
     for (vendor, token) in VENDORS {
         let of = |fcm, apns, hms| match vendor {
             Vendor::Fcm => fcm,
@@ -135,19 +141,19 @@ async fn r6_a_push_service_that_is_away_or_another_is_not_the_letters_fault() {
         PushOptions { endpoint: format!("https://127.0.0.1:{}", service.port), ..usual.clone() },
         PushOptions { ca: None, ..usual.clone() },
     ] {
-        let error = Push::new(vec![changed]).unwrap().send(&letter(Vendor::Fcm, token)).await.unwrap_err();
+        let error = open_push(vec![changed]).unwrap().send(&letter(Vendor::Fcm, token)).await.unwrap_err();
         assert_eq!(code_of(&error), "Away CONNECTION");
     }
-    let only_fcm = Push::new(vec![usual.clone()]).unwrap();
+    let only_fcm = open_push(vec![usual.clone()]).unwrap();
     let elsewhere = only_fcm.send(&letter(Vendor::Hms, token)).await.unwrap_err();
     assert_eq!(code_of(&elsewhere), "Refused NO_SUCH_VENDOR");
     for endpoint in ["http://localhost:1", "localhost", "https://a@localhost", "https://localhost/?x", ""] {
         let bad = PushOptions { endpoint: endpoint.to_owned(), ..usual.clone() };
-        assert!(matches!(Push::new(vec![bad]), Err(ChannelError::Endpoint { .. })), "{endpoint}");
+        assert!(matches!(open_push(vec![bad]), Err(ChannelError::Endpoint { .. })), "{endpoint}");
     }
     for app in ["", "a/b", "a b", "a\r\nb"] {
         let bad = PushOptions { app: app.to_owned(), ..usual.clone() };
-        assert!(matches!(Push::new(vec![bad]), Err(ChannelError::App { .. })), "{app}");
+        assert!(matches!(open_push(vec![bad]), Err(ChannelError::App { .. })), "{app}");
     }
 }
 
@@ -156,7 +162,7 @@ async fn r6_each_phone_of_a_person_is_woken_and_one_that_is_gone_no_more() {
     on_each_engine(async |hub| {
         let files = TlsFiles::new();
         let Some(mut service) = service(&files, "h2").await else { return };
-        let push = Arc::new(Push::new(options(&files, service.port)).unwrap());
+        let push = Arc::new(open_push(options(&files, service.port)).unwrap());
         let retry = RetryPolicy { most_tries: 50, ..quick().retry };
         let one_by_one = NoticesOptions { retry, at_once: 1, kept_for_urgent: 0, ..quick() };
         let office = open(&hub, one_by_one, &[ChannelKind::Push]);

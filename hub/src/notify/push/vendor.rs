@@ -51,6 +51,17 @@ pub(super) fn request(options: &PushOptions, id: Uuid, target: &PushTarget, bear
     builder.body(Body::new(Bytes::from(body.to_string()))).ok()
 }
 
+/// Whether an answer says that the token is not good, or not any more.
+pub(super) fn doubts_token(vendor: Vendor, answer: &Answer) -> bool {
+    match (vendor, answer.status) {
+        (_, 401) => true,
+        // ExpiredProviderToken, InvalidProviderToken, MissingProviderToken; another 403 is about the topic or the certificate.
+        (Vendor::Apns, 403) => reason(&answer.body).is_some_and(|reason| reason.ends_with("ProviderToken")),
+        (Vendor::Hms, _) => matches!(hms_code(&answer.body).as_deref(), Some("80200001" | "80200003")),
+        _ => false,
+    }
+}
+
 /// What an answer means for the notice.
 pub(super) fn meaning(vendor: Vendor, answer: &Answer) -> Result<Sent, SendError> {
     let code = format!("HTTP_{}", answer.status);
@@ -76,11 +87,10 @@ fn reason(body: &[u8]) -> Option<String> {
 
 /// Push Kit says in the body what became of it.
 fn of_hms(body: &[u8]) -> Result<Sent, SendError> {
-    let body: Option<Value> = serde_json::from_slice(body).ok();
-    let said = body.as_ref().and_then(|body| body.get("code")?.as_str()).unwrap_or_default();
+    let said = hms_code(body).unwrap_or_default();
     let is_code = said.len() == 8 && said.bytes().all(|b| b.is_ascii_digit());
     let code = if is_code { format!("HMS_{said}") } else { "HMS_UNREADABLE".to_owned() };
-    match said {
+    match said.as_str() {
         "80000000" => Ok(Sent::default()),
         "80300007" => Err(SendError::Gone { code }),
         // Authentication; the token has expired.
@@ -90,4 +100,9 @@ fn of_hms(body: &[u8]) -> Result<Sent, SendError> {
         _ if is_code => Err(SendError::Refused { code }),
         _ => Err(SendError::Unknown { code }),
     }
+}
+
+fn hms_code(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body.get("code")?.as_str().map(str::to_owned)
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
 use domain::purchase::{PurchaseState, Terminal};
-use domain::{PaymentId, PersonId};
+use domain::{PaymentId, PersonId, Timestamp};
 use server_kit::store::{StoreError, Table, Tx};
 
 use crate::directory::snapshot;
+use crate::records::give_back::{self, Returned};
 
 const EVENTS: Table = Table {
     name: "events",
@@ -107,6 +108,9 @@ pub(in crate::payment) struct GivenBack {
     pub amount_minor: i64,
     /// The state of the purchase afterwards.
     pub state: PurchaseState,
+    /// The refund, or the purchase itself when that is reversed.
+    pub payment_id: PaymentId,
+    pub given_at: Timestamp,
 }
 
 pub(in crate::payment) async fn add_given_back(tx: &mut Tx, given: &GivenBack) -> Result<(), StoreError> {
@@ -114,8 +118,10 @@ pub(in crate::payment) async fn add_given_back(tx: &mut Tx, given: &GivenBack) -
                WHERE person_id = $3 AND sequence = $4";
     let (person_id, state) = (given.person_id.uuid(), given.state.as_str());
     let args = vec![given.amount_minor.into(), state.into(), person_id.into(), given.sequence.into()];
+    let GivenBack { given_at, amount_minor, payment_id, .. } = *given;
+    let returned = Returned { given_at, amount_minor, reversal: given.state == PurchaseState::Reversed, payment_id };
     match tx.execute(sql, args).await? {
-        1 => Ok(()),
+        1 => give_back::add(tx, given.person_id, given.sequence, &returned).await,
         _ => Err(StoreError::Refused("a payment that is committed has no purchase".to_owned())),
     }
 }

@@ -3,6 +3,7 @@
 use domain::purchase::Purchase;
 use domain::{Money, Timestamp};
 
+use super::super::scan::Recorded;
 use super::entry::{Entry, utc};
 use super::statements::{Account, Format, entries_of};
 use super::xml::Xml;
@@ -96,7 +97,7 @@ impl Format for Camt053 {
         xml.take()
     }
 
-    fn entries(&mut self, purchases: &[Purchase]) -> Vec<u8> {
+    fn entries(&mut self, purchases: &[Recorded]) -> Vec<u8> {
         for entry in entries_of(purchases) {
             self.xml.within("Ntry", |xml| report_entry(xml, &entry));
         }
@@ -138,7 +139,7 @@ fn report_entry(xml: &mut Xml, entry: &Entry<'_>) {
     }
     xml.within("Sts", |xml| xml.text("Cd", if entry.is_booked() { "BOOK" } else { "PDNG" }));
     if entry.is_booked() {
-        xml.within("BookgDt", |xml| xml.text("DtTm", &time(purchase.occurred_at)));
+        xml.within("BookgDt", |xml| xml.text("DtTm", &time(entry.at())));
     }
     xml.text("AcctSvcrRef", &id);
     xml.within("BkTxCd", |xml| {
@@ -156,7 +157,7 @@ fn details(xml: &mut Xml, entry: &Entry<'_>, id: &str) {
     xml.within("Refs", |xml| xml.text("AcctSvcrRef", id));
     // Whoever gives money back is the debtor of that entry.
     xml.within("RltdPties", |xml| {
-        xml.within(if entry.came_back { "Dbtr" } else { "Cdtr" }, |xml| merchant(xml, purchase))
+        xml.within(if entry.came_back() { "Dbtr" } else { "Cdtr" }, |xml| merchant(xml, purchase))
     });
     if !purchase.items.is_empty() {
         xml.within("RmtInf", |xml| {
@@ -165,7 +166,7 @@ fn details(xml: &mut Xml, entry: &Entry<'_>, id: &str) {
             }
         });
     }
-    xml.within("RltdDts", |xml| xml.text("TxDtTm", &time(purchase.occurred_at)));
+    xml.within("RltdDts", |xml| xml.text("TxDtTm", &time(entry.at())));
     if fits(purchase.terminal_id.as_str()) {
         xml.within("CardTx", |xml| {
             xml.within("POI", |xml| xml.within("Id", |xml| xml.text("Id", purchase.terminal_id.as_str())));
@@ -199,14 +200,26 @@ fn fits(id: &str) -> bool {
     id.chars().count() <= IDENTIFIER
 }
 
-/// A payment's id has 36 characters with its dashes, one more than a reference takes.
+/// A payment's id has 36 characters with its dashes, one more than a reference takes. Without them there is room for the number of a
+/// give-back in three digits of base 36, up to 46,655.
 fn id_of(entry: &Entry<'_>) -> String {
-    let id = entry.purchase.payment_id.uuid().simple();
-    if entry.came_back { format!("{id}-B") } else { id.to_string() }
+    let id = entry.purchase.payment_id.uuid().simple().to_string();
+    match entry.given_back {
+        Some(given) => id + &digits36(given.number),
+        None => id,
+    }
+}
+
+fn digits36(number: i64) -> String {
+    let digit = |value: i64| {
+        let value = u32::try_from(value.rem_euclid(36)).unwrap_or_default();
+        char::from_digit(value, 36).unwrap_or('0')
+    };
+    [number / (36 * 36), number / 36, number].map(digit).into_iter().collect()
 }
 
 fn kind(entry: &Entry<'_>) -> &'static str {
-    match (entry.came_back, entry.is_reversal()) {
+    match (entry.came_back(), entry.is_reversal()) {
         (false, _) => entry.purchase.nature.as_str(),
         (true, false) => "REFUND",
         (true, true) => "REVERSAL",

@@ -1,10 +1,14 @@
 //! RFC 4180, UTF-8, with a header line and CRLF.
 
 use domain::Money;
-use domain::purchase::Purchase;
 use jiff::Timestamp as Instant;
 
-const HEADER: [&str; 16] = [
+use super::super::scan::Recorded;
+use super::entry::Entry;
+
+const HEADER: [&str; 18] = [
+    "entry_id",
+    "entry",
     "payment_id",
     "time",
     "state",
@@ -29,9 +33,10 @@ pub(super) fn header() -> Vec<u8> {
     lines([HEADER.map(str::to_owned).to_vec()])
 }
 
-/// One line for each purchase; the things bought stand in one cell, parted by `; `.
-pub(super) fn lines_of<'a>(purchases: impl Iterator<Item = &'a Purchase>) -> Vec<u8> {
-    lines(purchases.map(line))
+/// One line for each purchase, and after it one for each time that something of it came back, whose amount is below zero: so the column
+/// adds up to what was paid in the end. The things bought stand in one cell, parted by `; `.
+pub(super) fn lines_of<'a>(purchases: impl Iterator<Item = &'a Recorded>) -> Vec<u8> {
+    lines(purchases.flat_map(Entry::of).map(|entry| line(&entry)))
 }
 
 fn lines(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
@@ -43,16 +48,24 @@ fn lines(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-fn line(purchase: &Purchase) -> Vec<String> {
-    let time = Instant::from_microsecond(purchase.occurred_at.micros()).map(|at| at.to_string()).unwrap_or_default();
+fn line(entry: &Entry<'_>) -> Vec<String> {
+    let purchase = entry.purchase;
+    let time = Instant::from_microsecond(entry.at().micros()).map(|at| at.to_string()).unwrap_or_default();
     let items: Vec<&str> = purchase.items.iter().map(|item| item.name.as_str()).collect();
     let amount = |minor| Money::new(purchase.amount.currency, minor).to_major();
+    let kind = match (entry.came_back(), entry.is_reversal()) {
+        (false, _) => "PURCHASE",
+        (true, false) => "REFUND",
+        (true, true) => "REVERSAL",
+    };
     vec![
+        entry.id(),
+        kind.to_owned(),
         purchase.payment_id.to_string(),
         time,
         purchase.state.as_str().to_owned(),
         purchase.nature.as_str().to_owned(),
-        amount(purchase.amount.minor),
+        amount(entry.signed().minor.saturating_neg()),
         purchase.amount.currency.code().to_owned(),
         amount(purchase.given_back_minor),
         purchase.bank_id.to_string(),

@@ -4,6 +4,7 @@ use domain::Timestamp;
 use domain::ledger::Nature;
 use domain::purchase::Purchase;
 
+use super::super::scan::Recorded;
 use super::entry::{Entry, utc};
 use super::statements::{Account, Format, entries_of};
 use super::xml::Xml;
@@ -115,7 +116,7 @@ impl Format for Ofx {
         xml.take()
     }
 
-    fn entries(&mut self, purchases: &[Purchase]) -> Vec<u8> {
+    fn entries(&mut self, purchases: &[Recorded]) -> Vec<u8> {
         for entry in entries_of(purchases).filter(Entry::is_booked) {
             self.xml.within("STMTTRN", |xml| transaction(xml, &entry));
         }
@@ -145,14 +146,13 @@ impl Format for Ofx {
 /// §11.4.4.
 fn transaction(xml: &mut Xml, entry: &Entry<'_>) {
     let purchase = entry.purchase;
-    let at = time(purchase.occurred_at);
-    let id = purchase.payment_id;
+    let at = time(entry.at());
     let name = purchase.merchant.name.as_str();
     xml.text("TRNTYPE", kind(entry));
     xml.text("DTPOSTED", &at);
     xml.text("DTUSER", &at);
     xml.text("TRNAMT", &entry.signed().to_major());
-    xml.text("FITID", &if entry.came_back { format!("{id}-back") } else { id.to_string() });
+    xml.text("FITID", &entry.id());
     xml.text("SIC", purchase.merchant.category.as_str());
     xml.clipped("NAME", name, NAME);
     if name.chars().nth(NAME).is_some() {
@@ -162,7 +162,7 @@ fn transaction(xml: &mut Xml, entry: &Entry<'_>) {
 }
 
 fn kind(entry: &Entry<'_>) -> &'static str {
-    if entry.came_back {
+    if entry.came_back() {
         return "CREDIT";
     }
     match entry.purchase.nature {

@@ -10,7 +10,7 @@ use domain::{BankId, Currency, Money, PersonId, Reason, Timestamp};
 use server_kit::store::{Store, StoreError};
 
 use super::super::query::MOST_PURCHASES;
-use super::super::scan::Scan;
+use super::super::scan::{Recorded, Scan};
 use super::CHUNK;
 use super::entry::{Entry, booked_minor};
 
@@ -24,7 +24,7 @@ pub(super) trait Format: Send + Sync {
     /// What stands before the first entry of a statement.
     fn open(&mut self, account: &Account) -> Vec<u8>;
     /// So many purchases, the last that was recorded first.
-    fn entries(&mut self, purchases: &[Purchase]) -> Vec<u8>;
+    fn entries(&mut self, purchases: &[Recorded]) -> Vec<u8>;
     /// What stands after the last entry.
     fn close(&mut self, account: &Account) -> Vec<u8>;
     /// What stands after the last statement.
@@ -40,7 +40,7 @@ pub(super) struct Account {
     pub(super) masked: String,
     /// What the booked entries add up to; money that went out is below zero.
     pub(super) balance: Money,
-    /// The first and the last moment at which something was bought.
+    /// The first and the last moment at which something was bought or came back.
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
 }
@@ -88,7 +88,7 @@ impl Statements {
                 None => Some(self.format.end()),
             })),
             Stage::Within { account, mut scan, rest_minor, waiting, before_sequence } => {
-                let mut found = scan.next(store, CHUNK).await?;
+                let mut found = scan.next_with_given_back(store, CHUNK).await?;
                 if found.is_empty() {
                     // The statement has told a balance before its entries, and has to keep to it.
                     if rest_minor != 0 {
@@ -98,11 +98,10 @@ impl Statements {
                     return Ok(Ok(Some(self.format.close(&account))));
                 }
                 found.retain(|it| account.of(&it.purchase) && self.filter.matches(&it.purchase));
-                let purchases: Vec<Purchase> = found.into_iter().map(|recorded| recorded.purchase).collect();
-                let booked = purchases.iter().map(booked_minor).fold(0, i64::saturating_add);
+                let booked = found.iter().map(booked_minor).fold(0, i64::saturating_add);
                 let rest_minor = rest_minor.saturating_sub(booked);
                 self.stage = Stage::Within { account, scan, rest_minor, waiting, before_sequence };
-                Ok(Ok(Some(self.format.entries(&purchases))))
+                Ok(Ok(Some(self.format.entries(&found))))
             }
             Stage::Done => Ok(Ok(None)),
         }
@@ -132,7 +131,7 @@ impl Statements {
         let mut accounts = Accounts { now: self.now, by_key: BTreeMap::new() };
         let (mut looked_at, mut before_sequence) = (0_usize, 0);
         loop {
-            let found = scan.next(store, CHUNK).await?;
+            let found = scan.next_with_given_back(store, CHUNK).await?;
             let Some(newest) = found.first() else { return Ok(Ok((accounts.sorted(), before_sequence))) };
             before_sequence = before_sequence.max(newest.sequence.saturating_add(1));
             looked_at = looked_at.saturating_add(found.len());
@@ -140,7 +139,7 @@ impl Statements {
                 return Ok(Err(Reason::TooManyItems));
             }
             for recorded in found.iter().filter(|recorded| self.filter.matches(&recorded.purchase)) {
-                if let Err(reason) = accounts.add(&recorded.purchase) {
+                if let Err(reason) = accounts.add(recorded) {
                     return Ok(Err(reason));
                 }
             }
@@ -156,7 +155,8 @@ struct Accounts {
 
 impl Accounts {
     /// `Err(TooManyItems)` past [`MOST_ACCOUNTS`], `Err(AmountTooLarge)` past what a sum holds.
-    fn add(&mut self, purchase: &Purchase) -> Result<(), Reason> {
+    fn add(&mut self, recorded: &Recorded) -> Result<(), Reason> {
+        let purchase = &recorded.purchase;
         let currency: Currency = purchase.amount.currency;
         let key = (purchase.bank_id.to_string(), purchase.account_masked.clone(), currency.code());
         if self.by_key.len() >= MOST_ACCOUNTS && !self.by_key.contains_key(&key) {
@@ -173,8 +173,9 @@ impl Accounts {
         });
         account.has_credit |= purchase.credit_minor.is_some();
         account.first = account.first.min(purchase.occurred_at);
-        account.last = account.last.max(purchase.occurred_at);
-        account.balance = account.balance.plus(Money::new(currency, booked_minor(purchase)))?;
+        let last = Entry::of(recorded).map(|entry| entry.at()).max();
+        account.last = account.last.max(last.unwrap_or(purchase.occurred_at));
+        account.balance = account.balance.plus(Money::new(currency, booked_minor(recorded)))?;
         Ok(())
     }
 
@@ -186,6 +187,6 @@ impl Accounts {
 }
 
 /// The entries of some purchases.
-pub(super) fn entries_of(purchases: &[Purchase]) -> impl Iterator<Item = Entry<'_>> {
+pub(super) fn entries_of(purchases: &[Recorded]) -> impl Iterator<Item = Entry<'_>> {
     purchases.iter().flat_map(Entry::of)
 }

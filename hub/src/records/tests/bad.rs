@@ -81,6 +81,14 @@ fn unreadable(hub: &TestHub, account: uuid::Uuid, of_another_bank: uuid::Uuid) -
             seller(|it| it.location = Some(common::Location { latitude: f64::NAN, longitude: 0.0 })),
             Reason::LocationMalformed,
         ),
+        (
+            seller(|it| it.location = Some(common::Location { latitude: 0.0, longitude: -180.1 })),
+            Reason::LocationMalformed,
+        ),
+        (
+            seller(|it| it.location = Some(common::Location { latitude: 0.0, longitude: f64::INFINITY })),
+            Reason::LocationMalformed,
+        ),
         (pb::PurchaseReport { items: vec![common::LineItem::default()], ..fine() }, Reason::AmountNotPositive),
         (pb::PurchaseReport { items: vec![fine().items[0].clone(); 101], ..fine() }, Reason::TooManyItems),
     ]

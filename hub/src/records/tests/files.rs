@@ -114,16 +114,31 @@ async fn shop_around(world: &mut World) -> PersonId {
         for reports in reports.chunks(50) {
             assert_eq!(world.send(bank, reports).await.unwrap().refused, []);
         }
+        // Of every other one that came back in part more comes back later.
+        let again = |report: &&pb::PurchaseReport| report.state == i32::from(POSTED) && report.given_back_minor > 1;
+        let more = |report: &pb::PurchaseReport| {
+            let given_back_minor = report.given_back_minor + report.given_back_minor / 2;
+            pb::PurchaseReport { version: 2, given_back_minor, ..report.clone() }
+        };
+        let more: Vec<_> = reports.iter().filter(again).step_by(2).map(more).collect();
+        assert_eq!(world.send(bank, &more).await.unwrap().refused, []);
     }
     person
 }
 
-/// The entries that a statement should have of a purchase: whether it is what came back, and the amount with its sign.
-fn entries_of(purchase: &Purchase) -> Vec<(bool, String)> {
+/// What came back of each of these, by the number of its time: a first part with the first report, the rest, if any, with the second.
+const BACK: [&str; 3] = ["", "-back-1", "-back-2"];
+
+/// The entries that a statement should have of a purchase: the number of the give-back, if it is one, and the amount with its sign.
+fn entries_of(purchase: &Purchase) -> Vec<(usize, String)> {
     let major = |minor| Money::new(purchase.amount.currency, minor).to_major();
-    let mut entries = vec![(false, major(-purchase.amount.minor))];
-    if purchase.given_back_minor > 0 {
-        entries.push((true, major(purchase.given_back_minor)));
+    let (amount, back) = (purchase.amount.minor, purchase.given_back_minor);
+    let mut entries = vec![(0, major(-amount))];
+    let first = if back > amount / 3 && purchase.state == PurchaseState::Posted { amount / 3 } else { back };
+    for (number, minor) in [(1, first), (2, back - first)] {
+        if minor > 0 {
+            entries.push((number, major(minor)));
+        }
     }
     entries
 }
@@ -161,9 +176,10 @@ fn is_clip_of(found: &str, whole: &str, most_chars: usize) -> bool {
     }
 }
 
-fn check_common(entry: &Value, purchase: &Purchase, amount: &str) {
+fn check_common(entry: &Value, purchase: &Purchase, number: usize, amount: &str) {
     assert_eq!(entry["amount"], amount, "{entry}");
-    assert_eq!(entry["at_micros"], purchase.occurred_at.micros(), "{entry}");
+    let (at, bought_at) = (entry["at_micros"].as_i64().unwrap(), purchase.occurred_at.micros());
+    assert!(if number == 0 { at == bought_at } else { at >= bought_at }, "{entry}");
     assert_eq!(entry["category"], purchase.merchant.category.as_str(), "{entry}");
 }
 
@@ -186,15 +202,14 @@ async fn r7_ofxtools_finds_in_the_ofx_file_what_the_record_has() {
                 booked.flat_map(|it| entries_of(it).into_iter().map(move |entry| (it, entry))).collect();
             let found = statement["entries"].as_array().unwrap();
             assert_eq!(found.len(), entries.len());
-            for (entry, (purchase, (came_back, amount))) in found.iter().zip(entries) {
-                check_common(entry, purchase, &amount);
-                let id = purchase.payment_id;
-                assert_eq!(entry["id"], if came_back { format!("{id}-back") } else { id.to_string() });
+            for (entry, (purchase, (number, amount))) in found.iter().zip(entries) {
+                check_common(entry, purchase, number, &amount);
+                assert_eq!(entry["id"], format!("{}{}", purchase.payment_id, BACK[number]));
                 assert_eq!(entry["used_at_micros"], entry["at_micros"]);
                 let cash = purchase.nature == domain::ledger::Nature::CashWithdrawal;
                 assert_eq!(
                     entry["kind"],
-                    if came_back {
+                    if number > 0 {
                         "CREDIT"
                     } else if cash {
                         "CASH"
@@ -233,10 +248,11 @@ async fn r7_the_camt053_file_keeps_to_isos_schema_and_its_reader_finds_what_the_
                 purchases.iter().flat_map(|it| entries_of(it).into_iter().map(move |entry| (it, entry))).collect();
             let found = statement["entries"].as_array().unwrap();
             assert_eq!(found.len(), entries.len());
-            for (entry, (purchase, (came_back, amount))) in found.iter().zip(entries) {
-                check_common(entry, purchase, &amount);
+            for (entry, (purchase, (number, amount))) in found.iter().zip(entries) {
+                check_common(entry, purchase, number, &amount);
+                let came_back = number > 0;
                 let (id, reversed) = (purchase.payment_id.uuid().simple(), purchase.state == PurchaseState::Reversed);
-                assert_eq!(entry["id"], if came_back { format!("{id}-B") } else { id.to_string() });
+                assert_eq!(entry["id"], if came_back { format!("{id}00{number}") } else { id.to_string() });
                 assert_eq!(entry["status"], if purchase.state == PurchaseState::Held { "PDNG" } else { "BOOK" });
                 assert_eq!(entry["reversal"], came_back && reversed);
                 let back = if reversed { "REVERSAL" } else { "REFUND" };
@@ -270,17 +286,25 @@ async fn r7_pythons_csv_finds_in_the_table_what_the_record_has() {
         let record = world.record(person).await;
         let file = pieces(&hub, person, ExportFormat::Csv, None).await.unwrap().concat();
         let lines = read_by_others(&python, "csv", &file);
-        assert_eq!(lines.len(), record.len(), "{}", hub.engine);
-        for (line, purchase) in lines.iter().zip(&record) {
+        let entries = record.iter().flat_map(|it| entries_of(it).into_iter().map(move |entry| (it, entry)));
+        let entries: Vec<_> = entries.collect();
+        assert_eq!(lines.len(), entries.len(), "{}", hub.engine);
+        for (line, (purchase, (number, amount))) in lines.iter().zip(entries) {
             let major = |minor| Money::new(purchase.amount.currency, minor).to_major();
             let name = purchase.merchant.name.as_str();
             let shown = if name.starts_with('=') { format!("'{name}") } else { name.to_owned() };
             let time: jiff::Timestamp = line["time"].as_str().unwrap().parse().unwrap();
-            assert_eq!(time.as_microsecond(), purchase.occurred_at.micros());
+            let (at, bought_at) = (time.as_microsecond(), purchase.occurred_at.micros());
+            assert!(if number == 0 { at == bought_at } else { at >= bought_at }, "{line}");
+            let back = if purchase.state == PurchaseState::Reversed { "REVERSAL" } else { "REFUND" };
+            // What a statement has on its debit side is what a table of spending has above zero.
+            let amount = amount.strip_prefix('-').map_or_else(|| format!("-{amount}"), str::to_owned);
             for (field, wanted) in [
+                ("entry_id", format!("{}{}", purchase.payment_id, BACK[number])),
+                ("entry", if number == 0 { "PURCHASE" } else { back }.to_owned()),
                 ("payment_id", purchase.payment_id.to_string()),
                 ("state", purchase.state.as_str().to_owned()),
-                ("amount", major(purchase.amount.minor)),
+                ("amount", amount),
                 ("currency", purchase.amount.currency.to_string()),
                 ("given_back", major(purchase.given_back_minor)),
                 ("bank", purchase.bank_id.to_string()),
