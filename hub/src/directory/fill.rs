@@ -89,7 +89,10 @@ fn register(person: &PastPerson) -> Result<Change, Reason> {
 
 fn bind(person_id: PersonId, account: &BoundAccount) -> Bind {
     let BoundAccount { bank_id, account_id, masked } = account.clone();
-    Bind { asked: Asked { person_id, bank_id, instrument: Instrument::Account(account_id), make_default: false }, masked }
+    Bind {
+        asked: Asked { person_id, bank_id, instrument: Instrument::Account(account_id), make_default: false },
+        masked,
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use domain::record::{Cursor, Report, Standing};
 use domain::{BankId, Currency, Money, PaymentId, PersonId, Reason};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::directory::snapshot;
 
@@ -108,19 +109,19 @@ pub(super) struct RecordRow {
     pub(super) standing: Standing,
     version: i64,
     /// What is to be written of it.
-    report: Option<Box<Report>>,
+    report: Option<Arc<Report>>,
 }
 
 impl RecordRow {
-    pub(super) fn new(person_id: PersonId, sequence: i64, report: &Report) -> Self {
-        let (standing, report) = (report.standing(), Some(Box::new(report.clone())));
+    pub(super) fn new(person_id: PersonId, sequence: i64, report: &Arc<Report>) -> Self {
+        let (standing, report) = (report.standing(), Some(report.clone()));
         Self { person_id, sequence, standing, version: 0, report }
     }
 
     /// It stands as the report says.
-    pub(super) fn follow(&mut self, report: &Report) {
+    pub(super) fn follow(&mut self, report: &Arc<Report>) {
         self.standing = report.standing();
-        self.report = Some(Box::new(report.clone()));
+        self.report = Some(report.clone());
     }
 }
 
@@ -150,31 +151,47 @@ pub(super) async fn load_records(
     rows.iter().map(read).collect()
 }
 
+/// Adds what is new and changes what was known. Nearly all of it is new, and to be added alone costs less than to be looked for first.
 pub(super) async fn put_records(
     tx: &mut Tx,
     records: BTreeMap<(PaymentId, BankId), RecordRow>,
 ) -> Result<(), StoreError> {
-    let (mut reported, mut purchases) = (Vec::new(), Vec::new());
+    let (mut new, mut changed) = (Rows::default(), Rows::default());
     for ((purchase_id, bank_id), record) in &records {
         let Some(report) = &record.report else { continue };
-        let (standing, version) = (&record.standing, record.version + 1);
-        reported.push(vec![
-            purchase_id.uuid().into(),
-            bank_id.as_str().into(),
-            version.into(),
-            record.person_id.uuid().into(),
-            record.sequence.into(),
-            standing.version.into(),
-            standing.state.as_str().into(),
-            standing.amount.currency.code().into(),
-            standing.amount.minor.into(),
-            standing.given_back_minor.into(),
-            standing.fingerprint.to_vec().into(),
-        ]);
-        purchases.push(purchase_row(record, report, version));
+        let version = record.version + 1;
+        let rows = if record.version == 0 { &mut new } else { &mut changed };
+        rows.reported.push(reported_row(*purchase_id, bank_id, record, version));
+        rows.purchases.push(purchase_row(record, report, version));
     }
-    tx.put(&REPORTED_PURCHASES, reported).await?;
-    tx.put(&PURCHASES, purchases).await
+    tx.insert(&REPORTED_PURCHASES, new.reported).await?;
+    tx.insert(&PURCHASES, new.purchases).await?;
+    tx.update(&REPORTED_PURCHASES, changed.reported).await?;
+    tx.update(&PURCHASES, changed.purchases).await
+}
+
+/// What is to be written to each of the two tables.
+#[derive(Default)]
+struct Rows {
+    reported: Vec<Vec<Value>>,
+    purchases: Vec<Vec<Value>>,
+}
+
+fn reported_row(purchase_id: PaymentId, bank_id: &BankId, record: &RecordRow, version: i64) -> Vec<Value> {
+    let standing = &record.standing;
+    vec![
+        purchase_id.uuid().into(),
+        bank_id.as_str().into(),
+        version.into(),
+        record.person_id.uuid().into(),
+        record.sequence.into(),
+        standing.version.into(),
+        standing.state.as_str().into(),
+        standing.amount.currency.code().into(),
+        standing.amount.minor.into(),
+        standing.given_back_minor.into(),
+        standing.fingerprint.to_vec().into(),
+    ]
 }
 
 fn purchase_row(record: &RecordRow, report: &Report, version: i64) -> Vec<Value> {

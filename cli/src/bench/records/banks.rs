@@ -122,10 +122,7 @@ async fn tell(
     Err(RecordsError::Refused(format!("report {last} is not taken in")))
 }
 
-async fn bill(
-    mut client: FederationServiceClient<Channel>,
-    bills: Vec<pb::BillReport>,
-) -> Result<(), RecordsError> {
+async fn bill(mut client: FederationServiceClient<Channel>, bills: Vec<pb::BillReport>) -> Result<(), RecordsError> {
     let answer = client.report_bills(pb::ReportBillsRequest { bills }).await.map_err(Box::new)?.into_inner();
     match answer.taken.iter().find_map(|taken| taken.refusal.as_ref()) {
         Some(refusal) => Err(RecordsError::Refused(format!("a bill: {}", refusal.reason))),

@@ -21,6 +21,7 @@ use domain::Reason;
 use server_kit::rng::RngError;
 use server_kit::store::StoreError;
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 use tonic::Status;
 
 use super::growth::{self, GrowthError};
@@ -111,13 +112,15 @@ pub async fn run(options: &RecordsOptions, out: &Output) -> Result<(), RecordsEr
         Some(folder) => TempDir::new_in(folder)?,
         None => TempDir::new()?,
     };
+    let mut terminated = signal(SignalKind::terminate())?;
     let done = tokio::select! {
         done = measure(options, folder.path(), out) => done,
         _ = tokio::signal::ctrl_c() => Err(RecordsError::Stopped),
+        _ = terminated.recv() => Err(RecordsError::Stopped),
     };
     if let (Err(_), Some(server)) = (&done, &options.postgres) {
         for name in [SMALL, LARGE] {
-            Scene::drop_databases(server, &format!("_{name}")).await;
+            Scene::drop_databases(server, &suffix(name)).await;
         }
     }
     done
@@ -180,10 +183,21 @@ struct Size {
     parts: u64,
 }
 
+impl Size {
+    fn suffix(&self) -> String {
+        suffix(self.name)
+    }
+}
+
+/// What the names of a federation's databases end with: no two benches on one server have the same.
+fn suffix(name: &str) -> String {
+    format!("_{name}_{}", std::process::id())
+}
+
 /// A federation to which banks have told a past, with the habits of everybody, and phones for some.
 async fn fill(options: &RecordsOptions, size: &Size, folder: &Path) -> Result<(World, Told), RecordsError> {
     let mut world = World::open(options, size, &folder.join(size.name)).await?;
-    let parts = world.tell(size.parts, options).await?;
+    let (parts, fresh) = world.tell(size.parts, options).await?;
     let bills = world.bill().await?;
     let (habits, ends) = world
         .stand_still(async |world, store, _| {
@@ -192,6 +206,7 @@ async fn fill(options: &RecordsOptions, size: &Size, folder: &Path) -> Result<(W
         })
         .await?;
     world.enrol(ends).await?;
-    let told = Told { records: world.past.records(), person_months: world.past.person_months(), parts, bills, habits };
+    let told =
+        Told { records: world.past.records(), person_months: world.past.person_months(), parts, fresh, bills, habits };
     Ok((world, told))
 }

@@ -11,7 +11,13 @@ use uuid::Uuid;
 /// How many months a past has, and what each person buys in a month.
 pub const MONTHS: u64 = 12;
 pub const PURCHASES_A_MONTH: u64 = 10;
-const ROUNDS: u64 = MONTHS * PURCHASES_A_MONTH;
+/// What each person buys once in, one after the other: the months that are over, and the hour before the telling.
+const OVER: u64 = MONTHS * PURCHASES_A_MONTH;
+const FRESH: u64 = 6;
+const ROUNDS: u64 = OVER + FRESH;
+/// A past is over a day before it is told, so that nobody is to be told of it by message.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 /// A month of 30 days, and so the time between two purchases of a person.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Banks, of which each person has accounts at two.
@@ -72,21 +78,23 @@ enum For {
     Place,
 }
 
-/// The purchases of so many people in the year before a point in time.
+/// The purchases of so many people in the year before a point in time, and in the hour before it.
 #[derive(Clone, Debug)]
 pub struct Past {
     seed: u64,
     people: u64,
     begins_at: Timestamp,
+    told_at: Timestamp,
     banks: Vec<BankId>,
 }
 
 impl Past {
     /// As many people as make up so many records, and at least one.
-    pub fn new(seed: u64, records: u64, until: Timestamp) -> Result<Self, Reason> {
+    pub fn new(seed: u64, records: u64, told_at: Timestamp) -> Result<Self, Reason> {
         let span = MONTH.saturating_mul(u32::try_from(MONTHS).unwrap_or(u32::MAX));
         let banks = (1..=BANKS).map(|n| BankId::parse(&format!("past-{n}"))).collect::<Result<_, Reason>>()?;
-        Ok(Self { seed, people: records.div_ceil(ROUNDS).max(1), begins_at: until.minus(span), banks })
+        let begins_at = told_at.minus(DAY).minus(span);
+        Ok(Self { seed, people: records.div_ceil(ROUNDS).max(1), begins_at, told_at, banks })
     }
 
     pub fn people(&self) -> u64 {
@@ -123,11 +131,11 @@ impl Past {
 
     /// Ids of people and accounts stand apart from those of purchases, whose second number is their round.
     pub fn person_id(&self, person: u64) -> PersonId {
-        PersonId::from_uuid(self.id(self.begins_at, [person, ROUNDS]))
+        PersonId::from_uuid(self.id(self.begins_at, [person, u64::MAX]))
     }
 
     fn account_id(&self, person: u64, second: bool) -> AccountId {
-        AccountId::from_uuid(self.id(self.begins_at, [person, ROUNDS + 1 + u64::from(second)]))
+        AccountId::from_uuid(self.id(self.begins_at, [person, u64::MAX - 1 - u64::from(second)]))
     }
 
     /// Where a person has the first and the second account: two banks that differ.
@@ -210,10 +218,18 @@ impl Past {
         (0..MONTHS).map(bill).collect()
     }
 
+    fn bought_at(&self, round: u64, drawn: u64) -> Timestamp {
+        let gap = MONTH.as_secs() / PURCHASES_A_MONTH;
+        if round < OVER {
+            self.begins_at.plus(Duration::from_secs(round * gap + drawn % gap))
+        } else {
+            self.told_at.minus(Duration::from_secs(drawn % HOUR.as_secs()))
+        }
+    }
+
     fn report(&self, person: u64, second: bool, round: u64, sequence: i64) -> pb::PurchaseReport {
         let of = |what| self.draw(what, [person, round]);
-        let gap = MONTH.as_secs() / PURCHASES_A_MONTH;
-        let at = self.begins_at.plus(Duration::from_secs(round * gap + of(For::Time) % gap));
+        let at = self.bought_at(round, of(For::Time));
         let amount = i64::try_from(LEAST_PAID + of(For::Amount) % MOST_PAID).unwrap_or_default();
         let shop = match of(For::Favourite) % 10 {
             0..8 => self.draw(For::Favourite, [person, of(For::Shop) % FAVOURITES]) % SHOPS,
@@ -298,8 +314,10 @@ impl Reports {
         None
     }
 
-    /// Into how many rounds a past is divided.
-    pub const ROUNDS: u64 = ROUNDS;
+    /// The rounds that were over the day before the telling.
+    pub const OVER: u64 = OVER;
+    /// Those and the rounds of the hour before.
+    pub const ALL: u64 = ROUNDS;
 }
 
 /// A step that comes to every place of so many, far from the one before.
@@ -324,7 +342,7 @@ mod tests {
         let mut all = Vec::new();
         for (bank, _) in past.banks() {
             let mut reports = past.clone().reports(bank);
-            while let Some(report) = reports.next_before(Reports::ROUNDS) {
+            while let Some(report) = reports.next_before(Reports::ALL) {
                 all.push((bank, report));
             }
         }
@@ -333,10 +351,10 @@ mod tests {
 
     #[test]
     fn everybody_buys_ten_times_a_month_with_accounts_of_their_own_and_each_bank_counts_without_a_gap() {
-        let past = past(1, 4_800);
-        assert_eq!((past.people(), past.records(), past.person_months()), (40, 4_800, 480));
+        let past = past(1, 5_040);
+        assert_eq!((past.people(), past.records(), past.person_months()), (40, 5_040, 480));
         let found = all(&past);
-        assert_eq!(found.len(), 4_800);
+        assert_eq!(found.len(), 5_040);
         let mut counts: BTreeMap<u64, i64> = BTreeMap::new();
         let mut ids = std::collections::BTreeSet::new();
         for (bank, report) in &found {
@@ -352,7 +370,7 @@ mod tests {
             found.iter().filter(|(_, report)| ids.contains(&format!("{:?}", report.instrument))).count()
         };
         for person in 0..40 {
-            assert_eq!(of(person), 120, "{person}");
+            assert_eq!(of(person), 126, "{person}");
         }
     }
 
@@ -370,23 +388,23 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_past_and_parts_make_up_the_whole() {
         let text = |found: Vec<(u64, pb::PurchaseReport)>| format!("{found:?}");
-        assert_eq!(text(all(&past(1, 1_200))), text(all(&past(1, 1_200))));
-        assert_ne!(text(all(&past(1, 1_200))), text(all(&past(2, 1_200))));
-        let (mut whole, mut parts) = (past(1, 1_200).reports(3), past(1, 1_200).reports(3));
-        for until in [24, 48, 120] {
+        assert_eq!(text(all(&past(1, 1_260))), text(all(&past(1, 1_260))));
+        assert_ne!(text(all(&past(1, 1_260))), text(all(&past(2, 1_260))));
+        let (mut whole, mut parts) = (past(1, 1_260).reports(3), past(1, 1_260).reports(3));
+        for until in [24, 48, 126] {
             while let Some(report) = parts.next_before(until) {
-                assert_eq!(whole.next_before(Reports::ROUNDS), Some(report));
+                assert_eq!(whole.next_before(Reports::ALL), Some(report));
             }
         }
-        assert_eq!(whole.next_before(Reports::ROUNDS), None);
+        assert_eq!(whole.next_before(Reports::ALL), None);
     }
 
     #[test]
-    fn a_past_lies_before_its_end_and_each_account_has_a_bill_for_each_month() {
-        let past = past(1, 1_200);
+    fn a_past_lies_before_its_telling_and_each_account_has_a_bill_for_each_month() {
+        let past = past(1, 1_260);
         for (_, report) in all(&past) {
             let at = proto::from_timestamp(&report.occurred_at.unwrap());
-            assert!(at >= past.begins_at && at < UNTIL);
+            assert!(at >= past.begins_at && at <= UNTIL);
         }
         let bills: Vec<_> = past.banks().flat_map(|(bank, _)| past.bills(bank)).collect();
         assert_eq!(bills.len(), 20);

@@ -4,11 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::nearby::Reach;
-use domain::purchase::{
-    Carrier, CategoryCode, LineItem, Location, Merchant, Purchase, PurchaseState, Terminal,
-};
 use domain::ledger::Nature;
+use domain::nearby::Reach;
+use domain::purchase::{Carrier, CategoryCode, LineItem, Location, Merchant, Purchase, PurchaseState, Terminal};
 use domain::text::Line;
 use domain::{BankId, Currency, MerchantId, Money, PaymentId, PersonId, Reason, TerminalId};
 use hub::prices::Prices;
@@ -126,7 +124,8 @@ fn sold(seed: u64, shop: u64, place: u64) -> u64 {
 /// A number of GS1 with its check digit (GS1 General Specifications, section 7.9).
 fn gtin(category: u64, goods: u64) -> String {
     let digits = format!("690{category:03}{goods:06}");
-    let weighed = digits.bytes().zip([1, 3].into_iter().cycle()).map(|(digit, weight)| u32::from(digit - b'0') * weight);
+    let weighed =
+        digits.bytes().zip([1, 3].into_iter().cycle()).map(|(digit, weight)| u32::from(digit - b'0') * weight);
     format!("{digits}{}", (10 - weighed.sum::<u32>() % 10) % 10)
 }
 

@@ -25,6 +25,8 @@ pub struct Told {
     pub records: u64,
     pub person_months: u64,
     pub parts: Vec<Part>,
+    /// The last hour, of which people are told.
+    pub fresh: Part,
     /// How many, and how long it took.
     pub bills: (u64, Duration),
     /// How long it took to count everybody's.
@@ -89,7 +91,7 @@ impl EngineRecords {
     }
 
     fn intake_rows(&self) -> Vec<[String; 2]> {
-        let Told { records, person_months, bills: (bills, billed_in), habits, parts } = &self.told;
+        let Told { records, person_months, bills: (bills, billed_in), habits, parts, fresh } = &self.told;
         let row = |what: &str, value: String| [what.to_owned(), value];
         vec![
             row(
@@ -100,7 +102,11 @@ impl EngineRecords {
                 "the same in each part of the past",
                 parts.iter().map(|part| format!("{:.0}", part.per_second())).collect::<Vec<_>>().join(", "),
             ),
-            row("empty mTLS calls a second, by the banks", format!("{:.0}", self.told.median_of(|it| it.empty_calls_per_second))),
+            row("the same of purchases of the last hour", format!("{:.0}", fresh.per_second())),
+            row(
+                "empty mTLS calls a second, by the banks",
+                format!("{:.0}", self.told.median_of(|it| it.empty_calls_per_second)),
+            ),
             row("records ÷ empty calls", format!("{:.3}", self.told.to_empty_calls())),
             row(
                 "hub: CPU a record, the last part and the small past",
@@ -125,7 +131,7 @@ impl EngineRecords {
                 "hub_cpu_micros_per_record": part.cpu_micros(),
             })
         };
-        let Told { records, person_months, bills: (bills, billed_in), habits, parts } = &self.told;
+        let Told { records, person_months, bills: (bills, billed_in), habits, parts, fresh } = &self.told;
         json!({
             "engine": self.name,
             "records": records,
@@ -135,6 +141,7 @@ impl EngineRecords {
             "records_to_empty_calls": self.told.to_empty_calls(),
             "hub_cpu_growth_of_intake": self.growth_of_intake(),
             "parts": parts.iter().map(part).collect::<Value>(),
+            "last_hour": part(fresh),
             "part_of_the_small_past": self.told_small.parts.iter().map(part).collect::<Value>(),
             "bills": bills,
             "bills_per_second": *bills as f64 / billed_in.as_secs_f64(),
@@ -237,11 +244,7 @@ impl RecordsReport {
         };
         let rows: Vec<_> = std::iter::once(flushes.to_vec()).chain(self.engines.iter().flat_map(of_engine)).collect();
         let engines: Value = self.engines.iter().map(EngineRecords::json).collect();
-        out.table(
-            &["of", "what", "value"],
-            &rows,
-            &json!({ "flushes_per_second": self.flushes, "engines": engines }),
-        );
+        out.table(&["of", "what", "value"], &rows, &json!({ "flushes_per_second": self.flushes, "engines": engines }));
     }
 }
 
@@ -260,6 +263,7 @@ mod tests {
         let told = |parts: Vec<Part>| Told {
             records: parts.iter().map(|part| part.records).sum(),
             person_months: 10,
+            fresh: part(1, 1, 1),
             parts,
             bills: (10, Duration::from_secs(2)),
             habits: Duration::from_secs(5),

@@ -33,8 +33,6 @@ const ENROLLING: usize = 32;
 const PHONE_CHANNELS: usize = 16;
 /// Into so many parts the telling of a past is cut.
 pub const PARTS: u64 = 5;
-/// A past ends a day before it is told, so that it lies before all that happens in the measurements.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// China has one time and no summer time, and the hub's days are those of China.
 const HUB_ZONE: Offset = offset(8);
 /// Who writes while no hub runs.
@@ -74,8 +72,8 @@ impl World {
             stored: 0,
             postgres: options.postgres.clone(),
         };
-        let scene = Scene::open(&bench, folder, server, &format!("_{}", size.name)).await.map_err(Box::new)?;
-        let past = Past::new(options.seed, size.records, SystemClock.now().minus(DAY)).map_err(RecordsError::Rule)?;
+        let scene = Scene::open(&bench, folder, server, &size.suffix()).await.map_err(Box::new)?;
+        let past = Past::new(options.seed, size.records, SystemClock.now()).map_err(RecordsError::Rule)?;
         let banks = Bank::open_all(&scene.federation, &past).await?;
         let mut world = Self { scene, past, banks, phones: Vec::new() };
         world.stand_still(async |world, store, keys| world.register(store, keys).await).await?;
@@ -111,20 +109,25 @@ impl World {
         Ok(filling.finish().await?)
     }
 
-    /// Has the banks tell of the past in parts, and measures empty calls over the same connections before each part.
-    pub async fn tell(&mut self, parts: u64, options: &RecordsOptions) -> Result<Vec<Part>, RecordsError> {
+    /// Has the banks tell of the past in parts, and then of the last hour, which is more work: people are told of it.
+    pub async fn tell(&mut self, parts: u64, options: &RecordsOptions) -> Result<(Vec<Part>, Part), RecordsError> {
         let mut told = Vec::new();
+        let span = options.span / u32::try_from(parts + 1).unwrap_or(1);
         for part in 1..=parts {
-            let channels: Vec<Channel> = self.banks.iter().map(|bank| bank.channel.clone()).collect();
-            let span = options.span / u32::try_from(parts).unwrap_or(1);
-            let (empty_calls_per_second, _) = ceiling::run(&channels, options.in_flight, span).await?;
-            let (watch, before) = (Stopwatch::start(), self.hub_usage());
-            let records = banks::tell_before(&mut self.banks, Reports::ROUNDS * part / parts).await?;
-            let (elapsed, after) = (watch.elapsed(), self.hub_usage());
-            let cpu = after.cpu.saturating_sub(before.cpu);
-            told.push(Part { records, elapsed, cpu, empty_calls_per_second });
+            told.push(self.tell_before(Reports::OVER * part / parts, options.in_flight, span).await?);
         }
-        Ok(told)
+        Ok((told, self.tell_before(Reports::ALL, options.in_flight, span).await?))
+    }
+
+    /// Measures empty calls over the connections of the banks, and then has them tell.
+    async fn tell_before(&mut self, round: u64, in_flight: usize, span: Duration) -> Result<Part, RecordsError> {
+        let channels: Vec<Channel> = self.banks.iter().map(|bank| bank.channel.clone()).collect();
+        let (empty_calls_per_second, _) = ceiling::run(&channels, in_flight, span).await?;
+        let (watch, before) = (Stopwatch::start(), self.hub_usage());
+        let records = banks::tell_before(&mut self.banks, round).await?;
+        let elapsed = watch.elapsed();
+        let cpu = self.hub_usage().cpu.saturating_sub(before.cpu);
+        Ok(Part { records, elapsed, cpu, empty_calls_per_second })
     }
 
     /// Has the banks bill; gives how many bills and how long it took.
@@ -191,7 +194,9 @@ impl World {
                 && let Some(((person, end), channel)) = people.next()
             {
                 let (operator, past) = (operator.clone(), past.clone());
-                enrolling.spawn(async move { Ok::<_, RecordsError>((enrol(&operator, &past, person, channel).await?, end)) });
+                enrolling.spawn(async move {
+                    Ok::<_, RecordsError>((enrol(&operator, &past, person, channel).await?, end))
+                });
             }
             match enrolling.join_next().await {
                 Some(done) => self.phones.push(done.map_err(|_| RecordsError::TaskEnded)??),
