@@ -102,6 +102,8 @@ pub enum RecordsError {
     Nobody,
     #[error("the answer to {0} has nothing in it")]
     Empty(&'static str),
+    #[error("the hub does not come to rest")]
+    Busy,
     #[error("stopped by hand")]
     Stopped,
 }
@@ -198,6 +200,7 @@ fn suffix(name: &str) -> String {
 async fn fill(options: &RecordsOptions, size: &Size, folder: &Path) -> Result<(World, Told), RecordsError> {
     let mut world = World::open(options, size, &folder.join(size.name)).await?;
     let (parts, fresh) = world.tell(size.parts, options).await?;
+    let settled = world.settle().await?;
     let bills = world.bill().await?;
     let (habits, ends) = world
         .stand_still(async |world, store, _| {
@@ -206,7 +209,14 @@ async fn fill(options: &RecordsOptions, size: &Size, folder: &Path) -> Result<(W
         })
         .await?;
     world.enrol(ends).await?;
-    let told =
-        Told { records: world.past.records(), person_months: world.past.person_months(), parts, fresh, bills, habits };
+    let told = Told {
+        records: world.past.records(),
+        person_months: world.past.person_months(),
+        parts,
+        fresh,
+        settled,
+        bills,
+        habits,
+    };
     Ok((world, told))
 }

@@ -27,6 +27,8 @@ pub struct Told {
     pub parts: Vec<Part>,
     /// The last hour, of which people are told.
     pub fresh: Part,
+    /// How long the hub still worked on what is to be told of them.
+    pub settled: Duration,
     /// How many, and how long it took.
     pub bills: (u64, Duration),
     /// How long it took to count everybody's.
@@ -91,7 +93,7 @@ impl EngineRecords {
     }
 
     fn intake_rows(&self) -> Vec<[String; 2]> {
-        let Told { records, person_months, bills: (bills, billed_in), habits, parts, fresh } = &self.told;
+        let Told { records, person_months, bills: (bills, billed_in), habits, parts, fresh, settled } = &self.told;
         let row = |what: &str, value: String| [what.to_owned(), value];
         vec![
             row(
@@ -102,7 +104,10 @@ impl EngineRecords {
                 "the same in each part of the past",
                 parts.iter().map(|part| format!("{:.0}", part.per_second())).collect::<Vec<_>>().join(", "),
             ),
-            row("the same of purchases of the last hour", format!("{:.0}", fresh.per_second())),
+            row(
+                "the same of purchases of the last hour, and seconds until all are followed",
+                format!("{:.0}; {:.0}", fresh.per_second(), settled.as_secs_f64()),
+            ),
             row(
                 "empty mTLS calls a second, by the banks",
                 format!("{:.0}", self.told.median_of(|it| it.empty_calls_per_second)),
@@ -131,7 +136,7 @@ impl EngineRecords {
                 "hub_cpu_micros_per_record": part.cpu_micros(),
             })
         };
-        let Told { records, person_months, bills: (bills, billed_in), habits, parts, fresh } = &self.told;
+        let Told { records, person_months, bills: (bills, billed_in), habits, parts, fresh, settled } = &self.told;
         json!({
             "engine": self.name,
             "records": records,
@@ -142,6 +147,7 @@ impl EngineRecords {
             "hub_cpu_growth_of_intake": self.growth_of_intake(),
             "parts": parts.iter().map(part).collect::<Value>(),
             "last_hour": part(fresh),
+            "last_hour_followed_after_seconds": settled.as_secs_f64(),
             "part_of_the_small_past": self.told_small.parts.iter().map(part).collect::<Value>(),
             "bills": bills,
             "bills_per_second": *bills as f64 / billed_in.as_secs_f64(),
@@ -264,6 +270,7 @@ mod tests {
             records: parts.iter().map(|part| part.records).sum(),
             person_months: 10,
             fresh: part(1, 1, 1),
+            settled: Duration::ZERO,
             parts,
             bills: (10, Duration::from_secs(2)),
             habits: Duration::from_secs(5),

@@ -35,6 +35,10 @@ const PHONE_CHANNELS: usize = 16;
 pub const PARTS: u64 = 5;
 /// China has one time and no summer time, and the hub's days are those of China.
 const HUB_ZONE: Offset = offset(8);
+/// The hub is taken to have nothing left to do when it uses so little of a core for so long.
+const QUIET: f64 = 0.05;
+const LOOK: Duration = Duration::from_secs(2);
+const SETTLES_WITHIN: Duration = Duration::from_secs(1_800);
 /// Who writes while no hub runs.
 const NAME: &str = "growth";
 
@@ -128,6 +132,23 @@ impl World {
         let elapsed = watch.elapsed();
         let cpu = self.hub_usage().cpu.saturating_sub(before.cpu);
         Ok(Part { records, elapsed, cpu, empty_calls_per_second })
+    }
+
+    /// Waits until the hub has nothing left to do by itself: what follows the purchases of the last hour goes on when they are all
+    /// taken in. Gives how long that took.
+    pub async fn settle(&self) -> Result<Duration, RecordsError> {
+        let watch = Stopwatch::start();
+        loop {
+            let (quiet, before) = (watch.elapsed(), self.hub_usage().cpu);
+            tokio::time::sleep(LOOK).await;
+            let used = self.hub_usage().cpu.saturating_sub(before);
+            if used < LOOK.mul_f64(QUIET) {
+                return Ok(quiet);
+            }
+            if quiet > SETTLES_WITHIN {
+                return Err(RecordsError::Busy);
+            }
+        }
     }
 
     /// Has the banks bill; gives how many bills and how long it took.
