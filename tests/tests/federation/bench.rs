@@ -10,10 +10,14 @@ use serde_json::Value;
 
 async fn bench(folder: &std::path::Path, more: &[&str]) -> Value {
     let mut command = tokio::process::Command::new(federation_tests::bankhub());
-    command.args(["--output", "json", "bench", "records", "--records", "2520", "--prices", "300", "--seconds", "1"]);
-    command.args(["--idle-feeds", "5", "--payers", "3", "--in-flight", "4"]).args(more).arg("--folder").arg(folder);
+    command.args(["--output", "json", "bench", "records", "--records", "2520", "--prices", "10000", "--seconds", "1"]);
+    command
+        .args(["--turns", "1", "--idle-feeds", "5", "--payers", "3", "--in-flight", "4"])
+        .args(more)
+        .arg("--folder")
+        .arg(folder);
     command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = bounded("the bench", Duration::from_secs(240), command.output()).await.unwrap();
+    let output = bounded("the bench", Duration::from_secs(300), command.output()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -31,7 +35,7 @@ fn check(engine: &Value, name: &str) {
     assert_eq!(engine["questions"].as_array().unwrap().len(), 3);
     assert_eq!(
         (&engine["prices"], &engine["feeds"]["idle"], &engine["feeds"]["open"]),
-        (&300.into(), &5.into(), &3.into())
+        (&10_000.into(), &5.into(), &3.into())
     );
     assert!(engine["comparisons_told"].as_u64().unwrap() > 0, "{engine}");
     assert_eq!(engine["feeds"]["not_approved"], 0);

@@ -24,6 +24,9 @@ pub struct RecordsBenchArgs {
     /// What the past is made up from.
     #[arg(long, default_value_t = 20_260_401)]
     pub seed: u64,
+    /// How many turns of a hundred questions of each sort each of the two hubs has.
+    #[arg(long, default_value_t = 11)]
+    pub turns: u64,
     /// Idle feeds, each over a connection of its own: two open files each.
     #[arg(long, default_value_t = 10_000)]
     pub idle_feeds: usize,
@@ -50,6 +53,7 @@ pub async fn run(args: &RecordsBenchArgs, out: &Output) -> Result<(), RecordsErr
         prices: args.prices.max(1),
         seed: args.seed,
         span: Duration::from_secs(args.seconds.max(1)),
+        turns: args.turns.max(1),
         idle_feeds: args.idle_feeds.max(1),
         payers: args.payers.max(1),
         in_flight: args.in_flight.max(1),

@@ -52,6 +52,8 @@ pub struct RecordsOptions {
     pub seed: u64,
     /// How long each measurement by time takes, all its rounds together.
     pub span: Duration,
+    /// How many turns of questions each of the two federations has.
+    pub turns: u64,
     /// Idle feeds, and feeds of people who pay.
     pub idle_feeds: usize,
     pub payers: usize,
@@ -134,10 +136,10 @@ async fn measure(options: &RecordsOptions, folder: &Path, out: &Output) -> Resul
     let mut engines = Vec::new();
     if options.sqlite {
         let sqlite = RecordsOptions { postgres: None, ..options.clone() };
-        engines.push(engine("SQLite", &sqlite, &folder.join("sqlite"), out).await?);
+        engines.push(Box::pin(engine("SQLite", &sqlite, &folder.join("sqlite"), out)).await?);
     }
     if options.postgres.is_some() {
-        engines.push(engine("PostgreSQL", options, &folder.join("postgres"), out).await?);
+        engines.push(Box::pin(engine("PostgreSQL", options, &folder.join("postgres"), out)).await?);
     }
     RecordsReport { flushes, engines }.print(out);
     Ok(())
@@ -163,7 +165,7 @@ async fn engine(
     let compared =
         large.stand_still(async |world, store, _| prices::compare(store, options, mark(world)?).await).await?;
     note("what people ask, at both in turn");
-    let asked = queries::ask(&small, &large).await?;
+    let asked = queries::ask(&small, &large, options.turns).await?;
     note("open feeds");
     let fed = feeds::measure(&mut large, options).await?;
     note("the books");

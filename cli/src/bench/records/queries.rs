@@ -12,9 +12,8 @@ use crate::bench::latency::Latencies;
 use crate::bench::rounds::median;
 use crate::phone::{Phone, PhoneError};
 
-/// How often each question is asked at each federation before it is the other's turn, and how many turns there are.
+/// How often each question is asked at each federation before it is the other's turn.
 const AT_A_TIME: u64 = 100;
-const TURNS: u64 = 11;
 /// Purchases of a page.
 const PAGE: i32 = 50;
 
@@ -86,8 +85,8 @@ fn ratio(large: &[f64], small: &[f64]) -> f64 {
     median(large.iter().zip(small).map(|(large, small)| large / small).collect())
 }
 
-/// Asks each question of somebody else each time, one call at a time.
-pub async fn ask(small: &World, large: &World) -> Result<Vec<Asked>, RecordsError> {
+/// Asks each question of somebody else each time, one call at a time, in so many turns.
+pub async fn ask(small: &World, large: &World, turns: u64) -> Result<Vec<Asked>, RecordsError> {
     for world in [small, large] {
         for (phone, _) in world.phones.iter().take(AT_A_TIME as usize) {
             phone.total_bill().await?;
@@ -95,7 +94,7 @@ pub async fn ask(small: &World, large: &World) -> Result<Vec<Asked>, RecordsErro
     }
     let new = |question| Asked { question, small: Answers::default(), large: Answers::default() };
     let mut all: Vec<Asked> = Question::ALL.map(new).to_vec();
-    for turn in 0..TURNS {
+    for turn in 0..turns {
         for asked in &mut all {
             let question = asked.question;
             let mut sides = [(small, &mut asked.small), (large, &mut asked.large)];
