@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::codec::{self, CodecArgs};
 use super::hsm::{self, HsmBenchArgs};
+use super::records::command::{self as records, RecordsBenchArgs};
 use super::{BenchError, BenchOptions, run as measure};
 use crate::error::CliError;
 use crate::output::Output;
@@ -43,12 +44,15 @@ pub enum BenchPart {
     Codec(CodecArgs),
     /// Measure what a card payment asks of the key store: a sealed file, and a PKCS#11 module.
     Hsm(HsmBenchArgs),
+    /// Measure how fast the records of people are taken in, asked for and told, with a small past and with a large one.
+    Records(RecordsBenchArgs),
 }
 
 pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
     match &args.part {
         Some(BenchPart::Codec(args)) => return Ok(codec::run(args, out).map_err(BenchError::from)?),
         Some(BenchPart::Hsm(args)) => return Ok(hsm::run(args, out).map_err(BenchError::from)?),
+        Some(BenchPart::Records(args)) => return Ok(records::run(args, out).await.map_err(BenchError::from)?),
         None => {}
     }
     let options = BenchOptions {

@@ -226,7 +226,8 @@ pub(super) fn kind_of(server: &Server) -> ServerKind {
     }
 }
 
-async fn open(server: &Server) -> Result<(Store, SharedKeyStore), GrowthError> {
+/// The database and the keys of a server that stands still.
+pub(super) async fn open(server: &Server) -> Result<(Store, SharedKeyStore), GrowthError> {
     let kind = kind_of(server);
     let files = Files::load(kind, server.config(), &[])?;
     let keys = files.open_keys().map_err(|detail| GrowthError::Keys { server: server.name().to_owned(), detail })?;
@@ -260,7 +261,7 @@ async fn fill(scene: &mut Scene, count: u64) -> Result<(), GrowthError> {
 }
 
 /// The databases of a federation that are not files in its folder.
-fn postgres_urls(federation: &Federation) -> Result<Vec<String>, GrowthError> {
+pub(super) fn postgres_urls(federation: &Federation) -> Result<Vec<String>, GrowthError> {
     let url = |server: &Server| Ok(Files::load(kind_of(server), server.config(), &[])?.database.url);
     let urls = federation.servers().map(url).collect::<Result<Vec<_>, GrowthError>>()?;
     Ok(urls.into_iter().filter(|url| !url.starts_with("sqlite:")).collect())

@@ -15,6 +15,7 @@ mod past;
 mod payments;
 mod postgres;
 mod proof;
+mod records;
 mod report;
 mod rounds;
 mod scene;
@@ -35,6 +36,7 @@ pub use codec::CodecError;
 pub use growth::GrowthError;
 pub use hsm::HsmBenchError;
 pub use postgres::PostgresError;
+pub use records::RecordsError;
 
 /// How long everybody pays before a measurement.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -69,6 +71,8 @@ pub enum BenchError {
     Postgres(#[from] PostgresError),
     #[error("growth: {0}")]
     Growth(#[source] Box<GrowthError>),
+    #[error("records: {0}")]
+    Records(#[source] Box<RecordsError>),
     #[error(transparent)]
     Codec(#[from] CodecError),
     #[error(transparent)]
@@ -80,6 +84,12 @@ pub enum BenchError {
 impl From<GrowthError> for BenchError {
     fn from(error: GrowthError) -> Self {
         Self::Growth(Box::new(error))
+    }
+}
+
+impl From<RecordsError> for BenchError {
+    fn from(error: RecordsError) -> Self {
+        Self::Records(Box::new(error))
     }
 }
 

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use domain::Reason;
+use domain::{Reason, Timestamp};
 use proto::cardholder as phone;
 use proto::common::Money;
 use proto::terminal as pb;
 use proto::terminal::terminal_service_client::TerminalServiceClient;
-use server_kit::clock::Stopwatch;
+use server_kit::clock::{Clock as _, Stopwatch, SystemClock};
 use server_kit::rng::IdMaker;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
@@ -41,6 +41,15 @@ pub enum Means {
     Card,
 }
 
+/// How people pay.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    pub means: Means,
+    pub span: Duration,
+    /// How long from one payment of a person to the next; none for one right after the other.
+    pub every: Option<Duration>,
+}
+
 /// What the payers saw.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
@@ -48,6 +57,9 @@ pub struct Seen {
     pub approved: Latencies,
     /// From APPROVED to the charge on the payer's stream.
     pub told: Latencies,
+    /// From the point in time that the hub's transaction gave the purchase, which is before its commit, to the charge on the payer's
+    /// stream. It takes the database's clock and this one for the same, as on one machine they are.
+    pub fed: Latencies,
     /// Payments that did not end APPROVED.
     pub failed: u64,
 }
@@ -56,6 +68,7 @@ impl Seen {
     pub fn merge(&mut self, other: &Self) {
         self.approved.merge(&other.approved);
         self.told.merge(&other.told);
+        self.fed.merge(&other.fed);
         self.failed += other.failed;
     }
 
@@ -95,11 +108,16 @@ impl From<CardsError> for PayError {
 }
 
 /// Pays with every payer at once until the time is over.
-pub async fn run(payers: &mut Vec<Payer>, means: Means, ids: &IdMaker, span: Duration) -> Result<Seen, PayError> {
+pub async fn run(payers: &mut Vec<Payer>, load: Load, ids: &IdMaker) -> Result<Seen, PayError> {
     let watch = Stopwatch::start();
-    let tasks: Vec<_> = std::mem::take(payers)
-        .into_iter()
-        .map(|payer| tokio::spawn(pay_until(payer, means, ids.clone(), watch, span)))
+    let count = u32::try_from(payers.len()).unwrap_or(u32::MAX).max(1);
+    let tasks: Vec<_> = (0..)
+        .zip(std::mem::take(payers))
+        .map(|(n, payer)| {
+            // They do not all begin at once, but evenly within the time between two payments.
+            let begins_at = load.every.unwrap_or_default() / count * n;
+            tokio::spawn(pay_until(payer, load, ids.clone(), watch, begins_at))
+        })
         .collect();
     let mut all = Seen::default();
     for task in tasks {
@@ -112,15 +130,20 @@ pub async fn run(payers: &mut Vec<Payer>, means: Means, ids: &IdMaker, span: Dur
 
 async fn pay_until(
     mut payer: Payer,
-    means: Means,
+    Load { means, span, every }: Load,
     ids: IdMaker,
     watch: Stopwatch,
-    span: Duration,
+    begins_at: Duration,
 ) -> Result<(Payer, Seen), PayError> {
     let mut seen = Seen::default();
     let mut terminal = TerminalServiceClient::new(payer.terminal.clone());
     let mut events = payer.phone.events(payer.cursor).await?;
+    let mut next_at = begins_at;
     while watch.elapsed() < span {
+        if let Some(every) = every {
+            tokio::time::sleep(next_at.saturating_sub(watch.elapsed())).await;
+            next_at += every;
+        }
         let payment_id = ids.uuid().map_err(|_| PayError::NoId)?.to_string();
         let begun = watch.elapsed();
         let answer = match means {
@@ -136,8 +159,9 @@ async fn pay_until(
         }
         let approved = watch.elapsed();
         seen.approved.record(approved.saturating_sub(begun));
-        wait_for_charge(&mut events, &payment_id, &mut payer.cursor).await?;
+        let committed_at = wait_for_charge(&mut events, &payment_id, &mut payer.cursor).await?;
         seen.told.record(watch.elapsed().saturating_sub(approved));
+        seen.fed.record(SystemClock.now().since(committed_at));
     }
     Ok((payer, seen))
 }
@@ -207,16 +231,18 @@ async fn next_code(
     }
 }
 
+/// Gives the point in time that the hub's transaction gave the purchase.
 async fn wait_for_charge(
     events: &mut Streaming<phone::WatchEventsResponse>,
     payment_id: &str,
     cursor: &mut i64,
-) -> Result<(), PayError> {
+) -> Result<Timestamp, PayError> {
     loop {
         if let phone::event::Kind::Charge(charge) = next_event(events, cursor).await?
-            && charge.purchase.is_some_and(|purchase| purchase.payment_id == payment_id)
+            && let Some(purchase) = charge.purchase.filter(|purchase| purchase.payment_id == payment_id)
         {
-            return Ok(());
+            let at = purchase.occurred_at.as_ref().map(proto::from_timestamp);
+            return at.ok_or_else(|| proto::status(Reason::FieldMissing).into());
         }
     }
 }

@@ -31,11 +31,21 @@ async fn output(program: &'static str, arguments: &[&str]) -> Result<String, Pos
 /// Makes an empty database beside the one that `server` names, and gives its URL.
 pub async fn new_database(server: &str, name: &str) -> Result<String, PostgresError> {
     let (base, _) = server.rsplit_once('/').ok_or_else(|| PostgresError::Url(server.to_owned()))?;
-    let name = format!("bankhub_bench_{}", name.replace('-', "_"));
+    let name = full_name(name);
     for sql in [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}")] {
         output("psql", &["--no-psqlrc", "--quiet", "--dbname", server, "--command", &sql]).await?;
     }
     Ok(format!("{base}/{name}"))
+}
+
+fn full_name(name: &str) -> String {
+    format!("bankhub_bench_{}", name.replace('-', "_"))
+}
+
+/// Removes the database that [`new_database`] may have made under this name.
+pub async fn drop_if_there(server: &str, name: &str) -> Result<(), PostgresError> {
+    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", full_name(name));
+    output("psql", &["--no-psqlrc", "--quiet", "--dbname", server, "--command", &sql]).await.map(drop)
 }
 
 /// Removes a database that [`new_database`] has made on a server.

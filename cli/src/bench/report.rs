@@ -27,12 +27,12 @@ pub struct EngineReport {
     pub growth: Option<Growth>,
 }
 
-fn millis(duration: Duration) -> String {
+pub(super) fn millis(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
 /// The latencies that half and 99 % of the calls did not pass.
-fn half_and_most(latencies: &Latencies) -> String {
+pub(super) fn half_and_most(latencies: &Latencies) -> String {
     format!("{} / {}", millis(latencies.quantile(0.5)), millis(latencies.quantile(0.99)))
 }
 

@@ -13,7 +13,7 @@ use tonic::transport::Channel;
 
 use super::cards::{self, BANKS, till};
 use super::past::Holder;
-use super::payments::{self, Means, PayError, Payer, Seen};
+use super::payments::{self, Load, Means, PayError, Payer, Seen};
 use super::usage::{self, Usage};
 use super::{BenchError, BenchOptions, postgres};
 use crate::trial::{Federation, NewPerson, Person, ServerOptions, Shop, TrialError, TrialOptions, bank_id};
@@ -48,6 +48,15 @@ impl Scene {
         scene.open_shops(options.terminals).await?;
         scene.enrol_payers(options.payers).await?;
         Ok(scene)
+    }
+
+    /// Removes what [`Scene::open`] has made on a server, for whoever has to give up. What is not there is no fault.
+    pub async fn drop_databases(server: &str, suffix: &str) {
+        for name in std::iter::once("hub").chain(BANKS.map(|(bank, _)| bank)) {
+            if let Err(error) = postgres::drop_if_there(server, &format!("{name}{suffix}")).await {
+                tracing::warn!(%error, name, "a database of the bench is left");
+            }
+        }
     }
 
     async fn open_shops(&mut self, count: usize) -> Result<(), TrialError> {
@@ -92,8 +101,13 @@ impl Scene {
 
     /// Has everybody pay at once for a while; says what they saw and how long it took.
     pub async fn pay(&mut self, means: Means, span: Duration) -> Result<(Seen, Duration), PayError> {
+        self.pay_as(Load { means, span, every: None }).await
+    }
+
+    /// The same under a load that may leave time between payments.
+    pub async fn pay_as(&mut self, load: Load) -> Result<(Seen, Duration), PayError> {
         let watch = Stopwatch::start();
-        let seen = payments::run(&mut self.payers, means, &self.ids, span).await?;
+        let seen = payments::run(&mut self.payers, load, &self.ids).await?;
         Ok((seen, watch.elapsed()))
     }
 

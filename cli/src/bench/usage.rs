@@ -29,8 +29,17 @@ fn cpu(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * (1000 / TICKS_PER_SECOND)))
 }
 
+/// How much memory the process has; nothing when it is gone or this is not Linux.
+pub fn resident_kib(pid: u32) -> Option<u64> {
+    kib(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
+}
+
 fn peak_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    kib(status, "VmHWM:")
+}
+
+fn kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
@@ -49,5 +58,6 @@ mod tests {
     #[test]
     fn this_process_has_used_something() {
         assert!(of(std::process::id()).is_some_and(|usage| usage.peak_kib > 0));
+        assert!(resident_kib(std::process::id()).is_some_and(|kib| kib > 0));
     }
 }

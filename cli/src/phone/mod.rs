@@ -7,6 +7,7 @@ mod feed;
 mod filter;
 mod folder;
 pub mod freezing;
+mod habits;
 mod key;
 mod owing;
 mod record;
@@ -151,6 +152,13 @@ impl Phone {
     pub fn open(channel: Channel, device_id: DeviceId, key: DeviceKey) -> Self {
         let hub = CardholderServiceClient::new(channel);
         Self { hub, device_id, key: Arc::new(key), session: Arc::default() }
+    }
+
+    /// The same phone over another connection, with a session of its own.
+    #[must_use]
+    pub fn over(&self, channel: Channel) -> Self {
+        let hub = CardholderServiceClient::new(channel);
+        Self { hub, device_id: self.device_id, key: self.key.clone(), session: Arc::default() }
     }
 
     pub fn device_id(&self) -> DeviceId {

@@ -40,6 +40,13 @@ impl Thresholds {
     fn months(&self) -> u8 {
         self.months.clamp(1, 5)
     }
+
+    /// On fewer days nothing can be a habit, since each hit is on a day of its own. Most shops that somebody goes to are met so
+    /// seldom that no calendar need be looked at.
+    fn fewest_days(&self) -> usize {
+        let most_days = self.weeks().saturating_mul(7).saturating_mul(2).div_ceil(3);
+        usize::from(self.weekly_hits.max(1).min(self.monthly_hits.max(1)).min(most_days))
+    }
 }
 
 /// The rhythm of a habit.
@@ -88,6 +95,9 @@ pub fn patterns(habits: &Habits, today: Date, thresholds: &Thresholds) -> Vec<Ha
 
 /// The rhythms in these days: that of most days alone, or those of weekdays, or the best one of a month.
 pub fn rhythm_of(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds) -> Vec<Pattern> {
+    if days.len() < thresholds.fewest_days() {
+        return Vec::new();
+    }
     if let Some(pattern) = most_days(days, today, thresholds) {
         return vec![pattern];
     }

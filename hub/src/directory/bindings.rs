@@ -14,7 +14,7 @@ pub(super) struct Asked {
     pub(super) person_id: PersonId,
     pub(super) bank_id: BankId,
     pub(super) instrument: Instrument,
-    make_default: bool,
+    pub(super) make_default: bool,
 }
 
 impl Asked {

@@ -10,6 +10,7 @@ mod bindings;
 pub(crate) mod bins;
 mod cache;
 mod changes;
+pub mod fill;
 mod inspect;
 mod merchants;
 mod operator;

@@ -2,10 +2,15 @@
 //! itself, so that it is never forgotten; what nobody wants costs nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::feed::Event;
 use server_kit::store::{StoreError, Table, Tx};
 use tokio::sync::Notify;
+
+/// What is older when it happens to be heard of is told by the feed alone: an SMS of last week's charge frightens people, and shops
+/// that were cheaper then help nobody.
+pub(crate) const FRESH: Duration = Duration::from_secs(24 * 3600);
 
 const FOLLOWED: Table = Table {
     name: "followed_events",
@@ -27,8 +32,9 @@ pub struct Follower {
 /// Notes what is to be done about these events.
 pub(super) async fn note(tx: &mut Tx, followers: &[Follower], events: &[Arc<Event>]) -> Result<(), StoreError> {
     let mut rows = Vec::new();
+    let stale_before = tx.now().minus(FRESH);
     for follower in followers {
-        let wanted = events.iter().filter(|event| (follower.wants)(event));
+        let wanted = events.iter().filter(|event| event.occurred_at >= stale_before && (follower.wants)(event));
         rows.extend(
             wanted.map(|event| vec![follower.name.into(), event.person_id.uuid().into(), event.sequence.into()]),
         );

@@ -14,6 +14,7 @@ mod sql;
 mod tests;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use uuid::Uuid;
 use mailbox::Watchers;
 
 pub(crate) use append::Feeds;
+pub(crate) use follow::FRESH;
 pub use follow::Follower;
 pub use sql::read_last_sequence;
 pub use watch::{Watch, WatchError};
@@ -117,6 +119,15 @@ impl Feed {
     pub(crate) async fn event(&self, person_id: PersonId, sequence: i64) -> Result<Option<Arc<Event>>, StoreError> {
         let found = sql::read_events(&self.inner.parts, person_id, sequence - 1, 1).await?;
         Ok(found.into_iter().find(|event| event.sequence == sequence))
+    }
+
+    /// The events that are noted first for a follower, as they are read now, by person and place.
+    pub(crate) async fn noted(
+        &self,
+        follower: &'static str,
+        most: i64,
+    ) -> Result<BTreeMap<(PersonId, i64), Arc<Event>>, StoreError> {
+        sql::read_noted(&self.inner.parts, follower, most).await
     }
 
     /// Tells the other replicas, when and if this transaction commits, whose events it adds. Nothing on SQLite, whose

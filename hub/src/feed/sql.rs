@@ -1,6 +1,7 @@
 //! Reading the feed's table. An event says only that something happened; what is told of it is read from the payment
 //! and, for what came back since, from the record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind, News, OneTimeCode, PaidIn, Topic};
@@ -13,32 +14,67 @@ use super::FeedParts;
 use crate::directory::snapshot::merchant_from_json;
 use crate::records::row::{PURCHASE_COLUMNS, purchase_columns, purchase_of};
 
+/// A charge as an event, from its row of the record. PostgreSQL takes a NULL without a type for a text.
+macro_rules! charge_columns {
+    () => {
+        concat!(
+            "sequence, occurred_at AS told_at, 'CHARGE' AS kind, CAST(NULL AS BYTEA) AS sealed_code, \
+             CAST(NULL AS BIGINT) AS expires_at, CAST(NULL AS UUID) AS original_id, CAST(NULL AS BIGINT) AS about_minor, ",
+            purchase_columns!(),
+            ", CAST(NULL AS TEXT) AS topic, CAST(NULL AS TEXT) AS text_en, CAST(NULL AS TEXT) AS text_zh"
+        )
+    };
+}
+
+/// Any other event in the same columns. What is told of it is read from its payment, or of a purchase that a bank has reported from
+/// its record: [`event_joins`].
+macro_rules! event_columns {
+    () => {
+        "e.sequence, e.occurred_at, e.kind, e.sealed_code, e.expires_at, p.original_id, e.amount_minor, \
+         e.payment_id, COALESCE(r.occurred_at, e.occurred_at), COALESCE(r.currency, p.currency), \
+         COALESCE(r.amount_minor, p.completed_minor, p.amount_minor), COALESCE(r.given_back_minor, 0), \
+         COALESCE(r.bank_id, p.bank_id), COALESCE(r.account_masked, p.masked), COALESCE(r.merchant, p.merchant), \
+         COALESCE(r.terminal_id, p.terminal_id), COALESCE(r.items, p.items), COALESCE(r.nature, p.nature, 'PURCHASE'), \
+         COALESCE(r.credit_minor, p.credit_minor), COALESCE(r.state, 'POSTED'), COALESCE(r.carrier, 'HUB'), \
+         e.topic, e.text_en, e.text_zh"
+    };
+}
+macro_rules! event_joins {
+    () => {
+        " LEFT JOIN payments p ON p.payment_id = e.payment_id AND e.record_sequence IS NULL \
+         LEFT JOIN purchases r ON r.person_id = e.person_id AND r.sequence = e.record_sequence "
+    };
+}
+
 /// Charges stand in the record and the rest in the table of events; no two have one place. One statement reads both, so that
-/// nothing is committed between the two readings. Each has its own limit: neither is read to its end for a page. What is told of
-/// an event is read from its payment, or of a purchase that a bank has reported from its record.
-/// PostgreSQL takes a NULL without a type for a text.
+/// nothing is committed between the two readings. Each has its own limit: neither is read to its end for a page.
 const READ: &str = concat!(
-    "SELECT * FROM (SELECT sequence, occurred_at AS told_at, 'CHARGE' AS kind, CAST(NULL AS BYTEA) AS sealed_code, \
-     CAST(NULL AS BIGINT) AS expires_at, CAST(NULL AS UUID) AS original_id, CAST(NULL AS BIGINT) AS about_minor, ",
-    purchase_columns!(),
-    ", CAST(NULL AS TEXT) AS topic, CAST(NULL AS TEXT) AS text_en, CAST(NULL AS TEXT) AS text_zh FROM purchases WHERE person_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3) charged \
-     UNION ALL \
-     SELECT e.sequence, e.occurred_at, e.kind, e.sealed_code, e.expires_at, p.original_id, e.amount_minor, \
-     e.payment_id, COALESCE(r.occurred_at, e.occurred_at), COALESCE(r.currency, p.currency), \
-     COALESCE(r.amount_minor, p.completed_minor, p.amount_minor), COALESCE(r.given_back_minor, 0), \
-     COALESCE(r.bank_id, p.bank_id), COALESCE(r.account_masked, p.masked), COALESCE(r.merchant, p.merchant), \
-     COALESCE(r.terminal_id, p.terminal_id), COALESCE(r.items, p.items), COALESCE(r.nature, p.nature, 'PURCHASE'), \
-     COALESCE(r.credit_minor, p.credit_minor), COALESCE(r.state, 'POSTED'), COALESCE(r.carrier, 'HUB'), \
-     e.topic, e.text_en, e.text_zh \
-     FROM (SELECT * FROM events WHERE person_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3) e \
-     LEFT JOIN payments p ON p.payment_id = e.payment_id AND e.record_sequence IS NULL \
-     LEFT JOIN purchases r ON r.person_id = e.person_id AND r.sequence = e.record_sequence \
-     ORDER BY 1 LIMIT $3"
+    "SELECT * FROM (SELECT ",
+    charge_columns!(),
+    " FROM purchases WHERE person_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3) charged UNION ALL SELECT ",
+    event_columns!(),
+    " FROM (SELECT * FROM events WHERE person_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3) e",
+    event_joins!(),
+    "ORDER BY 1 LIMIT $3"
+);
+
+/// The events that are noted first for a follower, in no order, each with its person at the end.
+const NOTED: &str = concat!(
+    "WITH noted AS MATERIALIZED (SELECT person_id AS whose, sequence AS place FROM followed_events WHERE follower = $1 \
+     ORDER BY person_id, sequence LIMIT $2) SELECT ",
+    charge_columns!(),
+    ", whose FROM noted CROSS JOIN purchases WHERE person_id = whose AND sequence = place UNION ALL SELECT ",
+    event_columns!(),
+    ", whose FROM noted CROSS JOIN events e",
+    event_joins!(),
+    "WHERE e.person_id = whose AND e.sequence = place"
 );
 /// Where the columns of the purchase begin.
 const PURCHASE: usize = 7;
 /// Where those of news begin.
 const NEWS: usize = PURCHASE + PURCHASE_COLUMNS;
+/// Where the person is, of an event that is noted.
+const WHOSE: usize = NEWS + 3;
 
 /// The person's events after a cursor, in order.
 pub(super) async fn read_events(
@@ -51,6 +87,22 @@ pub(super) async fn read_events(
     let rows = parts.store.fetch(READ, args).await?;
     let now = parts.clock.now();
     rows.iter().map(|row| Ok(Arc::new(event_of(row, person_id, &*parts.keys, now)?))).collect()
+}
+
+/// The events that are noted first for a follower, by person and place.
+pub(super) async fn read_noted(
+    parts: &FeedParts,
+    follower: &'static str,
+    most: i64,
+) -> Result<BTreeMap<(PersonId, i64), Arc<Event>>, StoreError> {
+    let rows = parts.store.fetch(NOTED, vec![follower.into(), most.into()]).await?;
+    let now = parts.clock.now();
+    let read = |row: &Row| {
+        let person_id = PersonId::from_uuid(row.id(WHOSE)?);
+        let event = event_of(row, person_id, &*parts.keys, now)?;
+        Ok(((person_id, event.sequence), Arc::new(event)))
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The end of the person's feed; zero for a person who is not known.

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::directory::Directory;
-use crate::feed::{Feed, Follower};
+use crate::feed::{FRESH, Feed, Follower};
 use crate::notify::{Notice, Notices};
 use crate::prices::Prices;
 use steps::{Done, FollowSteps};
@@ -33,14 +33,11 @@ use steps::{Done, FollowSteps};
 const NOTICES: &str = "notices";
 const PRICES: &str = "prices";
 /// Events of one round.
-const AT_ONCE: i64 = 100;
+const AT_ONCE: i64 = 200;
 /// How often what another replica has left is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The pause after the storage did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
-/// What is older when it is come to is told by the feed alone: an SMS of last week's charge frightens people.
-const FRESH: Duration = Duration::from_secs(24 * 3600);
-
 /// Who follows events, as the feed has to know it before the first one.
 #[derive(Clone, Debug, Default)]
 pub struct Followers(Vec<Follower>);
@@ -138,8 +135,13 @@ impl Worker {
         let noted = sql::read_noted(&self.store, follower.name, AT_ONCE).await?;
         let is_full = i64::try_from(noted.len()).is_ok_and(|len| len == AT_ONCE);
         let mut doing = Vec::with_capacity(noted.len());
+        let mut events = self.feed.noted(follower.name, AT_ONCE).await?;
         for (person_id, sequence) in noted {
-            let event = self.feed.event(person_id, sequence).await?;
+            // What was noted since may stand before it, so that it is not among the first any more.
+            let event = match events.remove(&(person_id, sequence)) {
+                Some(event) => Some(event),
+                None => self.feed.event(person_id, sequence).await?,
+            };
             let todo = match &event {
                 Some(event) => self.todo(follower.name, event).await?,
                 None => Todo::default(),

@@ -39,11 +39,7 @@ impl StepSet for FollowSteps {
 
     async fn run(&self, tx: &mut Tx, steps: &[Done]) -> Result<Vec<bool>, StoreError> {
         self.owner.fence(tx);
-        let mut outcomes = Vec::with_capacity(steps.len());
-        for step in steps {
-            // One statement for each: there is no list of keys of three parts, and what is struck out is counted.
-            outcomes.push(sql::strike_out(tx, step.follower, step.person_id, step.sequence).await?);
-        }
+        let outcomes = sql::strike_out(tx, steps).await?;
         let to_do = || steps.iter().zip(&outcomes).filter(|(_, is_ours)| **is_ours).map(|(step, _)| step);
         let people: BTreeSet<PersonId> =
             to_do().filter(|step| !step.todo.news.is_empty()).map(|step| step.person_id).collect();

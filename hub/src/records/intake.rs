@@ -1,6 +1,7 @@
 //! Between a bank's reports and the domain. A report that cannot be read is refused by itself, so that it does not hold up those
 //! that come after it; only what says nothing about its own place refuses the message.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ledger::Flow;
@@ -40,10 +41,15 @@ pub(super) struct Sent {
     pub(super) sequence: i64,
     pub(super) fingerprint: [u8; 32],
     pub(super) purchase_id: Option<PaymentId>,
-    pub(super) report: Result<Box<Report>, Reason>,
+    pub(super) report: Result<Arc<Report>, Reason>,
 }
 
 impl Intake {
+    /// Which bank's it is, and where it begins in that bank's count.
+    pub(super) fn place(&self) -> (&BankId, i64) {
+        (&self.bank_id, self.reports.first().map_or(0, |sent| sent.sequence))
+    }
+
     pub(super) fn read(bank_id: BankId, request: &pb::ReportPurchasesRequest, now: Timestamp) -> Result<Self, Reason> {
         let sent = &request.reports;
         let first = sent.first().ok_or(Reason::FieldMissing)?.sequence;
@@ -66,7 +72,7 @@ fn read(bank_id: &BankId, message: &pb::PurchaseReport, now: Timestamp) -> Sent 
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(digest(&SHA256, &proto::report_content(message)).as_ref());
     let purchase_id = PaymentId::parse(&message.purchase_id);
-    let report = report_of(bank_id, message, fingerprint, now).map(Box::new);
+    let report = report_of(bank_id, message, fingerprint, now).map(Arc::new);
     Sent { sequence, fingerprint, purchase_id: purchase_id.ok(), report }
 }
 

@@ -5,6 +5,7 @@ use domain::record::{Cursor, Report, Standing};
 use domain::{BankId, Currency, Money, PaymentId, PersonId, Reason, Timestamp};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::give_back;
 use crate::directory::snapshot;
@@ -112,12 +113,12 @@ pub(super) struct RecordRow {
     give_backs: i64,
     version: i64,
     /// What is to be written of it.
-    report: Option<Box<Report>>,
+    report: Option<Arc<Report>>,
     given_back: Vec<GiveBack>,
 }
 
 impl RecordRow {
-    pub(super) fn new(person_id: PersonId, sequence: i64, report: &Report, at: Timestamp) -> Self {
+    pub(super) fn new(person_id: PersonId, sequence: i64, report: &Arc<Report>, at: Timestamp) -> Self {
         let standing = report.standing();
         let given_back: Vec<GiveBack> = report.give_back(None, 0, at).into_iter().collect();
         let give_backs = given_back.last().map_or(0, |last| last.number);
@@ -127,19 +128,19 @@ impl RecordRow {
             standing,
             give_backs,
             version: 0,
-            report: Some(Box::new(report.clone())),
+            report: Some(report.clone()),
             given_back,
         }
     }
 
     /// It stands as the report says, which is heard of at this time.
-    pub(super) fn follow(&mut self, report: &Report, at: Timestamp) {
+    pub(super) fn follow(&mut self, report: &Arc<Report>, at: Timestamp) {
         if let Some(given) = report.give_back(Some(&self.standing), self.give_backs, at) {
             self.give_backs = given.number;
             self.given_back.push(given);
         }
         self.standing = report.standing();
-        self.report = Some(Box::new(report.clone()));
+        self.report = Some(report.clone());
     }
 }
 
@@ -170,34 +171,50 @@ pub(super) async fn load_records(
     rows.iter().map(read).collect()
 }
 
+/// Adds what is new and changes what was known. Nearly all of it is new, and to be added alone costs less than to be looked for first.
 pub(super) async fn put_records(
     tx: &mut Tx,
     records: BTreeMap<(PaymentId, BankId), RecordRow>,
 ) -> Result<(), StoreError> {
-    let (mut reported, mut purchases, mut given_back) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut new, mut changed, mut given_back) = (Rows::default(), Rows::default(), Vec::new());
     for ((purchase_id, bank_id), record) in &records {
         let Some(report) = &record.report else { continue };
-        let (standing, version) = (&record.standing, record.version + 1);
-        reported.push(vec![
-            purchase_id.uuid().into(),
-            bank_id.as_str().into(),
-            version.into(),
-            record.person_id.uuid().into(),
-            record.sequence.into(),
-            standing.version.into(),
-            standing.state.as_str().into(),
-            standing.amount.currency.code().into(),
-            standing.amount.minor.into(),
-            standing.given_back_minor.into(),
-            record.give_backs.into(),
-            standing.fingerprint.to_vec().into(),
-        ]);
+        let version = record.version + 1;
+        let rows = if record.version == 0 { &mut new } else { &mut changed };
+        rows.reported.push(reported_row(*purchase_id, bank_id, record, version));
+        rows.purchases.push(purchase_row(record, report, version));
         given_back.extend(record.given_back.iter().map(|it| give_back::row(record.person_id, record.sequence, it)));
-        purchases.push(purchase_row(record, report, version));
     }
-    tx.put(&REPORTED_PURCHASES, reported).await?;
     tx.insert(&give_back::GIVE_BACKS, given_back).await?;
-    tx.put(&PURCHASES, purchases).await
+    tx.insert(&REPORTED_PURCHASES, new.reported).await?;
+    tx.insert(&PURCHASES, new.purchases).await?;
+    tx.update(&REPORTED_PURCHASES, changed.reported).await?;
+    tx.update(&PURCHASES, changed.purchases).await
+}
+
+/// What is to be written to each of the two tables.
+#[derive(Default)]
+struct Rows {
+    reported: Vec<Vec<Value>>,
+    purchases: Vec<Vec<Value>>,
+}
+
+fn reported_row(purchase_id: PaymentId, bank_id: &BankId, record: &RecordRow, version: i64) -> Vec<Value> {
+    let standing = &record.standing;
+    vec![
+        purchase_id.uuid().into(),
+        bank_id.as_str().into(),
+        version.into(),
+        record.person_id.uuid().into(),
+        record.sequence.into(),
+        standing.version.into(),
+        standing.state.as_str().into(),
+        standing.amount.currency.code().into(),
+        standing.amount.minor.into(),
+        standing.given_back_minor.into(),
+        record.give_backs.into(),
+        standing.fingerprint.to_vec().into(),
+    ]
 }
 
 fn purchase_row(record: &RecordRow, report: &Report, version: i64) -> Vec<Value> {

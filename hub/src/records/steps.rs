@@ -48,11 +48,15 @@ impl StepSet for RecordSteps {
     async fn run(&self, tx: &mut Tx, steps: &[Intake]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.fence(tx);
         let mut books = Books::load(tx, steps).await?;
-        let mut outcomes = Vec::with_capacity(steps.len());
-        for intake in steps {
+        // Of calls of one bank that were under way at once, any may have come first; what was bought first is told first.
+        let mut in_order: Vec<(usize, &Intake)> = steps.iter().enumerate().collect();
+        in_order.sort_by_key(|(_, intake)| intake.place());
+        let mut outcomes = BTreeMap::new();
+        for (asked, intake) in in_order {
             let known = books.refused_before(tx, intake).await?;
-            outcomes.push(books.take_in(intake, known, tx.now()));
+            outcomes.insert(asked, books.take_in(intake, known, tx.now()));
         }
+        let outcomes: Vec<Outcome> = outcomes.into_values().collect();
         self.chain.append(tx, std::mem::take(&mut books.log)).await?;
         let told: Vec<Arc<Event>> = outcomes.iter().flat_map(|it| &it.events).cloned().collect();
         self.feed.hand_on(tx, &told).await?;
@@ -170,7 +174,7 @@ impl Books {
         at: Timestamp,
         events: &mut Vec<Arc<Event>>,
     ) -> Result<(), Reason> {
-        let report = sent.report.as_deref().map_err(|reason| *reason)?;
+        let report = sent.report.as_ref().map_err(|reason| *reason)?;
         let key = (report.purchase_id, intake.bank_id.clone());
         let known = self.records.get(&key);
         let person_id = match known {
@@ -186,7 +190,7 @@ impl Books {
             Taken::New => self.record(key, report, (person_id, at), events),
             Taken::Changed(told) => self.change(&key, report, &told, at, events),
         }
-        let Report { bank_id, state, amount, version, account_masked: account, .. } = report;
+        let Report { bank_id, state, amount, version, account_masked: account, .. } = &**report;
         let (state, back) = (state.as_str(), report.given_back_minor);
         let content =
             format!("bank={bank_id} account={account} amount={amount} back={back} state={state} version={version}");
@@ -198,7 +202,7 @@ impl Books {
     fn record(
         &mut self,
         key: (PaymentId, BankId),
-        report: &Report,
+        report: &Arc<Report>,
         (person_id, at): (PersonId, Timestamp),
         events: &mut Vec<Arc<Event>>,
     ) {
@@ -213,7 +217,7 @@ impl Books {
     fn change(
         &mut self,
         key: &(PaymentId, BankId),
-        report: &Report,
+        report: &Arc<Report>,
         told: &[Told],
         at: Timestamp,
         events: &mut Vec<Arc<Event>>,

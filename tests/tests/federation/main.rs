@@ -10,6 +10,7 @@
 )]
 
 mod any_moment;
+mod bench;
 mod callers;
 mod cards;
 mod channels_killed;
