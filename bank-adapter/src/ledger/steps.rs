@@ -2,7 +2,6 @@
 //! once.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use domain::card::{Card, Proof};
@@ -15,7 +14,7 @@ use server_kit::audit::{Chain, Entry, HeldChain};
 use server_kit::fault;
 use server_kit::identity::Principal;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 
 use super::card_steps::{self, CardChange, CardFiles, IssueOrder, PinOrder};
 use super::counted::count;
@@ -26,7 +25,7 @@ use crate::card::answers::{PinAnswers, PinSent};
 use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
 use crate::credit_system::{Bell, CreditHold, PinState, Retold};
-use crate::report::{Outbox, ReportStep};
+use crate::report::{Bells, Outbox, ReportStep};
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
@@ -97,10 +96,8 @@ pub(super) struct LedgerSteps {
     today: Mutex<Today>,
     /// Set where an existing credit system keeps the credit accounts.
     credit_bell: Arc<OnceLock<Bell>>,
-    /// Rings when there is a new report.
-    reported: Arc<Notify>,
-    /// Whether the set that is not committed yet has one.
-    is_news: AtomicBool,
+    /// Ring when there is something to tell the hub.
+    bells: Bells,
 }
 
 impl LedgerSteps {
@@ -111,14 +108,13 @@ impl LedgerSteps {
             recent: Mutex::default(),
             today: Mutex::new(Today::new(calendar)),
             credit_bell: Arc::default(),
-            reported: Arc::default(),
-            is_news: AtomicBool::default(),
+            bells: Bells::default(),
         }
     }
 
-    /// Rings when there is a new report.
-    pub(super) fn reported(&self) -> Arc<Notify> {
-        self.reported.clone()
+    /// Ring when there is something to tell the hub.
+    pub(super) const fn bells(&self) -> &Bells {
+        &self.bells
     }
 
     /// Goes by what is set there of an existing credit system.
@@ -145,7 +141,8 @@ impl StepSet for LedgerSteps {
         };
         let mut books = sql::load(tx, named, &recent, today).await?;
         books.load_credit(positions, []);
-        let mut outbox = Outbox::load(tx, steps.iter().filter_map(of_reports)).await?;
+        let mut outbox = Outbox::load(tx, steps.iter().filter_map(of_reports), &credit.ids()).await?;
+        credit.watch(outbox.watched());
         let (pins, sent) = pins_of(steps);
         let (pins, answers) = (card::load_pins(tx, pins).await?, PinAnswers::load(tx, &sent).await?);
         let numbers = card::load_numbers(tx, numbers_of(steps)).await?;
@@ -176,11 +173,7 @@ impl StepSet for LedgerSteps {
             credit.save(tx, &books).await?;
             self.chain.append(tx, log).await?;
         }
-        let is_news = outbox.save(tx, &books).await?;
-        self.is_news.store(is_news, Ordering::SeqCst);
-        if is_news {
-            fault::point("report.before");
-        }
+        self.bells.prepare(outbox.save(tx, &books, &credit).await?);
         if let Some(told) = told {
             told.save(tx).await?;
         }
@@ -193,10 +186,7 @@ impl StepSet for LedgerSteps {
         if let Some(bell) = self.credit_bell.get() {
             bell.ring();
         }
-        if self.is_news.swap(false, Ordering::SeqCst) {
-            fault::point("report.after");
-            self.reported.notify_one();
-        }
+        self.bells.ring();
         self.chain.confirm();
         if let Ok(mut recent) = self.recent.try_lock() {
             recent.confirm();
@@ -207,7 +197,7 @@ impl StepSet for LedgerSteps {
     }
 
     fn dropped(&self, _: &StoreError) {
-        self.is_news.store(false, Ordering::SeqCst);
+        self.bells.forget();
         self.chain.forget();
         if let Ok(mut recent) = self.recent.try_lock() {
             recent.forget();
@@ -278,7 +268,8 @@ fn named(steps: &[Step]) -> Named {
                 named.legs.insert(order.leg_id);
             }
             Step::Report(ReportStep::Follow(instrument)) => named.instrument(*instrument),
-            Step::Report(ReportStep::Acknowledge(_)) => {}
+            // What the others name they load.
+            Step::Report(_) => {}
             Step::Inquire(card, _) | Step::Change(card, ..) => {
                 named.cards.insert(*card);
             }

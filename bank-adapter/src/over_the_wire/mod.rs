@@ -1,5 +1,7 @@
 //! The bank's node as the hub and an operator meet it: over mutual TLS, configured from a file.
 
+mod bill_desk;
+mod bills;
 mod credit;
 mod credit_system;
 mod federation;
