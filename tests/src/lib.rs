@@ -18,6 +18,7 @@ pub mod interposed;
 pub mod payer;
 pub mod relay;
 pub mod settled;
+pub mod statements;
 pub mod till;
 pub mod wait;
 pub mod world;

@@ -6,6 +6,7 @@ use domain::{BankId, Currency, Money, PaymentId, PersonId, Reason};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::holder::instrument_id;
 use crate::directory::snapshot;
 
 const BANK_REPORTS: Table = Table {
@@ -35,6 +36,7 @@ const REPORTED_PURCHASES: Table = Table {
         "amount_minor",
         "given_back_minor",
         "fingerprint",
+        "instrument_id",
     ],
 };
 
@@ -170,6 +172,7 @@ pub(super) async fn put_records(
             standing.amount.minor.into(),
             standing.given_back_minor.into(),
             standing.fingerprint.to_vec().into(),
+            instrument_id(report.instrument).into(),
         ]);
         purchases.push(purchase_row(record, report, version));
     }

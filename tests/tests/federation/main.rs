@@ -13,6 +13,7 @@ mod any_moment;
 mod callers;
 mod cards;
 mod configuration;
+mod credit;
 mod cut_links;
 mod draining;
 mod exactly_once;

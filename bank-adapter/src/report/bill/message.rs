@@ -33,6 +33,7 @@ pub(super) fn closed(
         standing: pb::BillStanding::Due.into(),
         standing_on: String::new(),
         lines,
+        relation_ended_on: String::new(),
     }
 }
 

@@ -11,10 +11,12 @@ mod sql;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::bill::FollowUp;
-use domain::credit::Statement;
+use domain::card::CardState;
+use domain::credit::{Position, Statement};
 use domain::ledger::{Account, AccountKind, BookingId, Books, TransferKind};
 use domain::payment::Instrument;
 use domain::{AccountId, CardId, Reason};
+use jiff::civil::Date;
 use server_kit::store::{StoreError, Tx};
 
 use crate::credit::{CreditBooks, DayEnded, load_standing, load_standings};
@@ -94,11 +96,29 @@ impl BillOutbox {
             let verdict = end.verdict.as_ref().filter(|verdict| verdict.number == key.1);
             row.stands(row.follow.on(*on, end.position.left_of(key.1), verdict));
         }
-        let Some(statement) = end.statement.filter(has_something) else { return Ok(()) };
         let Some(account) = books.account(*account_id) else { return Ok(()) };
-        let follow = FollowUp::closed(account.currency, &statement);
-        let follower = self.followers.get(account_id).copied().unwrap_or_default();
-        self.add(tx, books, (account, follower, &statement), follow).await
+        if let Some(statement) = end.statement.filter(has_something) {
+            let follow = FollowUp::closed(account.currency, &statement);
+            let follower = self.followers.get(account_id).copied().unwrap_or_default();
+            self.add(tx, books, (account, follower, &statement), follow).await?;
+        }
+        if is_over(books, account, &end.position) { self.end_relation(tx, *account_id, *on).await } else { Ok(()) }
+    }
+
+    /// The last bill of the account says so.
+    async fn end_relation(&mut self, tx: &mut Tx, id: AccountId, on: Date) -> Result<(), StoreError> {
+        let Some((key, stored)) = sql::load_last(tx, id).await? else {
+            // It is in this set, if there is any.
+            if let Some((_, row)) = self.rows.range_mut((id, 0)..=(id, u32::MAX)).next_back() {
+                row.end_relation(on);
+            }
+            return Ok(());
+        };
+        self.rows.entry(key).or_insert(stored);
+        if let Some((_, row)) = self.rows.range_mut((id, 0)..=(id, u32::MAX)).next_back() {
+            row.end_relation(on);
+        }
+        Ok(())
     }
 
     /// Money that comes in pays bills at once, as far as that is certain before the end of the day.
@@ -173,6 +193,12 @@ fn credit_account(books: &Books, instrument: Instrument) -> Option<AccountId> {
         }
         Instrument::Card(id) => books.card(id).and_then(|card| card.sides.credit()),
     }
+}
+
+/// The relation over a credit account is over when its card was closed and neither side owes the other anything.
+fn is_over(books: &Books, account: &Account, position: &Position) -> bool {
+    let card = account.card.and_then(|id| books.card(id));
+    card.is_some_and(|card| card.state == CardState::Closed) && position.owed_minor() == 0
 }
 
 /// Nobody is sent a bill of nothing.

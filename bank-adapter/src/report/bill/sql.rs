@@ -6,6 +6,7 @@ use domain::bill::FollowUp;
 use domain::credit::Statement;
 use domain::credit_history::Standing;
 use domain::{AccountId, CardId, Reason, Timestamp};
+use jiff::civil::Date;
 use proto::Message as _;
 use proto::federation as pb;
 use server_kit::store::{Keys, Load, Store, StoreError, Table, Tx};
@@ -33,9 +34,15 @@ const BILLS: Table = Table {
 /// What the hub's answer changes, up to `refusal`.
 const TOLD: Table = BILLS.changing(5);
 
+/// What [`row_of`] reads.
+macro_rules! columns {
+    () => {
+        "SELECT account_id, number, version, told_version, bill_version, standing, content FROM bill_reports WHERE "
+    };
+}
+
 const LOAD_OPEN: Load = Load {
-    select: "SELECT account_id, number, version, told_version, bill_version, standing, content FROM bill_reports \
-             WHERE is_open = 1 AND account_id",
+    select: concat!(columns!(), "is_open = 1 AND account_id"),
     tail: " ORDER BY account_id, number",
     lock: false,
 };
@@ -73,11 +80,21 @@ pub(super) struct Row {
     said: Option<FollowUp>,
     pub(super) follow: FollowUp,
     report: pb::BillReport,
+    /// The relation over the account has ended, and nobody was told.
+    is_ended_anew: bool,
 }
 
 impl Row {
     pub(super) const fn new(report: pb::BillReport, follow: FollowUp) -> Self {
-        Self { version: 0, bill_version: 0, told_version: 0, said: None, follow, report }
+        Self { version: 0, bill_version: 0, told_version: 0, said: None, follow, report, is_ended_anew: false }
+    }
+
+    /// The relation over the account has ended on this day, unless it had before.
+    pub(super) fn end_relation(&mut self, on: Date) {
+        if self.report.relation_ended_on.is_empty() {
+            self.report.relation_ended_on = on.to_string();
+            self.is_ended_anew = true;
+        }
     }
 
     /// How it stands now.
@@ -115,16 +132,23 @@ pub(super) async fn load_followers(
 /// The open bills of these accounts.
 pub(super) async fn load_open(tx: &mut Tx, ids: &BTreeSet<AccountId>) -> Result<BTreeMap<Key, Row>, StoreError> {
     let rows = tx.load(LOAD_OPEN, Keys::Ids(ids.iter().map(|id| id.uuid()).collect())).await?;
-    let read = |row: &server_kit::store::Row| {
-        let report = report_of(6, row)?;
-        let unreadable = |reason: Reason| StoreError::Unreadable { column: 6, what: reason.code().to_owned() };
-        let follow = message::follow_of(&report, row.parsed(5, Standing::parse)?).map_err(unreadable)?;
-        let (version, told_version, bill_version) = (row.int(2)?, row.int(3)?, row.int(4)?);
-        let said = Some(follow);
-        let key = (AccountId::from_uuid(row.id(0)?), number_of(1, row)?);
-        Ok((key, Row { version, bill_version, told_version, said, follow, report }))
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(row_of).collect()
+}
+
+/// The bill of the last statement of an account that is told of.
+pub(super) async fn load_last(tx: &mut Tx, id: AccountId) -> Result<Option<(Key, Row)>, StoreError> {
+    const SQL: &str = concat!(columns!(), "account_id = $1 ORDER BY number DESC LIMIT 1");
+    tx.fetch(SQL, vec![id.uuid().into()]).await?.first().map(row_of).transpose()
+}
+
+fn row_of(row: &server_kit::store::Row) -> Result<(Key, Row), StoreError> {
+    let report = report_of(6, row)?;
+    let unreadable = |reason: Reason| StoreError::Unreadable { column: 6, what: reason.code().to_owned() };
+    let follow = message::follow_of(&report, row.parsed(5, Standing::parse)?).map_err(unreadable)?;
+    let (version, told_version, bill_version) = (row.int(2)?, row.int(3)?, row.int(4)?);
+    let (said, is_ended_anew) = (Some(follow), false);
+    let key = (AccountId::from_uuid(row.id(0)?), number_of(1, row)?);
+    Ok((key, Row { version, bill_version, told_version, said, follow, report, is_ended_anew }))
 }
 
 /// Whether the hub was told of any statement of an account, or is about to be.
@@ -137,7 +161,7 @@ pub(super) async fn is_told_of(tx: &mut Tx, id: AccountId) -> Result<bool, Store
 pub(super) async fn put(tx: &mut Tx, rows: BTreeMap<Key, Row>, now: Timestamp) -> Result<bool, StoreError> {
     let row = |(key, row): (Key, Row)| {
         let follow = row.follow.told_after(row.said.map(|said| said.standing));
-        if row.said == Some(follow) {
+        if row.said == Some(follow) && !row.is_ended_anew {
             return None;
         }
         let (mut report, bill_version) = (row.report, row.bill_version.saturating_add(1));
