@@ -5,6 +5,7 @@ mod bills;
 mod credit;
 mod credit_system;
 mod federation;
+mod inquiries;
 #[cfg(feature = "fault-points")]
 mod killed;
 mod network;

@@ -145,7 +145,7 @@ async fn read_repaid(store: &Store, person_id: PersonId, elsewhere: &Elsewhere) 
                p.account_id, p.card_id FROM events e \
                JOIN payments p ON p.payment_id = e.payment_id WHERE e.person_id = $1 AND e.kind = 'PAID_IN' \
                AND p.nature = 'REPAYMENT' AND p.state NOT IN ('REVERSING', 'REVERSED') ORDER BY e.sequence";
-    let read = |row: &Row| {
+    let read = |row: &Row| -> Result<Repaid, StoreError> {
         Ok(Repaid {
             bank_id: row.parsed(0, BankId::parse)?,
             masked: row.text(1)?,

@@ -162,6 +162,13 @@ pub(super) async fn end_relation(
     tx.execute(SQL, args).await.map(|_| ())
 }
 
+/// How many accounts have bills that say different things of their relation. For a check at leisure.
+pub(crate) async fn relations_at_odds(store: &Store) -> Result<i64, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM bills GROUP BY account_id, bank_id \
+                       HAVING COUNT(DISTINCT COALESCE(relation_ended_on, '')) > 1) accounts";
+    store.fetch_at_leisure(SQL, Vec::new()).await?.first().map_or(Ok(0), |row| row.int(0))
+}
+
 /// A bill as it is kept, without its lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {

@@ -10,6 +10,7 @@ use proto::federation::{BillReport, BillStanding};
 use server_kit::store::testing::TestDatabase;
 
 use super::world::{World, terms};
+use crate::ledger::card_steps::CardChange;
 use crate::ledger::steps::{Outcome, Step};
 use crate::report::{BillTold, ReportStep};
 
@@ -238,5 +239,37 @@ pub(super) async fn what_the_hub_has_taken_in_of_bills_is_kept_and_the_check_see
     world.tamper("UPDATE bill_reports SET number = 9 WHERE number = 2").await;
     assert_eq!(world.faults().await.len(), 2, "a statement is not told of, and one that is not there is");
     world.tamper("UPDATE bill_reports SET number = 2 WHERE number = 9").await;
+    world.end().await;
+}
+
+pub(super) async fn r9_a_relation_ends_when_the_card_is_closed_and_nothing_is_owed(db: TestDatabase) {
+    let mut world = World::open(db, date(2026, 1, 6), by_hand()).await;
+    let card_id = world.issue().await;
+    // Followed by the card alone.
+    let step = Step::Report(ReportStep::Follow(Instrument::Card(card_id)));
+    assert!(matches!(world.run(vec![step]).await.remove(0), Outcome::Reported(Ok(()))));
+    world.pay(Nature::Purchase, 50_000).await;
+    world.live_until(date(2026, 2, 6)).await;
+    let ended = async |world: &World| {
+        let reports = world.reports().await;
+        reports.into_iter().map(|(_, it)| (it.version, it.relation_ended_on)).collect::<Vec<_>>()
+    };
+    let report = world.reports().await.remove(0).1;
+    assert_eq!((report.card_id, report.masked.as_str()), (card_id.to_string(), "622848******0015"));
+    let close = Step::Change(card_id, CardChange::Close, super::super::bank::teller());
+    let outcome = world.run(vec![close]).await.remove(0);
+    assert!(matches!(outcome, Outcome::Card(Ok(_), _)), "{outcome:?}");
+    world.live_until(date(2026, 2, 10)).await;
+    assert_eq!(ended(&world).await, [(1, String::new())], "something is owed yet");
+    world.deposit(world.credit, 50_000).await.unwrap();
+    assert_eq!(ended(&world).await, [(2, String::new())], "the day is not over");
+    world.live_until(date(2026, 2, 13)).await;
+    assert_eq!(ended(&world).await, [(3, "2026-02-10".to_owned())]);
+    world.live_until(date(2026, 3, 7)).await;
+    // The statement of the cycle in which it was paid is the last one.
+    assert_eq!(ended(&world).await, [(3, "2026-02-10".to_owned()), (1, "2026-03-05".to_owned())]);
+    world.live_until(date(2026, 5, 7)).await;
+    assert_eq!(ended(&world).await.len(), 2);
+    assert_eq!(world.faults().await, [] as [&str; 0]);
     world.end().await;
 }

@@ -55,5 +55,6 @@ on_both_engines! {
     r9_a_bill_that_is_not_paid_falls_into_arrears_ages_and_is_settled
     r9_days_that_are_caught_up_tell_what_days_in_turn_tell
     r8_what_nobody_follows_is_told_of_from_when_somebody_does
+    r9_a_relation_ends_when_the_card_is_closed_and_nothing_is_owed
     what_the_hub_has_taken_in_of_bills_is_kept_and_the_check_sees_what_was_changed
 }
