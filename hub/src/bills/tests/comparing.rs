@@ -142,7 +142,7 @@ async fn r8_two_cards_of_one_bank_that_are_masked_alike_are_told_apart() {
         let listing = |report: pb::BillReport, amount| {
             version(&report, 1, |it| it.lines = vec![line(world.day(-18), amount, None)])
         };
-        let bills = vec![listing(world.bill(account), 1_000), listing(world.bill(other), 2_000)];
+        let bills = [listing(world.bill(account), 1_000), listing(world.bill(other), 2_000)];
         // As long as the other one has no bill, nothing says that there is one.
         assert_eq!(world.send("bank-a", bills[..1].to_vec()).await, [Ok(())]);
         assert_eq!(compared(&world, person).await.differences.len(), 1, "{}", hub.engine);
