@@ -33,7 +33,7 @@ use crate::hsm::{self, Hsm, HsmError};
 use crate::ledger::{
     BankService, CreditHolds, CreditSystem, HubClient, Ledger, LedgerParts, PinSettler, ResolveOptions, Resolver,
 };
-use crate::report::{Sender, SenderOptions};
+use crate::report::{BillSender, Sender, SenderOptions};
 
 /// The full names of the services, for `grpc.health.v1`.
 const SERVICES: [&str; 2] =
@@ -215,6 +215,9 @@ impl Adapter {
         self.vital.watch("resolver", tokio::spawn(resolver.run(draining.clone())));
         let sender = Sender::new(self.ledger.clone(), self.hub.clone(), SystemRng::shared(), SenderOptions::default());
         self.vital.watch("reports", tokio::spawn(sender.run(draining.clone())));
+        let (ledger, hub) = (self.ledger.clone(), self.hub.clone());
+        let bills = BillSender::new(ledger, hub, SystemRng::shared(), SenderOptions::default());
+        self.vital.watch("bills", tokio::spawn(bills.run(draining.clone())));
         if let Some(closer) = self.closer.clone() {
             let schedule = Schedule::new(closer, self.principal.clone());
             self.vital.watch("closer", tokio::spawn(schedule.run(draining.clone())));
@@ -243,7 +246,7 @@ impl Adapter {
             self.ledger.clone(),
             self.cards.clone(),
             (self.closer, credit.clone()),
-            self.clock.clone(),
+            (self.clock.clone(), self.hub.clone()),
             operators,
         );
         let bank = BankService::new(self.ledger.clone(), self.cards.clone(), credit.clone());

@@ -86,7 +86,7 @@ pub enum Command {
     Account(OperatorArgs<AccountCommand>),
     /// Cards at a bank's own counter, for operators.
     Card(OperatorArgs<CardCommand>),
-    /// What a bank's existing credit system refuses to take note of, for operators.
+    /// Credit histories of applicants, and what a bank's existing credit system refuses to take note of, for operators.
     Credit(OperatorArgs<CreditCommand>),
     /// Charges that other networks carried, brought to a bank's own counter by its switch, for operators.
     Network(OperatorArgs<NetworkCommand>),

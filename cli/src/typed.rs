@@ -3,11 +3,12 @@
 use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, Read as _, Write as _};
 
+use domain::credit_history::{Field, Purpose};
 use domain::ledger::{Flow, Nature};
 use domain::purchase::CategoryCode;
 use domain::{
-    AccountId, BankId, BillId, CardId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, PhoneNumber,
-    ReminderId, TerminalId,
+    AccountId, BankId, BillId, CardId, ConsentId, Currency, InquiryId, LegId, MerchantId, Money, PaymentId, PersonId,
+    PhoneNumber, ReminderId, TerminalId,
 };
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::SecretString;
@@ -29,7 +30,9 @@ parsers! {
     bill_id: BillId;
     card_id: CardId;
     category: CategoryCode;
+    consent_id: ConsentId;
     currency: Currency;
+    inquiry_id: InquiryId;
     leg_id: LegId;
     merchant_id: MerchantId;
     payment_id: PaymentId;
@@ -44,6 +47,20 @@ pub(crate) fn nature(text: &str) -> Result<Nature, String> {
     let word = text.to_ascii_uppercase().replace('-', "_");
     let known = Nature::parse(&word).ok().filter(|nature| matches!(nature.flow(), Flow::Out | Flow::In));
     known.ok_or_else(|| "this cannot be done with a card at a terminal".to_owned())
+}
+
+/// What a credit history is asked for, as `loan-application`.
+pub(crate) fn purpose(text: &str) -> Result<Purpose, String> {
+    Purpose::parse(&stored_word(text)).map_err(|reason| reason.english().to_owned())
+}
+
+/// A part of a credit report, as `open-bills`.
+pub(crate) fn report_field(text: &str) -> Result<Field, String> {
+    Field::parse(&stored_word(text)).map_err(|reason| reason.english().to_owned())
+}
+
+fn stored_word(text: &str) -> String {
+    text.to_ascii_uppercase().replace('-', "_")
 }
 
 /// `12.50` yuan, or `12.50 EUR` for another currency.

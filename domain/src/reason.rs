@@ -255,6 +255,7 @@ catalogue! {
     TooBusy "TOO_BUSY" Exhausted "More than can be done right now; try again." "系统繁忙，请稍后再试。";
     ShuttingDown "SHUTTING_DOWN" Away "This server is going down; try again, another one will answer." "服务器正在停机，请重试。";
     BankAway "BANK_AWAY" Away "The bank does not answer; the same call again is safe." "银行暂无应答，可安全重试。";
+    HubAway "HUB_AWAY" Away "The hub does not answer; the same call again is safe." "枢纽暂无应答，可安全重试。";
     StorageAway "STORAGE_AWAY" Away "The storage does not answer; the same call again is safe." "存储暂不可用，可安全重试。";
     Fault "FAULT" Fault "Something failed here; the same call again is safe." "系统内部错误，可安全重试。";
 }

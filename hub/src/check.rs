@@ -2,6 +2,7 @@
 
 use server_kit::store::{Store, StoreError};
 
+use crate::bills::sql::relations_at_odds;
 use crate::credit_history::check::broken_logs;
 use crate::freeze::check_marks;
 
@@ -36,6 +37,10 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
     let broken = broken_logs(store).await?;
     if broken > 0 {
         report.faults.push(format!("{broken} logs of inquiries were changed"));
+    }
+    let at_odds = relations_at_odds(store).await?;
+    if at_odds > 0 {
+        report.faults.push(format!("{at_odds} accounts have bills that differ in when the relation has ended"));
     }
     Ok(report)
 }

@@ -238,4 +238,5 @@ middle! {
     counter.void_network_charge(counter::VoidNetworkChargeRequest) -> counter::VoidNetworkChargeResponse;
     counter.refund_network_charge(counter::RefundNetworkChargeRequest) -> counter::RefundNetworkChargeResponse;
     counter.get_reporting(counter::GetReportingRequest) -> counter::GetReportingResponse;
+    counter.inquire_credit_history(counter::InquireCreditHistoryRequest) -> counter::InquireCreditHistoryResponse;
 }

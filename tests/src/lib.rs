@@ -20,6 +20,7 @@ pub mod peers;
 pub mod relay;
 pub mod session;
 pub mod settled;
+pub mod statements;
 pub mod till;
 pub mod wait;
 pub mod world;

@@ -11,18 +11,16 @@ use server_kit::clock::SharedClock;
 use server_kit::identity::{Principal, Role};
 use tonic::{Request, Response, Status};
 
+use super::inquiry::InquiryDesk;
 use super::wire;
 use crate::call::{CallError, Calls};
 use crate::card::Cards;
 use crate::credit::{self, DayCloser};
 use crate::credit_system::PinState;
 use crate::ledger::card_steps::CardChange;
-use crate::ledger::{CreditSystem, Ledger, PageAsked};
+use crate::ledger::{CreditSystem, HubClient, Ledger, PageAsked};
 use crate::network::NetworkDesk;
 use crate::report;
-
-/// The most refused reports that are listed.
-const MOST_REFUSED: i64 = 100;
 
 const CALLS: Calls = Calls { service: "counter", role: Role::Operator };
 
@@ -36,6 +34,7 @@ pub struct CounterService {
     closer: Option<DayCloser>,
     credit: Arc<dyn CreditSystem>,
     network: NetworkDesk,
+    inquiries: InquiryDesk,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
@@ -45,11 +44,13 @@ impl CounterService {
         ledger: Ledger,
         cards: Option<Cards>,
         (closer, credit): (Option<DayCloser>, Arc<dyn CreditSystem>),
-        clock: SharedClock,
+        (clock, hub): (SharedClock, HubClient),
         operators: impl IntoIterator<Item = String>,
     ) -> Self {
         let network = NetworkDesk::new(ledger.clone(), credit.clone(), clock);
-        Self { ledger, cards, closer, credit, network, operators: Arc::new(operators.into_iter().collect()) }
+        let inquiries = InquiryDesk::new(ledger.clone(), hub);
+        let operators = Arc::new(operators.into_iter().collect());
+        Self { ledger, cards, closer, credit, network, inquiries, operators }
     }
 
     fn cards(&self) -> Result<&Cards, Reason> {
@@ -333,17 +334,15 @@ impl counter::counter_service_server::CounterService for CounterService {
         &self,
         request: Request<counter::GetReportingRequest>,
     ) -> Result<Response<counter::GetReportingResponse>, Status> {
-        self.answer("GetReporting", request, async |_, _| {
-            let (last_sequence, acknowledged_sequence) = report::read_progress(self.ledger.store()).await?;
-            let refused = report::read_refused(self.ledger.store(), MOST_REFUSED).await?;
-            let refused = refused.into_iter().map(|(sequence, purchase_id, reason)| counter::RefusedPurchaseReport {
-                sequence,
-                purchase_id: purchase_id.to_string(),
-                reason,
-            });
-            Ok(counter::GetReportingResponse { last_sequence, acknowledged_sequence, refused: refused.collect() })
-        })
-        .await
+        self.answer("GetReporting", request, async |_, _| Ok(report::progress(self.ledger.store()).await?)).await
+    }
+
+    async fn inquire_credit_history(
+        &self,
+        request: Request<counter::InquireCreditHistoryRequest>,
+    ) -> Result<Response<counter::InquireCreditHistoryResponse>, Status> {
+        self.answer("InquireCreditHistory", request, async |request, by| self.inquiries.inquire(request, by).await)
+            .await
     }
 
     async fn list_stuck_advices(

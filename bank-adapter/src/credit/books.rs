@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use domain::credit::{Day, Entry, Statement, Verdict};
+use domain::credit::{Day, DayEnd, Entry, Statement, Verdict};
 use domain::ledger::{self as rules, Account, AccountKind, Agreement, Booking, Books, DayOrder, Decided, OpeningOrder};
 use domain::{AccountId, Currency, Reason, Timestamp};
 use jiff::civil::Date;
@@ -35,6 +35,14 @@ pub(super) struct Judged {
     pub(super) verdict: Verdict,
 }
 
+/// The end of a day of an account that somebody watches.
+#[derive(Clone, Debug)]
+pub(crate) struct DayEnded {
+    pub(crate) account_id: AccountId,
+    pub(crate) on: Date,
+    pub(crate) end: DayEnd,
+}
+
 /// Close the days of accounts that are open, one after the other, up to and with a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CloseOrder {
@@ -61,9 +69,27 @@ pub(crate) struct CreditBooks {
     pub(super) entries: HashMap<AccountId, Vec<(Date, Entry)>>,
     pub(super) statements: Vec<Statement>,
     pub(super) verdicts: Vec<Judged>,
+    /// Whose ends of days are kept, and those.
+    watched: BTreeSet<AccountId>,
+    ends: Vec<DayEnded>,
 }
 
 impl CreditBooks {
+    /// The accounts that are there already, of those that the set closes or opens.
+    pub(crate) fn ids(&self) -> BTreeSet<AccountId> {
+        self.accounts.keys().copied().collect()
+    }
+
+    /// Keeps from here on the ends of the days of these accounts.
+    pub(crate) fn watch(&mut self, ids: &BTreeSet<AccountId>) {
+        self.watched.clone_from(ids);
+    }
+
+    /// The ends of days that this set has come to, of watched accounts, in order for each.
+    pub(crate) fn ends(&self) -> &[DayEnded] {
+        &self.ends
+    }
+
     /// Loads accounts of which the days are closed or which are opened, and adds the accounts that they may move to those that
     /// the ledger is to load. The positions go into `positions`.
     pub(crate) async fn load(
@@ -172,6 +198,9 @@ impl CreditBooks {
             if let Some(verdict) = decided.answer.verdict {
                 log.push(audit::Entry { kind: "credit.judged", subject: id.uuid(), content: verdict.to_string() });
                 self.verdicts.push(Judged { account_id: id, on, verdict });
+            }
+            if self.watched.contains(&id) {
+                self.ends.push(DayEnded { account_id: id, on, end: decided.answer });
             }
             books.apply(decided.change);
         }

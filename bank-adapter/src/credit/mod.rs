@@ -11,12 +11,14 @@ mod books;
 mod calendar;
 mod closer;
 mod sql;
+mod standing;
 mod wire;
 
 pub(crate) use audit::check;
-pub(crate) use books::{CloseOrder, Closed, CreditBooks, in_words};
+pub(crate) use books::{CloseOrder, Closed, CreditBooks, DayEnded, in_words};
 pub(crate) use calendar::Today;
 pub use calendar::{Calendar, TimeOfDay, ZoneName};
 pub use closer::{DayCloser, DaysClosed, Schedule};
 pub(crate) use sql::{OpenDay, Page, read_agreement, read_open, read_statements, save_posted};
+pub(crate) use standing::{load_standing, load_standings};
 pub(crate) use wire::{agreement, list_request, read_day, to_closed, to_credit_line, to_statement};

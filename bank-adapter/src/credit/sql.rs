@@ -236,6 +236,27 @@ pub(crate) async fn read_statements(store: &Store, page: Page) -> Result<Vec<(St
     rows.iter().map(|row| Ok((row.parsed(0, Statement::parse)?, row.maybe_int(1)?))).collect()
 }
 
+/// The last statement of an account, with what came of it.
+pub(super) async fn load_last_statement(
+    tx: &mut Tx,
+    id: AccountId,
+) -> Result<Option<(Statement, Option<Verdict>)>, StoreError> {
+    const SQL: &str = "SELECT s.statement, v.due_on, v.open_minor, v.missing_minor FROM statements s \
+                       LEFT JOIN statement_verdicts v ON v.account_id = s.account_id AND v.number = s.number \
+                       WHERE s.account_id = $1 ORDER BY s.number DESC LIMIT 1";
+    let rows = tx.fetch(SQL, vec![id.uuid().into()]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let statement = row.parsed(0, Statement::parse)?;
+    let verdict = match row.maybe_text(1)? {
+        None => None,
+        Some(due_on) => {
+            let (due_on, open_minor, missing_minor) = (day_of(1, &due_on)?, row.int(2)?, row.int(3)?);
+            Some(Verdict { number: statement.number, due_on, open_minor, missing_minor })
+        }
+    };
+    Ok(Some((statement, verdict)))
+}
+
 /// The accounts after one id, up to and with another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {

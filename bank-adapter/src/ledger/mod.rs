@@ -45,7 +45,7 @@ use tokio::task::JoinHandle;
 use crate::credit::{self, Calendar, CloseOrder, Closed, OpenDay};
 use crate::credit_system::Bell;
 use crate::freeze::Order;
-use crate::report::{Answer, ReportStep};
+use crate::report::{Answer, AskedHub, BillTold, ReportStep};
 
 pub(crate) use advices::PageAsked;
 pub use audit::{BooksReport, check_books};
@@ -108,8 +108,8 @@ pub struct Ledger {
     owner: Arc<Owner>,
     /// Set where an existing credit system keeps the credit accounts.
     credit_bell: Arc<OnceLock<Bell>>,
-    /// Rings when there is a new report for the hub.
-    reported: Arc<Notify>,
+    /// Ring when there is a new report for the hub, and when a bill stands otherwise.
+    bells: [Arc<Notify>; 2],
     writer: GroupWriter<LedgerSteps>,
 }
 
@@ -127,10 +127,10 @@ impl Ledger {
         let owner = Arc::new(owner);
         let credit_bell = Arc::default();
         let steps = LedgerSteps::new(owner.clone(), chain, calendar).with_bell(Arc::clone(&credit_bell));
-        let reported = steps.reported();
+        let bells = [steps.bells().reported(), steps.bells().billed()];
         let steps = Arc::new(steps);
         let (writer, task) = GroupWriter::start(store.clone(), steps, options);
-        (Self { bank_id, store, keys, rng, owner, credit_bell, reported, writer }, task)
+        (Self { bank_id, store, keys, rng, owner, credit_bell, bells, writer }, task)
     }
 
     /// The right to write, to be kept for as long as the node runs.
@@ -210,9 +210,24 @@ impl Ledger {
         }
     }
 
+    /// Notes in the log that the hub is about to be asked about somebody.
+    pub(crate) async fn asked_hub(&self, asked: AskedHub) -> Result<(), LedgerError> {
+        self.report_step(ReportStep::Asked(Box::new(asked))).await
+    }
+
+    /// Keeps what the hub has answered to bills.
+    pub(crate) async fn bills_told(&self, told: Vec<BillTold>) -> Result<(), LedgerError> {
+        self.report_step(ReportStep::BillsTold(told)).await
+    }
+
     /// Rings when there is a new report for the hub.
     pub(crate) fn reported(&self) -> Arc<Notify> {
-        self.reported.clone()
+        self.bells[0].clone()
+    }
+
+    /// Rings when a bill stands otherwise than the hub was told.
+    pub(crate) fn billed(&self) -> Arc<Notify> {
+        self.bells[1].clone()
     }
 
     /// What a card may spend, and its number as a receipt may show it.

@@ -8,7 +8,8 @@ use domain::ledger::{Leg, Origin, VoidOrder};
 use domain::{LegId, PaymentId, Reason};
 use proto::federation::federation_service_client::FederationServiceClient;
 use proto::federation::{
-    LegVerdict, RegisterBinRangesRequest, ReportPurchasesRequest, ReportPurchasesResponse, ResolveLegRequest,
+    InquireCreditHistoryRequest, InquireCreditHistoryResponse, LegVerdict, RegisterBinRangesRequest,
+    ReportBillsRequest, ReportBillsResponse, ReportPurchasesRequest, ReportPurchasesResponse, ResolveLegRequest,
 };
 use server_kit::clock::SharedClock;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,27 @@ impl HubClient {
         request.set_timeout(self.timeout);
         let mut client = self.client.clone();
         let answer = tokio::time::timeout(self.timeout, client.report_purchases(request)).await;
+        Ok(answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))??.into_inner())
+    }
+
+    /// Asks for a credit history.
+    pub(crate) async fn inquire_credit_history(
+        &self,
+        message: InquireCreditHistoryRequest,
+    ) -> Result<InquireCreditHistoryResponse, Status> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(self.timeout, client.inquire_credit_history(request)).await;
+        Ok(answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))??.into_inner())
+    }
+
+    /// Tells the hub how bills stand.
+    pub(crate) async fn report_bills(&self, message: ReportBillsRequest) -> Result<ReportBillsResponse, Status> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(self.timeout, client.report_bills(request)).await;
         Ok(answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))??.into_inner())
     }
 }

@@ -2,7 +2,6 @@
 //! once.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use domain::card::{Card, Proof};
@@ -16,7 +15,7 @@ use server_kit::audit::{Chain, Entry, HeldChain};
 use server_kit::fault;
 use server_kit::identity::Principal;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 
 use super::card_steps::{self, CardChange, CardFiles, IssueOrder, PinOrder};
 use super::counted::count;
@@ -28,7 +27,7 @@ use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
 use crate::credit_system::{Bell, CreditHold, PinState, Retold};
 use crate::freeze::{HolderFreezes, Order};
-use crate::report::{Outbox, ReportStep};
+use crate::report::{Bells, Outbox, ReportStep};
 
 /// One durable step of the ledger.
 #[derive(Clone, Debug)]
@@ -102,10 +101,8 @@ pub(super) struct LedgerSteps {
     today: Mutex<Today>,
     /// Set where an existing credit system keeps the credit accounts.
     credit_bell: Arc<OnceLock<Bell>>,
-    /// Rings when there is a new report.
-    reported: Arc<Notify>,
-    /// Whether the set that is not committed yet has one.
-    is_news: AtomicBool,
+    /// Ring when there is something to tell the hub.
+    bells: Bells,
 }
 
 impl LedgerSteps {
@@ -116,14 +113,13 @@ impl LedgerSteps {
             recent: Mutex::default(),
             today: Mutex::new(Today::new(calendar)),
             credit_bell: Arc::default(),
-            reported: Arc::default(),
-            is_news: AtomicBool::default(),
+            bells: Bells::default(),
         }
     }
 
-    /// Rings when there is a new report.
-    pub(super) fn reported(&self) -> Arc<Notify> {
-        self.reported.clone()
+    /// Ring when there is something to tell the hub.
+    pub(super) const fn bells(&self) -> &Bells {
+        &self.bells
     }
 
     /// Goes by what is set there of an existing credit system.
@@ -151,7 +147,8 @@ impl StepSet for LedgerSteps {
         let mut books = sql::load(tx, named, &recent, today).await?;
         books.load_credit(positions, []);
         let mut freezes = HolderFreezes::load(tx, steps.iter().flat_map(orders_of)).await?;
-        let mut outbox = Outbox::load(tx, steps.iter().filter_map(of_reports)).await?;
+        let mut outbox = Outbox::load(tx, steps.iter().filter_map(of_reports), &credit.ids()).await?;
+        credit.watch(outbox.watched());
         let (pins, sent) = card_steps::pins_of(steps);
         let (pins, answers) = (card::load_pins(tx, pins).await?, PinAnswers::load(tx, &sent).await?);
         let numbers = card::load_numbers(tx, card_steps::numbers_of(steps)).await?;
@@ -187,11 +184,7 @@ impl StepSet for LedgerSteps {
             freezes.save(tx).await?;
             self.chain.append(tx, log).await?;
         }
-        let is_news = outbox.save(tx, &books).await?;
-        self.is_news.store(is_news, Ordering::SeqCst);
-        if is_news {
-            fault::point("report.before");
-        }
+        self.bells.prepare(outbox.save(tx, &books, &credit).await?);
         if let Some(told) = told {
             told.save(tx).await?;
         }
@@ -204,10 +197,7 @@ impl StepSet for LedgerSteps {
         if let Some(bell) = self.credit_bell.get() {
             bell.ring();
         }
-        if self.is_news.swap(false, Ordering::SeqCst) {
-            fault::point("report.after");
-            self.reported.notify_one();
-        }
+        self.bells.ring();
         self.chain.confirm();
         if let Ok(mut recent) = self.recent.try_lock() {
             recent.confirm();
@@ -218,7 +208,7 @@ impl StepSet for LedgerSteps {
     }
 
     fn dropped(&self, _: &StoreError) {
-        self.is_news.store(false, Ordering::SeqCst);
+        self.bells.forget();
         self.chain.forget();
         if let Ok(mut recent) = self.recent.try_lock() {
             recent.forget();
@@ -294,8 +284,9 @@ fn named(steps: &[Step]) -> Named {
                 named.legs.insert(order.leg_id);
             }
             Step::Report(ReportStep::Follow(instrument)) => named.instrument(*instrument),
-            Step::Report(ReportStep::Acknowledge(_)) => {}
             Step::FollowHolders(orders) => orders.iter().for_each(|order| named.instrument(order.instrument)),
+            // What the others name they load.
+            Step::Report(_) => {}
             Step::Inquire(card, _) | Step::Change(card, ..) => {
                 named.cards.insert(*card);
             }

@@ -293,8 +293,11 @@ impl FederationService for TrialHub {
         Ok(Response::new(InquireCreditHistoryResponse::default()))
     }
 
-    async fn report_bills(&self, _: Request<ReportBillsRequest>) -> Result<Response<ReportBillsResponse>, Status> {
-        Ok(Response::new(ReportBillsResponse::default()))
+    async fn report_bills(
+        &self,
+        request: Request<ReportBillsRequest>,
+    ) -> Result<Response<ReportBillsResponse>, Status> {
+        self.desk.bills.take(request.into_inner()).map(Response::new)
     }
 
     async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {

@@ -1,9 +1,12 @@
 //! The bank's node as the hub and an operator meet it: over mutual TLS, configured from a file.
 
+mod bill_desk;
+mod bills;
 mod credit;
 mod credit_system;
 mod federation;
 mod freezes;
+mod inquiries;
 #[cfg(feature = "fault-points")]
 mod killed;
 mod network;

@@ -12,6 +12,8 @@ use ring::digest::{SHA256, digest};
 use tokio::sync::watch;
 use tonic::Status;
 
+use super::bill_desk::BillDesk;
+
 /// What is said to one call, instead of the plain truth.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Say {
@@ -38,13 +40,15 @@ struct Desk {
 
 #[derive(Debug)]
 pub(super) struct ReportDesk {
+    /// Where bills are taken in.
+    pub(super) bills: BillDesk,
     desk: Mutex<Desk>,
     calls: watch::Sender<usize>,
 }
 
 impl Default for ReportDesk {
     fn default() -> Self {
-        Self { desk: Mutex::default(), calls: watch::channel(0).0 }
+        Self { bills: BillDesk::default(), desk: Mutex::default(), calls: watch::channel(0).0 }
     }
 }
 

@@ -8,14 +8,18 @@ use domain::ledger::{Account, Books, Charge, Leg, LegState, Party, Sale};
 use domain::payment::Instrument;
 use domain::purchase::PurchaseState;
 use domain::text::Line;
-use domain::{AccountId, CardId, Money, Reason};
+use domain::{AccountId, CardId, ConsentId, InquiryId, Money, Reason};
 use proto::federation::purchase_report::Instrument as Named;
 use proto::{common, federation as pb};
 use server_kit::audit::Entry;
+use server_kit::identity::Principal;
 use server_kit::store::{StoreError, Tx};
 use uuid::Uuid;
 
+use super::bells::News;
+use super::bill::{BillOutbox, BillTold};
 use super::sql::{self, Report};
+use crate::credit::CreditBooks;
 use crate::network::{code_of, to_item};
 
 /// A step of the ledger's writer that is about reports and moves no money.
@@ -25,6 +29,19 @@ pub(crate) enum ReportStep {
     Follow(Instrument),
     /// The hub has answered.
     Acknowledge(Answer),
+    /// The hub is about to be asked about somebody, by an operator of the counter.
+    Asked(Box<AskedHub>),
+    /// The hub has said what it has taken in of bills.
+    BillsTold(Vec<BillTold>),
+}
+
+/// An inquiry about a person's credit history: whose it is stands in no log of the bank's.
+#[derive(Clone, Debug)]
+pub(crate) struct AskedHub {
+    pub(crate) inquiry_id: InquiryId,
+    pub(crate) consent_id: ConsentId,
+    pub(crate) purpose: &'static str,
+    pub(crate) by: Principal,
 }
 
 /// What the hub has said.
@@ -45,16 +62,22 @@ pub(crate) struct Outbox {
     acknowledged: Option<i64>,
     known_refused: BTreeSet<i64>,
     refused: Vec<(i64, Reason)>,
+    bills: BillOutbox,
 }
 
 impl Outbox {
-    /// What these steps name; nothing is asked for a set without any.
-    pub(crate) async fn load<'s>(tx: &mut Tx, steps: impl Iterator<Item = &'s ReportStep>) -> Result<Self, StoreError> {
+    /// What these steps name, and the bills of the accounts whose days are closed; nothing is asked for a set without any.
+    pub(crate) async fn load<'s>(
+        tx: &mut Tx,
+        steps: impl Iterator<Item = &'s ReportStep>,
+        closing: &BTreeSet<AccountId>,
+    ) -> Result<Self, StoreError> {
         let (mut outbox, mut instruments, mut refused) = (Self::default(), Vec::new(), Vec::new());
         let mut is_acknowledged = false;
         for step in steps {
             match step {
                 ReportStep::Follow(instrument) => instruments.push(id_of(*instrument)),
+                ReportStep::Asked(_) | ReportStep::BillsTold(_) => {}
                 ReportStep::Acknowledge(answer) => {
                     is_acknowledged = true;
                     refused.extend(answer.refused.iter().map(|(sequence, _)| *sequence));
@@ -62,6 +85,7 @@ impl Outbox {
             }
         }
         outbox.followed = sql::load_followed(tx, instruments).await?;
+        outbox.bills = BillOutbox::load(tx, closing).await?;
         if is_acknowledged {
             outbox.progress = sql::load_progress(tx).await?;
         }
@@ -71,10 +95,25 @@ impl Outbox {
         Ok(outbox)
     }
 
+    /// The credit accounts whose ends of days it has to see.
+    pub(crate) const fn watched(&self) -> &BTreeSet<AccountId> {
+        self.bills.watched()
+    }
+
     /// `Err` with `AccountUnknown` or `CardUnknown` for what the bank does not have.
     pub(crate) fn decide(&mut self, step: &ReportStep, books: &Books, log: &mut Vec<Entry>) -> Result<(), Reason> {
         match step {
             ReportStep::Follow(instrument) => self.follow(*instrument, books, log),
+            ReportStep::Asked(asked) => {
+                let AskedHub { inquiry_id, consent_id, purpose, by } = &**asked;
+                let content = format!("consent={consent_id} purpose={purpose} by={}/{}", by.role, by.id);
+                log.push(Entry { kind: "credit_history.asked", subject: inquiry_id.uuid(), content });
+                Ok(())
+            }
+            ReportStep::BillsTold(told) => {
+                self.bills.told(told);
+                Ok(())
+            }
             ReportStep::Acknowledge(answer) => {
                 self.acknowledged = Some(answer.through_sequence);
                 for (sequence, reason) in &answer.refused {
@@ -103,39 +142,43 @@ impl Outbox {
         Ok(())
     }
 
-    /// Writes what has changed, with a report of each charge of another network that did; each table once. Says whether there
-    /// is anything new to tell.
-    pub(crate) async fn save(self, tx: &mut Tx, books: &Books) -> Result<bool, StoreError> {
+    /// Writes what has changed, with a report of each charge of another network and of each bill that did. Says what there is
+    /// to tell.
+    pub(crate) async fn save(self, tx: &mut Tx, books: &Books, credit: &CreditBooks) -> Result<News, StoreError> {
         let now = tx.now();
-        let Self { mut followed, newly_followed, progress, acknowledged, refused, .. } = self;
-        sql::insert_followed(tx, newly_followed, now).await?;
+        let Self { followed, newly_followed, progress, acknowledged, refused, bills, .. } = self;
+        sql::insert_followed(tx, newly_followed.clone(), now).await?;
+        let bills = bills.save(tx, books, credit, &newly_followed).await?;
         if let Some(through) = acknowledged {
             sql::put_progress(tx, progress, through, now).await?;
         }
         sql::insert_refused(tx, refused, now).await?;
-
-        let told: Vec<Told<'_>> = books.changed_legs().filter_map(Told::of).collect();
-        if told.is_empty() {
-            return Ok(false);
-        }
-        let named = told.iter().flat_map(|told| told.instruments(books)).map(id_of);
-        followed.extend(sql::load_followed(tx, named.collect()).await?);
-        // What was released before the hub has heard of it was not bought.
-        let dropped = told.iter().filter(|told| told.state == PurchaseState::Reversed).map(|told| told.leg.id.uuid());
-        let reported = sql::load_reported(tx, dropped.collect()).await?;
-        let is_news =
-            |told: &&Told<'_>| told.state != PurchaseState::Reversed || reported.contains(&told.leg.id.uuid());
-        let messages: Vec<pb::PurchaseReport> =
-            told.iter().filter(is_news).filter_map(|told| told.message(books, &followed)).collect();
-        if messages.is_empty() {
-            return Ok(false);
-        }
-        let last = sql::load_last(tx).await?;
-        let reports =
-            (last.saturating_add(1)..).zip(&messages).map(|(sequence, message)| Report::new(sequence, message));
-        sql::insert_reports(tx, reports.collect(), now).await?;
-        Ok(true)
+        Ok(News { purchases: save_purchases(tx, books, followed).await?, bills })
     }
+}
+
+/// Writes a report of each charge of another network that has changed. Says whether there is any.
+async fn save_purchases(tx: &mut Tx, books: &Books, mut followed: BTreeSet<Uuid>) -> Result<bool, StoreError> {
+    let now = tx.now();
+    let told: Vec<Told<'_>> = books.changed_legs().filter_map(Told::of).collect();
+    if told.is_empty() {
+        return Ok(false);
+    }
+    let named = told.iter().flat_map(|told| told.instruments(books)).map(id_of);
+    followed.extend(sql::load_followed(tx, named.collect()).await?);
+    // What was released before the hub has heard of it was not bought.
+    let dropped = told.iter().filter(|told| told.state == PurchaseState::Reversed).map(|told| told.leg.id.uuid());
+    let reported = sql::load_reported(tx, dropped.collect()).await?;
+    let is_news = |told: &&Told<'_>| told.state != PurchaseState::Reversed || reported.contains(&told.leg.id.uuid());
+    let messages: Vec<pb::PurchaseReport> =
+        told.iter().filter(is_news).filter_map(|told| told.message(books, &followed)).collect();
+    if messages.is_empty() {
+        return Ok(false);
+    }
+    let last = sql::load_last(tx).await?;
+    let reports = (last.saturating_add(1)..).zip(&messages).map(|(sequence, message)| Report::new(sequence, message));
+    sql::insert_reports(tx, reports.collect(), now).await?;
+    Ok(true)
 }
 
 const fn id_of(instrument: Instrument) -> Uuid {

@@ -1,122 +1,51 @@
 //! The worker that tells the hub of what was reported, until the hub has taken it in.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use domain::Reason;
 use proto::federation as pb;
 use server_kit::fault;
 use server_kit::rng::SharedRng;
-use server_kit::store::StoreError;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 
+use super::courier::{Courier, Round, SendError, SenderOptions, Told};
 use super::outbox::Answer;
 use super::sql;
-use crate::credit_system::pause_after;
-use crate::ledger::{HubClient, Ledger, LedgerError};
+use crate::ledger::{HubClient, Ledger};
 
 /// The most reports of one message.
 const MOST_REPORTS: i64 = 200;
 /// The most that they take together; the hub takes messages of 64 KiB.
 const MOST_BYTES: usize = 48 * 1024;
 
-/// How long to wait while the hub is away.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SenderOptions {
-    /// The pause after the first failure; it doubles.
-    pub(crate) pause: Duration,
-    pub(crate) pause_at_most: Duration,
-}
-
-impl Default for SenderOptions {
-    fn default() -> Self {
-        Self { pause: Duration::from_millis(250), pause_at_most: Duration::from_secs(30) }
-    }
-}
-
 /// Tells the hub.
 #[derive(Debug)]
 pub(crate) struct Sender {
     ledger: Ledger,
     hub: HubClient,
-    rng: SharedRng,
-    options: SenderOptions,
-    /// Rings when there is something new.
-    bell: Arc<Notify>,
-    /// How far the hub has come, as it has said since this worker began.
-    at: Option<i64>,
-}
-
-/// What came of one message.
-enum Round {
-    /// The hub has everything.
-    Done,
-    /// It has taken some in, and there may be more.
-    More,
-    /// It has not, and may later.
-    Later,
-    /// It never will: somebody has to look.
-    Stopped,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum SendError {
-    #[error("the hub answers {}: {}", .0.code(), .0.message())]
-    Hub(#[from] Status),
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    courier: Courier,
 }
 
 impl Sender {
     pub(crate) fn new(ledger: Ledger, hub: HubClient, rng: SharedRng, options: SenderOptions) -> Self {
         let bell = ledger.reported();
-        Self { ledger, hub, rng, options, bell, at: None }
+        Self { ledger, hub, courier: Courier { rng, options, bell } }
     }
 
     /// Tells until `stop`.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
         metrics::gauge!("bankhub_reports_stopped").set(0.0);
-        let mut failures = 0_i64;
-        loop {
-            let Some(round) = stop.run_until_cancelled(self.round()).await else { return };
-            let waited = match round {
-                Round::Done => {
-                    failures = 0;
-                    stop.run_until_cancelled(self.bell.notified()).await
-                }
-                Round::More => {
-                    failures = 0;
-                    Some(())
-                }
-                Round::Later => {
-                    failures = failures.saturating_add(1);
-                    let SenderOptions { pause: first, pause_at_most } = self.options;
-                    let length = pause_after(failures, first, pause_at_most, self.spread());
-                    stop.run_until_cancelled(tokio::time::sleep(length)).await
-                }
-                Round::Stopped => {
-                    metrics::gauge!("bankhub_reports_stopped").set(1.0);
-                    stop.cancelled().await;
-                    None
-                }
-            };
-            if waited.is_none() {
-                return;
-            }
-        }
+        let Self { ledger, hub, courier } = self;
+        courier.run(Sending { ledger, hub, at: None }, stop).await;
     }
+}
 
-    fn spread(&self) -> u8 {
-        let mut byte = [0];
-        // Without randomness the pauses are whole, which is no reason not to wait.
-        let _ = self.rng.fill(&mut byte);
-        byte[0]
-    }
+struct Sending {
+    ledger: Ledger,
+    hub: HubClient,
+    /// How far the hub has come, as it has said since this worker began.
+    at: Option<i64>,
+}
 
+impl Told for Sending {
     async fn round(&mut self) -> Round {
         match self.tell().await {
             Ok(round) => round,
@@ -131,6 +60,12 @@ impl Sender {
         }
     }
 
+    fn stopped(&self) {
+        metrics::gauge!("bankhub_reports_stopped").set(1.0);
+    }
+}
+
+impl Sending {
     /// Sends one message and keeps what comes of it.
     async fn tell(&mut self) -> Result<Round, SendError> {
         let (last, acknowledged) = sql::read_progress(self.ledger.store()).await?;

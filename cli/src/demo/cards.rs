@@ -50,7 +50,7 @@ async fn counter(play: &Play) -> Result<Counter, CliError> {
 }
 
 async fn issued(play: &Play) -> Result<IssuedCard, CliError> {
-    play.timeline.scene(13, "One card for debit and credit");
+    play.timeline.scene("One card for debit and credit");
     let (counter, bank) = (counter(play).await?, Actor::bank(&spoken(BANK)));
     let opened = counter.open_account(HOLDER, Currency::CNY, 0).await?.account_id;
     let debit = AccountId::parse(&opened).map_err(|reason| CliError::CheckFailed(reason.english().to_owned()))?;
@@ -133,7 +133,7 @@ async fn sides(play: &mut Play, holder: &IssuedCard, name: &str, wanted: (i64, i
 }
 
 async fn at_the_machine(play: &mut Play, holder: &IssuedCard) -> Result<(), CliError> {
-    play.timeline.scene(14, "Cash: the money first, the rest from credit");
+    play.timeline.scene("Cash: the money first, the rest from credit");
     let card = reads(play, holder, &play.machine)?;
     let paid =
         uses(play, &play.machine, card, (Nature::CashWithdrawal, 55_000), "notes for a card and its PIN").await?;
@@ -146,7 +146,7 @@ async fn at_the_machine(play: &mut Play, holder: &IssuedCard) -> Result<(), CliE
 }
 
 async fn in_the_shop(play: &mut Play, holder: &IssuedCard) -> Result<(), CliError> {
-    play.timeline.scene(15, "A purchase: credit first, the rest from the money; and a frozen card");
+    play.timeline.scene("A purchase: credit first, the rest from the money; and a frozen card");
     let card = reads(play, holder, &play.books)?;
     let paid =
         uses(play, &play.books, card, (Nature::Purchase, 120_000), "an encyclopaedia with a card and its PIN").await?;
@@ -172,7 +172,7 @@ async fn frozen(play: &mut Play, holder: &IssuedCard) -> Result<(), CliError> {
 
 /// Weeks pass at the bank; the statement is closed, falls due, and is repaid from the debit side as far as there is money.
 async fn due_day(play: &mut Play, holder: &IssuedCard) -> Result<(), CliError> {
-    play.timeline.scene(16, "The due day");
+    play.timeline.scene("The due day");
     let bank = Actor::bank(&spoken(BANK));
     play.timeline.happens(
         &bank,

@@ -2,6 +2,8 @@
 
 mod cards;
 mod checks;
+mod credit;
+mod inquiries;
 mod play;
 mod records;
 mod scenes;
@@ -22,8 +24,10 @@ use play::Play;
 const ABOUT: &str = "\
 It starts a hub and two bank adapters as processes of their own, with SQLite in a temporary folder, a throw-away authority
 and mutual TLS, and plays a day: accounts and phones, payments with codes, a wrong code, an expired one, too little money, a
-frozen account, refund and reversal, and a bank that is killed with SIGKILL while it is being asked; then a card of debit and
-credit: cash, a purchase over both sides, a freeze, and the due day, for which the bank's clock runs ahead. Then it stops
+frozen account, refund and reversal, and a bank that is killed with SIGKILL while it is being asked; then two
+credit cards, whose banks close a statement and report it, so that there is one bill in total, a reminder of it, and a credit history that a
+bank may ask for once; then a card of debit and credit: cash, a purchase over both sides, a freeze, and the due day, for which the
+bank's clock runs ahead; prices around the corner, and a purchase that the hub did not carry. Then it stops
 everything and checks the books: every ledger sums to zero, one debit for each approved payment and none without one, and
 nobody has touched the logs. It takes less than a minute and leaves nothing behind, unless a check fails.";
 
@@ -69,13 +73,7 @@ fn kept(folder: TempDir, out: &Output) -> PathBuf {
 async fn played(folder: &Path, args: &DemoArgs, out: &Output) -> Result<(), CliError> {
     out.line(&out.paint(Tone::Strong, "A day in a federation of two banks"));
     let mut play = Play::begin(folder, &args.server_log, out).await?;
-    let outcome = match scenes::all(&mut play).await {
-        Ok(()) => match cards::all(&mut play).await {
-            Ok(()) => records::all(&mut play).await,
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error),
-    };
+    let outcome = acts(&mut play).await;
     // Whatever happened, the bar is gone before anything else is printed.
     play.timeline.end();
     outcome?;
@@ -89,6 +87,17 @@ async fn played(folder: &Path, args: &DemoArgs, out: &Output) -> Result<(), CliE
     let sentence = format!("The books are right: {} checks, a day of {:.1} s.", checks.len(), elapsed.as_secs_f64());
     out.line(&out.paint(Tone::Good, &sentence));
     Ok(())
+}
+
+/// The acts of the day. What banks report of statements comes before the due day of the card, for which Bank A's clock leaves the
+/// hub's behind.
+async fn acts(play: &mut Play) -> Result<(), CliError> {
+    scenes::all(play).await?;
+    let cards = credit::all(play).await?;
+    inquiries::all(play).await?;
+    credit::repaid(play, &cards).await?;
+    cards::all(play).await?;
+    records::all(play).await
 }
 
 fn report(checks: &[Check], out: &Output) {

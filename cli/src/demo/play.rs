@@ -87,7 +87,7 @@ impl Play {
     /// Starts the federation and sets it up: scenes 1 and 2.
     pub(super) async fn begin(folder: &Path, log_filter: &str, out: &Output) -> Result<Self, CliError> {
         let timeline = Timeline::new(out, super::scenes::COUNT);
-        timeline.scene(1, "A hub and two banks start, each a process of its own");
+        timeline.scene("A hub and two banks start, each a process of its own");
         timeline.waiting("certificates, keys, databases");
         let federation = Federation::start(options(folder, log_filter)?).await?;
         let (hubs, banks): (Vec<_>, Vec<_>) =
@@ -103,7 +103,7 @@ impl Play {
         let books = open_shop(&federation, &timeline, &BOOKS, "Corner Bookshop").await?;
         let machine = open_shop(&federation, &timeline, &MACHINE, "Cash Machine").await?;
         let dumplings = open_shop(&federation, &timeline, &DUMPLINGS, "Dumpling House").await?;
-        timeline.scene(2, "Accounts and phones");
+        timeline.scene("Accounts and phones");
         let lin = sign_up(&federation, &timeline, &LIN).await?;
         let chen = sign_up(&federation, &timeline, &CHEN).await?;
         let operator = federation.operator()?;
@@ -269,7 +269,10 @@ fn options(folder: &Path, log_filter: &str) -> Result<TrialOptions, CliError> {
         .with("payments.sends_per_day", "60")
         .with("payments.head_start", "2s");
     options.hubs = vec![hub];
-    options.banks = vec![ServerOptions::named("bank-a").issuing(super::cards::BIN), ServerOptions::named("bank-b")];
+    options.banks = vec![
+        ServerOptions::named("bank-a").issuing(super::cards::BIN),
+        ServerOptions::named("bank-b").issuing(super::credit::BIN_B),
+    ];
     options.pin_pads = [BOOKS.terminal, MACHINE.terminal].map(str::to_owned).to_vec();
     Ok(options)
 }

@@ -20,7 +20,7 @@ pub(super) async fn all(play: &mut Play) -> Result<(), CliError> {
 
 /// The dumpling house around the corner sells the same noodles for less, and Lin hears of it after lunch.
 async fn compared(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(17, "Noodles around the corner");
+    play.timeline.scene("Noodles around the corner");
     let asked = [("Beef noodles", 2_200), ("Jasmine tea", 950)].map(|(name, minor)| prices::price(name, cny(minor)));
     let dumplings = play.dumplings.actor();
     play.dumplings.terminal.publish_prices(asked.to_vec()).await?;
@@ -45,7 +45,7 @@ async fn compared(play: &mut Play) -> Result<(), CliError> {
 
 /// Lin buys on the internet with Bank A, and another network carries it: the bank reports it, first pending, then with what was charged.
 async fn elsewhere(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(18, "A purchase that the hub did not carry");
+    play.timeline.scene("A purchase that the hub did not carry");
     let (bank, account) =
         play.lin.accounts.first().cloned().ok_or_else(|| CliError::CheckFailed("no account".to_owned()))?;
     let counter = play.operator.counter(&bank).await?;

@@ -14,7 +14,7 @@ use crate::terminal::{Item, Order, PaymentState, Proof};
 use crate::trial::bank_id;
 
 /// How many there are, the two of the set-up included.
-pub(super) const COUNT: u64 = 18;
+pub(super) const COUNT: u64 = 22;
 /// How long the hub may take to note that a bank is being asked.
 const HOLDING_WITHIN: Duration = Duration::from_secs(10);
 
@@ -36,7 +36,7 @@ pub(super) async fn all(play: &mut Play) -> Result<(), CliError> {
 }
 
 async fn by_phone(play: &mut Play) -> Result<PaymentId, CliError> {
-    play.timeline.scene(3, "A phone number pays");
+    play.timeline.scene("A phone number pays");
     let items = vec![item("Beef noodles", 2_800), item("Jasmine tea", 880)];
     let paid = play.pay(Who::Lin, cny(3_680), items).await?;
     play.expect("a phone number pays", &paid, PaymentState::Approved, None);
@@ -44,7 +44,7 @@ async fn by_phone(play: &mut Play) -> Result<PaymentId, CliError> {
 }
 
 async fn wrong_code(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(4, "A wrong code, then the right one");
+    play.timeline.scene("A wrong code, then the right one");
     let begun = play.begin_payment(Who::Lin, cny(1_200), vec![item("Dumplings", 1_200)]).await?;
     let code = play.code(Who::Lin, begun.id).await?;
     let wrong = if code == "000000" { "000001" } else { "000000" };
@@ -56,7 +56,7 @@ async fn wrong_code(play: &mut Play) -> Result<(), CliError> {
 }
 
 async fn expired_code(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(5, "A code that comes too late");
+    play.timeline.scene("A code that comes too late");
     let begun = play.begin_payment(Who::Chen, cny(4_500), vec![item("A novel", 4_500)]).await?;
     let code = play.code(Who::Chen, begun.id).await?;
     let seconds = CODE_TTL.as_secs();
@@ -78,14 +78,14 @@ async fn expired_code(play: &mut Play) -> Result<(), CliError> {
 }
 
 async fn too_little_money(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(6, "Too little money");
+    play.timeline.scene("Too little money");
     let declined = play.pay(Who::Chen, cny(999_900), vec![item("First edition", 999_900)]).await?;
     play.expect("too little money", &declined, PaymentState::Declined, Some(Reason::InsufficientFunds));
     Ok(())
 }
 
 async fn unknown_number(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(7, "A number that nobody has");
+    play.timeline.scene("A number that nobody has");
     let phone = PhoneNumber::parse("+8613700137099")
         .map_err(|reason| CliError::Usage(format!("the demo's own number: {}", reason.english())))?;
     let asked = format!("{} from {}, please", yuan(cny(500)), phone.masked());
@@ -97,7 +97,7 @@ async fn unknown_number(play: &mut Play) -> Result<(), CliError> {
 }
 
 async fn frozen(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(8, "A frozen account: money can come in, none can go out");
+    play.timeline.scene("A frozen account: money can come in, none can go out");
     let (bank, account) = (play.chen.person.bank.clone(), play.chen.person.account);
     let bank_id = bank_id(&bank)?;
     let counter = play.operator.counter(&bank_id).await?;
@@ -117,7 +117,7 @@ async fn frozen(play: &mut Play) -> Result<(), CliError> {
 }
 
 async fn refund(play: &mut Play, lunch: PaymentId) -> Result<(), CliError> {
-    play.timeline.scene(9, "The tea was cold: a refund in part");
+    play.timeline.scene("The tea was cold: a refund in part");
     let amount = cny(880);
     play.timeline.say(&play.noodles.actor(), &Actor::hub(), &format!("{} of lunch go back", yuan(amount)));
     let refund = play.noodles.terminal.refund(lunch, amount).await?;
@@ -127,7 +127,7 @@ async fn refund(play: &mut Play, lunch: PaymentId) -> Result<(), CliError> {
 }
 
 async fn reversal(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(10, "The wrong book: a reversal");
+    play.timeline.scene("The wrong book: a reversal");
     let amount = cny(3_300);
     let paid = play.pay(Who::Chen, amount, vec![item("Atlas", 3_300)]).await?;
     play.expect("a payment to be reversed", &paid, PaymentState::Approved, None);
@@ -141,7 +141,7 @@ async fn reversal(play: &mut Play) -> Result<(), CliError> {
 
 /// The bank stands still when it is asked, is killed before it can answer, and comes back.
 async fn killed_bank(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(11, "Bank B is killed in the middle of a payment");
+    play.timeline.scene("Bank B is killed in the middle of a payment");
     let begun = play.begin_payment(Who::Chen, cny(2_550), vec![item("Poems", 2_550)]).await?;
     let code = play.code(Who::Chen, begun.id).await?;
     let bank = Actor::bank("Bank B");
@@ -189,7 +189,7 @@ async fn wait_for_holding(operator: &Operator, id: PaymentId) -> Result<(), CliE
 
 /// One person, two banks, one list.
 async fn one_list(play: &mut Play) -> Result<(), CliError> {
-    play.timeline.scene(12, "Two banks, one list");
+    play.timeline.scene("Two banks, one list");
     let bank = bank_id("bank-b")?;
     let counter = play.operator.counter(&bank).await?;
     let account = counter.open_account("Lin Mei", Currency::CNY, 0).await?;

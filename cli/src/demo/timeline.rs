@@ -1,5 +1,6 @@
 //! The timeline of the demo: who said what to whom, and when.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::Money;
@@ -50,6 +51,8 @@ pub(super) struct Timeline {
     out: Output,
     watch: Stopwatch,
     bar: Option<ProgressBar>,
+    /// How many there were.
+    scenes: AtomicU64,
 }
 
 impl Timeline {
@@ -62,7 +65,7 @@ impl Timeline {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { out: out.clone(), watch: Stopwatch::start(), bar }
+        Self { out: out.clone(), watch: Stopwatch::start(), bar, scenes: AtomicU64::new(0) }
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -78,7 +81,8 @@ impl Timeline {
     }
 
     /// A new scene begins.
-    pub(super) fn scene(&self, number: u64, title: &str) {
+    pub(super) fn scene(&self, title: &str) {
+        let number = self.scenes.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if let Some(bar) = &self.bar {
             bar.set_position(number);
             bar.set_message("");
@@ -186,7 +190,7 @@ mod tests {
     #[test]
     fn sentences_stand_under_each_other_after_time_and_route() {
         let text = printed(Format::Table, |timeline| {
-            timeline.scene(1, "Opening");
+            timeline.scene("Opening");
             timeline.say(&Actor::till("Noodle House"), &Actor::hub(), "wants ¥36.80");
             timeline.say(&Actor::hub(), &Actor::phone("Lin Mei"), "your code is ******");
             timeline.happens(&Actor::bank("Bank B"), "is killed");

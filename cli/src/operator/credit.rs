@@ -1,4 +1,5 @@
-//! The operators' commands about what a bank's existing credit system refuses to take note of: `credit`.
+//! The operators' commands about credit: what a bank's existing credit system refuses to take note of, and what the hub knows of a
+//! person's credit history: `credit`.
 
 use clap::{Subcommand, ValueEnum};
 use domain::{BankId, LegId};
@@ -6,12 +7,15 @@ use proto::counter as pb;
 use serde_json::{Value, json};
 
 use super::command::{OperatorArgs, money};
+use super::inquiry::{self, InquireArgs};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::typed;
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum CreditCommand {
+    /// Ask the hub for the credit history of a person who applies for something at the bank, under the person's consent.
+    Inquire(InquireArgs),
     /// List what the bank's existing credit system refuses to take note of, the oldest first.
     Stuck {
         #[arg(value_parser = typed::bank_id)]
@@ -61,6 +65,7 @@ impl From<AdviceKind> for pb::AdviceKind {
 pub async fn credit(args: &OperatorArgs<CreditCommand>, out: &Output) -> Result<(), CliError> {
     let operator = args.connect()?;
     match &args.command {
+        CreditCommand::Inquire(asked) => inquiry::inquire(&operator.counter(&asked.bank).await?, asked, out).await,
         CreditCommand::Stuck { bank } => {
             print_stuck(&operator.counter(bank).await?.stuck_advices().await?, out);
             Ok(())

@@ -4,6 +4,7 @@ pub mod cards;
 pub mod command;
 mod counter;
 pub mod credit;
+pub mod inquiry;
 pub mod network;
 pub mod notices;
 

@@ -271,10 +271,17 @@ fn print_reporting(told: &pb::GetReportingResponse, out: &Output) {
     let value = |it: &pb::RefusedPurchaseReport| json!({ "sequence": it.sequence, "purchase_id": it.purchase_id, "reason": it.reason });
     out.line(&format!("The hub has taken in {} of {} reports.", told.acknowledged_sequence, told.last_sequence));
     let rows: Vec<_> = told.refused.iter().map(row).collect();
+    let bill = |it: &pb::RefusedBillReport| json!({ "account_id": it.account_id, "statement_number": it.statement_number, "reason": it.reason });
     let value = json!({
         "last_sequence": told.last_sequence,
         "acknowledged_sequence": told.acknowledged_sequence,
         "refused": told.refused.iter().map(value).collect::<Value>(),
+        "waiting_bills": told.waiting_bills,
+        "refused_bills": told.refused_bills.iter().map(bill).collect::<Value>(),
     });
+    out.line(&format!("It has yet to take in {} bills as they stand.", told.waiting_bills));
+    for it in &told.refused_bills {
+        out.line(&format!("It has refused statement {} of {}: {}.", it.statement_number, it.account_id, it.reason));
+    }
     out.table(&["refused", "purchase", "reason"], &rows, &value);
 }

@@ -8,6 +8,8 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::freezing::{self, UnfreezeArgs, Which};
+use super::habits::{self, HabitsArgs};
+use super::history::{self, ConsentsCommand};
 use super::owing::{self, BillsArgs, ReminderCommand};
 use super::record::{self, ExportArgs, PaymentsArgs, SumsArgs};
 use super::show::{sentence, value};
@@ -30,7 +32,10 @@ Examples:
   bankhub phone --dir ann reminders set --days-before 3 --at 9:00
   bankhub phone --dir ann preferences set --mail ann@example.com --tell charge/mail --quiet 22:00-07:00
   bankhub phone --dir ann preferences confirm 271828
-  bankhub phone --dir ann templates list --kind charge";
+  bankhub phone --dir ann templates list --kind charge
+  bankhub phone --dir ann consents give bank-b --purpose loan-application --fields summary,arrears --days 7
+  bankhub phone --dir ann inquiries
+  bankhub phone --dir ann habits --by weekday";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -83,6 +88,15 @@ pub enum PhoneCommand {
     /// Set, list and take away reminders of what is due.
     #[command(subcommand)]
     Reminders(ReminderCommand),
+    /// Give banks a consent to one inquiry about the person's credit history, list consents, take them back.
+    #[command(subcommand)]
+    Consents(ConsentsCommand),
+    /// List who has asked about the person's credit history, and verify that the log of it is whole.
+    Inquiries,
+    /// Show what is on record of how the person has paid bills.
+    CreditHistory,
+    /// Show the person's habits of spending.
+    Habits(HabitsArgs),
     /// How the person is told by SMS, e-mail and push.
     #[command(subcommand)]
     Preferences(PreferencesCommand),
@@ -137,6 +151,10 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::TotalBill => owing::total_bill(&folder.open()?, out).await,
         PhoneCommand::Bill { bill_id } => owing::bill(&folder.open()?, *bill_id, out).await,
         PhoneCommand::Reminders(command) => owing::reminders(&folder.open()?, command, out).await,
+        PhoneCommand::Consents(command) => history::consents(&folder.open()?, command, out).await,
+        PhoneCommand::Inquiries => history::inquiries(&folder, out).await,
+        PhoneCommand::CreditHistory => history::credit_history(&folder.open()?, out).await,
+        PhoneCommand::Habits(args) => habits::habits(&folder.open()?, args, out).await,
         PhoneCommand::Preferences(command) => telling::preferences(&folder, command, out).await,
         PhoneCommand::Templates(command) => templates::templates(&folder, command, out).await,
     }
@@ -206,7 +224,7 @@ mod tests {
     #[test]
     fn what_the_examples_say_can_be_typed() {
         let lines: Vec<&str> = EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub phone ")).collect();
-        assert_eq!(lines.len(), 9);
+        assert_eq!(lines.len(), 12);
         for line in lines {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use domain::DeviceId;
+use domain::credit_history::Digest;
+use domain::{DeviceId, PersonId};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use server_kit::tls::ClientTlsConfig;
@@ -22,6 +23,9 @@ struct PhoneFile {
     /// The authority of the hub's certificate.
     server_ca: PathBuf,
     device_id: String,
+    /// Whose phone it is; empty where the hub did not say.
+    #[serde(default)]
+    person_id: String,
 }
 
 /// The folder that a software phone lives in.
@@ -69,6 +73,7 @@ impl PhoneFolder {
             hub: hub.to_owned(),
             server_ca: std::path::absolute(server_ca).map_err(Self::failed(server_ca))?,
             device_id: phone.device_id().to_string(),
+            person_id: phone.person_id().map(|id| id.to_string()).unwrap_or_default(),
         };
         let path = self.path("phone.json");
         let text = serde_json::to_string_pretty(&file).map_err(|_| PhoneError::Unreadable("its profile"))?;
@@ -83,7 +88,12 @@ impl PhoneFolder {
         let file: PhoneFile = serde_json::from_str(&text).map_err(|_| PhoneError::Unreadable("its profile"))?;
         let device_id = DeviceId::parse(&file.device_id).map_err(|_| PhoneError::Unreadable("its device id"))?;
         let key = DeviceKey::load(&self.path("device.key"))?;
-        Ok(Phone::open(channel(&file.federation, &file.hub, &file.server_ca)?, device_id, key))
+        let person_id = match file.person_id.as_str() {
+            "" => None,
+            id => Some(PersonId::parse(id).map_err(|_| PhoneError::Unreadable("whose phone it is"))?),
+        };
+        let channel = channel(&file.federation, &file.hub, &file.server_ca)?;
+        Ok(Phone::open(channel, (device_id, person_id), key))
     }
 
     /// The last sequence that was handled here; 0 for none.
@@ -92,12 +102,30 @@ impl PhoneFolder {
         text.trim().parse().unwrap_or(0)
     }
 
+    /// The end of the log of inquiries as this phone saw it last: how many there were, and the hash of the last one.
+    pub(super) fn last_inquiry(&self) -> Option<(usize, Digest)> {
+        let text = fs::read_to_string(self.path("inquiries")).ok()?;
+        let (number, hash) = text.trim().split_once(' ')?;
+        let hash = (0..hash.len()).step_by(2).map(|at| u8::from_str_radix(hash.get(at..at + 2)?, 16).ok());
+        let hash: Vec<u8> = hash.collect::<Option<_>>()?;
+        Some((number.parse().ok()?, hash.try_into().ok()?))
+    }
+
+    pub(super) fn keep_last_inquiry(&self, (number, hash): (usize, Digest)) -> Result<(), PhoneError> {
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.keep("inquiries", &format!("{number} {hash}"))
+    }
+
     /// Keeps how far the phone has read. Either the old cursor or the new one is found after a power cut; an old one
     /// only means that events are shown again.
     pub fn keep_cursor(&self, sequence: i64) -> Result<(), PhoneError> {
-        let (path, partial) = (self.path("cursor"), self.path("cursor.partial"));
+        self.keep("cursor", &sequence.to_string())
+    }
+
+    fn keep(&self, name: &str, line: &str) -> Result<(), PhoneError> {
+        let (path, partial) = (self.path(name), self.path(&format!("{name}.partial")));
         let written = fs::File::create(&partial)
-            .and_then(|mut file| writeln!(file, "{sequence}").and_then(|()| file.sync_all()))
+            .and_then(|mut file| writeln!(file, "{line}").and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&partial, &path));
         written.map_err(Self::failed(&path))
     }
@@ -133,5 +161,8 @@ mod tests {
         phone.keep_cursor(41).unwrap();
         phone.keep_cursor(42).unwrap();
         assert_eq!(phone.cursor(), 42);
+        assert_eq!(phone.last_inquiry(), None);
+        phone.keep_last_inquiry((3, [0xab; 32])).unwrap();
+        assert_eq!(phone.last_inquiry(), Some((3, [0xab; 32])));
     }
 }

@@ -8,6 +8,7 @@ mod filter;
 mod folder;
 pub mod freezing;
 mod habits;
+mod history;
 mod key;
 mod owing;
 mod record;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::reason::Class;
-use domain::{BillId, DeviceId, PhoneNumber, Reason, ReminderId};
+use domain::{BillId, DeviceId, PersonId, PhoneNumber, Reason, ReminderId};
 use proto::cardholder as pb;
 use proto::cardholder::cardholder_service_client::CardholderServiceClient;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -30,6 +31,7 @@ use tonic::{Code, Request, Response, Status};
 
 pub use feed::{Feed, FeedOptions};
 pub use folder::PhoneFolder;
+pub use history::{Agreed, InquiryLog};
 pub use key::DeviceKey;
 
 /// How long one call may take.
@@ -109,6 +111,8 @@ pub struct Enrolment {
 pub struct Phone {
     hub: CardholderServiceClient<Channel>,
     device_id: DeviceId,
+    /// Not known of a phone that was enrolled at a hub that did not say it.
+    person_id: Option<PersonId>,
     key: Arc<DeviceKey>,
     session: Arc<Mutex<Option<Session>>>,
 }
@@ -145,24 +149,33 @@ impl Phone {
         let mut hub = CardholderServiceClient::new(channel.clone());
         let enrolled = answer(hub.enrol_device(request)).await?;
         let device_id = DeviceId::parse(&enrolled.device_id).map_err(|_| PhoneError::Unreadable("the device id"))?;
-        Ok(Self::open(channel, device_id, key))
+        let person_id = match enrolled.person_id.as_str() {
+            "" => None,
+            id => Some(PersonId::parse(id).map_err(|_| PhoneError::Unreadable("whose phone it is"))?),
+        };
+        Ok(Self::open(channel, (device_id, person_id), key))
     }
 
     /// A phone that was bound before.
-    pub fn open(channel: Channel, device_id: DeviceId, key: DeviceKey) -> Self {
+    pub fn open(channel: Channel, (device_id, person_id): (DeviceId, Option<PersonId>), key: DeviceKey) -> Self {
         let hub = CardholderServiceClient::new(channel);
-        Self { hub, device_id, key: Arc::new(key), session: Arc::default() }
+        Self { hub, device_id, person_id, key: Arc::new(key), session: Arc::default() }
     }
 
     /// The same phone over another connection, with a session of its own.
     #[must_use]
     pub fn over(&self, channel: Channel) -> Self {
         let hub = CardholderServiceClient::new(channel);
-        Self { hub, device_id: self.device_id, key: self.key.clone(), session: Arc::default() }
+        Self { hub, key: self.key.clone(), session: Arc::default(), ..self.clone() }
     }
 
     pub fn device_id(&self) -> DeviceId {
         self.device_id
+    }
+
+    /// Whose phone it is, by the hub's id.
+    pub fn person_id(&self) -> Option<PersonId> {
+        self.person_id
     }
 
     pub fn key(&self) -> &DeviceKey {

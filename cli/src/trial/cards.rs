@@ -10,6 +10,9 @@ use super::{Federation, TrialError, bank_id};
 use crate::init::InitError;
 use crate::operator::{NewCreditAccount, PinTyped};
 
+/// The day of the month on which statements are closed, where nobody says another one.
+const USUAL_CLOSE_DAY: u8 = 5;
+
 /// A card to issue over a deposit account that is there and a credit account that is opened for it.
 #[derive(Clone, Debug)]
 pub struct NewCard<'a> {
@@ -53,13 +56,18 @@ fn read<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, Reason>) -> Result<
 impl Federation {
     /// Opens the credit account, which the deposit account repays, issues the card, activates it and sets its PIN.
     pub async fn issue_card(&self, new: &NewCard<'_>) -> Result<IssuedCard, TrialError> {
+        self.issue_card_closing(new, USUAL_CLOSE_DAY).await
+    }
+
+    /// The same, whose statements are closed on this day of the month.
+    pub async fn issue_card_closing(&self, new: &NewCard<'_>, close_day: u8) -> Result<IssuedCard, TrialError> {
         let counter = self.operator()?.counter(&bank_id(new.bank)?).await?;
         let account = NewCreditAccount {
             holder: new.holder.to_owned(),
             currency: Currency::CNY,
             limit_minor: new.limit_minor,
             cash_limit_minor: new.cash_limit_minor,
-            close_day: 5,
+            close_day,
             repay_from: Some(new.debit),
         };
         let credit = read(&counter.open_credit_account(&account).await?.account_id, AccountId::parse)?;

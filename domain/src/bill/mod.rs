@@ -9,6 +9,7 @@ mod billed;
 mod borne;
 mod cycle;
 mod difference;
+mod follow_up;
 mod pairing;
 #[cfg(test)]
 mod properties;
@@ -19,6 +20,7 @@ pub use billed::{Bill, BillState, Cover};
 pub use borne::{borne, borne_back};
 pub use cycle::{Cycle, Period, Record, RunningBill};
 pub use difference::{Comparison, Difference, StatementLine, compare};
+pub use follow_up::FollowUp;
 pub use total::{Total, total};
 
 use crate::{AccountId, BankId};

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::allocation::{Item, Order, Portion, owed, pay, return_cash};
 use super::cycle::days_between;
 use super::day::Entry;
-use super::{EntryKind, Verdict};
+use super::{EntryKind, Terms, Verdict};
 use crate::{AccountId, Reason};
 
 /// Days in arrears after which principal is paid before costs.
@@ -108,6 +108,25 @@ impl Position {
     /// What is owed of what statements have billed, in minor units.
     pub fn billed_minor(&self) -> i64 {
         owed(&self.items, |item| item.billed.is_some())
+    }
+
+    /// What is left to pay of a statement by its number, in minor units: of what it billed, and of what it carried over.
+    pub fn left_of(&self, number: u32) -> i64 {
+        owed(&self.items, |item| item.billed.is_some_and(|billed| billed <= number))
+    }
+
+    /// Where it stands after what came on days that are not closed yet, in order, as far as that is known before their ends: until
+    /// the next close, and not beyond a last day to pay whose verdict is open. With the day of the last that was looked at.
+    pub fn so_far(&self, terms: &Terms, entries: &[(Date, Entry)]) -> Result<(Self, Option<Date>), Reason> {
+        let close = terms.close_from(self.next_day());
+        let verdict = self.billed.filter(|billed| !billed.is_judged).map(|billed| billed.last_day);
+        let until = verdict.map_or(close, |last_day| last_day.min(close));
+        let (mut position, mut on) = (self.clone(), None);
+        for (day, entry) in entries.iter().take_while(|(day, _)| *day <= until) {
+            position.enter(*day, entry)?;
+            on = Some(*day);
+        }
+        Ok((position, on))
     }
 
     /// How much of the last statement's minimum is still missing, in minor units.

@@ -101,6 +101,30 @@ proptest! {
     }
 
     #[test]
+    fn r8_what_is_paid_so_far_is_never_taken_back_by_the_ends_of_the_days(
+        terms in any_terms(), days in any_days(90), ahead in 1_usize..40
+    ) {
+        let mut position = opened();
+        for first in 0..days.len() {
+            let open = &days[first..days.len().min(first + ahead)];
+            let entries: Vec<(Date, Entry)> =
+                open.iter().flat_map(|day| day.entries.iter().map(|entry| (day.on, *entry))).collect();
+            let (so_far, _) = position.so_far(&terms, &entries).unwrap();
+            let ends = catch_up(&position, &terms, open).unwrap();
+            let number = position.billed.map_or(0, |billed| billed.number);
+            let end = &ends.last().unwrap().position;
+            for number in 1..=number {
+                prop_assert!(so_far.left_of(number) <= position.left_of(number));
+                prop_assert!(end.left_of(number) <= so_far.left_of(number));
+            }
+            position = ends[0].position.clone();
+            if let Some(statement) = ends[0].statement {
+                prop_assert_eq!(position.left_of(statement.number), statement.closing_minor.max(0));
+            }
+        }
+    }
+
+    #[test]
     fn c7_catching_up_is_the_same_as_closing_every_evening_and_twice_is_once(
         terms in any_terms(), days in any_days(150), gaps in prop::collection::vec(1_usize..40, 1..20)
     ) {

@@ -40,6 +40,8 @@ pub(super) struct Sent {
     pub(super) version: u32,
     pub(super) standing: Standing,
     pub(super) lines: Vec<StatementLine>,
+    /// The day on which the relation over the account ended.
+    pub(super) relation_ended_on: Option<Date>,
     /// Keyed by nothing but the content: whether two reports say the same.
     pub(super) fingerprint: [u8; 32],
 }
@@ -109,6 +111,7 @@ fn bill_of(bank_id: &BankId, report: &pb::BillReport, latest: Date, bill_id: Bil
         version: u32::try_from(report.version).ok().filter(|it| *it > 0).ok_or(Reason::SequenceOutOfRange)?,
         standing,
         lines: lines(&report.lines, &bill)?,
+        relation_ended_on: relation_ended_on(report, &bill, latest)?,
         fingerprint,
         bill,
     };
@@ -133,6 +136,18 @@ fn standing(report: &pb::BillReport, bill: &Bill, latest: Date) -> Result<Standi
             Ok(Standing::Arrears { as_of: on()?, left: AmountBucket::of(Money::new(bill.currency, left_minor)) })
         }
     }
+}
+
+/// No relation ends before its last bill, nor while something is left to pay.
+fn relation_ended_on(report: &pb::BillReport, bill: &Bill, latest: Date) -> Result<Option<Date>, Reason> {
+    if report.relation_ended_on.is_empty() {
+        return Ok(None);
+    }
+    let on = day(&report.relation_ended_on)?;
+    if on > latest {
+        return Err(Reason::TimeOutOfRange);
+    }
+    if on < bill.closed_on || bill.left_minor() > 0 { Err(Reason::HistoryMalformed) } else { Ok(Some(on)) }
 }
 
 fn lines(reports: &[pb::BillLine], bill: &Bill) -> Result<Vec<StatementLine>, Reason> {

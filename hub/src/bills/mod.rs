@@ -5,6 +5,7 @@
 //! person's own records are reckoned when they are asked for.
 
 pub(crate) mod compare;
+mod elsewhere;
 mod intake;
 mod lines;
 pub(crate) mod query;

@@ -1,8 +1,8 @@
 //! The person's own records of an account, for setting a bill against them.
 //!
 //! The record knows accounts and cards as they are masked, and a card over two accounts as one. So the records of a credit account
-//! are those at its bank under the masked number of its bill, or under that of the account or of the card over it as they are bound;
-//! and of each what the credit side bears.
+//! are those at its bank under the masked number of its bill, or under that of the account or of the card over it as they are bound,
+//! but for those that were paid with another account of the person; and of each what the credit side bears.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use server_kit::store::{Row, Store, StoreError};
 
+use super::elsewhere::Elsewhere;
 use super::sql::{self, Kept};
 use crate::directory::snapshot::merchant_from_json;
 use crate::records::row::{PURCHASE_COLUMNS, purchase_columns, purchase_of};
@@ -59,12 +60,16 @@ pub(super) async fn read(
         Ok(scope) => scope,
         Err(reason) => return Ok(Err(reason)),
     };
-    let purchases = match read_all(store, wanted.person_id, &scope).await? {
+    let mut purchases = match read_all(store, wanted.person_id, &scope).await? {
         Ok(purchases) => purchases,
         Err(reason) => return Ok(Err(reason)),
     };
-    let backs = read_backs(store, wanted.person_id).await?;
-    let repaid = read_repaid(store, wanted.person_id).await?;
+    let until = scope.until.unwrap_or(Timestamp::from_micros(i64::MAX));
+    let elsewhere = Elsewhere::load(store, wanted.person_id, wanted.kept, until).await?;
+    purchases.retain(|purchase| !elsewhere.has(purchase));
+    let mut backs = read_backs(store, wanted.person_id).await?;
+    backs.retain(|back| !elsewhere.has(&back.purchase));
+    let repaid = read_repaid(store, wanted.person_id, &elsewhere).await?;
     Ok(put_together(&scope, &purchases, &backs, &repaid, zone))
 }
 
@@ -135,11 +140,12 @@ struct Repaid {
     payment_id: PaymentId,
 }
 
-async fn read_repaid(store: &Store, person_id: PersonId) -> Result<Vec<Repaid>, StoreError> {
-    let sql = "SELECT p.bank_id, p.masked, p.currency, p.amount_minor, e.occurred_at, p.merchant, p.payment_id FROM events e \
+async fn read_repaid(store: &Store, person_id: PersonId, elsewhere: &Elsewhere) -> Result<Vec<Repaid>, StoreError> {
+    let sql = "SELECT p.bank_id, p.masked, p.currency, p.amount_minor, e.occurred_at, p.merchant, p.payment_id, \
+               p.account_id, p.card_id FROM events e \
                JOIN payments p ON p.payment_id = e.payment_id WHERE e.person_id = $1 AND e.kind = 'PAID_IN' \
                AND p.nature = 'REPAYMENT' AND p.state NOT IN ('REVERSING', 'REVERSED') ORDER BY e.sequence";
-    let read = |row: &Row| {
+    let read = |row: &Row| -> Result<Repaid, StoreError> {
         Ok(Repaid {
             bank_id: row.parsed(0, BankId::parse)?,
             masked: row.text(1)?,
@@ -150,7 +156,13 @@ async fn read_repaid(store: &Store, person_id: PersonId) -> Result<Vec<Repaid>, 
             payment_id: PaymentId::from_uuid(row.id(6)?),
         })
     };
-    store.fetch(sql, vec![person_id.uuid().into()]).await?.iter().map(read).collect()
+    let mut repaid = Vec::new();
+    for row in store.fetch(sql, vec![person_id.uuid().into()]).await? {
+        if !elsewhere.is_with(&row, 7..9)? {
+            repaid.push(read(&row)?);
+        }
+    }
+    Ok(repaid)
 }
 
 fn put_together(

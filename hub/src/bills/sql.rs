@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::bill::{AccountKey, Bill, StatementLine};
 use domain::credit_history::{Entry, EntryKey, Standing};
 use domain::{AccountId, BankId, BillId, CardId, Currency, PersonId};
+use jiff::civil::Date;
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx};
 use uuid::Uuid;
 
@@ -33,6 +34,7 @@ const BILLS: Table = Table {
         "standing",
         "lines",
         "fingerprint",
+        "relation_ended_on",
     ],
 };
 
@@ -66,6 +68,8 @@ pub(super) struct Known {
     pub(super) bill_id: BillId,
     pub(super) fingerprint: [u8; 32],
     pub(super) version: i64,
+    /// When the relation over its account ended.
+    pub(super) relation_ended_on: Option<Date>,
     /// What is to be written of it.
     pub(super) sent: Option<Box<Sent>>,
 }
@@ -73,7 +77,7 @@ pub(super) struct Known {
 pub(super) type KnownBills = BTreeMap<BillKey, Known>;
 
 /// The key of a bill, in the order in which rows are locked.
-pub(super) type BillKey = (Uuid, BankId, &'static str, jiff::civil::Date);
+pub(super) type BillKey = (Uuid, BankId, &'static str, Date);
 
 pub(super) fn key_of(key: &EntryKey) -> BillKey {
     (key.account.account_id.uuid(), key.account.bank_id.clone(), key.currency.code(), key.closed_on)
@@ -85,7 +89,7 @@ pub(super) async fn load_known(tx: &mut Tx, accounts: Vec<AccountId>) -> Result<
         select: concat!(
             "SELECT ",
             bill_columns!(),
-            ", person_id, report_version, standing, bill_id, fingerprint, version FROM bills WHERE account_id"
+            ", person_id, report_version, standing, bill_id, fingerprint, version, relation_ended_on FROM bills WHERE account_id"
         ),
         tail: " ORDER BY account_id, bank_id, currency, closed_on",
         lock: true,
@@ -104,7 +108,10 @@ pub(super) async fn load_known(tx: &mut Tx, accounts: Vec<AccountId>) -> Result<
         let unreadable = |_| StoreError::Unreadable { column: BILL_COLUMNS + 4, what: "not 32 bytes".to_owned() };
         let fingerprint = <[u8; 32]>::try_from(row.bytes(BILL_COLUMNS + 4)?).map_err(unreadable)?;
         let (bill_id, version) = (BillId::from_uuid(row.id(BILL_COLUMNS + 3)?), row.int(BILL_COLUMNS + 5)?);
-        Ok((key_of(&entry.key), Known { entry, bill_id, fingerprint, version, sent: None }))
+        let ended_on = row.maybe_text(BILL_COLUMNS + 6)?.map(|text| day(&text)).transpose();
+        let relation_ended_on = ended_on
+            .map_err(|reason| StoreError::Unreadable { column: BILL_COLUMNS + 6, what: reason.code().to_owned() })?;
+        Ok((key_of(&entry.key), Known { entry, bill_id, fingerprint, version, relation_ended_on, sent: None }))
     };
     rows.iter().map(read).collect()
 }
@@ -137,9 +144,29 @@ pub(super) async fn put(tx: &mut Tx, known: KnownBills) -> Result<(), StoreError
             sent.standing.to_string().into(),
             lines::to_json(&sent.lines).into(),
             sent.fingerprint.to_vec().into(),
+            sent.relation_ended_on.map(|on| on.to_string()).into(),
         ])
     };
     tx.put(&BILLS, known.into_values().filter_map(row).collect()).await
+}
+
+/// Says of all bills of an account when its relation ended, or that it lasts.
+pub(super) async fn end_relation(
+    tx: &mut Tx,
+    account_id: Uuid,
+    bank_id: &BankId,
+    ended_on: Option<Date>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE bills SET relation_ended_on = $1 WHERE account_id = $2 AND bank_id = $3";
+    let args = vec![ended_on.map(|on| on.to_string()).into(), account_id.into(), bank_id.as_str().into()];
+    tx.execute(SQL, args).await.map(|_| ())
+}
+
+/// How many accounts have bills that say different things of their relation. For a check at leisure.
+pub(crate) async fn relations_at_odds(store: &Store) -> Result<i64, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM bills GROUP BY account_id, bank_id \
+                       HAVING COUNT(DISTINCT COALESCE(relation_ended_on, '')) > 1) accounts";
+    store.fetch_at_leisure(SQL, Vec::new()).await?.first().map_or(Ok(0), |row| row.int(0))
 }
 
 /// A bill as it is kept, without its lines.

@@ -1,12 +1,12 @@
 //! The durable step of bills: what a bank reports, taken in by sets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::credit_history::{Standing, Taken as Verdict, take};
 use domain::feed::{Event, News};
 use domain::payment::Instrument;
-use domain::{BillId, PersonId, Reason, Timestamp};
+use domain::{BankId, BillId, PersonId, Reason, Timestamp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use server_kit::audit::{Entry, HeldChain};
@@ -61,7 +61,11 @@ impl StepSet for BillSteps {
             .collect();
         let events: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.events).cloned().collect();
         self.feed.hand_on(tx, &events).await?;
+        let relations = books.relations();
         sql::put(tx, books.known).await?;
+        for ((account_id, bank_id), ended_on) in relations {
+            sql::end_relation(tx, account_id, &bank_id, ended_on).await?;
+        }
         feeds.write(tx).await?;
         fault::point("B1.before");
         Ok(outcomes)
@@ -176,9 +180,25 @@ impl Books {
         );
         self.log.push(Entry { kind: "bill.reported", subject: bill_id.uuid(), content });
         self.changed.insert(person_id);
-        let (fingerprint, sent) = (sent.fingerprint, Some(Box::new(sent.clone())));
-        self.known.insert(key, Known { entry, bill_id, fingerprint, version, sent });
+        let (fingerprint, relation_ended_on) = (sent.fingerprint, sent.relation_ended_on);
+        let sent = Some(Box::new(sent.clone()));
+        self.known.insert(key, Known { entry, bill_id, fingerprint, version, relation_ended_on, sent });
         Ok(())
+    }
+
+    /// Accounts of which the bills do not all say what the last one does of their relation, each with what that is.
+    fn relations(&self) -> BTreeMap<(Uuid, BankId), Option<Date>> {
+        let mut accounts: BTreeMap<(Uuid, BankId), Vec<&Known>> = BTreeMap::new();
+        for ((account_id, bank_id, ..), known) in &self.known {
+            accounts.entry((*account_id, bank_id.clone())).or_default().push(known);
+        }
+        let ended = |(account, bills): (_, Vec<&Known>)| {
+            let last = bills.iter().max_by_key(|known| known.entry.key.closed_on)?;
+            let ended_on = last.relation_ended_on;
+            let is_news = bills.iter().any(|known| known.relation_ended_on != ended_on);
+            is_news.then_some((account, ended_on))
+        };
+        accounts.into_iter().filter_map(ended).collect()
     }
 
     /// By the account or else by the card over it; nobody's who is known here.

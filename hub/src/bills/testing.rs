@@ -45,6 +45,7 @@ pub(crate) fn bill(account: Uuid, closed_on: Date, due_on: Date) -> pb::BillRepo
         standing: pb::BillStanding::Due.into(),
         standing_on: String::new(),
         lines: Vec::new(),
+        relation_ended_on: String::new(),
     }
 }
 

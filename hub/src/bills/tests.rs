@@ -2,6 +2,7 @@
 
 mod bad;
 mod comparing;
+mod relations;
 
 use domain::PersonId;
 use jiff::ToSpan as _;

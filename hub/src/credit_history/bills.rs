@@ -12,7 +12,7 @@ use uuid::Uuid;
 macro_rules! columns {
     () => {
         "SELECT person_id, bank_id, account_id, currency, closed_on, report_version, closing_minor, due_on, standing, \
-         account_masked, version FROM bills "
+         account_masked, version, relation_ended_on FROM bills "
     };
 }
 
@@ -21,7 +21,16 @@ macro_rules! columns {
 pub(super) struct Billed {
     pub(super) entry: Entry,
     pub(super) account_masked: String,
+    /// When the relation over its account ended.
+    pub(super) relation_ended_on: Option<Date>,
     version: i64,
+}
+
+impl Billed {
+    /// Whether it is still kept on this day.
+    pub(super) fn is_kept(&self, on: Date) -> bool {
+        self.entry.is_kept(on, self.relation_ended_on)
+    }
 }
 
 fn billed_of(row: &Row) -> Result<Billed, StoreError> {
@@ -36,14 +45,17 @@ fn billed_of(row: &Row) -> Result<Billed, StoreError> {
         due_on: row.parsed(7, date)?,
         standing: row.parsed(8, Standing::parse)?,
     };
-    Ok(Billed { entry, account_masked: row.text(9)?, version: row.int(10)? })
+    let relation_ended_on = row.maybe_text(11)?.map(|text| date(&text)).transpose();
+    let relation_ended_on =
+        relation_ended_on.map_err(|error| StoreError::Unreadable { column: 11, what: error.to_string() })?;
+    Ok(Billed { entry, account_masked: row.text(9)?, relation_ended_on, version: row.int(10)? })
 }
 
 /// Everything on record of a person.
-pub(super) async fn load(tx: &mut Tx, person_id: PersonId) -> Result<Vec<Entry>, StoreError> {
+pub(super) async fn load(tx: &mut Tx, person_id: PersonId) -> Result<Vec<Billed>, StoreError> {
     const SQL: &str = concat!(columns!(), "WHERE person_id = $1");
     let rows = tx.fetch(SQL, vec![person_id.uuid().into()]).await?;
-    rows.iter().map(|row| billed_of(row).map(|billed| billed.entry)).collect()
+    rows.iter().map(billed_of).collect()
 }
 
 /// A place in a person's list: after this bill.
@@ -123,18 +135,20 @@ pub(super) async fn page(
     store.fetch(SQL, args).await?.iter().map(billed_of).collect()
 }
 
-/// Some bills of which the end of what they tell is so long ago that they may be kept no longer. They are found by how a standing is
+/// Some bills of which the end of what they tell, or of the relation that they are of, is so long ago that they may be kept no longer. They are found by how a standing is
 /// written, and the rule decides; what the search misses on a leap day it finds on the next.
 pub(super) async fn outlived(tx: &mut Tx, today: Date, most: i64) -> Result<Vec<Billed>, StoreError> {
     const SQL: &str = concat!(
         columns!(),
-        "WHERE standing >= 'PAID_LATE on=' AND standing < $1 OR standing >= 'SETTLED on=' AND standing < $2 LIMIT $3"
+        "WHERE standing >= 'PAID_LATE on=' AND standing < $1 OR standing >= 'SETTLED on=' AND standing < $2 \
+         OR relation_ended_on < $3 AND (standing = 'DUE' OR standing LIKE 'PAID_IN_TIME %') LIMIT $4"
     );
     let last = today.saturating_sub(domain::credit_history::YEARS_KEPT.years());
-    let args = vec![format!("PAID_LATE on={last}").into(), format!("SETTLED on={last}").into(), most.into()];
+    let (late, settled) = (format!("PAID_LATE on={last}"), format!("SETTLED on={last}"));
+    let args = vec![late.into(), settled.into(), last.to_string().into(), most.into()];
     let found = tx.fetch(SQL, args).await?;
     let mut found = found.iter().map(billed_of).collect::<Result<Vec<_>, _>>()?;
-    found.retain(|billed| !billed.entry.is_kept(today, None));
+    found.retain(|billed| !billed.is_kept(today));
     Ok(found)
 }
 

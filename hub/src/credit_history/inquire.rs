@@ -1,12 +1,15 @@
 //! A bank asks: the inquiry is decided, recorded, told to the person and answered in one transaction.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use domain::bill::AccountKey;
 use domain::credit_history::{
     Answer, Consent, Decision, Entry as HistoryEntry, Holder, Inquiry, InquiryRecord, Report, decide,
 };
 use domain::text::Line;
 use domain::{BankId, ConsentId, InquiryId, PersonId, Reason, Timestamp};
+use jiff::civil::Date;
 use prost::Message as _;
 use proto::federation as pb;
 use server_kit::audit::Entry;
@@ -57,7 +60,7 @@ struct Found {
     head: Head,
     /// The answer that this inquiry got before.
     before: Option<AnswerRow>,
-    entries: Vec<HistoryEntry>,
+    billed: Vec<bills::Billed>,
     feed: Feeds,
 }
 
@@ -72,17 +75,21 @@ impl Inquire {
             Some((_, true)) => return Ok(Err(Reason::BankSuspended)),
             Some((name, false)) => name,
         };
-        let Found { person_id, holder, consent, head, before, entries, feed } = self.find(work).await?;
+        let Found { person_id, holder, consent, head, before, billed, feed } = self.find(work).await?;
         if let Some(before) = before {
             let is_same = before.fingerprint == self.fingerprint;
             return if is_same { self.again(work.keys, &before).map(Ok) } else { Ok(Err(Reason::IdTaken)) };
         }
         let now = work.tx.now();
+        let ended: BTreeMap<AccountKey, Date> =
+            billed.iter().filter_map(|it| it.relation_ended_on.map(|on| (it.entry.key.account.clone(), on))).collect();
+        let entries: Vec<HistoryEntry> = billed.into_iter().map(|it| it.entry).collect();
         let holders: Vec<Holder> = holder.into_iter().collect();
         let consents: Vec<Consent> = consent.iter().map(|stored| stored.consent.clone()).collect();
         let Decision { person_id: of, told } = decide(&self.asked, &holders, &consents, now);
         let told = told.and_then(|(used, grant)| {
-            let report = Report::make(&grant, &entries, |_| None, crate::zone::day_of(now, work.zone)?)?;
+            let today = crate::zone::day_of(now, work.zone)?;
+            let report = Report::make(&grant, &entries, |account| ended.get(account).copied(), today)?;
             Ok((used, wire::report(&report)))
         });
         if let (Ok((used, _)), Some(stored)) = (&told, consent) {
@@ -113,7 +120,7 @@ impl Inquire {
             consent: sql::load_consent(work.tx, work.keys, self.consent_id).await?,
             head: sql::load_head(work.tx, person_id).await?,
             before: sql::load_answer(work.tx, self.id, &self.asked.bank_id).await?,
-            entries: bills::load(work.tx, person_id).await?,
+            billed: bills::load(work.tx, person_id).await?,
             feed: work.feed(person_id).await?,
         })
     }

@@ -122,7 +122,7 @@ impl CreditHistory {
         }
         let next = found.last().filter(|_| is_more).map(|last| Place::after(&last.entry).token());
         // What may be kept no longer is not told of, even where it is not removed yet.
-        found.retain(|billed| billed.entry.is_kept(today, None));
+        found.retain(|billed| billed.is_kept(today));
         let entries = found.iter().map(wire::entry).collect();
         Ok(pb::GetCreditHistoryResponse { entries, next_page_token: next.unwrap_or_default() })
     }

@@ -156,6 +156,6 @@ pub(super) fn entry(billed: &Billed) -> cardholder::HistoryEntry {
         standing_on: on.map(|on| on.to_string()).unwrap_or_default(),
         left: left.map_or(cardholder::AmountLeft::Unspecified, amount_left).into(),
         days_late: entry.days_late(),
-        kept_through: entry.kept_through(None).map(|last| last.to_string()).unwrap_or_default(),
+        kept_through: entry.kept_through(billed.relation_ended_on).map(|last| last.to_string()).unwrap_or_default(),
     }
 }

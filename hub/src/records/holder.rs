@@ -21,7 +21,7 @@ struct Binding {
     active: bool,
 }
 
-const fn instrument_id(instrument: Instrument) -> Uuid {
+pub(super) const fn instrument_id(instrument: Instrument) -> Uuid {
     match instrument {
         Instrument::Account(id) => id.uuid(),
         Instrument::Card(id) => id.uuid(),

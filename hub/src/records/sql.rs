@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::give_back;
+use super::holder::instrument_id;
 use crate::directory::snapshot;
 
 const BANK_REPORTS: Table = Table {
@@ -38,6 +39,7 @@ const REPORTED_PURCHASES: Table = Table {
         "given_back_minor",
         "give_backs",
         "fingerprint",
+        "instrument_id",
     ],
 };
 
@@ -122,15 +124,7 @@ impl RecordRow {
         let standing = report.standing();
         let given_back: Vec<GiveBack> = report.give_back(None, 0, at).into_iter().collect();
         let give_backs = given_back.last().map_or(0, |last| last.number);
-        Self {
-            person_id,
-            sequence,
-            standing,
-            give_backs,
-            version: 0,
-            report: Some(report.clone()),
-            given_back,
-        }
+        Self { person_id, sequence, standing, give_backs, version: 0, report: Some(report.clone()), given_back }
     }
 
     /// It stands as the report says, which is heard of at this time.
@@ -181,7 +175,7 @@ pub(super) async fn put_records(
         let Some(report) = &record.report else { continue };
         let version = record.version + 1;
         let rows = if record.version == 0 { &mut new } else { &mut changed };
-        rows.reported.push(reported_row(*purchase_id, bank_id, record, version));
+        rows.reported.push(reported_row((*purchase_id, bank_id), record, report, version));
         rows.purchases.push(purchase_row(record, report, version));
         given_back.extend(record.given_back.iter().map(|it| give_back::row(record.person_id, record.sequence, it)));
     }
@@ -199,7 +193,12 @@ struct Rows {
     purchases: Vec<Vec<Value>>,
 }
 
-fn reported_row(purchase_id: PaymentId, bank_id: &BankId, record: &RecordRow, version: i64) -> Vec<Value> {
+fn reported_row(
+    (purchase_id, bank_id): (PaymentId, &BankId),
+    record: &RecordRow,
+    report: &Report,
+    version: i64,
+) -> Vec<Value> {
     let standing = &record.standing;
     vec![
         purchase_id.uuid().into(),
@@ -214,6 +213,7 @@ fn reported_row(purchase_id: PaymentId, bank_id: &BankId, record: &RecordRow, ve
         standing.given_back_minor.into(),
         record.give_backs.into(),
         standing.fingerprint.to_vec().into(),
+        instrument_id(report.instrument).into(),
     ]
 }
 

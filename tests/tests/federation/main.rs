@@ -15,6 +15,7 @@ mod callers;
 mod cards;
 mod channels_killed;
 mod configuration;
+mod credit;
 mod cut_links;
 mod draining;
 mod exactly_once;

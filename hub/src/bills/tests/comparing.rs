@@ -126,3 +126,32 @@ async fn r8_the_bill_that_is_running_has_what_the_record_has_since_the_last_clos
     })
     .await;
 }
+
+#[tokio::test]
+async fn r8_two_cards_of_one_bank_that_are_masked_alike_are_told_apart() {
+    on_each_engine(async |hub| {
+        let mut world = World::open(&hub).await;
+        let (person, account) = world.person("bank-a").await;
+        let other = hub.id();
+        world.recorded.bind("bank-a", other, person).await;
+        let reports =
+            [bought(account, hub.id(), world.day(-20), 1_000), bought(other, hub.id(), world.day(-19), 2_000)];
+        let came_back = pb::PurchaseReport { version: 2, given_back_minor: 300, ..reports[1].clone() };
+        world.recorded.send("bank-a", &reports).await.unwrap();
+        world.recorded.send("bank-a", &[came_back]).await.unwrap();
+        let listing = |report: pb::BillReport, amount| {
+            version(&report, 1, |it| it.lines = vec![line(world.day(-18), amount, None)])
+        };
+        let bills = [listing(world.bill(account), 1_000), listing(world.bill(other), 2_000)];
+        // As long as the other one has no bill, nothing says that there is one.
+        assert_eq!(world.send("bank-a", bills[..1].to_vec()).await, [Ok(())]);
+        assert_eq!(compared(&world, person).await.differences.len(), 1, "{}", hub.engine);
+        assert_eq!(world.send("bank-a", bills[1..].to_vec()).await, [Ok(())]);
+        for kept in sql::of_person(&world.bills.store, person).await.unwrap() {
+            let found = world.bills.compare(person, kept.bill_id).await.unwrap().unwrap();
+            let answer = wire::compared(&found, world.today);
+            assert_eq!((answer.agreed, brief(&answer)), (1, Vec::new()), "{} {answer:?}", hub.engine);
+        }
+    })
+    .await;
+}

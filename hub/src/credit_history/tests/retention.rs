@@ -111,3 +111,37 @@ async fn r9_a_person_reads_what_is_on_record_page_by_page() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn r9_what_was_paid_in_time_is_kept_for_five_years_after_the_relation_to_the_bank() {
+    on_each_engine(async |hub| {
+        let world = World::open(&hub).await;
+        let wang = world.person(WANG.0, WANG.1).await;
+        let last = world.today().saturating_sub(5.years());
+        let paid = format!("PAID_IN_TIME on={}", last.saturating_sub(30.days()));
+        for (bank, ended_on) in [("bank-a", last.saturating_sub(2.days())), ("bank-b", last.saturating_add(1.day()))] {
+            world.bill(&wang, bank, 2_000, &paid).await;
+            world.bill(&wang, bank, 2_001, "DUE").await;
+            world.bill(&wang, bank, 2_002, &format!("ARREARS on={last} left=OVER_50000")).await;
+            let sql = "UPDATE bills SET relation_ended_on = $1 WHERE bank_id = $2";
+            world.change(sql, vec![ended_on.to_string().into(), bank.into()]).await;
+        }
+        world.bill(&wang, "bank-c", 2_000, &paid).await;
+        let banks = async || {
+            let request = phone_pb::GetCreditHistoryRequest::default();
+            let history = world.history.get_credit_history(wang.id, &request).await.unwrap();
+            let mut banks: Vec<String> = history.entries.iter().map(|entry| entry.bank_id.clone()).collect();
+            banks.sort();
+            banks
+        };
+        let kept = ["bank-a", "bank-b", "bank-b", "bank-b", "bank-c"];
+        assert_eq!(banks().await, kept, "{}", hub.engine);
+        let form = world.given(&wang).await;
+        let report = world.ask(&world.inquiry(&wang, &form)).await.unwrap().report.unwrap();
+        assert_eq!(report.summary.unwrap().accounts, 5, "arrears are told of until they are paid");
+        assert!(!world.history.sweep_some().await.unwrap());
+        assert_eq!(world.count("SELECT count(*) FROM bills").await, 5, "{}", hub.engine);
+        assert_eq!(banks().await, kept);
+    })
+    .await;
+}

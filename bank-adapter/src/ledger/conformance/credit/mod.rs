@@ -1,5 +1,6 @@
 //! Credit accounts and the end of their days, on both engines.
 
+mod bills;
 mod closing;
 #[cfg(feature = "fault-points")]
 mod killed;
@@ -9,6 +10,7 @@ mod world;
 
 use server_kit::store::testing::TestDatabase;
 
+use self::bills::*;
 use self::closing::*;
 use self::mixes::*;
 use self::months::*;
@@ -49,4 +51,10 @@ on_both_engines! {
     the_check_of_the_books_runs_the_days_again
     what_days_have_made_cannot_be_changed
     any_mix_of_steps_and_days_keeps_the_books_right
+    r8_a_statement_of_a_followed_account_is_told_with_its_lines_and_as_it_is_paid
+    r9_a_bill_that_is_not_paid_falls_into_arrears_ages_and_is_settled
+    r9_days_that_are_caught_up_tell_what_days_in_turn_tell
+    r8_what_nobody_follows_is_told_of_from_when_somebody_does
+    r9_a_relation_ends_when_the_card_is_closed_and_nothing_is_owed
+    what_the_hub_has_taken_in_of_bills_is_kept_and_the_check_sees_what_was_changed
 }
