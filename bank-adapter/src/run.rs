@@ -245,7 +245,8 @@ impl Adapter {
             (self.closer, credit.clone()),
             self.clock.clone(),
             operators,
-        );
+        )
+        .with_hub(self.hub.clone());
         let bank = BankService::new(self.ledger.clone(), self.cards.clone(), credit.clone());
         let routes = Routes::new(bank.into_server()).add_service(counter.into_server());
         if let Some(cards) = &self.cards {

@@ -6,8 +6,8 @@ use std::io::{self, BufRead as _, Read as _, Write as _};
 use domain::ledger::{Flow, Nature};
 use domain::purchase::CategoryCode;
 use domain::{
-    AccountId, BankId, BillId, CardId, Currency, LegId, MerchantId, Money, PaymentId, PersonId, PhoneNumber,
-    ReminderId, TerminalId,
+    AccountId, BankId, BillId, CardId, ConsentId, Currency, InquiryId, LegId, MerchantId, Money, OfferId, OperatorId,
+    PaymentId, PersonId, PhoneNumber, ReminderId, TerminalId,
 };
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::SecretString;
@@ -29,9 +29,13 @@ parsers! {
     bill_id: BillId;
     card_id: CardId;
     category: CategoryCode;
+    consent_id: ConsentId;
     currency: Currency;
+    inquiry_id: InquiryId;
     leg_id: LegId;
     merchant_id: MerchantId;
+    offer_id: OfferId;
+    operator_id: OperatorId;
     payment_id: PaymentId;
     person_id: PersonId;
     phone_number: PhoneNumber;

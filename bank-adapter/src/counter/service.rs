@@ -11,13 +11,14 @@ use server_kit::clock::SharedClock;
 use server_kit::identity::{Principal, Role};
 use tonic::{Request, Response, Status};
 
+use super::offers::HubDesk;
 use super::wire;
 use crate::call::{CallError, Calls};
 use crate::card::Cards;
 use crate::credit::{self, DayCloser};
 use crate::credit_system::PinState;
 use crate::ledger::card_steps::CardChange;
-use crate::ledger::{CreditSystem, Ledger, PageAsked};
+use crate::ledger::{CreditSystem, HubClient, Ledger, PageAsked};
 use crate::network::NetworkDesk;
 use crate::report;
 
@@ -36,6 +37,7 @@ pub struct CounterService {
     closer: Option<DayCloser>,
     credit: Arc<dyn CreditSystem>,
     network: NetworkDesk,
+    hub: HubDesk,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
@@ -49,7 +51,14 @@ impl CounterService {
         operators: impl IntoIterator<Item = String>,
     ) -> Self {
         let network = NetworkDesk::new(ledger.clone(), credit.clone(), clock);
-        Self { ledger, cards, closer, credit, network, operators: Arc::new(operators.into_iter().collect()) }
+        let (hub, operators) = (HubDesk::default(), Arc::new(operators.into_iter().collect()));
+        Self { ledger, cards, closer, credit, network, hub, operators }
+    }
+
+    /// Passes on to this hub what is the hub's.
+    #[must_use]
+    pub(crate) fn with_hub(self, hub: HubClient) -> Self {
+        Self { hub: HubDesk::at(hub), ..self }
     }
 
     fn cards(&self) -> Result<&Cards, Reason> {
@@ -365,6 +374,44 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::RetellAdviceResponse>, Status> {
         self.answer("RetellAdvice", request, async |request, caller| {
             Ok(wire::to_retold(self.credit.retell(wire::advice_key(&request)?, caller).await?))
+        })
+        .await
+    }
+    async fn file_offer(
+        &self,
+        request: Request<counter::FileOfferRequest>,
+    ) -> Result<Response<counter::FileOfferResponse>, Status> {
+        self.answer("FileOffer", request, async |request, caller| Ok(self.hub.file(request, &caller).await?)).await
+    }
+
+    async fn withdraw_offer(
+        &self,
+        request: Request<counter::WithdrawOfferRequest>,
+    ) -> Result<Response<counter::WithdrawOfferResponse>, Status> {
+        self.answer("WithdrawOffer", request, async |request, caller| Ok(self.hub.withdraw(request, &caller).await?))
+            .await
+    }
+
+    async fn list_offers(
+        &self,
+        request: Request<counter::ListOffersRequest>,
+    ) -> Result<Response<counter::ListOffersResponse>, Status> {
+        self.answer("ListOffers", request, async |request, _| Ok(self.hub.list(request).await?)).await
+    }
+
+    async fn get_offer(
+        &self,
+        request: Request<counter::GetOfferRequest>,
+    ) -> Result<Response<counter::GetOfferResponse>, Status> {
+        self.answer("GetOffer", request, async |request, _| Ok(self.hub.get(request).await?)).await
+    }
+
+    async fn inquire_habits(
+        &self,
+        request: Request<counter::InquireHabitsRequest>,
+    ) -> Result<Response<counter::InquireHabitsResponse>, Status> {
+        self.answer("InquireHabits", request, async |request, caller| {
+            Ok(self.hub.inquire_habits(request, &caller).await?)
         })
         .await
     }

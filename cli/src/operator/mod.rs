@@ -1,11 +1,13 @@
 //! An operator: sets a federation up at the hub, and opens accounts at the banks' own adapters.
 
+pub mod ask;
 pub mod cards;
 pub mod command;
 mod counter;
 pub mod credit;
 pub mod network;
 pub mod notices;
+pub mod offers;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ mod feed;
 mod filter;
 mod folder;
 mod key;
+mod offers;
 mod owing;
 mod record;
 mod show;

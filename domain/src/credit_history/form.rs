@@ -1,10 +1,10 @@
 //! What the person signs.
 
+use super::{Asker, Subject};
+use crate::canonical::{Lines, same_again, time};
+use crate::{ConsentId, PersonId, Reason, Timestamp};
 use std::collections::BTreeSet;
 use std::fmt;
-use crate::canonical::{Lines, same_again, time};
-use super::{Asker, Subject};
-use crate::{ConsentId, PersonId, Reason, Timestamp};
 
 const FORM: &str = "bankhub consent v1";
 const SECOND_MICROS: i64 = 1_000_000;

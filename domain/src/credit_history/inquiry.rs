@@ -199,11 +199,8 @@ mod tests {
     #[test]
     fn m9_an_operator_without_a_consent_is_told_nothing_of_the_person_not_even_that_there_is_one() {
         let operator = |id| Asker::Operator(crate::OperatorId::parse(id).unwrap());
-        let question = |who| Question {
-            asker: operator(who),
-            purpose: Purpose::Dispute,
-            fields: fields(&[Field::Amounts]),
-        };
+        let question =
+            |who| Question { asker: operator(who), purpose: Purpose::Dispute, fields: fields(&[Field::Amounts]) };
         let consent = Consent::stored(
             ConsentForm {
                 asker: operator("anna"),

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::canonical::{Lines, same_again, time};
 use super::{Asker, Fields, Purpose};
+use crate::canonical::{Lines, same_again, time};
 use crate::{PersonId, Reason, Timestamp};
 
 const FORM: &str = "bankhub inquiry v1";

@@ -21,9 +21,9 @@ mod retention;
 mod shown;
 mod subject;
 
+pub use asker::Asker;
 pub use consent::{Consent, ConsentState, Grant, use_consent};
 pub use entry::{AgeBucket, AmountBucket, Entry, EntryKey, Standing, Taken, take};
-pub use asker::Asker;
 pub use form::{ConsentForm, Field, Fields, Purpose};
 pub use inquiry::{Decision, Holder, Inquiry, Question, decide, decide_of, is_same_name};
 pub use log::{Answer, Digest, InquiryRecord, NOTHING_BEFORE, check_chain};

@@ -66,13 +66,7 @@ pub struct AcceptanceForm {
 impl AcceptanceForm {
     /// What is to be signed to accept this offer.
     pub fn of(filing: &Filing, person_id: PersonId, shown_as: ShownAs) -> Self {
-        Self {
-            person_id,
-            offer_id: filing.id,
-            bank_id: filing.bank_id.clone(),
-            title: filing.title.clone(),
-            shown_as,
-        }
+        Self { person_id, offer_id: filing.id, bank_id: filing.bank_id.clone(), title: filing.title.clone(), shown_as }
     }
 
     /// Reads what was signed. `Err(AcceptanceMalformed)` for anything that is not written exactly as this writes it.

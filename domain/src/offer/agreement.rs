@@ -63,7 +63,12 @@ impl fmt::Display for AgreementForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { person_id, banks, most_a_week, at } = self;
         let banks: Vec<&str> = banks.iter().map(BankId::as_str).collect();
-        writeln!(f, "{FORM}\nperson: {person_id}\nbanks: {}\nmost a week: {most_a_week}\nat: {}", banks.join(","), time(*at))
+        writeln!(
+            f,
+            "{FORM}\nperson: {person_id}\nbanks: {}\nmost a week: {most_a_week}\nat: {}",
+            banks.join(","),
+            time(*at)
+        )
     }
 }
 

@@ -106,6 +106,15 @@ pub struct Delivered {
     pub because: Finding,
 }
 
+/// From when on a person who has had enough offers in the last seven days may get one more.
+pub fn room_at(delivered_at: &[Timestamp], most_a_week: u8, now: Timestamp) -> Timestamp {
+    let mut this_week: Vec<Timestamp> = delivered_at.iter().copied().filter(|at| now.since(*at) < WEEK).collect();
+    this_week.sort_unstable();
+    let too_many = (this_week.len() + 1).saturating_sub(usize::from(most_a_week));
+    let last_to_go = too_many.checked_sub(1).and_then(|nth| this_week.get(nth));
+    last_to_go.map_or(now, |at| at.plus(WEEK))
+}
+
 /// Delivers an offer to somebody, or says why not.
 pub fn deliver(offer: &Offer, to: &Recipient<'_>, now: Timestamp) -> Result<Delivered, Kept> {
     if !to.agreed {

@@ -18,7 +18,7 @@ mod tests;
 
 pub use acceptance::{AcceptanceForm, ShownAs};
 pub use agreement::{Agreement, AgreementForm};
-pub use delivery::{Answer, Delivered, Delivery, Kept, Recipient, accept, decline, deliver};
+pub use delivery::{Answer, Delivered, Delivery, Kept, Recipient, accept, decline, deliver, room_at};
 pub use filing::{Filing, Offer, State, Wording};
 pub use report::{FLOOR, Report, report};
 pub use rule::{Finding, Rule, Target, Unmet, matches};

@@ -295,6 +295,26 @@ fn r5_an_offer_is_accepted_while_it_is_open() {
 }
 
 #[test]
+fn r5_there_is_room_for_an_offer_when_enough_of_them_are_a_week_old() {
+    let week = 7 * 24;
+    let table = [
+        (&[][..], 1, hours(0)),
+        (&[-1], 2, hours(0)),
+        (&[-1], 1, hours(week - 1)),
+        (&[-1, -30, -200], 1, hours(week - 1)),
+        (&[-1, -30, -5], 3, hours(week - 30)),
+        (&[-1, -30, -5], 2, hours(week - 5)),
+        (&[-1, -week], 2, hours(0)),
+    ];
+    for (delivered, most, wanted) in table {
+        let delivered: Vec<Timestamp> = delivered.iter().map(|at| hours(*at)).collect();
+        let at = room_at(&delivered, most, NOW);
+        assert_eq!(at, wanted, "{delivered:?} {most}");
+        assert!(delivered.iter().filter(|before| at.since(**before).as_secs() < 7 * 24 * 3600).count() < most.into());
+    }
+}
+
+#[test]
 fn r5_a_no_is_for_good_and_a_yes_cannot_be_taken_back() {
     let open = Delivery { offer_id: filing().id, person_id: person(1), delivered_at: NOW, answer: Answer::Open };
     let declined = Delivery { answer: Answer::Declined(hours(1)), ..open };

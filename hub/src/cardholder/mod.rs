@@ -14,7 +14,7 @@ mod steps;
 mod telling;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(crate) mod wire;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::habits::Habits;
 use crate::notify::Notices;
+use crate::offers::Offers;
 use crate::reminders::Reminders;
 use limits::Limits;
 use marks::Marks;
@@ -68,6 +69,8 @@ pub struct CardholderParts {
     pub reminders: Reminders,
     /// What banks have reported of people, and who may be told.
     pub credit_history: CreditHistory,
+    /// What banks offer them.
+    pub offers: Offers,
     /// How people are told outside of the app.
     pub notices: Notices,
 }

@@ -20,6 +20,7 @@ mod feed;
 mod giving_back;
 mod guesses;
 mod independent_client;
+mod offers;
 mod reflection;
 mod reports;
 mod requests;
