@@ -237,4 +237,9 @@ middle! {
     counter.void_network_charge(counter::VoidNetworkChargeRequest) -> counter::VoidNetworkChargeResponse;
     counter.refund_network_charge(counter::RefundNetworkChargeRequest) -> counter::RefundNetworkChargeResponse;
     counter.get_reporting(counter::GetReportingRequest) -> counter::GetReportingResponse;
+    counter.file_offer(counter::FileOfferRequest) -> counter::FileOfferResponse;
+    counter.withdraw_offer(counter::WithdrawOfferRequest) -> counter::WithdrawOfferResponse;
+    counter.list_offers(counter::ListOffersRequest) -> counter::ListOffersResponse;
+    counter.get_offer(counter::GetOfferRequest) -> counter::GetOfferResponse;
+    counter.inquire_habits(counter::InquireHabitsRequest) -> counter::InquireHabitsResponse;
 }

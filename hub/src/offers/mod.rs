@@ -97,7 +97,9 @@ impl Offers {
         if found.is_none() && claimed.is_none() {
             return Ok(());
         }
-        fault::point("offer.matched");
+        if found.is_some() {
+            fault::point("offer.matched");
+        }
         let (seen, offers) = found.unzip();
         let step = Deliver { person_id, offers: offers.unwrap_or_default(), seen, claimed };
         self.step(Step::Deliver(step)).await.map(|_| ())

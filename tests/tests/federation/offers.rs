@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use bankhub::operator::Counter;
 use bankhub::operator::ask::{HabitsArgs, HabitsPurposeWord, PaymentsArgs, RecordFieldWord, RecordsPurposeWord};
 use bankhub::phone::FeedOptions;
 use domain::credit_history::{Asker, Field, Fields, Purpose};
@@ -32,7 +33,7 @@ fn days_ago(days: i64) -> Timestamp {
 }
 
 /// Tea for 30.00, so many days ago, which another network carried.
-async fn buys(world: &World, payer: &Payer, days: i64) {
+async fn buys(counter: &Counter, payer: &Payer, days: i64) {
     let tea =
         common::LineItem { name: "Tea".to_owned(), code: String::new(), quantity_milli: 1_000, amount_minor: 3_000 };
     let charge = counter::NetworkCharge {
@@ -51,7 +52,7 @@ async fn buys(world: &World, payer: &Payer, days: i64) {
         }),
         items: vec![tea],
     };
-    world.counter("bank-a").await.post_offline_charge(charge).await.unwrap();
+    counter.post_offline_charge(charge).await.unwrap();
 }
 
 /// To whoever has bought twice at such shops in four weeks.
@@ -97,17 +98,19 @@ async fn killed_at(engine: Engine, point: &str) {
     let mut world = Setup::on(engine).with("offers.look_every", "200ms").start().await;
     let payer = world.payer("bank-a", 100_000).await;
     payer.person.device.agree_to_offers(BTreeSet::from([bank()]), 5).await.unwrap();
-    let filed = world.counter("bank-a").await.file_offer(filing()).await.unwrap();
+    // The counter is found through the hub, which will be away.
+    let counter = world.counter("bank-a").await;
+    let filed = counter.file_offer(filing()).await.unwrap();
     let offer = OfferId::parse(&filed.filing.unwrap().offer_id).unwrap();
     world.federation.operator().unwrap().start_offer(offer).await.unwrap();
     world.arm("hub-1", point, 1).await;
     for _ in 0..3 {
-        buys(&world, &payer, 0).await;
+        buys(&counter, &payer, 0).await;
     }
     world.rise_again("hub-1").await;
     assert_eq!(heard(&payer, 3, 1).await, 1, "{point}");
     // One more purchase is one more look.
-    buys(&world, &payer, 0).await;
+    buys(&counter, &payer, 0).await;
     assert_eq!(heard(&payer, 4, 1).await, 1, "{point}");
     let got = payer.person.device.offers().await.unwrap();
     assert_eq!(got.len(), 1, "{point}");
@@ -156,7 +159,7 @@ async fn r5_m9_a_bank_is_given_totals_and_an_operator_purchases_under_consents_a
     let mut world = Setup::on(Engine::Sqlite).start().await;
     let payer = world.payer("bank-a", 100_000).await;
     for _ in 0..6 {
-        buys(&world, &payer, 14).await;
+        buys(&world.counter("bank-a").await, &payer, 14).await;
     }
     heard(&payer, 6, 0).await;
     let operator = world.federation.operator().unwrap();
