@@ -10,6 +10,7 @@ use crate::doctor::command::DoctorArgs;
 use crate::effective::ConfigCommand;
 use crate::hsm::command::HsmArgs;
 use crate::init::command::InitArgs;
+use crate::operator::ask::AskCommand;
 use crate::operator::cards::CardCommand;
 use crate::operator::command::{
     AccountCommand, BankCommand, MerchantCommand, OperatorArgs, OverviewArgs, PaymentCommand, PersonCommand,
@@ -18,6 +19,7 @@ use crate::operator::command::{
 use crate::operator::credit::CreditCommand;
 use crate::operator::network::NetworkCommand;
 use crate::operator::notices::NoticesCommand;
+use crate::operator::offers::OffersCommand;
 use crate::output::{Color, Format};
 use crate::phone::command::PhoneArgs;
 use crate::serve::{AdapterArgs, ServeArgs};
@@ -92,6 +94,10 @@ pub enum Command {
     Network(OperatorArgs<NetworkCommand>),
     /// Notices that did not reach anybody, for operators.
     Notices(OperatorArgs<NoticesCommand>),
+    /// Banks' offers: filed at a bank's counter, let run at the hub, for operators.
+    Offers(OperatorArgs<OffersCommand>),
+    /// Ask about a person under a consent that the person has signed, for operators.
+    Ask(OperatorArgs<AskCommand>),
     /// Any payment with its steps, for operators.
     Payment(OperatorArgs<PaymentCommand>),
     /// How many payments there are in which state, for operators.
@@ -152,6 +158,41 @@ mod tests {
             format!("network hold bank-a {charge} --card {id} --account {id}"),
             format!("network hold bank-a {charge} --card {id} --at yesterday"),
             format!("network post bank-a {id} 0"),
+        ] {
+            assert!(parsed(&line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn r5_offers_and_inquiries_are_typed_with_whose_and_what_for() {
+        let id = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f";
+        let file = "offers file bank-a --title Tea --title-zh 茶 --text Now --text-zh 现在 --budget 10";
+        for line in [
+            format!("{file} --count 3 --target group:groceries --weekday friday"),
+            format!("{file} --sum 100 --days 7 --from 2026-12-01T00:00:00+08:00 --id {id}"),
+            format!("offers withdraw bank-a {id}"),
+            format!("offers list bank-a --offer {id}"),
+            "offers all --state filed".to_owned(),
+            format!("offers start {id} --as op.toml"),
+            format!("offers stop {id}"),
+            format!("ask habits bank-a +8613800138000 王小明 --consent {id}"),
+            format!("ask payments {id} --consent {id} --field amounts --field items --purpose support"),
+            "phone offers agree bank-a,bank-b --most-a-week 2".to_owned(),
+            "phone offers stop".to_owned(),
+            format!("phone offers accept {id} --as-contact"),
+            format!("phone offers decline {id}"),
+            "phone allow habits bank-b --purpose loan-application --days 90".to_owned(),
+            "phone allow payments anna --field amounts".to_owned(),
+        ] {
+            parsed(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        for line in [
+            file.to_owned(),
+            format!("ask payments {id} --consent {id}"),
+            "phone offers agree".to_owned(),
+            "phone offers agree bank-a --most-a-week 0".to_owned(),
+            "phone allow habits bank-b --purpose fun".to_owned(),
+            "phone allow payments Anna --field amounts".to_owned(),
         ] {
             assert!(parsed(&line).is_err(), "{line}");
         }

@@ -72,6 +72,8 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Network(args) => operator::network::network(&args, out).await,
         Command::Adapter(AdapterArgs { ask: Some(ask), .. }) => operator::cards::node(&ask, out).await,
         Command::Notices(args) => operator::notices::notices(&args, out).await,
+        Command::Offers(args) => operator::offers::offers(&args, out).await,
+        Command::Ask(args) => operator::ask::ask(&args, out).await,
         Command::Payment(args) => operator::command::payment(&args, out).await,
         Command::Overview(args) => operator::command::overview(&args, out).await,
         Command::Hub(_) | Command::Adapter(_) | Command::Completions { .. } => Ok(()),

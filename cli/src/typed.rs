@@ -7,8 +7,8 @@ use domain::credit_history::{Field, Purpose};
 use domain::ledger::{Flow, Nature};
 use domain::purchase::CategoryCode;
 use domain::{
-    AccountId, BankId, BillId, CardId, ConsentId, Currency, InquiryId, LegId, MerchantId, Money, PaymentId, PersonId,
-    PhoneNumber, ReminderId, TerminalId,
+    AccountId, BankId, BillId, CardId, ConsentId, Currency, InquiryId, LegId, MerchantId, Money, OfferId, OperatorId,
+    PaymentId, PersonId, PhoneNumber, ReminderId, TerminalId,
 };
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::SecretString;
@@ -35,6 +35,8 @@ parsers! {
     inquiry_id: InquiryId;
     leg_id: LegId;
     merchant_id: MerchantId;
+    offer_id: OfferId;
+    operator_id: OperatorId;
     payment_id: PaymentId;
     person_id: PersonId;
     phone_number: PhoneNumber;

@@ -147,6 +147,10 @@ slug_id! {
     BankId
 }
 slug_id! {
+    /// Somebody who operates the hub or a bank's counter: the `<id>` of `spiffe://<federation>/operator/<id>`.
+    OperatorId
+}
+slug_id! {
     /// A payment terminal: the `<id>` of `spiffe://<federation>/terminal/<id>`.
     TerminalId
 }

@@ -3,6 +3,7 @@
 //! Invariant: pure. No I/O, no clock, no randomness, no tokio, sqlx, tonic or serde; time is passed in.
 
 pub mod bill;
+mod canonical;
 pub mod card;
 pub mod category;
 pub mod credit;
@@ -28,8 +29,8 @@ pub mod time;
 mod words;
 
 pub use id::{
-    AccountId, AttemptId, BankId, BillId, CardId, ConsentId, DeviceId, InquiryId, LegId, MerchantId, OfferId, OrderId,
-    PaymentId, PersonId, ReminderId, TerminalId,
+    AccountId, AttemptId, BankId, BillId, CardId, ConsentId, DeviceId, InquiryId, LegId, MerchantId, OfferId,
+    OperatorId, OrderId, PaymentId, PersonId, ReminderId, TerminalId,
 };
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;

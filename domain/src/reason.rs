@@ -207,6 +207,13 @@ catalogue! {
     OfferBudgetMalformed "OFFER_BUDGET_MALFORMED" Invalid "The budget of an offer is 1 to 10,000,000 deliveries." "优惠的推送额度须为1至10000000次。";
     OfferUnknown "OFFER_UNKNOWN" NotFound "There is no such offer of this caller." "没有该项优惠。";
     OfferNotOpen "OFFER_NOT_OPEN" State "The offer is withdrawn or over." "该优惠已撤回或已结束。";
+    OffersTooMany "OFFERS_TOO_MANY" Exhausted "This bank has too many offers that are not over." "该银行未结束的优惠过多。";
+    OfferDeclined "OFFER_DECLINED" State "You have declined this offer." "您已拒绝该优惠。";
+    OfferAccepted "OFFER_ACCEPTED" State "You have accepted this offer, and its bank has been told." "您已接受该优惠，并已告知银行。";
+    OfferAgreementMalformed "OFFER_AGREEMENT_MALFORMED" Invalid "An agreement to offers names 1 to 20 banks in order and asks for 1 to 20 offers a week." "优惠接收授权须按顺序列出1至20家银行，且每周1至20条。";
+    OfferAgreementOutdated "OFFER_AGREEMENT_OUTDATED" State "An agreement to offers is signed within five minutes and after the one before it." "优惠接收授权须在五分钟内签署，且晚于上一次。";
+    AcceptanceMalformed "ACCEPTANCE_MALFORMED" Invalid "An acceptance does not say what the offer says, or cannot be read." "接受确认无法读取，或与优惠内容不符。";
+    NothingToShow "NOTHING_TO_SHOW" State "You have no account or card at this bank that it could be shown." "您在该银行没有可出示的账户或卡片。";
     // Bills and reminders.
     BillMalformed "BILL_MALFORMED" Invalid "The days or the amounts of a bill contradict each other." "账单的日期或金额相互矛盾。";
     BillUnknown "BILL_UNKNOWN" NotFound "There is no such bill of this person." "没有该账单。";
@@ -216,7 +223,9 @@ catalogue! {
     HistoryMalformed "HISTORY_MALFORMED" Invalid "The days or the amount of a credit history entry contradict each other." "信用记录的日期或金额相互矛盾。";
     HistoryOutdated "HISTORY_OUTDATED" State "A newer version of this credit history entry is stored." "已有该信用记录的更新版本。";
     HistoryVersionTaken "HISTORY_VERSION_TAKEN" Exists "This version of the credit history entry was reported with other content." "该版本的信用记录已以其他内容上报。";
-    ConsentMalformed "CONSENT_MALFORMED" Invalid "A consent cannot be read, or its time is not 1 second to 90 days in whole seconds." "授权书无法读取，或其有效期不是1秒至90天的整秒数。";
+    ConsentMalformed "CONSENT_MALFORMED" Invalid "A consent cannot be read, or its time, purpose or asker is none for what it allows." "授权书无法读取，或其有效期、用途或查询方与授权内容不符。";
+    /// For an operator, one answer whatever the cause.
+    ConsentRequired "CONSENT_REQUIRED" Denied "An operator is shown a person's purchases under a consent that the person has signed for this operator, and not otherwise." "操作员须持有本人为其签署的授权，方可查看消费记录。";
     ConsentUnknown "CONSENT_UNKNOWN" NotFound "There is no such consent of this caller." "没有该授权。";
     ConsentsTooMany "CONSENTS_TOO_MANY" Exhausted "Too many consents were given today; try again tomorrow." "今日授权次数过多，请明日再试。";
     ConsentRevoked "CONSENT_REVOKED" State "The consent was revoked." "授权已撤销。";
@@ -225,7 +234,7 @@ catalogue! {
     ConsentExpired "CONSENT_EXPIRED" State "The consent has expired." "授权已过期。";
     ConsentPurposeMismatch "CONSENT_PURPOSE_MISMATCH" State "The consent is for another purpose." "授权用途不符。";
     ConsentFieldsExceeded "CONSENT_FIELDS_EXCEEDED" State "More is asked for than the consent allows." "查询内容超出授权范围。";
-    InquiriesTooMany "INQUIRIES_TOO_MANY" Exhausted "This bank asks too often; try again in a minute." "该银行查询过于频繁，请一分钟后再试。";
+    InquiriesTooMany "INQUIRIES_TOO_MANY" Exhausted "Inquiries are made too often; try again in a minute." "查询过于频繁，请一分钟后再试。";
     /// For a lender, one answer whatever the cause: it must not find out who is known here, or by which number.
     InquiryUnanswered "INQUIRY_UNANSWERED" NotFound "There is nothing to tell for this name and number." "没有可就该姓名和号码提供的信息。";
 

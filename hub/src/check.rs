@@ -46,7 +46,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 13] = [
+const CHECKS: [(&str, &str); 17] = [
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
@@ -125,5 +125,29 @@ const CHECKS: [(&str, &str); 13] = [
          WHERE l.person_id = h.person_id AND l.number = h.last_number AND l.hash = h.last_hash)) + \
          (SELECT count(*) FROM inquiry_log l WHERE NOT EXISTS (SELECT 1 FROM inquiry_heads h \
          WHERE h.person_id = l.person_id AND l.number <= h.last_number))",
+    ),
+    (
+        "offers were delivered more or less often than they say, or beyond their budget",
+        "SELECT (SELECT count(*) FROM offers WHERE delivered > budget) + (SELECT count(*) FROM (SELECT offer_id FROM \
+         (SELECT offer_id, delivered, 0 AS found FROM offers UNION ALL SELECT offer_id, 0, 1 FROM offer_deliveries) sides \
+         GROUP BY offer_id HAVING sum(delivered) <> sum(found)) wrong)",
+    ),
+    (
+        "offers were delivered that stand in no feed",
+        "SELECT count(*) FROM offer_deliveries d WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.person_id = d.person_id \
+         AND e.sequence = d.sequence AND e.topic = 'OFFER' AND e.payment_id = d.offer_id)",
+    ),
+    (
+        "acceptances of offers lack what was signed or what is shown, or answers have it that are none",
+        "SELECT count(*) FROM offer_deliveries WHERE (answer = 'ACCEPTED') <> (shown_sealed IS NOT NULL) \
+         OR (shown_sealed IS NULL) <> (signature IS NULL) OR (shown_sealed IS NULL) <> (text_sealed IS NULL)",
+    ),
+    (
+        "people stand in the list of a bank's offers to which they have not agreed, or not in that to which they have",
+        "SELECT (SELECT count(*) FROM offer_recipients r WHERE NOT EXISTS (SELECT 1 FROM offer_agreements a \
+         WHERE a.person_id = r.person_id AND ',' || a.banks || ',' LIKE '%,' || r.bank_id || ',%')) + \
+         (SELECT count(*) FROM offer_agreements a WHERE (SELECT count(*) FROM offer_recipients r WHERE r.person_id = a.person_id \
+         AND ',' || a.banks || ',' LIKE '%,' || r.bank_id || ',%') <> \
+         CASE WHEN a.banks = '' THEN 0 ELSE length(a.banks) - length(replace(a.banks, ',', '')) + 1 END)",
     ),
 ];

@@ -55,6 +55,8 @@ pub struct Config {
     pub reminders: RemindersConfig,
     #[serde(default)]
     pub credit_history: CreditHistoryConfig,
+    #[serde(default)]
+    pub offers: OffersConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,
@@ -120,6 +122,25 @@ impl Default for CreditHistoryConfig {
             inquiries_per_bank_per_minute: NonZeroU32::MIN.saturating_add(59),
             sweep_every: HumanDuration::from_secs(60 * 60),
         }
+    }
+}
+
+/// How people get offers, and what banks learn of it and of habits.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OffersConfig {
+    /// How often it is looked for people to whom a new offer may be for: how late it may come without a purchase.
+    pub look_every: HumanDuration,
+    /// The fewest deliveries of an offer of which its bank is told the number; below 2 it counts as 2.
+    pub deliveries_floor: NonZeroU32,
+    /// The fewest purchases of which a bank is given a total; below 2 it counts as 2.
+    pub purchases_floor: NonZeroU32,
+}
+
+impl Default for OffersConfig {
+    fn default() -> Self {
+        let floor = NonZeroU32::MIN.saturating_add(domain::offer::FLOOR - 1);
+        Self { look_every: HumanDuration::from_secs(5), deliveries_floor: floor, purchases_floor: floor }
     }
 }
 

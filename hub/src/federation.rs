@@ -1,5 +1,5 @@
 //! What banks call: about a leg that they hold (DESIGN §2, rule 1), which card numbers are theirs, what their customers have
-//! bought elsewhere, and what they are billed; and about whom they ask.
+//! bought elsewhere, and what they are billed; about whom they ask; and what they offer.
 
 use domain::payment::Verdict;
 use domain::{BankId, LegId, PaymentId, Reason};
@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use crate::bills::{self, Bills};
 use crate::caller::caller;
 use crate::credit_history::CreditHistory;
+use crate::offers::Offers;
 use crate::payment::Desk;
 use crate::records::Records;
 use crate::store_status::store_status;
@@ -23,11 +24,12 @@ pub struct FederationApi {
     records: Records,
     bills: Bills,
     credit_history: CreditHistory,
+    offers: Offers,
 }
 
 impl FederationApi {
-    pub fn new(desk: Desk, records: Records, bills: Bills, credit_history: CreditHistory) -> Self {
-        Self { desk, records, bills, credit_history }
+    pub fn new(desk: Desk, records: Records, bills: Bills, credit_history: CreditHistory, offers: Offers) -> Self {
+        Self { desk, records, bills, credit_history, offers }
     }
 }
 
@@ -92,5 +94,46 @@ impl FederationService for FederationApi {
         let taken = self.bills.report(bank, request.get_ref()).await;
         let taken = taken.map_err(|error| store_status(&error))?.map_err(status)?;
         Ok(Response::new(bills::wire::taken(&taken)))
+    }
+    async fn inquire_habits(
+        &self,
+        request: Request<pb::InquireHabitsRequest>,
+    ) -> Result<Response<pb::InquireHabitsResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let answer = self.credit_history.inquire_habits(bank, request.get_ref()).await;
+        answer.map_err(|error| store_status(&error))?.map(Response::new).map_err(status)
+    }
+
+    async fn file_offer(
+        &self,
+        request: Request<pb::FileOfferRequest>,
+    ) -> Result<Response<pb::FileOfferResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let answer = self.offers.file(bank, request.get_ref()).await;
+        answer.map_err(|error| store_status(&error))?.map(Response::new).map_err(status)
+    }
+
+    async fn withdraw_offer(
+        &self,
+        request: Request<pb::WithdrawOfferRequest>,
+    ) -> Result<Response<pb::WithdrawOfferResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let answer = self.offers.withdraw(bank, request.get_ref()).await;
+        answer.map_err(|error| store_status(&error))?.map(Response::new).map_err(status)
+    }
+
+    async fn list_offers(
+        &self,
+        request: Request<pb::ListOffersRequest>,
+    ) -> Result<Response<pb::ListOffersResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let answer = self.offers.list(bank, request.get_ref()).await;
+        answer.map_err(|error| store_status(&error))?.map(Response::new).map_err(status)
+    }
+
+    async fn get_offer(&self, request: Request<pb::GetOfferRequest>) -> Result<Response<pb::GetOfferResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let answer = self.offers.get(bank, request.get_ref()).await;
+        answer.map_err(|error| store_status(&error))?.map(Response::new).map_err(status)
     }
 }

@@ -18,11 +18,13 @@ pub mod freeze;
 pub mod habits;
 mod hex;
 pub mod notify;
+pub mod offers;
 pub mod payment;
 pub mod prices;
 pub mod records;
 pub mod reminders;
 mod run;
+mod signed;
 mod store_status;
 #[cfg(test)]
 mod testing;

@@ -37,6 +37,7 @@ use crate::follow::{self, FollowParts, Followers};
 use crate::freeze::{FreezeParts, Freezes, tell_banks};
 use crate::habits::Habits;
 use crate::notify::{ChannelError, Notices, NoticesParts, NotifyConfig, Telling};
+use crate::offers::{self, OfferParts, Offers};
 use crate::payment::{Desk, DeskOptions, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
@@ -148,6 +149,7 @@ struct Hub {
     records: Records,
     bills: Bills,
     credit_history: CreditHistory,
+    offers: Offers,
     cardholder: CardholderApi,
     notices: Notices,
     vital: VitalTasks,
@@ -297,7 +299,12 @@ impl Ground {
         reminders
     }
 
-    fn credit_history(&mut self, config: &Config, feed: &Feed, draining: CancellationToken) -> CreditHistory {
+    fn credit_history(
+        &mut self,
+        config: &Config,
+        (feed, habits): (&Feed, &Habits),
+        draining: CancellationToken,
+    ) -> CreditHistory {
         let (history, task) = CreditHistory::start(CreditHistoryParts {
             store: self.store.clone(),
             keys: self.keys.clone(),
@@ -305,6 +312,8 @@ impl Ground {
             feed: feed.clone(),
             owner: self.owner.clone(),
             zone: config.records.time_zone.rules().clone(),
+            habits: habits.clone(),
+            habits_floor: config.offers.purchases_floor.get().into(),
             inquiries_per_bank_per_minute: config.credit_history.inquiries_per_bank_per_minute,
         });
         self.vital.watch("credit history", task);
@@ -330,6 +339,22 @@ impl Ground {
         freezes
     }
 
+    fn offers(&mut self, config: &Config, (feed, habits): (&Feed, &Habits), draining: CancellationToken) -> Offers {
+        let (offers, task) = Offers::start(OfferParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            feed: feed.clone(),
+            habits: habits.clone(),
+            owner: self.owner.clone(),
+            floor: config.offers.deliveries_floor.get(),
+        });
+        self.vital.watch("offers", task);
+        let sweeping = offers::sweep(offers.clone(), config.offers.look_every.get(), draining);
+        self.vital.watch("offers' sweeper", tokio::spawn(sweeping));
+        offers
+    }
+
     fn cardholder(
         &mut self,
         options: CardholderOptions,
@@ -350,6 +375,7 @@ impl Ground {
             reminders: of.reminders,
             credit_history: of.credit_history,
             freezes: of.freezes,
+            offers: of.offers,
             notices: of.notices,
             replica: self.replica.clone(),
         };
@@ -366,6 +392,7 @@ struct Asked {
     reminders: Reminders,
     credit_history: CreditHistory,
     freezes: Freezes,
+    offers: Offers,
     notices: Notices,
 }
 
@@ -374,20 +401,23 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let directory = ground.directory();
     let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
     let banks = Banks::new(directory.clone(), client_tls, link);
-    let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);
+    let followers = Followers::new(config.notify.is_any(), config.records.compare_prices).with_offers();
     let feed = ground.feed(&followers, shutdown.draining());
     let desk = ground.desk(&config.payments, &directory, &banks, &feed);
     let records = ground.records(&feed);
     let prices = ground.prices();
     let zone = || config.records.time_zone.rules().clone();
     let bills = ground.bills(&feed, zone());
-    let credit_history = ground.credit_history(config, &feed, shutdown.draining());
+    let habits = ground.habits(zone());
+    let credit_history = ground.credit_history(config, (&feed, &habits), shutdown.draining());
+    let offers = ground.offers(config, (&feed, &habits), shutdown.draining());
     let notices = ground.notices(&config.notify, shutdown.draining())?;
     let asked = Asked {
-        habits: ground.habits(zone()),
+        habits,
         bills: bills.clone(),
         credit_history: credit_history.clone(),
         freezes: ground.freezes(config, &banks, &feed, shutdown.draining()),
+        offers: offers.clone(),
         notices: notices.clone(),
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
@@ -401,12 +431,27 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         feed,
         notices: notices.clone(),
         prices: prices.clone(),
+        offers: offers.clone(),
     };
     let following = follow::start(parts, &followers, shutdown.draining());
     following.into_iter().for_each(|task| ground.vital.watch("follow", task));
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
-    Ok(Hub { store, owner, directory, banks, desk, prices, records, bills, credit_history, notices, cardholder, vital })
+    Ok(Hub {
+        store,
+        owner,
+        directory,
+        banks,
+        desk,
+        prices,
+        records,
+        bills,
+        credit_history,
+        offers,
+        notices,
+        cardholder,
+        vital,
+    })
 }
 
 impl Hub {
@@ -421,8 +466,9 @@ impl Hub {
         };
         let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
         let (records, bills, history) = (self.records.clone(), self.bills.clone(), self.credit_history.clone());
-        let federation = FederationApi::new(self.desk.clone(), records, bills, history);
-        let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone());
+        let federation = FederationApi::new(self.desk.clone(), records, bills, history, self.offers.clone());
+        let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone())
+            .serving(self.offers.clone(), self.credit_history.clone());
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(proto::MAX_REPORT_BYTES))
@@ -451,12 +497,13 @@ impl Hub {
             records,
             bills,
             credit_history,
+            offers,
             notices,
             cardholder,
             vital,
             ..
         } = self;
-        drop((directory, banks, desk, prices, records, bills, credit_history, notices, cardholder));
+        drop((directory, banks, desk, prices, records, bills, credit_history, offers, notices, cardholder));
         vital.finish().await;
         store.close().await;
     }

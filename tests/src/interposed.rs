@@ -239,4 +239,9 @@ middle! {
     counter.refund_network_charge(counter::RefundNetworkChargeRequest) -> counter::RefundNetworkChargeResponse;
     counter.get_reporting(counter::GetReportingRequest) -> counter::GetReportingResponse;
     counter.inquire_credit_history(counter::InquireCreditHistoryRequest) -> counter::InquireCreditHistoryResponse;
+    counter.file_offer(counter::FileOfferRequest) -> counter::FileOfferResponse;
+    counter.withdraw_offer(counter::WithdrawOfferRequest) -> counter::WithdrawOfferResponse;
+    counter.list_offers(counter::ListOffersRequest) -> counter::ListOffersResponse;
+    counter.get_offer(counter::GetOfferRequest) -> counter::GetOfferResponse;
+    counter.inquire_habits(counter::InquireHabitsRequest) -> counter::InquireHabitsResponse;
 }

@@ -12,6 +12,7 @@ use server_kit::identity::{Principal, Role};
 use tonic::{Request, Response, Status};
 
 use super::inquiry::InquiryDesk;
+use super::offers::HubDesk;
 use super::wire;
 use crate::call::{CallError, Calls};
 use crate::card::Cards;
@@ -35,6 +36,7 @@ pub struct CounterService {
     credit: Arc<dyn CreditSystem>,
     network: NetworkDesk,
     inquiries: InquiryDesk,
+    hub: HubDesk,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
@@ -48,9 +50,9 @@ impl CounterService {
         operators: impl IntoIterator<Item = String>,
     ) -> Self {
         let network = NetworkDesk::new(ledger.clone(), credit.clone(), clock);
-        let inquiries = InquiryDesk::new(ledger.clone(), hub);
+        let (inquiries, hub) = (InquiryDesk::new(ledger.clone(), hub.clone()), HubDesk::at(hub));
         let operators = Arc::new(operators.into_iter().collect());
-        Self { ledger, cards, closer, credit, network, inquiries, operators }
+        Self { ledger, cards, closer, credit, network, inquiries, hub, operators }
     }
 
     fn cards(&self) -> Result<&Cards, Reason> {
@@ -364,6 +366,44 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::RetellAdviceResponse>, Status> {
         self.answer("RetellAdvice", request, async |request, caller| {
             Ok(wire::to_retold(self.credit.retell(wire::advice_key(&request)?, caller).await?))
+        })
+        .await
+    }
+    async fn file_offer(
+        &self,
+        request: Request<counter::FileOfferRequest>,
+    ) -> Result<Response<counter::FileOfferResponse>, Status> {
+        self.answer("FileOffer", request, async |request, caller| Ok(self.hub.file(request, &caller).await?)).await
+    }
+
+    async fn withdraw_offer(
+        &self,
+        request: Request<counter::WithdrawOfferRequest>,
+    ) -> Result<Response<counter::WithdrawOfferResponse>, Status> {
+        self.answer("WithdrawOffer", request, async |request, caller| Ok(self.hub.withdraw(request, &caller).await?))
+            .await
+    }
+
+    async fn list_offers(
+        &self,
+        request: Request<counter::ListOffersRequest>,
+    ) -> Result<Response<counter::ListOffersResponse>, Status> {
+        self.answer("ListOffers", request, async |request, _| Ok(self.hub.list(request).await?)).await
+    }
+
+    async fn get_offer(
+        &self,
+        request: Request<counter::GetOfferRequest>,
+    ) -> Result<Response<counter::GetOfferResponse>, Status> {
+        self.answer("GetOffer", request, async |request, _| Ok(self.hub.get(request).await?)).await
+    }
+
+    async fn inquire_habits(
+        &self,
+        request: Request<counter::InquireHabitsRequest>,
+    ) -> Result<Response<counter::InquireHabitsResponse>, Status> {
+        self.answer("InquireHabits", request, async |request, caller| {
+            Ok(self.hub.inquire_habits(request, &caller).await?)
         })
         .await
     }

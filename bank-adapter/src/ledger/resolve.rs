@@ -14,7 +14,7 @@ use proto::federation::{
 use server_kit::clock::SharedClock;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::{Ledger, LedgerError, Place};
 
@@ -87,6 +87,26 @@ impl HubClient {
         let mut client = self.client.clone();
         let answer = tokio::time::timeout(self.timeout, client.report_bills(request)).await;
         Ok(answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))??.into_inner())
+    }
+}
+
+impl HubClient {
+    /// Makes a call for somebody at the counter: the hub's reason where it refuses, and `Err(HubAway)` where it does not answer.
+    pub(crate) async fn ask<Q, A, F>(
+        &self,
+        message: Q,
+        call: impl FnOnce(FederationServiceClient<Channel>, Request<Q>) -> F,
+    ) -> Result<A, Reason>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        match tokio::time::timeout(self.timeout, call(self.client.clone(), request)).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => Err(proto::reason_of(&status).unwrap_or(Reason::HubAway)),
+            Err(_) => Err(Reason::HubAway),
+        }
     }
 }
 

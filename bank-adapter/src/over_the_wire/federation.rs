@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use proto::bank::bank_service_client::BankServiceClient;
 use proto::counter::counter_service_client::CounterServiceClient;
+use proto::federation;
 use proto::federation::federation_service_server::{FederationService, FederationServiceServer};
 use proto::federation::{
     InquireCreditHistoryRequest, InquireCreditHistoryResponse, LegVerdict, RegisterBinRangesRequest,
@@ -298,6 +299,41 @@ impl FederationService for TrialHub {
         request: Request<ReportBillsRequest>,
     ) -> Result<Response<ReportBillsResponse>, Status> {
         self.desk.bills.take(request.into_inner()).map(Response::new)
+    }
+
+    async fn inquire_habits(
+        &self,
+        _: Request<federation::InquireHabitsRequest>,
+    ) -> Result<Response<federation::InquireHabitsResponse>, Status> {
+        Ok(Response::new(federation::InquireHabitsResponse::default()))
+    }
+
+    async fn file_offer(
+        &self,
+        _: Request<federation::FileOfferRequest>,
+    ) -> Result<Response<federation::FileOfferResponse>, Status> {
+        Ok(Response::new(federation::FileOfferResponse::default()))
+    }
+
+    async fn withdraw_offer(
+        &self,
+        _: Request<federation::WithdrawOfferRequest>,
+    ) -> Result<Response<federation::WithdrawOfferResponse>, Status> {
+        Ok(Response::new(federation::WithdrawOfferResponse::default()))
+    }
+
+    async fn list_offers(
+        &self,
+        _: Request<federation::ListOffersRequest>,
+    ) -> Result<Response<federation::ListOffersResponse>, Status> {
+        Ok(Response::new(federation::ListOffersResponse::default()))
+    }
+
+    async fn get_offer(
+        &self,
+        _: Request<federation::GetOfferRequest>,
+    ) -> Result<Response<federation::GetOfferResponse>, Status> {
+        Ok(Response::new(federation::GetOfferResponse::default()))
     }
 
     async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {

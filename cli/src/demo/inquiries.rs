@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::credit_history::{Answer, Field, Fields, Purpose};
+use domain::credit_history::{Answer, Asker, Field, Fields, Purpose};
 use domain::{ConsentId, PhoneNumber, Reason};
 use proto::cardholder::{self as pb, event::Kind};
 use proto::federation;
@@ -65,7 +65,7 @@ async fn answered(play: &mut Play) -> Result<ConsentId, CliError> {
     play.timeline.say(&Actor::person(&play.lin.person.name), &bank, "I would like to have a loan");
     let failed = |reason: Reason| CliError::CheckFailed(reason.english().to_owned());
     let fields = Fields::new(FIELDS).map_err(failed)?;
-    let agreed = Agreed { bank_id: bank_id(LENDER)?, purpose: Purpose::LoanApplication, fields, lasts: DAY };
+    let agreed = Agreed { asker: Asker::Bank(bank_id(LENDER)?), purpose: Purpose::LoanApplication, fields, lasts: DAY };
     let given = play.lin.person.device.give_consent(agreed).await?;
     let consent = ConsentId::parse(&given.consent_id).map_err(failed)?;
     play.timeline.say(&phone, &hub, "signed: Bank B may ask once, for a loan, within a day");
@@ -127,7 +127,7 @@ async fn log(play: &mut Play) -> Result<(), CliError> {
             Answer::Report => "was told".to_owned(),
             Answer::Refused(reason) => format!("was not told: {}", reason.code()),
         };
-        let said = format!("number {}: {}, {answer}", record.number, spoken(record.bank_id.as_str()));
+        let said = format!("number {}: {}, {answer}", record.number, spoken(record.asker.name()));
         play.timeline.say(&hub, &phone, &said);
     }
     let answers: Vec<Answer> = log.inquiries.iter().map(|(record, _)| record.answer).collect();

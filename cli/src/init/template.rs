@@ -182,6 +182,13 @@ const PAYMENTS: &str = r#"[payments]
 # Inquiries that one bank may make in a minute at one replica; how often it is looked for what may be kept no longer.
 # inquiries_per_bank_per_minute = 60
 # sweep_every = "1h"
+
+[offers]
+# How often it is looked for people whom a new offer may be for: how late it may come without a purchase.
+# look_every = "5s"
+# The fewest deliveries, and the fewest purchases, of which a bank is told a number.
+# deliveries_floor = 5
+# purchases_floor = 5
 "#;
 
 const NOTIFY: &str = r#"[notify]

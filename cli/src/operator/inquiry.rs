@@ -43,21 +43,26 @@ impl std::fmt::Debug for InquireArgs {
     }
 }
 
+/// `UNSPECIFIED` for what no credit history is asked for; the hub refuses it by reason.
 const fn to_purpose(purpose: Purpose) -> InquiryPurpose {
     match purpose {
         Purpose::CardApplication => InquiryPurpose::CardApplication,
         Purpose::LoanApplication => InquiryPurpose::LoanApplication,
         Purpose::LimitChange => InquiryPurpose::LimitChange,
         Purpose::Review => InquiryPurpose::Review,
+        Purpose::Offers => InquiryPurpose::Offers,
+        Purpose::Support | Purpose::Dispute => InquiryPurpose::Unspecified,
     }
 }
 
+/// `UNSPECIFIED` for what is no part of a credit history; the hub refuses it by reason.
 const fn to_field(field: Field) -> ReportField {
     match field {
         Field::Summary => ReportField::Summary,
         Field::OpenBills => ReportField::OpenBills,
         Field::Arrears => ReportField::Arrears,
         Field::GoodRecord => ReportField::GoodRecord,
+        Field::Habits | Field::Amounts | Field::Merchants | Field::Places | Field::Items => ReportField::Unspecified,
     }
 }
 
@@ -68,7 +73,7 @@ impl InquireArgs {
             Some(id) => id.to_string(),
             None => counter.ids.uuid()?.to_string(),
         };
-        let fields = if self.fields.is_empty() { &Field::ALL[..] } else { &self.fields };
+        let fields = if self.fields.is_empty() { &Field::OF_HISTORY[..] } else { &self.fields };
         Ok(pb::InquireCreditHistoryRequest {
             inquiry_id,
             name: self.name.clone(),

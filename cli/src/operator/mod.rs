@@ -1,5 +1,6 @@
 //! An operator: sets a federation up at the hub, and opens accounts at the banks' own adapters.
 
+pub mod ask;
 pub mod cards;
 pub mod command;
 mod counter;
@@ -7,6 +8,7 @@ pub mod credit;
 pub mod inquiry;
 pub mod network;
 pub mod notices;
+pub mod offers;
 
 use std::time::Duration;
 

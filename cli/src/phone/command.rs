@@ -10,6 +10,7 @@ use serde_json::json;
 use super::freezing::{self, UnfreezeArgs, Which};
 use super::habits::{self, HabitsArgs};
 use super::history::{self, ConsentsCommand};
+use super::offers::{self, AllowCommand, OffersCommand};
 use super::owing::{self, BillsArgs, ReminderCommand};
 use super::record::{self, ExportArgs, PaymentsArgs, SumsArgs};
 use super::show::{sentence, value};
@@ -100,6 +101,12 @@ pub enum PhoneCommand {
     /// How the person is told by SMS, e-mail and push.
     #[command(subcommand)]
     Preferences(PreferencesCommand),
+    /// Banks' offers: whose come, why they came, and what is said to them.
+    #[command(subcommand)]
+    Offers(OffersCommand),
+    /// Allow a bank to ask for habits, or an operator to look at purchases, for a time.
+    #[command(subcommand)]
+    Allow(AllowCommand),
     /// The person's own words for notices.
     #[command(subcommand)]
     Templates(TemplatesCommand),
@@ -156,6 +163,8 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::CreditHistory => history::credit_history(&folder.open()?, out).await,
         PhoneCommand::Habits(args) => habits::habits(&folder.open()?, args, out).await,
         PhoneCommand::Preferences(command) => telling::preferences(&folder, command, out).await,
+        PhoneCommand::Offers(command) => offers::offers(&folder.open()?, command, out).await,
+        PhoneCommand::Allow(command) => offers::allow(&folder.open()?, command, out).await,
         PhoneCommand::Templates(command) => templates::templates(&folder, command, out).await,
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use domain::credit_history::{ConsentForm, Digest, Field, Fields, InquiryRecord, NOTHING_BEFORE, Purpose, check_chain};
+use domain::credit_history::{
+    Asker, ConsentForm, Digest, Field, Fields, InquiryRecord, NOTHING_BEFORE, Purpose, check_chain,
+};
 use domain::{BankId, ConsentId, Timestamp};
 use proto::cardholder as pb;
 use ring::digest::{SHA256, digest};
@@ -21,7 +23,7 @@ use crate::typed;
 const PAGE: i32 = 100;
 /// The hub's clock may be behind this one's.
 const BEHIND: Duration = Duration::from_mins(1);
-const DAY: Duration = Duration::from_hours(24);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConsentsCommand {
@@ -56,7 +58,7 @@ pub struct GiveArgs {
 /// What a person agrees to.
 #[derive(Clone, Debug)]
 pub struct Agreed {
-    pub bank_id: BankId,
+    pub asker: Asker,
     pub purpose: Purpose,
     pub fields: Fields,
     /// From this moment on, rounded to whole seconds.
@@ -112,18 +114,24 @@ impl InquiryLog {
 impl Phone {
     /// Signs a consent, and gives it as the hub has stored it.
     pub async fn give_consent(&self, agreed: Agreed) -> Result<pb::Consent, PhoneError> {
-        let person_id = self.person_id().ok_or(PhoneError::Unreadable("whose phone it is: it was enrolled before"))?;
+        let person_id = self.signs_as().await?;
         let id = IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid()?;
         let second = |at: Timestamp| Timestamp::from_secs(at.micros().div_euclid(1_000_000));
         let now = SystemClock.now();
-        let Agreed { bank_id, purpose, fields, lasts } = agreed;
+        let Agreed { asker, purpose, fields, lasts } = agreed;
         let (from, until) = (second(now.minus(BEHIND)), second(now.plus(lasts)));
-        let form = ConsentForm { id: ConsentId::from_uuid(id), person_id, bank_id, purpose, fields, from, until };
+        let form = ConsentForm { id: ConsentId::from_uuid(id), person_id, asker, purpose, fields, from, until };
         let (text, device_id) = (form.to_string(), self.device_id().to_string());
         let signature = self.key().sign(format!("bankhub.v1.consent\n{device_id}\n{text}").as_bytes())?;
         let request = pb::GiveConsentRequest { text, device_id, signature };
         let call = self.in_session(request, |mut hub, request| async move { hub.give_consent(request).await });
         call.await?.consent.ok_or(PhoneError::Unreadable("the consent"))
+    }
+
+    /// The same, and gives its id.
+    pub async fn allow(&self, agreed: Agreed) -> Result<ConsentId, PhoneError> {
+        let consent = self.give_consent(agreed).await?;
+        ConsentId::parse(&consent.consent_id).map_err(|_| PhoneError::Unreadable("the consent"))
     }
 
     pub async fn revoke_consent(&self, id: ConsentId) -> Result<pb::Consent, PhoneError> {
@@ -190,10 +198,10 @@ fn word(name: &str, prefix: &str) -> String {
 pub(super) async fn consents(phone: &Phone, command: &ConsentsCommand, out: &Output) -> Result<(), CliError> {
     let found = match command {
         ConsentsCommand::Give(args) => {
-            let fields = if args.fields.is_empty() { Field::ALL.to_vec() } else { args.fields.clone() };
+            let fields = if args.fields.is_empty() { Field::OF_HISTORY.to_vec() } else { args.fields.clone() };
             let fields = Fields::new(fields).map_err(|reason| CliError::Usage(reason.english().to_owned()))?;
-            let (bank_id, lasts) = (args.bank.clone(), DAY.saturating_mul(args.days));
-            let agreed = Agreed { bank_id, purpose: args.purpose, fields, lasts };
+            let (asker, lasts) = (Asker::Bank(args.bank.clone()), DAY.saturating_mul(args.days));
+            let agreed = Agreed { asker, purpose: args.purpose, fields, lasts };
             let consent = phone.give_consent(agreed).await?;
             out.note(&consent.text);
             vec![consent]
@@ -202,7 +210,7 @@ pub(super) async fn consents(phone: &Phone, command: &ConsentsCommand, out: &Out
         ConsentsCommand::List => phone.consents().await?,
     };
     let rows: Vec<_> = found.iter().map(consent_row).collect();
-    let head = ["consent", "bank", "purpose", "fields", "until", "state"];
+    let head = ["consent", "who", "purpose", "fields", "until", "state"];
     out.table(&head, &rows, &Value::Array(found.iter().map(consent_value).collect()));
     Ok(())
 }
@@ -214,7 +222,7 @@ fn consent_row(consent: &pb::Consent) -> Vec<String> {
     };
     vec![
         consent.consent_id.clone(),
-        form.bank_id.to_string(),
+        form.asker.to_string(),
         word(form.purpose.as_str(), ""),
         form.fields.to_string().to_lowercase(),
         time(Some(&proto::to_timestamp(form.until))),
@@ -239,7 +247,7 @@ pub(super) async fn inquiries(folder: &PhoneFolder, out: &Output) -> Result<(), 
         vec![
             record.number.to_string(),
             time(Some(&proto::to_timestamp(record.at))),
-            record.bank_id.to_string(),
+            record.asker.to_string(),
             word(record.purpose.as_str(), ""),
             record.fields.to_string().to_lowercase(),
             record.answer.as_str().to_owned(),
@@ -252,7 +260,7 @@ pub(super) async fn inquiries(folder: &PhoneFolder, out: &Output) -> Result<(), 
     let records = log.inquiries.iter().map(|(record, id)| json!({ "inquiry_id": id, "record": record.to_string() }));
     let is_whole = log.verified.is_ok() && goes_on;
     let value = json!({ "inquiries": records.collect::<Vec<_>>(), "whole": is_whole });
-    out.table(&["number", "at", "bank", "purpose", "fields", "answer", "inquiry"], &rows, &value);
+    out.table(&["number", "at", "who", "purpose", "fields", "answer", "inquiry"], &rows, &value);
     match log.verified {
         Err(place) => Err(CliError::CheckFailed(format!("the log was changed or cut: see number {place}"))),
         Ok(_) if !goes_on => {
@@ -316,7 +324,7 @@ mod tests {
                 person_id: PersonId::from_uuid(Uuid::from_u128(7)),
                 number,
                 at: Timestamp::from_secs(1_795_341_660),
-                bank_id: BankId::parse("bank-b").unwrap(),
+                asker: Asker::Bank(BankId::parse("bank-b").unwrap()),
                 purpose: Purpose::Review,
                 fields: Fields::new([Field::Summary]).unwrap(),
                 answer: Answer::Refused(Reason::ConsentUsed),

@@ -10,6 +10,7 @@ pub mod freezing;
 mod habits;
 mod history;
 mod key;
+mod offers;
 mod owing;
 mod record;
 mod show;

@@ -50,7 +50,7 @@ pub use people::{NewPerson, Person, Shop};
 pub use server::{Kind, Server};
 
 /// The one operator of a trial federation, at the hub and at every bank's counter.
-const OPERATOR: &str = "founder";
+pub const OPERATOR: &str = "founder";
 
 /// Why a trial federation could not do something.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,12 @@
 //! A consent's life: `GIVEN → USED | REVOKED | EXPIRED`.
 
-use super::{ConsentForm, Fields, Purpose};
-use crate::{BankId, PersonId, Reason, Timestamp};
+use super::{Asker, ConsentForm, Fields, Purpose};
+use crate::{PersonId, Reason, Timestamp};
 
 /// Where a consent stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsentState {
-    /// It waits for its inquiry.
+    /// It waits for its inquiry, or is for any number of them.
     Given,
     /// An inquiry was answered under it.
     Used(Timestamp),
@@ -97,7 +97,7 @@ impl Consent {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Grant {
     person_id: PersonId,
-    bank_id: BankId,
+    asker: Asker,
     purpose: Purpose,
     fields: Fields,
 }
@@ -109,8 +109,8 @@ impl Grant {
     }
 
     /// To whom.
-    pub fn bank_id(&self) -> &BankId {
-        &self.bank_id
+    pub fn asker(&self) -> &Asker {
+        &self.asker
     }
 
     /// What for.
@@ -124,10 +124,10 @@ impl Grant {
     }
 }
 
-/// Uses a consent up: gives it as it is to be stored, in the same transaction as the answer, and the grant. The first rule that
-/// forbids it is the reason:
+/// Uses a consent, which is used up by it unless it is for any number of inquiries: gives it as it is to be stored, in the same
+/// transaction as the answer, and the grant. The first rule that forbids it is the reason:
 ///
-/// 1. `InquiryUnanswered`: it was given to another bank, to which this one must look like none;
+/// 1. [`Asker::unanswered`]: it was given to somebody else, and must look like none;
 /// 2. `ConsentRevoked`;
 /// 3. `ConsentUsed`;
 /// 4. `ConsentExpired`;
@@ -136,14 +136,14 @@ impl Grant {
 /// 7. `ConsentFieldsExceeded`.
 pub fn use_consent(
     consent: &Consent,
-    bank: &BankId,
+    asker: &Asker,
     purpose: Purpose,
     fields: &Fields,
     now: Timestamp,
 ) -> Result<(Consent, Grant), Reason> {
     let form = &consent.form;
-    if form.bank_id != *bank {
-        return Err(Reason::InquiryUnanswered);
+    if form.asker != *asker {
+        return Err(asker.unanswered());
     }
     match consent.state(now) {
         ConsentState::Given => {}
@@ -160,8 +160,9 @@ pub fn use_consent(
     if !fields.is_within(&form.fields) {
         return Err(Reason::ConsentFieldsExceeded);
     }
-    let used = Consent { form: form.clone(), state: ConsentState::Used(now) };
-    Ok((used, Grant { person_id: form.person_id, bank_id: bank.clone(), purpose, fields: fields.clone() }))
+    let state = if form.is_standing() { ConsentState::Given } else { ConsentState::Used(now) };
+    let used = Consent { form: form.clone(), state };
+    Ok((used, Grant { person_id: form.person_id, asker: asker.clone(), purpose, fields: fields.clone() }))
 }
 
 #[cfg(test)]
@@ -172,7 +173,7 @@ pub(super) mod tests {
 
     use super::super::Field;
     use super::super::entry::tests::person;
-    use super::super::form::tests::{FROM, form};
+    use super::super::form::tests::{FROM, bank, form};
     use super::*;
     use crate::ConsentId;
 
@@ -188,8 +189,8 @@ pub(super) mod tests {
 
     /// A grant of person 1 to bank-b.
     pub(crate) fn grant(asked: &[Field]) -> Grant {
-        let form = ConsentForm { fields: fields(&Field::ALL), ..form() };
-        let (bank, purpose, asked) = (form.bank_id.clone(), form.purpose, fields(asked));
+        let form = ConsentForm { fields: fields(&Field::OF_HISTORY), ..form() };
+        let (bank, purpose, asked) = (form.asker.clone(), form.purpose, fields(asked));
         use_consent(&Consent::stored(form, ConsentState::Given), &bank, purpose, &asked, NOW).unwrap().1
     }
 
@@ -197,7 +198,7 @@ pub(super) mod tests {
     fn r9_a_consent_is_used_once() {
         use Field::{Arrears, Summary};
         let last = form().until.minus(Duration::from_micros(1));
-        let (bank, purpose) = (form().bank_id, form().purpose);
+        let (bank, purpose) = (form().asker, form().purpose);
         let table: [(&str, &[Field], Timestamp); 4] = [
             ("all of it", &[Summary, Arrears], NOW),
             ("less than all", &[Arrears], NOW),
@@ -207,7 +208,7 @@ pub(super) mod tests {
         for (name, asked, now) in table {
             let (used, grant) = use_consent(&given(), &bank, purpose, &fields(asked), now).unwrap();
             assert_eq!((used.form(), used.state(now)), (&form(), ConsentState::Used(now)), "{name}");
-            let granted = (grant.person_id(), grant.bank_id(), grant.purpose(), grant.fields());
+            let granted = (grant.person_id(), grant.asker(), grant.purpose(), grant.fields());
             assert_eq!(granted, (person(1), &bank, purpose, &fields(asked)), "{name}");
             let again = use_consent(&used, &bank, purpose, &fields(asked), now);
             assert_eq!(again.err(), Some(Reason::ConsentUsed), "{name}");
@@ -243,11 +244,24 @@ pub(super) mod tests {
             (Given, "bank-b", LoanApplication, more, NOW, ConsentFieldsExceeded),
             (Given, "bank-b", LoanApplication, &[GoodRecord], NOW, ConsentFieldsExceeded),
         ];
-        for (state, bank, purpose, asked, now, wanted) in table {
-            let (consent, bank) = (Consent::stored(form(), state), BankId::parse(bank).unwrap());
-            let told = use_consent(&consent, &bank, purpose, &fields(asked), now);
-            assert_eq!(told.err(), Some(wanted), "{state:?} {bank} {purpose:?} {asked:?} {now:?}");
+        for (state, who, purpose, asked, now, wanted) in table {
+            let consent = Consent::stored(form(), state);
+            let told = use_consent(&consent, &bank(who), purpose, &fields(asked), now);
+            assert_eq!(told.err(), Some(wanted), "{state:?} {who} {purpose:?} {asked:?} {now:?}");
         }
+    }
+
+    #[test]
+    fn r5_a_consent_to_habits_is_used_any_number_of_times_until_it_ends_or_is_taken_back() {
+        let habits = ConsentForm { fields: fields(&[Field::Habits]), purpose: Purpose::Offers, ..form() };
+        let ask = |consent: &Consent, at| {
+            use_consent(consent, &bank("bank-b"), Purpose::Offers, &fields(&[Field::Habits]), at).map(|used| used.0)
+        };
+        let given = Consent::give(habits, person(1), None, NOW).unwrap();
+        let used = ask(&given, NOW).unwrap();
+        assert_eq!(used, given);
+        assert_eq!(ask(&used, form().until).err(), Some(Reason::ConsentExpired));
+        assert_eq!(ask(&used.revoke(NOW).unwrap(), NOW).err(), Some(Reason::ConsentRevoked));
     }
 
     #[test]
@@ -260,7 +274,7 @@ pub(super) mod tests {
             ("sent again after it was used", form(), Some(used.clone()), NOW, Ok(used.clone())),
             (
                 "more fields",
-                ConsentForm { fields: fields(&Field::ALL), ..form() },
+                ConsentForm { fields: fields(&Field::OF_HISTORY), ..form() },
                 Some(given()),
                 NOW,
                 Err(Reason::IdTaken),

@@ -1,18 +1,15 @@
 //! What the person signs.
 
+use super::{Asker, Subject};
+use crate::canonical::{Lines, same_again, time};
+use crate::{ConsentId, PersonId, Reason, Timestamp};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
-
-use super::canonical::{Lines, same_again, time};
-use crate::{BankId, ConsentId, PersonId, Reason, Timestamp};
 
 const FORM: &str = "bankhub consent v1";
-/// How long a consent may wait for its inquiry.
-const LONGEST: Duration = Duration::from_hours(90 * 24);
 const SECOND_MICROS: i64 = 1_000_000;
 
-/// What a bank wants to know it for.
+/// What somebody wants to know it for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// The person applies for a card.
@@ -23,11 +20,25 @@ pub enum Purpose {
     LimitChange,
     /// The bank looks again at what it has agreed on with the person.
     Review,
+    /// The bank makes the person offers that fit.
+    Offers,
+    /// The person has asked for help with a payment.
+    Support,
+    /// The person contests a payment.
+    Dispute,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 4] = [Self::CardApplication, Self::LoanApplication, Self::LimitChange, Self::Review];
+    pub const ALL: [Self; 7] = [
+        Self::CardApplication,
+        Self::LoanApplication,
+        Self::LimitChange,
+        Self::Review,
+        Self::Offers,
+        Self::Support,
+        Self::Dispute,
+    ];
 
     /// The word that is stored and signed.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +47,9 @@ impl Purpose {
             Self::LoanApplication => "LOAN_APPLICATION",
             Self::LimitChange => "LIMIT_CHANGE",
             Self::Review => "REVIEW",
+            Self::Offers => "OFFERS",
+            Self::Support => "SUPPORT",
+            Self::Dispute => "DISPUTE",
         }
     }
 
@@ -45,7 +59,7 @@ impl Purpose {
     }
 }
 
-/// A part of a report.
+/// A part of what may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// How many accounts at how many banks, and since when.
@@ -56,11 +70,33 @@ pub enum Field {
     Arrears,
     /// What was paid in time.
     GoodRecord,
+    /// Totals of what the person buys ([`crate::habit::consented_totals`]).
+    Habits,
+    /// Of purchases, what they cost.
+    Amounts,
+    /// Of purchases, from whom.
+    Merchants,
+    /// Of purchases, where.
+    Places,
+    /// Of purchases, what was bought.
+    Items,
 }
 
 impl Field {
     /// Every field, in the order in which they are written.
-    pub const ALL: [Self; 4] = [Self::Summary, Self::OpenBills, Self::Arrears, Self::GoodRecord];
+    pub const ALL: [Self; 9] = [
+        Self::Summary,
+        Self::OpenBills,
+        Self::Arrears,
+        Self::GoodRecord,
+        Self::Habits,
+        Self::Amounts,
+        Self::Merchants,
+        Self::Places,
+        Self::Items,
+    ];
+    /// Those of a credit history.
+    pub const OF_HISTORY: [Self; 4] = [Self::Summary, Self::OpenBills, Self::Arrears, Self::GoodRecord];
 
     /// The word that is stored and signed.
     pub const fn as_str(self) -> &'static str {
@@ -69,6 +105,11 @@ impl Field {
             Self::OpenBills => "OPEN_BILLS",
             Self::Arrears => "ARREARS",
             Self::GoodRecord => "GOOD_RECORD",
+            Self::Habits => "HABITS",
+            Self::Amounts => "AMOUNTS",
+            Self::Merchants => "MERCHANTS",
+            Self::Places => "PLACES",
+            Self::Items => "ITEMS",
         }
     }
 
@@ -76,9 +117,18 @@ impl Field {
     pub fn parse(text: &str) -> Result<Self, Reason> {
         Self::ALL.into_iter().find(|field| field.as_str() == text).ok_or(Reason::FieldUnknown)
     }
+
+    /// What it is a part of.
+    pub const fn subject(self) -> Subject {
+        match self {
+            Self::Summary | Self::OpenBills | Self::Arrears | Self::GoodRecord => Subject::History,
+            Self::Habits => Subject::Habits,
+            Self::Amounts | Self::Merchants | Self::Places | Self::Items => Subject::Records,
+        }
+    }
 }
 
-/// One part of a report or several.
+/// One part of what may be told or several.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fields(BTreeSet<Field>);
 
@@ -93,6 +143,13 @@ impl Fields {
     pub fn parse(text: &str) -> Result<Self, Reason> {
         let fields = text.split(',').map(Field::parse).collect::<Result<Vec<_>, _>>()?;
         same_again(Self::new(fields)?, text)
+    }
+
+    /// What they are parts of; nothing where they are of several.
+    pub fn subject(&self) -> Option<Subject> {
+        let mut subjects = self.0.iter().map(|field| field.subject());
+        let first = subjects.next()?;
+        subjects.all(|subject| subject == first).then_some(first)
     }
 
     /// Whether it is one of them.
@@ -113,7 +170,8 @@ impl fmt::Display for Fields {
     }
 }
 
-/// What the person agrees to: that this bank may be told these parts, for this purpose, once within this time.
+/// What the person agrees to: that this bank or operator may be told these parts, for this purpose, within this time; once, or
+/// for some subjects any number of times ([`Subject::is_standing`]).
 ///
 /// Its `Display` form is what the phone shows and what its key signs, as UTF-8:
 ///
@@ -134,11 +192,11 @@ pub struct ConsentForm {
     pub id: ConsentId,
     /// Who agrees.
     pub person_id: PersonId,
-    /// The bank that may be told.
-    pub bank_id: BankId,
-    /// What the bank may use it for.
+    /// Who may be told.
+    pub asker: Asker,
+    /// What it may be used for.
     pub purpose: Purpose,
-    /// What it may be told.
+    /// What may be told.
     pub fields: Fields,
     /// Whole seconds.
     pub from: Timestamp,
@@ -147,12 +205,21 @@ pub struct ConsentForm {
 }
 
 impl ConsentForm {
-    /// `Err(ConsentMalformed)` when its time is not one second to 90 days in whole seconds.
+    /// `Err(ConsentMalformed)` when its fields are of several subjects, when its asker or its purpose is none of that subject, or
+    /// when its time is not one second to [`Subject::longest`] in whole seconds.
     pub fn check(&self) -> Result<(), Reason> {
+        let Some(subject) = self.fields.subject() else { return Err(Reason::ConsentMalformed) };
+        let fits = subject.is_for(&self.asker) && subject.purposes().contains(&self.purpose);
         let is_whole = |at: Timestamp| at.micros() % SECOND_MICROS == 0;
         let lasts = self.until.since(self.from);
-        let is_fine = is_whole(self.from) && is_whole(self.until) && !lasts.is_zero() && lasts <= LONGEST;
+        let in_time = !lasts.is_zero() && lasts <= subject.longest();
+        let is_fine = fits && in_time && is_whole(self.from) && is_whole(self.until);
         if is_fine { Ok(()) } else { Err(Reason::ConsentMalformed) }
+    }
+
+    /// Whether it is for any number of inquiries.
+    pub fn is_standing(&self) -> bool {
+        self.fields.subject().is_some_and(Subject::is_standing)
     }
 
     /// Reads what was signed. `Err(ConsentMalformed)` for anything that is not written exactly as this writes it.
@@ -167,7 +234,7 @@ impl ConsentForm {
         let form = Self {
             id: ConsentId::parse(lines.value("consent")?)?,
             person_id: PersonId::parse(lines.value("person")?)?,
-            bank_id: BankId::parse(lines.value("bank")?)?,
+            asker: Asker::read(&mut lines)?,
             purpose: Purpose::parse(lines.value("purpose")?)?,
             fields: Fields::parse(lines.value("fields")?)?,
             from: lines.time("from")?,
@@ -179,19 +246,27 @@ impl ConsentForm {
 
 impl fmt::Display for ConsentForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, person_id, bank_id, purpose, fields, from, until } = self;
-        write!(f, "{FORM}\nconsent: {id}\nperson: {person_id}\nbank: {bank_id}\npurpose: {}\n", purpose.as_str())?;
-        writeln!(f, "fields: {fields}\nfrom: {}\nuntil: {}\ninquiries: 1", time(*from), time(*until))
+        let Self { id, person_id, asker, purpose, fields, from, until } = self;
+        let inquiries = if self.is_standing() { "any" } else { "1" };
+        write!(f, "{FORM}\nconsent: {id}\nperson: {person_id}\n{asker}\npurpose: {}\n", purpose.as_str())?;
+        writeln!(f, "fields: {fields}\nfrom: {}\nuntil: {}\ninquiries: {inquiries}", time(*from), time(*until))
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
     use uuid::Uuid;
 
     use super::super::entry::tests::person;
     use super::*;
+    use crate::{BankId, OperatorId};
+
+    pub(crate) fn bank(id: &str) -> Asker {
+        Asker::Bank(BankId::parse(id).unwrap())
+    }
 
     pub(crate) const FROM: Timestamp = Timestamp::from_secs(1_795_341_600);
 
@@ -200,7 +275,7 @@ pub(super) mod tests {
         ConsentForm {
             id: ConsentId::from_uuid(Uuid::from_u128(0x0192_f0c1_7a6b_7000_8000_0000_0000_000c)),
             person_id: person(1),
-            bank_id: BankId::parse("bank-b").unwrap(),
+            asker: bank("bank-b"),
             purpose: Purpose::LoanApplication,
             fields: Fields::new([Field::Arrears, Field::Summary]).unwrap(),
             from: FROM,
@@ -267,14 +342,58 @@ pub(super) mod tests {
         assert_eq!(uneven.check(), Err(Reason::ConsentMalformed));
     }
 
+    #[test]
+    fn r5_who_may_ask_and_what_for_follows_from_what_is_asked() {
+        let operator = || Asker::Operator(OperatorId::parse("anna").unwrap());
+        let (habits, records) = (&[Field::Habits][..], &[Field::Amounts, Field::Items][..]);
+        let table = [
+            (habits, bank("bank-b"), Purpose::Offers, 90, true),
+            (habits, bank("bank-b"), Purpose::LoanApplication, 90, true),
+            (habits, bank("bank-b"), Purpose::Dispute, 90, false),
+            (habits, bank("bank-b"), Purpose::Offers, 91, false),
+            (habits, operator(), Purpose::Offers, 1, false),
+            (records, operator(), Purpose::Support, 30, true),
+            (records, operator(), Purpose::Dispute, 31, false),
+            (records, operator(), Purpose::Review, 1, false),
+            (records, bank("bank-b"), Purpose::Support, 1, false),
+            (&[Field::Summary], bank("bank-b"), Purpose::Offers, 1, false),
+            (&[Field::Summary], operator(), Purpose::Review, 1, false),
+            (&[Field::Summary, Field::Habits], bank("bank-b"), Purpose::Review, 1, false),
+        ];
+        for (fields, asker, purpose, days, is_fine) in table {
+            let fields = Fields::new(fields.iter().copied()).unwrap();
+            let until = FROM.plus(Duration::from_hours(days * 24));
+            let form = ConsentForm { fields, asker, purpose, until, ..form() };
+            assert_eq!(form.check().is_ok(), is_fine, "{form}");
+            let read = ConsentForm::parse(&form.to_string());
+            assert_eq!(read, if is_fine { Ok(form) } else { Err(Reason::ConsentMalformed) });
+        }
+    }
+
+    #[test]
+    fn m9_a_consent_for_an_operator_has_one_spelling_too() {
+        let text = TEXT.replace("bank: bank-b", "operator: anna").replace("LOAN_APPLICATION", "DISPUTE");
+        let text = text.replace("SUMMARY,ARREARS", "AMOUNTS,ITEMS").replace("inquiries: 1", "inquiries: any");
+        assert_eq!(ConsentForm::parse(&text).unwrap().to_string(), text);
+        for bad in [
+            text.replace("inquiries: any", "inquiries: 1"),
+            text.replace("operator: anna", "operator: Anna"),
+            text.replace("operator: anna", "terminal: anna"),
+            text.replace("operator: anna", "operator:anna"),
+            text.replace("AMOUNTS,ITEMS", "ITEMS,AMOUNTS"),
+        ] {
+            assert_eq!(ConsentForm::parse(&bad), Err(Reason::ConsentMalformed), "{bad}");
+        }
+    }
+
     proptest! {
         #[test]
         fn r9_every_form_is_read_as_it_is_written(
-            fields in prop::sample::subsequence(Field::ALL.to_vec(), 1..=4), purpose in prop::sample::select(Purpose::ALL.to_vec()),
-            bank in "[a-z0-9-]{1,64}", from in 0_i64..4_000_000_000, lasts in 1_i64..7_776_001
+            fields in prop::sample::subsequence(Field::OF_HISTORY.to_vec(), 1..=4),
+            purpose in prop::sample::select(Subject::History.purposes().to_vec()), id in "[a-z0-9-]{1,64}", from in 0_i64..4_000_000_000, lasts in 1_i64..7_776_001
         ) {
             let form = ConsentForm {
-                bank_id: BankId::parse(&bank).unwrap(),
+                asker: bank(&id),
                 purpose,
                 fields: Fields::new(fields).unwrap(),
                 from: Timestamp::from_secs(from),

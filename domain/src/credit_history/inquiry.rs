@@ -1,20 +1,27 @@
 //! A lender asks by name and phone number.
 
-use super::{Consent, Fields, Grant, Purpose, use_consent};
+use super::{Asker, Consent, Fields, Grant, Purpose, use_consent};
 use crate::text::Line;
-use crate::{BankId, PersonId, Reason, Timestamp};
+use crate::{PersonId, Reason, Timestamp};
+
+/// What is asked, whoever it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Who asks, as the certificate names it.
+    pub asker: Asker,
+    /// What it is asked for.
+    pub purpose: Purpose,
+    /// What is to be told.
+    pub fields: Fields,
+}
 
 /// What a bank asks. The phone number has been looked up by then: see [`Holder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inquiry {
-    /// The bank that asks, as its certificate names it.
-    pub bank_id: BankId,
+    /// Who asks, and what.
+    pub question: Question,
     /// The person's name as the person gave it to the bank.
     pub name: Line,
-    /// What it asks for.
-    pub purpose: Purpose,
-    /// What it wants to be told.
-    pub fields: Fields,
 }
 
 /// Somebody to whom the phone number is bound, or was.
@@ -64,21 +71,31 @@ pub fn is_same_name(one: &str, other: &str) -> bool {
 /// What is wrong with a consent that this bank was given is told to it as [`use_consent`] says it, since it was a party to it. Of
 /// several consents the one that can be used and ends first is used; if none can, the one that begins last says why.
 pub fn decide(inquiry: &Inquiry, holders: &[Holder], consents: &[Consent], now: Timestamp) -> Decision {
-    let Inquiry { bank_id, name, purpose, fields } = inquiry;
+    let Inquiry { question, name } = inquiry;
     let is_meant = |holder: &&Holder| holder.has_it(now) && is_same_name(holder.name.as_str(), name.as_str());
     let mut found = holders.iter().filter(is_meant);
-    let (Some(holder), None) = (found.next(), found.next()) else {
-        return Decision { person_id: None, told: Err(Reason::InquiryUnanswered) };
+    let person_id = match (found.next(), found.next()) {
+        (Some(holder), None) => Some(holder.person_id),
+        _ => None,
     };
-    let person_id = holder.person_id;
+    decide_of(question, person_id, consents, now)
+}
+
+/// Answers a question about somebody who has been found, or not. Whoever may not be told anything is told
+/// [`Asker::unanswered`], whatever the cause: nobody was found, or nobody who has given a consent to this asker.
+pub fn decide_of(question: &Question, found: Option<PersonId>, consents: &[Consent], now: Timestamp) -> Decision {
+    let Question { asker, purpose, fields } = question;
+    let Some(person_id) = found else {
+        return Decision { person_id: None, told: Err(asker.unanswered()) };
+    };
     let mut given: Vec<&Consent> = consents
         .iter()
-        .filter(|consent| consent.form().person_id == person_id && consent.form().bank_id == *bank_id)
+        .filter(|consent| consent.form().person_id == person_id && consent.form().asker == *asker)
         .collect();
     given.sort_by_key(|consent| (consent.form().until, consent.form().id));
-    let tried = |consent: &Consent| use_consent(consent, bank_id, *purpose, fields, now);
+    let tried = |consent: &Consent| use_consent(consent, asker, *purpose, fields, now);
     let newest = given.iter().max_by_key(|consent| (consent.form().from, consent.form().id));
-    let otherwise = newest.map_or(Err(Reason::InquiryUnanswered), |consent| tried(consent));
+    let otherwise = newest.map_or(Err(asker.unanswered()), |consent| tried(consent));
     let told = given.iter().find_map(|consent| tried(consent).ok()).map_or(otherwise, Ok);
     Decision { person_id: Some(person_id), told }
 }
@@ -109,10 +126,12 @@ mod tests {
 
     fn inquiry(bank: &str, name: &str) -> Inquiry {
         Inquiry {
-            bank_id: BankId::parse(bank).unwrap(),
             name: Line::parse(name).unwrap(),
-            purpose: Purpose::LoanApplication,
-            fields: fields(&[Field::Arrears]),
+            question: Question {
+                asker: super::super::form::tests::bank(bank),
+                purpose: Purpose::LoanApplication,
+                fields: fields(&[Field::Arrears]),
+            },
         }
     }
 
@@ -155,7 +174,7 @@ mod tests {
         let decision = decide(&asked, &[before, wang.clone()], &[given()], NOW);
         let (used, grant) = decision.told.unwrap();
         assert_eq!((used.state(NOW), decision.person_id), (ConsentState::Used(NOW), Some(person(1))));
-        assert_eq!((grant.person_id(), grant.bank_id().as_str()), (person(1), "bank-b"));
+        assert_eq!((grant.person_id(), grant.asker().name()), (person(1), "bank-b"));
         let again = decide(&asked, &[wang], &[used], NOW);
         assert_eq!(again.told, Err(Reason::ConsentUsed));
     }
@@ -175,6 +194,33 @@ mod tests {
         assert_eq!(told.0.form().id, ConsentId::from_uuid(Uuid::from_u128(2)));
         let none_left = [with(3, 5, Revoked(FROM)), with(4, 3, Used(FROM))];
         assert_eq!(decide(&inquiry("bank-b", "Wang"), &wang, &none_left, NOW).told, Err(Reason::ConsentUsed));
+    }
+
+    #[test]
+    fn m9_an_operator_without_a_consent_is_told_nothing_of_the_person_not_even_that_there_is_one() {
+        let operator = |id| Asker::Operator(crate::OperatorId::parse(id).unwrap());
+        let question =
+            |who| Question { asker: operator(who), purpose: Purpose::Dispute, fields: fields(&[Field::Amounts]) };
+        let consent = Consent::stored(
+            ConsentForm {
+                asker: operator("anna"),
+                purpose: Purpose::Dispute,
+                fields: fields(&[Field::Amounts]),
+                ..form()
+            },
+            ConsentState::Given,
+        );
+        for (who, found, consents) in [
+            ("anna", None, vec![consent.clone()]),
+            ("anna", Some(person(1)), vec![]),
+            ("anna", Some(person(2)), vec![consent.clone()]),
+            ("bert", Some(person(1)), vec![consent.clone()]),
+        ] {
+            let told = decide_of(&question(who), found, &consents, NOW);
+            assert_eq!(told, Decision { person_id: found, told: Err(Reason::ConsentRequired) }, "{who} {found:?}");
+        }
+        let told = decide_of(&question("anna"), Some(person(1)), std::slice::from_ref(&consent), NOW).told.unwrap();
+        assert_eq!((told.0, told.1.person_id()), (consent, person(1)), "it is for any number of inquiries");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::canonical::{Lines, same_again, time};
-use super::{Fields, Purpose};
-use crate::{BankId, PersonId, Reason, Timestamp};
+use super::{Asker, Fields, Purpose};
+use crate::canonical::{Lines, same_again, time};
+use crate::{PersonId, Reason, Timestamp};
 
 const FORM: &str = "bankhub inquiry v1";
 
@@ -14,7 +14,7 @@ pub type Digest = [u8; 32];
 /// What stands before the first record.
 pub const NOTHING_BEFORE: Digest = [0; 32];
 
-/// What a bank was told.
+/// What somebody who asked was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// A report on the fields that it asked for.
@@ -68,7 +68,7 @@ pub struct InquiryRecord {
     /// When it was answered.
     pub at: Timestamp,
     /// Who asked.
-    pub bank_id: BankId,
+    pub asker: Asker,
     /// What it said that it asked for.
     pub purpose: Purpose,
     /// What was asked for.
@@ -87,7 +87,7 @@ impl InquiryRecord {
             person_id: PersonId::parse(lines.value("person")?)?,
             number: lines.value("number")?.parse().map_err(|_| Reason::FieldUnknown)?,
             at: lines.time("at")?,
-            bank_id: BankId::parse(lines.value("bank")?)?,
+            asker: Asker::read(&mut lines)?,
             purpose: Purpose::parse(lines.value("purpose")?)?,
             fields: Fields::parse(lines.value("fields")?)?,
             answer: Answer::parse(lines.value("answer")?)?,
@@ -99,8 +99,8 @@ impl InquiryRecord {
 
 impl fmt::Display for InquiryRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { person_id, number, at, bank_id, purpose, fields, answer, previous } = self;
-        write!(f, "{FORM}\nperson: {person_id}\nnumber: {number}\nat: {}\nbank: {bank_id}\n", time(*at))?;
+        let Self { person_id, number, at, asker, purpose, fields, answer, previous } = self;
+        write!(f, "{FORM}\nperson: {person_id}\nnumber: {number}\nat: {}\n{asker}\n", time(*at))?;
         write!(f, "purpose: {}\nfields: {fields}\nanswer: {}\nprevious: ", purpose.as_str(), answer.as_str())?;
         previous.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
         writeln!(f)
@@ -143,6 +143,7 @@ mod tests {
     use super::super::Field;
     use super::super::consent::tests::fields;
     use super::super::entry::tests::person;
+    use super::super::form::tests::bank;
     use super::*;
 
     /// A stand-in that depends on every byte and its place; the real one is the shell's.
@@ -160,7 +161,7 @@ mod tests {
             person_id: person(1),
             number,
             at: Timestamp::from_micros(1_795_341_660_250_000),
-            bank_id: BankId::parse("bank-b").unwrap(),
+            asker: bank("bank-b"),
             purpose: Purpose::LoanApplication,
             fields: fields(&[Field::Summary, Field::Arrears]),
             answer: if number % 2 == 1 { Answer::Report } else { Answer::Refused(Reason::ConsentUsed) },
@@ -229,7 +230,7 @@ mod tests {
             let record = &mut changed[place];
             match field {
                 0 => record.at = record.at.plus(std::time::Duration::from_micros(1)),
-                1 => record.bank_id = BankId::parse("bank-c").unwrap(),
+                1 => record.asker = bank("bank-c"),
                 2 => record.purpose = Purpose::Review,
                 3 => record.fields = fields(&[Field::Summary]),
                 _ => record.answer = Answer::Refused(Reason::InquiryUnanswered),

@@ -5,9 +5,12 @@
 //! [`use_consent`] has used up gives a [`Grant`], and only a grant makes a [`Report`]. The person finds every inquiry in a
 //! log, an [`InquiryRecord`] each, and can verify that none is missing in between.
 //!
+//! The same consents, decisions and log are those of two other subjects: totals of the person's habits for a bank (R5), and the person's
+//! purchases for an operator ([`Subject`]).
+//!
 //! What is said here of Chinese law is quoted from memory and has to be checked by somebody who knows it before it is relied on.
 
-mod canonical;
+mod asker;
 mod consent;
 mod entry;
 mod form;
@@ -15,11 +18,16 @@ mod inquiry;
 mod log;
 mod report;
 mod retention;
+mod shown;
+mod subject;
 
+pub use asker::Asker;
 pub use consent::{Consent, ConsentState, Grant, use_consent};
 pub use entry::{AgeBucket, AmountBucket, Entry, EntryKey, Standing, Taken, take};
 pub use form::{ConsentForm, Field, Fields, Purpose};
-pub use inquiry::{Decision, Holder, Inquiry, decide, is_same_name};
+pub use inquiry::{Decision, Holder, Inquiry, Question, decide, decide_of, is_same_name};
 pub use log::{Answer, Digest, InquiryRecord, NOTHING_BEFORE, check_chain};
 pub use report::{ArrearsCount, ArrearsPart, GoodRecord, OpenBills, Report, Summary};
 pub use retention::YEARS_KEPT;
+pub use shown::Shown;
+pub use subject::Subject;

@@ -208,7 +208,7 @@ mod tests {
             good_record: Some(GoodRecord { in_time: 4, in_time_since: Some(date(2026, 3, 5)) }),
         };
         let made = |fields: &[Field]| Report::make(&grant(fields), &entries(), |_| None, ON).unwrap();
-        assert_eq!(made(&Field::ALL), wanted);
+        assert_eq!(made(&Field::OF_HISTORY), wanted);
         let nothing = Report::default();
         assert_eq!(made(&[Field::Summary]), Report { summary: wanted.summary, ..nothing.clone() });
         assert_eq!(made(&[Field::OpenBills]), Report { open_bills: wanted.open_bills, ..nothing.clone() });
@@ -225,7 +225,7 @@ mod tests {
             of("bank-b", 1, date(2026, 4, 5), owed(date(2026, 4, 30), AmountBucket::Over50000)),
             of("bank-b", 2, date(2026, 4, 5), owed(date(2026, 9, 1), AmountBucket::UpTo1000)),
         ];
-        let report = Report::make(&grant(&Field::ALL), &entries, |_| None, ON).unwrap();
+        let report = Report::make(&grant(&Field::OF_HISTORY), &entries, |_| None, ON).unwrap();
         let count = |age, left, bills| ArrearsCount { age, left, bills };
         let open = vec![
             count(AgeBucket::Days1To30, AmountBucket::UpTo1000, 2),
@@ -243,14 +243,14 @@ mod tests {
         let in_time = of("bank-a", 1, date(2026, 1, 5), Standing::PaidInTime { on: date(2026, 1, 20) });
         let ended = |_: &AccountKey| Some(date(2026, 2, 1));
         let on_last =
-            Report::make(&grant(&Field::ALL), std::slice::from_ref(&in_time), ended, date(2031, 2, 1)).unwrap();
+            Report::make(&grant(&Field::OF_HISTORY), std::slice::from_ref(&in_time), ended, date(2031, 2, 1)).unwrap();
         assert_eq!(on_last.good_record.map(|record| record.in_time), Some(1));
-        let after = Report::make(&grant(&Field::ALL), &[in_time], ended, date(2031, 2, 2)).unwrap();
-        assert_eq!(after, Report::make(&grant(&Field::ALL), &[], ended, ON).unwrap());
+        let after = Report::make(&grant(&Field::OF_HISTORY), &[in_time], ended, date(2031, 2, 2)).unwrap();
+        assert_eq!(after, Report::make(&grant(&Field::OF_HISTORY), &[], ended, ON).unwrap());
         assert_eq!(after.summary, Some(Summary { accounts: 0, banks: 0, since: None }));
         let huge = Entry { billed_minor: i64::MAX, ..of("bank-a", 1, date(2026, 5, 15), Standing::Due) };
         let two = [huge.clone(), Entry { version: 2, ..huge }];
-        assert_eq!(Report::make(&grant(&Field::ALL), &two, |_| None, ON), Err(Reason::AmountTooLarge));
+        assert_eq!(Report::make(&grant(&Field::OF_HISTORY), &two, |_| None, ON), Err(Reason::AmountTooLarge));
     }
 
     fn any_standing() -> impl Strategy<Value = Standing> {
@@ -269,7 +269,7 @@ mod tests {
         fn r9_nothing_of_other_people_and_no_field_that_was_not_asked_for(
             mine in prop::collection::vec((1_u128..4, 0_i64..300, any_standing()), 0..12),
             others in prop::collection::vec((1_u128..4, 0_i64..300, any_standing()), 0..12),
-            asked in prop::sample::subsequence(Field::ALL.to_vec(), 1..=4)
+            asked in prop::sample::subsequence(Field::OF_HISTORY.to_vec(), 1..=4)
         ) {
             let made = |(account, days, standing): (u128, i64, Standing)| {
                 of("bank-a", account, date(2026, 1, 5).saturating_add(days.days()), standing)

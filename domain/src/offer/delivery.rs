@@ -50,6 +50,38 @@ pub enum Kept {
     NoMatch,
 }
 
+/// What a person has said to an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing yet.
+    Open,
+    /// Yes, and its bank is told.
+    Accepted(Timestamp),
+    /// No: it is not shown again, and its bank hears nothing.
+    Declined(Timestamp),
+}
+
+impl Answer {
+    /// The word that is stored, and since when where that is stored beside it.
+    pub const fn written(self) -> (&'static str, Option<Timestamp>) {
+        match self {
+            Self::Open => ("OPEN", None),
+            Self::Accepted(at) => ("ACCEPTED", Some(at)),
+            Self::Declined(at) => ("DECLINED", Some(at)),
+        }
+    }
+
+    /// Reads an answer as it is stored.
+    pub fn read(word: &str, at: Option<Timestamp>) -> Result<Self, Reason> {
+        match (word, at) {
+            ("OPEN", None) => Ok(Self::Open),
+            ("ACCEPTED", Some(at)) => Ok(Self::Accepted(at)),
+            ("DECLINED", Some(at)) => Ok(Self::Declined(at)),
+            _ => Err(Reason::FieldUnknown),
+        }
+    }
+}
+
 /// An offer in the hands of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -59,8 +91,8 @@ pub struct Delivery {
     pub person_id: PersonId,
     /// When it was delivered.
     pub delivered_at: Timestamp,
-    /// When the person accepted it; none while he or she has not.
-    pub accepted_at: Option<Timestamp>,
+    /// What the person has said to it.
+    pub answer: Answer,
 }
 
 /// What a delivery changes.
@@ -72,6 +104,15 @@ pub struct Delivered {
     pub delivery: Delivery,
     /// Why the person gets it: to be shown to the person, and to nobody else.
     pub because: Finding,
+}
+
+/// From when on a person who has had enough offers in the last seven days may get one more.
+pub fn room_at(delivered_at: &[Timestamp], most_a_week: u8, now: Timestamp) -> Timestamp {
+    let mut this_week: Vec<Timestamp> = delivered_at.iter().copied().filter(|at| now.since(*at) < WEEK).collect();
+    this_week.sort_unstable();
+    let too_many = (this_week.len() + 1).saturating_sub(usize::from(most_a_week));
+    let last_to_go = too_many.checked_sub(1).and_then(|nth| this_week.get(nth));
+    last_to_go.map_or(now, |at| at.plus(WEEK))
 }
 
 /// Delivers an offer to somebody, or says why not.
@@ -107,23 +148,35 @@ pub fn deliver(offer: &Offer, to: &Recipient<'_>, now: Timestamp) -> Result<Deli
     let delivered = offer.delivered.saturating_add(1);
     let state = if delivered >= offer.filing.budget { State::UsedUp } else { offer.state };
     let delivery =
-        Delivery { offer_id: offer.filing.id, person_id: to.person_id, delivered_at: now, accepted_at: None };
+        Delivery { offer_id: offer.filing.id, person_id: to.person_id, delivered_at: now, answer: Answer::Open };
     Ok(Delivered { offer: Offer { delivered, state, ..offer.clone() }, delivery, because })
 }
 
 /// The person accepts: from now on the bank knows that he or she got the offer, and so that its rule is met. Accepting again
-/// changes nothing. `Err(OfferUnknown)` when the delivery is of another offer, `Err(OfferNotOpen)` when the offer is
-/// withdrawn or over.
+/// changes nothing. `Err(OfferUnknown)` when the delivery is of another offer, `Err(OfferDeclined)` after a no, `Err(OfferNotOpen)`
+/// when the offer is withdrawn or over.
 pub fn accept(offer: &Offer, delivery: &Delivery, now: Timestamp) -> Result<Delivery, Reason> {
     if delivery.offer_id != offer.filing.id {
         return Err(Reason::OfferUnknown);
     }
-    if delivery.accepted_at.is_some() {
-        return Ok(*delivery);
+    match delivery.answer {
+        Answer::Accepted(_) => return Ok(*delivery),
+        Answer::Declined(_) => return Err(Reason::OfferDeclined),
+        Answer::Open => {}
     }
     match offer.state {
         State::Withdrawn | State::Filed => Err(Reason::OfferNotOpen),
         State::Running | State::UsedUp if offer.is_over(now) => Err(Reason::OfferNotOpen),
-        State::Running | State::UsedUp => Ok(Delivery { accepted_at: Some(now), ..*delivery }),
+        State::Running | State::UsedUp => Ok(Delivery { answer: Answer::Accepted(now), ..*delivery }),
+    }
+}
+
+/// The person wants it neither now nor later, whatever becomes of the offer. Declining again changes nothing. `Err(OfferAccepted)`
+/// after a yes, which its bank has been told.
+pub fn decline(delivery: &Delivery, now: Timestamp) -> Result<Delivery, Reason> {
+    match delivery.answer {
+        Answer::Open => Ok(Delivery { answer: Answer::Declined(now), ..*delivery }),
+        Answer::Declined(_) => Ok(*delivery),
+        Answer::Accepted(_) => Err(Reason::OfferAccepted),
     }
 }

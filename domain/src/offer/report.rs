@@ -1,6 +1,6 @@
 //! What a bank learns of its offer.
 
-use super::{Delivery, Offer, State};
+use super::{Answer, Delivery, Offer, State};
 use crate::PersonId;
 
 /// The fewest deliveries of which a bank is told the number, unless an operator asks for more.
@@ -24,8 +24,10 @@ pub struct Report {
 pub fn report<'d>(offer: &Offer, deliveries: impl IntoIterator<Item = &'d Delivery>, floor: u32) -> Report {
     let floor = floor.max(2);
     let ours = deliveries.into_iter().filter(|delivery| delivery.offer_id == offer.filing.id);
-    let mut accepted_by: Vec<PersonId> =
-        ours.filter(|delivery| delivery.accepted_at.is_some()).map(|delivery| delivery.person_id).collect();
+    let mut accepted_by: Vec<PersonId> = ours
+        .filter(|delivery| matches!(delivery.answer, Answer::Accepted(_)))
+        .map(|delivery| delivery.person_id)
+        .collect();
     accepted_by.sort_unstable();
     let state = match offer.state {
         State::UsedUp if offer.filing.budget < floor => State::Running,

@@ -40,7 +40,8 @@ impl Target {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, Reason> {
+    /// Reads a target as it is written: `group:groceries` or `code:5411`. `Err` with `FieldUnknown` or `CategoryMalformed`.
+    pub fn parse(text: &str) -> Result<Self, Reason> {
         match text.split_once(':') {
             Some(("group", word)) => Group::parse(word).map(Self::Group),
             Some(("code", code)) => CategoryCode::parse(code).map(Self::Code),

@@ -277,8 +277,8 @@ fn r5_the_budget_is_spent_delivery_by_delivery_and_never_passed() {
 
 #[test]
 fn r5_an_offer_is_accepted_while_it_is_open() {
-    let delivery = Delivery { offer_id: filing().id, person_id: person(1), delivered_at: NOW, accepted_at: None };
-    let accepted = Delivery { accepted_at: Some(hours(1)), ..delivery };
+    let delivery = Delivery { offer_id: filing().id, person_id: person(1), delivered_at: NOW, answer: Answer::Open };
+    let accepted = Delivery { answer: Answer::Accepted(hours(1)), ..delivery };
     let other = OfferId::parse("0192f0c1-7a6b-7c3d-8e4f-0000000000f2").unwrap();
     let state = |state| Offer { state, ..running() };
     let table = [
@@ -295,12 +295,68 @@ fn r5_an_offer_is_accepted_while_it_is_open() {
 }
 
 #[test]
+fn r5_there_is_room_for_an_offer_when_enough_of_them_are_a_week_old() {
+    let week = 7 * 24;
+    let table = [
+        (&[][..], 1, hours(0)),
+        (&[-1], 2, hours(0)),
+        (&[-1], 1, hours(week - 1)),
+        (&[-1, -30, -200], 1, hours(week - 1)),
+        (&[-1, -30, -5], 3, hours(week - 30)),
+        (&[-1, -30, -5], 2, hours(week - 5)),
+        (&[-1, -week], 2, hours(0)),
+    ];
+    for (delivered, most, wanted) in table {
+        let delivered: Vec<Timestamp> = delivered.iter().map(|at| hours(*at)).collect();
+        let at = room_at(&delivered, most, NOW);
+        assert_eq!(at, wanted, "{delivered:?} {most}");
+        assert!(delivered.iter().filter(|before| at.since(**before).as_secs() < 7 * 24 * 3600).count() < most.into());
+    }
+}
+
+#[test]
+fn r5_a_no_is_for_good_and_a_yes_cannot_be_taken_back() {
+    let open = Delivery { offer_id: filing().id, person_id: person(1), delivered_at: NOW, answer: Answer::Open };
+    let declined = Delivery { answer: Answer::Declined(hours(1)), ..open };
+    let accepted = Delivery { answer: Answer::Accepted(hours(1)), ..open };
+    assert_eq!(decline(&open, hours(1)), Ok(declined));
+    assert_eq!(decline(&declined, hours(2)), Ok(declined));
+    assert_eq!(decline(&accepted, hours(2)), Err(Reason::OfferAccepted));
+    assert_eq!(accept(&running(), &declined, hours(2)), Err(Reason::OfferDeclined));
+    for answer in [open, declined, accepted].map(|delivery| delivery.answer) {
+        let (word, at) = answer.written();
+        assert_eq!(Answer::read(word, at), Ok(answer));
+    }
+    assert_eq!(Answer::read("ACCEPTED", None), Err(Reason::FieldUnknown));
+}
+
+#[test]
+fn r5_an_acceptance_says_what_the_offer_says_in_one_spelling() {
+    let form = AcceptanceForm::of(&filing(), person(1), ShownAs::Contact);
+    let text = form.to_string();
+    assert_eq!(AcceptanceForm::parse(&text), Ok(form.clone()));
+    for bad in [
+        text.replace("CONTACT", "contact"),
+        text.replace("title en: ", "title en: \u{202e}"),
+        text.replace("shown as: CONTACT\n", ""),
+        format!("{text}more: 1\n"),
+        text.replace("bankhub acceptance v1", "bankhub consent v1"),
+    ] {
+        assert_eq!(AcceptanceForm::parse(&bad), Err(Reason::AcceptanceMalformed), "{bad}");
+    }
+    assert_eq!(form.check(person(1), &filing()), Ok(()));
+    assert_eq!(form.check(person(2), &filing()), Err(Reason::NotYours));
+    let renamed = Filing { title: Wording::parse("Other", "其他").unwrap(), ..filing() };
+    assert_eq!(form.check(person(1), &renamed), Err(Reason::AcceptanceMalformed));
+}
+
+#[test]
 fn r5_a_bank_learns_numbers_above_the_floor_and_the_names_of_those_who_accepted() {
     let delivery = |number: u8, accepted: bool| Delivery {
         offer_id: filing().id,
         person_id: person(number),
         delivered_at: NOW,
-        accepted_at: accepted.then(|| hours(i64::from(9 - number))),
+        answer: if accepted { Answer::Accepted(hours(i64::from(9 - number))) } else { Answer::Open },
     };
     let table = [
         ("nobody got it", 0, 100, State::Running, None, State::Running),

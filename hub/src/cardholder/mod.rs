@@ -14,7 +14,7 @@ mod steps;
 mod telling;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(crate) mod wire;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ use crate::feed::Feed;
 use crate::freeze::Freezes;
 use crate::habits::Habits;
 use crate::notify::Notices;
+use crate::offers::Offers;
 use crate::reminders::Reminders;
 use limits::Limits;
 use marks::Marks;
@@ -71,6 +72,8 @@ pub struct CardholderParts {
     pub credit_history: CreditHistory,
     /// What people freeze.
     pub freezes: Freezes,
+    /// What banks offer them.
+    pub offers: Offers,
     /// How people are told outside of the app.
     pub notices: Notices,
 }

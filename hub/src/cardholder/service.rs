@@ -400,6 +400,64 @@ impl CardholderService for CardholderApi {
         let session = self.inner.recognise(&request).await?;
         self.inner.forget_push(&session).await.map(Response::new)
     }
+
+    async fn get_offer_preferences(
+        &self,
+        request: Request<pb::GetOfferPreferencesRequest>,
+    ) -> Result<Response<pb::GetOfferPreferencesResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.offers.preferences(session.person_id).await.map(Response::new)
+    }
+
+    async fn set_offer_preferences(
+        &self,
+        request: Request<pb::SetOfferPreferencesRequest>,
+    ) -> Result<Response<pb::SetOfferPreferencesResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner
+            .parts
+            .offers
+            .agree(session.person_id, session.device_id, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn stop_offers(
+        &self,
+        request: Request<pb::StopOffersRequest>,
+    ) -> Result<Response<pb::StopOffersResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.offers.stop(session.person_id, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn list_offers(
+        &self,
+        request: Request<pb::ListOffersRequest>,
+    ) -> Result<Response<pb::ListOffersResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.offers.list_got(session.person_id, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn accept_offer(
+        &self,
+        request: Request<pb::AcceptOfferRequest>,
+    ) -> Result<Response<pb::AcceptOfferResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner
+            .parts
+            .offers
+            .accept(session.person_id, session.device_id, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn decline_offer(
+        &self,
+        request: Request<pb::DeclineOfferRequest>,
+    ) -> Result<Response<pb::DeclineOfferResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.offers.decline(session.person_id, request.get_ref()).await.map(Response::new)
+    }
 }
 
 fn answered<T>(answer: Result<Result<T, Reason>, StoreError>) -> Result<T, Status> {

@@ -40,9 +40,10 @@ use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::freeze::{FreezeParts, Freezes};
 use crate::habits::Habits;
 use crate::notify::{Notices, NoticesOptions, NoticesParts, tests as notify_tests};
+use crate::offers::Offers;
 use crate::reminders::Reminders;
 use crate::reminders::testing::reminder_parts;
-use crate::testing::history::history_parts;
+use crate::testing::history::{history_parts, offer_parts};
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
 
@@ -113,6 +114,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
     let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
     let (reminders, _) = Reminders::start(reminder_parts(hub, &feed, &owner));
     let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));
+    let (offers, _) = Offers::start(offer_parts(hub, &feed, owner.clone()));
     let (notices, telling) = Notices::start(
         NoticesParts { replica: "hub-1".to_owned(), ..notify_tests::parts(hub) },
         NoticesOptions::default(),
@@ -140,6 +142,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         reminders,
         credit_history,
         freezes,
+        offers,
         notices: notices.clone(),
         replica: "hub-1".to_owned(),
     };

@@ -57,7 +57,7 @@ const fn topic(topic: Topic) -> pb::Topic {
     }
 }
 
-pub(super) fn purchase(purchase: &Purchase) -> pb::Purchase {
+pub(crate) fn purchase(purchase: &Purchase) -> pb::Purchase {
     pb::Purchase {
         payment_id: purchase.payment_id.to_string(),
         amount: Some(proto::to_money(purchase.amount)),

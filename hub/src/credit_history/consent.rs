@@ -1,87 +1,65 @@
 //! A person gives a consent and takes it back.
 
-use std::fmt;
 use std::time::Duration;
 
-use domain::credit_history::{Consent, ConsentForm, ConsentState};
+use domain::credit_history::{Asker, Consent, ConsentForm, ConsentState};
 use domain::text::Line;
-use domain::{BankId, ConsentId, DeviceId, PersonId, Reason};
-use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use domain::{ConsentId, PersonId, Reason};
 use server_kit::audit::Entry;
 use server_kit::store::{StoreError, Tx};
 
 use super::sql::{self, StoredConsent};
 use super::steps::Work;
 use super::words;
+use crate::signed::{SignedAs, SignedText};
 
-/// What is signed begins with this, so that a signature under a consent is good for nothing else.
-const SIGNED: &str = "bankhub.v1.consent\n";
 /// Consents that a person may give …
 const MOST: i64 = 100;
 /// … in this time.
 const WITHIN: Duration = Duration::from_hours(24);
 
-/// A text that a phone says to have signed.
-pub(super) struct Give {
-    pub(super) person_id: PersonId,
-    pub(super) device_id: DeviceId,
-    pub(super) text: String,
-    pub(super) signature: Vec<u8>,
-}
-
-impl fmt::Debug for Give {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Give").field("device_id", &self.device_id).finish_non_exhaustive()
-    }
-}
+/// A consent that a phone says to have signed.
+#[derive(Debug)]
+pub(super) struct Give(pub(super) SignedText);
 
 impl Give {
     pub(super) async fn apply(&self, work: &mut Work<'_>) -> Result<Result<StoredConsent, Reason>, StoreError> {
-        let key = sql::load_device_key(work.tx, self.person_id, self.device_id).await?;
-        let form = match self.read(key.as_deref()) {
+        let signed = &self.0;
+        if let Err(reason) = signed.verify(work.tx, SignedAs::Consent).await? {
+            return Ok(Err(reason));
+        }
+        let form = match ConsentForm::parse(&signed.text) {
             Ok(form) => form,
             Err(reason) => return Ok(Err(reason)),
         };
         let now = work.tx.now();
         let before = sql::load_consent(work.tx, work.keys, form.id).await?;
-        let given = Consent::give(form, self.person_id, before.as_ref().map(|before| &before.consent), now);
+        let given = Consent::give(form, signed.person_id, before.as_ref().map(|before| &before.consent), now);
         let consent = match (given, before) {
             (Err(reason), _) => return Ok(Err(reason)),
             (Ok(_), Some(before)) => return Ok(Ok(before)),
             (Ok(consent), None) => consent,
         };
         let form = consent.form();
-        let Some((bank, _)) = sql::load_bank(work.tx, &form.bank_id).await? else {
-            return Ok(Err(Reason::BankUnknown));
-        };
-        if sql::count_consents(work.tx, self.person_id, now.minus(WITHIN)).await? >= MOST {
+        let Some(asker) = name_of(work.tx, &form.asker).await? else { return Ok(Err(Reason::BankUnknown)) };
+        if sql::count_consents(work.tx, signed.person_id, now.minus(WITHIN)).await? >= MOST {
             return Ok(Err(Reason::ConsentsTooMany));
         }
-        let news = words::given(form, &bank);
+        let news = words::given(form, &asker);
         let content = format!(
-            "consent={} bank={} purpose={} fields={} device={}",
+            "consent={} {} purpose={} fields={} device={}",
             form.id,
-            form.bank_id,
+            entry_of(&form.asker),
             form.purpose.as_str(),
             form.fields,
-            self.device_id
+            signed.device_id
         );
-        work.log.push(Entry { kind: "consent.given", subject: self.person_id.uuid(), content });
-        let stored = StoredConsent { consent, device_id: self.device_id, given_at: now, version: 1 };
-        sql::insert_consent(work.tx, work.keys, &stored, &self.signature).await?;
-        let feed = work.feed(self.person_id).await?;
-        work.tell(feed, self.person_id, news).await?;
+        work.log.push(Entry { kind: "consent.given", subject: signed.person_id.uuid(), content });
+        let stored = StoredConsent { consent, device_id: signed.device_id, given_at: now, version: 1 };
+        sql::insert_consent(work.tx, work.keys, &stored, &signed.signature).await?;
+        let feed = work.feed(signed.person_id).await?;
+        work.tell(feed, signed.person_id, news).await?;
         Ok(Ok(stored))
-    }
-
-    /// What was signed, if the phone's key signed it.
-    fn read(&self, key: Option<&[u8]>) -> Result<ConsentForm, Reason> {
-        let key = key.ok_or(Reason::DeviceRefused)?;
-        let message = format!("{SIGNED}{}\n{}", self.device_id, self.text);
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
-            .verify(message.as_bytes(), &self.signature)
-            .map_err(|_| Reason::SignatureRefused)?;
-        ConsentForm::parse(&self.text)
     }
 }
 
@@ -109,19 +87,36 @@ impl Revoke {
         let stored = StoredConsent { consent, ..before };
         sql::update_consent(work.tx, &stored).await?;
         let form = stored.consent.form();
-        let content = format!("consent={} bank={}", form.id, form.bank_id);
+        let content = format!("consent={} {}", form.id, entry_of(&form.asker));
         work.log.push(Entry { kind: "consent.revoked", subject: self.person_id.uuid(), content });
-        let news = words::revoked(form, &name_of(work.tx, &form.bank_id).await?);
+        let name = match name_of(work.tx, &form.asker).await? {
+            Some(name) => name,
+            None => id_of(&form.asker)?,
+        };
+        let news = words::revoked(form, &name);
         let feed = work.feed(self.person_id).await?;
         work.tell(feed, self.person_id, news).await?;
         Ok(Ok(stored))
     }
 }
 
-/// What people call the bank.
-async fn name_of(tx: &mut Tx, bank_id: &BankId) -> Result<Line, StoreError> {
-    match sql::load_bank(tx, bank_id).await? {
-        Some((name, _)) => Ok(name),
-        None => Line::parse(bank_id.as_str()).map_err(|reason| StoreError::Refused(reason.to_string())),
+/// What people call a bank, if it is known; of an operator there is nothing but the id.
+async fn name_of(tx: &mut Tx, asker: &Asker) -> Result<Option<Line>, StoreError> {
+    match asker {
+        Asker::Bank(bank_id) => Ok(sql::load_bank(tx, bank_id).await?.map(|(name, _)| name)),
+        Asker::Operator(_) => id_of(asker).map(Some),
+    }
+}
+
+/// An asker's id as a name.
+pub(super) fn id_of(asker: &Asker) -> Result<Line, StoreError> {
+    Line::parse(asker.name()).map_err(|reason| StoreError::Refused(reason.to_string()))
+}
+
+/// Who asks, as it stands in the hub's own log.
+pub(super) fn entry_of(asker: &Asker) -> String {
+    match asker {
+        Asker::Bank(id) => format!("bank={id}"),
+        Asker::Operator(id) => format!("operator={id}"),
     }
 }

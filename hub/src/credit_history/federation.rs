@@ -1,14 +1,15 @@
 //! InquireCreditHistory: what a bank asks, and what it is told.
 
-use domain::credit_history::{Fields, Inquiry};
+use domain::credit_history::{Asker, Fields, Inquiry, Question};
 use domain::text::Line;
 use domain::{BankId, ConsentId, InquiryId, PhoneNumber, Reason};
 use proto::federation as pb;
 use server_kit::keystore::{KeyName, KeyStore};
 use server_kit::store::StoreError;
 
-use super::inquire::Inquire;
+use super::inquire::{About, Inquire};
 use super::steps::{Done, Step};
+use super::told::Told;
 use super::{CreditHistory, unusable, wire};
 use crate::directory::phone_hash;
 
@@ -22,9 +23,8 @@ impl CreditHistory {
         bank_id: BankId,
         request: &pb::InquireCreditHistoryRequest,
     ) -> Result<Result<pb::InquireCreditHistoryResponse, Reason>, StoreError> {
-        if self.inquiries.check_key(&bank_id).is_err() {
-            tracing::warn!(%bank_id, "a bank asks for credit histories too often");
-            return Ok(Err(Reason::InquiriesTooMany));
+        if let Err(reason) = self.may_ask(&Asker::Bank(bank_id.clone())) {
+            return Ok(Err(reason));
         }
         let inquire = match Asked::read(bank_id, request) {
             Ok(asked) => asked.sealed(&*self.parts.keys)?,
@@ -32,10 +32,14 @@ impl CreditHistory {
         };
         let outcome = self.writer.write(Step::Inquire(inquire)).await?;
         Ok(match outcome.done {
-            Ok(Done::Answered(answered)) => answered.told.map(|report| pb::InquireCreditHistoryResponse {
-                report: Some(report),
-                answered_at: Some(proto::to_timestamp(answered.at)),
-            }),
+            Ok(Done::Answered(answered)) => match answered.told {
+                Ok(Told::History(report)) => Ok(pb::InquireCreditHistoryResponse {
+                    report: Some(report),
+                    answered_at: Some(proto::to_timestamp(answered.at)),
+                }),
+                Ok(_) => Err(Reason::Fault),
+                Err(reason) => Err(reason),
+            },
             Ok(_) => Err(Reason::Fault),
             Err(reason) => Err(reason),
         })
@@ -59,10 +63,12 @@ impl Asked {
         Ok(Self {
             id: InquiryId::parse(&request.inquiry_id)?,
             asked: Inquiry {
-                bank_id,
+                question: Question {
+                    asker: Asker::Bank(bank_id),
+                    purpose: wire::purpose(request.purpose)?,
+                    fields: Fields::new(fields)?,
+                },
                 name: Line::parse(&request.name)?,
-                purpose: wire::purpose(request.purpose)?,
-                fields: Fields::new(fields)?,
             },
             phone: PhoneNumber::parse(&request.phone_number)?,
             consent_id: ConsentId::parse(&request.consent_id)?,
@@ -72,22 +78,25 @@ impl Asked {
     /// With the number by its keyed hash, and what else the step needs of the keys.
     pub(super) fn sealed(self, keys: &dyn KeyStore) -> Result<Inquire, StoreError> {
         let Self { id, asked, phone, consent_id } = self;
-        let (fields, consent) = (asked.fields.to_string(), consent_id.uuid());
+        let (fields, consent) = (asked.question.fields.to_string(), consent_id.uuid());
         let parts: [&[u8]; 6] = [
             b"InquireCreditHistory",
             asked.name.as_str().as_bytes(),
             phone.as_e164().as_bytes(),
-            asked.purpose.as_str().as_bytes(),
+            asked.question.purpose.as_str().as_bytes(),
             fields.as_bytes(),
             consent.as_bytes(),
         ];
         Ok(Inquire {
             id,
-            phone_hash: phone_hash(keys, &phone).map_err(unusable)?,
             consent_id,
             fingerprint: keys.mac(KeyName::RequestFingerprint, &parts).map_err(unusable)?,
-            name_sealed: Inquire::seal_for_nobody(keys, &asked.name)?,
-            asked,
+            about: About::Holder {
+                phone_hash: phone_hash(keys, &phone).map_err(unusable)?,
+                name_sealed: Inquire::seal_for_nobody(keys, &asked.name)?,
+                name: asked.name,
+            },
+            question: asked.question,
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Credit history (R9): what banks report of people's bills, who may be told of it, and who asked.
+//! Credit history (R9): what banks report of people's bills, who may be told of it, and who asked. Inquiries about habits (R5) and
+//! purchases (R7) are the same machinery.
 //!
 //! The history is read from `bills`, which another capability writes. What this one writes are consents and inquiries: an inquiry is
 //! decided by `domain::credit_history`, and in one transaction the consent is used up, the record is added to the person's log, the
@@ -8,21 +9,24 @@ mod bills;
 pub(crate) mod check;
 mod consent;
 mod federation;
+mod habits;
 mod inquire;
 mod phone;
+mod records;
 mod sql;
 mod steps;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod told;
 mod wire;
 mod words;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use domain::BankId;
-use domain::credit_history::Digest;
+use domain::Reason;
+use domain::credit_history::{Asker, Digest};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
@@ -33,6 +37,7 @@ use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
 use crate::feed::Feed;
+use crate::habits::Habits;
 use steps::HistorySteps;
 
 pub use sweep::sweep;
@@ -49,7 +54,11 @@ pub struct CreditHistoryParts {
     pub owner: Arc<Owner>,
     /// In which it is today.
     pub zone: TimeZone,
-    /// How often one bank may ask this replica.
+    /// What people buy …
+    pub habits: Habits,
+    /// … and the fewest purchases of which a bank is given a total.
+    pub habits_floor: i64,
+    /// How often one bank or operator may ask this replica.
     pub inquiries_per_bank_per_minute: NonZeroU32,
 }
 
@@ -58,8 +67,8 @@ pub struct CreditHistoryParts {
 pub struct CreditHistory {
     parts: Arc<CreditHistoryParts>,
     writer: GroupWriter<HistorySteps>,
-    /// Banks are members of the federation, so that there are no more than those.
-    inquiries: Arc<DefaultKeyedRateLimiter<BankId>>,
+    /// Who asks is a member of the federation, so that there are no more than those.
+    inquiries: Arc<DefaultKeyedRateLimiter<Asker>>,
 }
 
 impl CreditHistory {
@@ -71,10 +80,19 @@ impl CreditHistory {
             owner: parts.owner.clone(),
             feed: parts.feed.clone(),
             zone: parts.zone.clone(),
+            habits_floor: parts.habits_floor,
         };
         let (writer, task) = GroupWriter::start(parts.store.clone(), Arc::new(steps), WriterOptions::default());
         let inquiries = Arc::new(RateLimiter::keyed(Quota::per_minute(parts.inquiries_per_bank_per_minute)));
         (Self { parts: Arc::new(parts), writer, inquiries }, task)
+    }
+
+    /// Nobody asks too often. `Err(InquiriesTooMany)`.
+    fn may_ask(&self, asker: &Asker) -> Result<(), Reason> {
+        self.inquiries.check_key(asker).map_err(|_| {
+            tracing::warn!(%asker, "somebody asks about people too often");
+            Reason::InquiriesTooMany
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use super::consent::{Give, Revoke};
 use super::sql::StoredConsent;
 use super::steps::{Done, Step};
 use super::{CreditHistory, bills, sql, wire};
+use crate::signed::SignedText;
 use crate::store_status::store_status;
 
 const USUAL_SIZE: i64 = 50;
@@ -34,14 +35,12 @@ impl CreditHistory {
         device_id: DeviceId,
         request: pb::GiveConsentRequest,
     ) -> Result<pb::GiveConsentResponse, Status> {
-        if DeviceId::parse(&request.device_id).map_err(proto::status)? != device_id {
-            return Err(proto::status(Reason::NotYours));
-        }
         if request.text.len() > LONGEST_TEXT_BYTES {
             return Err(proto::status(Reason::ConsentMalformed));
         }
-        let give = Give { person_id, device_id, text: request.text, signature: request.signature };
-        Ok(pb::GiveConsentResponse { consent: Some(self.consent_step(Step::Give(give)).await?) })
+        let pb::GiveConsentRequest { text, device_id: named, signature } = request;
+        let signed = SignedText::read(person_id, device_id, (&named, text, signature)).map_err(proto::status)?;
+        Ok(pb::GiveConsentResponse { consent: Some(self.consent_step(Step::Give(Give(signed))).await?) })
     }
 
     pub(crate) async fn revoke_consent(

@@ -1,6 +1,8 @@
 //! The tables of consents and inquiries, and what is read of people, phones and banks to decide them.
 
-use domain::credit_history::{Answer, Consent, ConsentForm, ConsentState, Digest, InquiryRecord, NOTHING_BEFORE};
+use domain::credit_history::{
+    Answer, Asker, Consent, ConsentForm, ConsentState, Digest, InquiryRecord, NOTHING_BEFORE,
+};
 use domain::text::Line;
 use domain::{BankId, ConsentId, DeviceId, InquiryId, PersonId, Timestamp};
 use server_kit::keystore::{KeyName, KeyStore};
@@ -40,8 +42,8 @@ const LOG: Table = Table {
 
 const ANSWERS: Table = Table {
     name: "inquiry_answers",
-    key: &["inquiry_id", "bank_id"],
-    columns: &["inquiry_id", "bank_id", "fingerprint", "answered_at", "answer", "report_sealed"],
+    key: &["inquiry_id", "asker"],
+    columns: &["inquiry_id", "asker", "fingerprint", "answered_at", "answer", "report_sealed"],
 };
 
 // Consents.
@@ -145,17 +147,6 @@ fn changing(stored: &StoredConsent, version: i64, now: Timestamp) -> Vec<server_
 
 // Who gives, who asks, who is asked about.
 
-/// The key of a phone that is bound to the person and not revoked.
-pub(super) async fn load_device_key(
-    tx: &mut Tx,
-    person_id: PersonId,
-    device_id: DeviceId,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let sql = "SELECT public_key FROM devices WHERE device_id = $1 AND person_id = $2 AND revoked = 0";
-    let rows = tx.fetch(sql, vec![device_id.uuid().into(), person_id.uuid().into()]).await?;
-    rows.first().map(|row| row.bytes(0)).transpose()
-}
-
 /// What people call a bank, and whether it is suspended.
 pub(super) async fn load_bank(tx: &mut Tx, bank_id: &BankId) -> Result<Option<(Line, bool)>, StoreError> {
     let sql = "SELECT display_name, suspended FROM banks WHERE bank_id = $1";
@@ -179,6 +170,31 @@ pub(super) async fn load_holder(tx: &mut Tx, phone_hash: &[u8]) -> Result<Option
         Ok(HolderRow { person_id, name_sealed: row.bytes(1)?, registered_at: row.time(2)? })
     };
     rows.first().map(read).transpose()
+}
+
+/// Who gave a consent to this asker; nothing when there is none.
+pub(super) async fn read_giver(
+    store: &Store,
+    keys: &dyn KeyStore,
+    id: ConsentId,
+    asker: &Asker,
+) -> Result<Option<PersonId>, StoreError> {
+    let sql = "SELECT consent_id, version, state, ended_at, device_id, given_at, text_sealed FROM consents WHERE consent_id = $1";
+    let stored = store.fetch_one(sql, vec![id.uuid().into()]).await?.map(|row| consent_of(keys, &row)).transpose()?;
+    let forms = stored.map(|stored| stored.consent.form().clone());
+    Ok(forms.filter(|form| form.asker == *asker).map(|form| form.person_id))
+}
+
+/// Whether there is such a person.
+pub(super) async fn is_person(tx: &mut Tx, person_id: PersonId) -> Result<bool, StoreError> {
+    let sql = "SELECT person_id FROM persons WHERE person_id = $1";
+    Ok(!tx.fetch(sql, vec![person_id.uuid().into()]).await?.is_empty())
+}
+
+/// The end of a person's feed.
+pub(super) async fn last_sequence(tx: &mut Tx, person_id: PersonId) -> Result<i64, StoreError> {
+    let sql = "SELECT last_sequence FROM payers WHERE person_id = $1";
+    tx.fetch(sql, vec![person_id.uuid().into()]).await?.first().map_or(Ok(0), |row| row.int(0))
 }
 
 // The log of inquiries.
@@ -264,7 +280,7 @@ pub(super) async fn read_log(
 
 // Answers.
 
-/// What a bank was told.
+/// What somebody who asked was told.
 #[derive(Clone, Debug)]
 pub(super) struct AnswerRow {
     pub(super) fingerprint: [u8; 32],
@@ -274,10 +290,10 @@ pub(super) struct AnswerRow {
     pub(super) report: Option<Vec<u8>>,
 }
 
-pub(super) async fn load_answer(tx: &mut Tx, id: InquiryId, bank_id: &BankId) -> Result<Option<AnswerRow>, StoreError> {
+pub(super) async fn load_answer(tx: &mut Tx, id: InquiryId, asker: &Asker) -> Result<Option<AnswerRow>, StoreError> {
     let sql = "SELECT fingerprint, answered_at, answer, report_sealed FROM inquiry_answers \
-               WHERE inquiry_id = $1 AND bank_id = $2";
-    let rows = tx.fetch(sql, vec![id.uuid().into(), bank_id.as_str().into()]).await?;
+               WHERE inquiry_id = $1 AND asker = $2";
+    let rows = tx.fetch(sql, vec![id.uuid().into(), asker.key().into()]).await?;
     let read = |row: &Row| {
         Ok(AnswerRow {
             fingerprint: digest_of(row, 0)?,
@@ -292,12 +308,12 @@ pub(super) async fn load_answer(tx: &mut Tx, id: InquiryId, bank_id: &BankId) ->
 pub(super) async fn insert_answer(
     tx: &mut Tx,
     id: InquiryId,
-    bank_id: &BankId,
+    asker: &Asker,
     row: &AnswerRow,
 ) -> Result<(), StoreError> {
     let row = vec![
         id.uuid().into(),
-        bank_id.as_str().into(),
+        asker.key().into(),
         row.fingerprint.to_vec().into(),
         row.answered_at.into(),
         row.answer.as_str().into(),
@@ -308,8 +324,8 @@ pub(super) async fn insert_answer(
 
 /// Deletes some answers that were given before this moment, and says how many.
 pub(super) async fn delete_answers(tx: &mut Tx, before: Timestamp, most: i64) -> Result<i64, StoreError> {
-    let sql = "DELETE FROM inquiry_answers WHERE (inquiry_id, bank_id) IN \
-               (SELECT inquiry_id, bank_id FROM inquiry_answers WHERE answered_at < $1 LIMIT $2)";
+    let sql = "DELETE FROM inquiry_answers WHERE (inquiry_id, asker) IN \
+               (SELECT inquiry_id, asker FROM inquiry_answers WHERE answered_at < $1 LIMIT $2)";
     let deleted = tx.execute(sql, vec![before.into(), most.into()]).await?;
     Ok(i64::try_from(deleted).unwrap_or(i64::MAX))
 }

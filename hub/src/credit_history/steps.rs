@@ -47,6 +47,7 @@ pub(super) struct Work<'w> {
     pub(super) tx: &'w mut Tx,
     pub(super) keys: &'w dyn KeyStore,
     pub(super) zone: &'w TimeZone,
+    pub(super) habits_floor: i64,
     pub(super) log: Vec<Entry>,
     events: Vec<Arc<Event>>,
 }
@@ -72,6 +73,7 @@ pub(super) struct HistorySteps {
     pub(super) owner: Arc<Owner>,
     pub(super) feed: Feed,
     pub(super) zone: TimeZone,
+    pub(super) habits_floor: i64,
 }
 
 impl StepSet for HistorySteps {
@@ -82,7 +84,8 @@ impl StepSet for HistorySteps {
 
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.fence(tx);
-        let mut work = Work { tx, keys: &*self.keys, zone: &self.zone, log: Vec::new(), events: Vec::new() };
+        let (keys, zone, habits_floor) = (&*self.keys, &self.zone, self.habits_floor);
+        let mut work = Work { tx, keys, zone, habits_floor, log: Vec::new(), events: Vec::new() };
         let mut outcomes = Vec::with_capacity(steps.len());
         for step in steps {
             let done = match step {

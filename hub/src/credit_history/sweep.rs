@@ -8,7 +8,7 @@ use server_kit::store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::steps::{Done, Step, Work};
-use super::{CreditHistory, bills, sql};
+use super::{CreditHistory, bills, habits, sql};
 
 /// For so long the same inquiry gets the same answer. The report is not needed after that, and tells too much to be kept.
 const ANSWERS_KEPT: Duration = Duration::from_hours(30 * 24);
@@ -56,6 +56,7 @@ pub(super) async fn sweep_once(work: &mut Work<'_>) -> Result<Result<bool, Reaso
         Err(reason) => return Ok(Err(reason)),
     };
     let answers = sql::delete_answers(work.tx, now.minus(ANSWERS_KEPT), MOST_AT_ONCE).await?;
+    let given = habits::delete_given(work.tx, now.minus(habits::KEPT), MOST_AT_ONCE).await?;
     let outlived = bills::outlived(work.tx, today, MOST_AT_ONCE).await?;
     for billed in &outlived {
         bills::remove(work.tx, billed).await?;
@@ -65,5 +66,5 @@ pub(super) async fn sweep_once(work: &mut Work<'_>) -> Result<Result<bool, Reaso
         work.log.push(Entry { kind: "history.removed", subject: billed.entry.person_id.uuid(), content });
     }
     let full = |count: i64| count >= MOST_AT_ONCE;
-    Ok(Ok(full(answers) || full(i64::try_from(outlived.len()).unwrap_or(0))))
+    Ok(Ok(full(answers) || full(given) || full(i64::try_from(outlived.len()).unwrap_or(0))))
 }

@@ -1,6 +1,7 @@
 //! Credit history on both engines: people with phones and bills, and banks that ask.
 
 mod consents;
+mod habits;
 mod inquiries;
 mod log;
 mod replicas;
@@ -30,6 +31,10 @@ use crate::testing::past::register;
 use crate::testing::{TestHub, on_each_engine, reason};
 
 const HOUR: i64 = 3_600;
+
+fn bank(id: &str) -> Asker {
+    Asker::Bank(BankId::parse(id).unwrap())
+}
 
 /// One replica of a hub.
 struct World {
@@ -150,7 +155,7 @@ impl World {
         ConsentForm {
             id: ConsentId::from_uuid(self.hub.id()),
             person_id: person.id,
-            bank_id: BankId::parse("bank-c").unwrap(),
+            asker: bank("bank-c"),
             purpose: Purpose::LoanApplication,
             fields: Fields::new([Field::Summary, Field::Arrears]).unwrap(),
             from: Timestamp::from_secs(now - HOUR),

@@ -18,6 +18,7 @@ pub(super) fn purpose(purpose: i32) -> Result<Purpose, Reason> {
         P::LoanApplication => Ok(Purpose::LoanApplication),
         P::LimitChange => Ok(Purpose::LimitChange),
         P::Review => Ok(Purpose::Review),
+        P::Offers => Ok(Purpose::Offers),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::text::Line;
-use domain::{PaymentId, PersonId, Reason};
+use domain::{OperatorId, PaymentId, PersonId, Reason};
 use proto::operator as pb;
 use proto::operator::operator_service_server::OperatorService;
 use server_kit::identity::Role;
@@ -19,7 +19,9 @@ use super::persons::{ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankInstruments, Directory, banks, inspect, merchants, sql, terminals};
 use crate::caller::caller;
+use crate::credit_history::CreditHistory;
 use crate::notify::{Notices, wire};
+use crate::offers::Offers;
 use crate::store_status::{fault, store_status};
 
 /// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
@@ -32,6 +34,8 @@ pub struct OperatorApi {
     directory: Directory,
     instruments: Arc<dyn BankInstruments>,
     notices: Notices,
+    /// What is not there in a test of the directory alone.
+    served: Option<(Offers, CreditHistory)>,
 }
 
 impl fmt::Debug for OperatorApi {
@@ -43,7 +47,21 @@ impl fmt::Debug for OperatorApi {
 impl OperatorApi {
     /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
     pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
-        Self { directory, instruments, notices }
+        Self { directory, instruments, notices, served: None }
+    }
+
+    /// Serves offers and inquiries, too.
+    #[must_use]
+    pub fn serving(self, offers: Offers, inquiries: CreditHistory) -> Self {
+        Self { served: Some((offers, inquiries)), ..self }
+    }
+
+    fn offers(&self) -> Result<&Offers, Status> {
+        self.served.as_ref().map(|(offers, _)| offers).ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    fn inquiries(&self) -> Result<&CreditHistory, Status> {
+        self.served.as_ref().map(|(_, inquiries)| inquiries).ok_or_else(|| proto::status(Reason::Fault))
     }
 
     async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
@@ -249,5 +267,39 @@ impl OperatorService for OperatorApi {
         let notice = wire::notice_id_of(&request.get_ref().notice_id).map_err(proto::status)?;
         let retried = self.notices.retry(notice, &operator).await.map_err(|error| store_status(&error))?;
         retried.map(|()| Response::new(pb::RetryDeadLetterResponse {})).map_err(proto::status)
+    }
+    async fn start_offer(
+        &self,
+        request: Request<pb::StartOfferRequest>,
+    ) -> Result<Response<pb::StartOfferResponse>, Status> {
+        let operator = operator(&request)?;
+        let started = self.offers()?.start_one(operator, request.get_ref()).await;
+        started.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
+    }
+
+    async fn withdraw_offer(
+        &self,
+        request: Request<pb::WithdrawOfferRequest>,
+    ) -> Result<Response<pb::WithdrawOfferResponse>, Status> {
+        let operator = operator(&request)?;
+        let taken_out = self.offers()?.take_out(&operator, request.get_ref()).await;
+        taken_out.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_offers(
+        &self,
+        request: Request<pb::ListOffersRequest>,
+    ) -> Result<Response<pb::ListOffersResponse>, Status> {
+        operator(&request)?;
+        let listed = self.offers()?.list_all(request.get_ref()).await;
+        listed.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_person_payments(
+        &self,
+        request: Request<pb::ListPersonPaymentsRequest>,
+    ) -> Result<Response<pb::ListPersonPaymentsResponse>, Status> {
+        let operator = operator(&request).and_then(|id| OperatorId::parse(&id).map_err(proto::status))?;
+        self.inquiries()?.person_payments(operator, request.get_ref()).await.map(Response::new)
     }
 }

@@ -18,7 +18,7 @@ use domain::habit::Habits as PersonsHabits;
 use domain::{PersonId, Reason};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
+use server_kit::store::{GroupWriter, Owner, Store, StoreError, Tx, WriterOptions};
 use tokio::task::JoinHandle;
 
 use steps::{CountStep, CountSteps};
@@ -29,6 +29,11 @@ pub struct Habits {
     store: Store,
     writer: GroupWriter<CountSteps>,
     zone: TimeZone,
+}
+
+/// What a person's habits are counted in, as far as they have been counted, in the transaction of whoever tells of them.
+pub(crate) async fn load_rows(tx: &mut Tx, person_id: PersonId) -> Result<Vec<domain::habit::Row>, StoreError> {
+    Ok(sql::load_habits(tx, person_id).await?.into_iter().map(|row| row.value).collect())
 }
 
 /// The habits of a person on a day.

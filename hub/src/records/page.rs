@@ -6,6 +6,7 @@ use domain::{PersonId, Reason};
 use proto::cardholder as pb;
 use server_kit::keystore::{KeyError, KeyName, KeyStore};
 use server_kit::store::{Store, StoreError};
+use uuid::Uuid;
 
 use super::scan::{Recorded, Scan};
 use crate::hex;
@@ -36,16 +37,27 @@ impl PageAsked {
         person_id: PersonId,
         request: &pb::ListPaymentsRequest,
     ) -> Result<Result<Self, Reason>, KeyError> {
-        let size = match request.page_size {
-            0 => USUAL_SIZE,
-            size @ 1..=LARGEST_SIZE => usize::try_from(size).unwrap_or(USUAL_SIZE),
-            _ => return Ok(Err(Reason::PageSizeOutOfRange)),
-        };
         let before = match request.page_token.as_str() {
             "" => Some(i64::MAX),
-            token => read_token(keys, person_id, token)?,
+            token => open_place(keys, LIST, person_id.uuid(), token)?,
         };
-        Ok(before.map(|before_sequence| Self { size, before_sequence }).ok_or(Reason::PageTokenMalformed))
+        let asked = Self::before(request.page_size, before.unwrap_or(i64::MAX));
+        Ok(asked.and_then(|asked| before.map(|_| asked).ok_or(Reason::PageTokenMalformed)))
+    }
+
+    /// The page that lies before a place in the feed. `Err(PageSizeOutOfRange)`.
+    pub(crate) fn before(page_size: i32, before_sequence: i64) -> Result<Self, Reason> {
+        let size = match page_size {
+            0 => USUAL_SIZE,
+            size @ 1..=LARGEST_SIZE => usize::try_from(size).unwrap_or(USUAL_SIZE),
+            _ => return Err(Reason::PageSizeOutOfRange),
+        };
+        Ok(Self { size, before_sequence })
+    }
+
+    /// The same, and nothing from this place on.
+    pub(crate) fn at_most(self, before_sequence: i64) -> Self {
+        Self { before_sequence: self.before_sequence.min(before_sequence), ..self }
     }
 }
 
@@ -92,14 +104,20 @@ pub(crate) async fn read_page(
 
 /// The token of the page after a place: opaque, and good for this person only.
 pub(crate) fn make_token(keys: &dyn KeyStore, person_id: PersonId, place: i64) -> Result<String, KeyError> {
+    seal_place(keys, LIST, person_id.uuid(), place)
+}
+
+/// A place as it stands in a token, which is good for one list of somebody or something.
+pub(crate) fn seal_place(keys: &dyn KeyStore, list: &[u8], of: Uuid, place: i64) -> Result<String, KeyError> {
     let place = place.to_be_bytes();
-    let mac = keys.mac(KeyName::PageToken, &[LIST, person_id.uuid().as_bytes(), &place])?;
+    let mac = keys.mac(KeyName::PageToken, &[list, of.as_bytes(), &place])?;
     Ok(hex::encode(&[place.as_slice(), &mac].concat()))
 }
 
-fn read_token(keys: &dyn KeyStore, person_id: PersonId, token: &str) -> Result<Option<i64>, KeyError> {
+/// The place that a token has; none for one of another list.
+pub(crate) fn open_place(keys: &dyn KeyStore, list: &[u8], of: Uuid, token: &str) -> Result<Option<i64>, KeyError> {
     let Some(bytes) = hex::decode(token) else { return Ok(None) };
     let Some((place, mac)) = bytes.split_at_checked(PLACE_BYTES) else { return Ok(None) };
-    let genuine = keys.mac_matches(KeyName::PageToken, &[LIST, person_id.uuid().as_bytes(), place], mac)?;
+    let genuine = keys.mac_matches(KeyName::PageToken, &[list, of.as_bytes(), place], mac)?;
     Ok(if genuine { place.try_into().ok().map(i64::from_be_bytes) } else { None })
 }

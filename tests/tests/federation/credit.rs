@@ -8,7 +8,7 @@ use bankhub::operator::Counter;
 use bankhub::operator::inquiry::InquireArgs;
 use bankhub::phone::{Agreed, Phone, PhoneFolder};
 use bankhub::trial::IssuedCard;
-use domain::credit_history::{Answer, Field, Fields, Purpose};
+use domain::credit_history::{Answer, Asker, Field, Fields, Purpose};
 use domain::{BankId, ConsentId, Currency, InquiryId, Money, PhoneNumber, Reason};
 use federation_tests::cards::{Holder, PIN};
 use federation_tests::databases::Engine;
@@ -214,7 +214,7 @@ async fn told(counter: &Counter, args: &InquireArgs) -> Result<counter_pb::Inqui
 async fn consent(device: &Phone, bank: &str) -> ConsentId {
     let fields = Fields::new([Field::Summary, Field::OpenBills, Field::Arrears]).unwrap();
     let bank_id = BankId::parse(bank).unwrap();
-    let agreed = Agreed { bank_id, purpose: Purpose::LoanApplication, fields, lasts: DAY };
+    let agreed = Agreed { asker: Asker::Bank(bank_id), purpose: Purpose::LoanApplication, fields, lasts: DAY };
     ConsentId::parse(&device.give_consent(agreed).await.unwrap().consent_id).unwrap()
 }
 
@@ -231,7 +231,7 @@ async fn r9_a_bank_is_told_once_under_a_consent_and_the_person_sees_every_inquir
     let stranger = PhoneNumber::parse("+8613700137098").unwrap();
     let refused = [
         ("another purpose", InquireArgs { purpose: Purpose::Review, ..of("Li Na") }, Reason::ConsentPurposeMismatch),
-        ("more", InquireArgs { fields: Field::ALL.to_vec(), ..of("Li Na") }, Reason::ConsentFieldsExceeded),
+        ("more", InquireArgs { fields: Field::OF_HISTORY.to_vec(), ..of("Li Na") }, Reason::ConsentFieldsExceeded),
         ("another name", of("Li Nan"), Reason::InquiryUnanswered),
         ("nobody's number", InquireArgs { phone: stranger, ..of("Li Na") }, Reason::InquiryUnanswered),
     ];
@@ -267,7 +267,7 @@ async fn r9_a_bank_is_told_once_under_a_consent_and_the_person_sees_every_inquir
     ];
     assert_eq!(answers, wanted, "whoever does not know the name leaves no trace here");
     assert_eq!(log.inquiries[3].1, id.to_string());
-    assert_eq!(log.inquiries[2].0.bank_id.as_str(), "bank-a");
+    assert_eq!(log.inquiries[2].0.asker.name(), "bank-a");
     owing.world.settled().await;
 }
 

@@ -24,6 +24,7 @@ mod freezes;
 mod giving_back;
 mod guesses;
 mod independent_client;
+mod offers;
 mod records_killed;
 mod reflection;
 mod reports;

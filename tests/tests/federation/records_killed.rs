@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::credit_history::{ConsentForm, Field, Fields, InquiryRecord, Purpose, check_chain};
+use domain::credit_history::{Asker, ConsentForm, Field, Fields, InquiryRecord, Purpose, check_chain};
 use domain::{BankId, ConsentId, Reason, Timestamp};
 use federation_tests::databases::Engine;
 use federation_tests::payer::Payer;
@@ -36,6 +36,7 @@ fn day(ahead: i64) -> Date {
 /// A bill over 1,500.00 that was closed five days ago and is due in ten, of which so much is paid.
 fn bill(payer: &Payer, version: i64, paid_minor: i64) -> bank::BillReport {
     bank::BillReport {
+        relation_ended_on: String::new(),
         account_id: payer.person.account.to_string(),
         card_id: String::new(),
         masked: "****4821".to_owned(),
@@ -218,7 +219,7 @@ async fn consent(session: &Session, payer: &Payer) -> String {
     let form = ConsentForm {
         id: ConsentId::parse(&new_id()).unwrap(),
         person_id: payer.person.id,
-        bank_id: BankId::parse("bank-b").unwrap(),
+        asker: Asker::Bank(BankId::parse("bank-b").unwrap()),
         purpose: Purpose::LoanApplication,
         fields: Fields::new([Field::Summary, Field::Arrears]).unwrap(),
         from: Timestamp::from_secs(now - 60),

@@ -1,6 +1,6 @@
 //! What records, notices and credit histories are about stands in no log and, in the clear, in no database (M8).
 
-use domain::credit_history::{ConsentForm, Field, Fields, Purpose};
+use domain::credit_history::{Asker, ConsentForm, Field, Fields, Purpose};
 use domain::{BankId, ConsentId, Timestamp};
 use federation_tests::databases::Engine;
 use federation_tests::payer::{Payer, another_code};
@@ -154,7 +154,7 @@ async fn be_asked_about(world: &World, payer: &Payer, session: &Session) -> Vec<
     let form = ConsentForm {
         id: ConsentId::parse(&new_id()).unwrap(),
         person_id: payer.person.id,
-        bank_id: BankId::parse("bank-b").unwrap(),
+        asker: Asker::Bank(BankId::parse("bank-b").unwrap()),
         purpose: Purpose::LoanApplication,
         fields: Fields::new([Field::Summary]).unwrap(),
         from: Timestamp::from_secs(now - 60),

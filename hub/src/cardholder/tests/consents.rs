@@ -1,6 +1,6 @@
 //! A phone gives consents, takes them back and reads who asked, in its session (R9).
 
-use domain::credit_history::{ConsentForm, Field, Fields, Purpose};
+use domain::credit_history::{Asker, ConsentForm, Field, Fields, Purpose};
 use domain::{BankId, ConsentId, Timestamp};
 
 use super::*;
@@ -11,7 +11,7 @@ fn consent(world: &World, phone: &InSession, person_id: PersonId) -> pb::GiveCon
     let form = ConsentForm {
         id: ConsentId::from_uuid(world.hub.id()),
         person_id,
-        bank_id: BankId::parse("bank-b").unwrap(),
+        asker: Asker::Bank(BankId::parse("bank-b").unwrap()),
         purpose: Purpose::CardApplication,
         fields: Fields::new([Field::GoodRecord]).unwrap(),
         from: Timestamp::from_secs(now),

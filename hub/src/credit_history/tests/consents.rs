@@ -51,8 +51,8 @@ async fn r9_a_consent_that_is_not_right_is_refused_for_its_reason_and_nothing_is
             device_id: wang.device_id.to_string(),
         };
         let second = |at: Timestamp, seconds: i64| Timestamp::from_micros(at.micros() + seconds * 1_000_000);
-        let all = Fields::new(Field::ALL).unwrap();
-        let nowhere = BankId::parse("bank-x").unwrap();
+        let all = Fields::new(Field::OF_HISTORY).unwrap();
+        let nowhere = bank("bank-x");
         let table = [
             ("of another person", signed(world.form(&li)), Reason::NotYours),
             ("signed by another phone", li.signed(&new().to_string()), Reason::NotYours),
@@ -78,7 +78,7 @@ async fn r9_a_consent_that_is_not_right_is_refused_for_its_reason_and_nothing_is
                 Reason::ConsentMalformed,
             ),
             ("too long to be one", wang.signed(&"a".repeat(1_025)), Reason::ConsentMalformed),
-            ("for no bank", signed(ConsentForm { bank_id: nowhere, ..new() }), Reason::BankUnknown),
+            ("for no bank", signed(ConsentForm { asker: nowhere, ..new() }), Reason::BankUnknown),
             ("under an id that is taken", signed(ConsentForm { fields: all, ..form.clone() }), Reason::IdTaken),
         ];
         for (name, request, wanted) in table {

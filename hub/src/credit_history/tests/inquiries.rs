@@ -40,7 +40,7 @@ async fn r9_a_bank_with_name_number_and_consent_is_told_once_and_the_person_sees
 
         assert_eq!(world.consents(&wang).await, [(form.id.to_string(), ConsentState::Used)]);
         let log = world.log(&wang).await;
-        assert_eq!((log.len(), log[0].answer, log[0].bank_id.as_str()), (1, Answer::Report, "bank-c"));
+        assert_eq!((log.len(), log[0].answer, log[0].asker.name()), (1, Answer::Report, "bank-c"));
         let news = world.news(&wang, 2).await;
         assert_eq!((news[1].topic, news[1].subject.to_string()), (Topic::Inquiry, request.inquiry_id.clone()));
         assert_eq!(
@@ -117,7 +117,7 @@ async fn r9_a_wrong_name_two_of_one_name_and_a_recycled_number_give_nothing_away
         let heir = world.person(LI.0, "+8613800138003").await;
         let same_heir = world.person(WANG.0, "+8613800138004").await;
         let (form, of_li) = (world.given(&wang).await, world.given(&li).await);
-        let for_b = ConsentForm { bank_id: BankId::parse("bank-b").unwrap(), ..world.form(&wang) };
+        let for_b = ConsentForm { asker: bank("bank-b"), ..world.form(&wang) };
         world.give(&wang, &for_b).await.unwrap();
         let ask = |name: &str, number: &str, consent: &ConsentForm| pb::InquireCreditHistoryRequest {
             name: name.to_owned(),
@@ -208,22 +208,21 @@ async fn r9_a_bank_asks_only_so_often() {
 fn m8_no_name_number_or_text_of_a_consent_is_in_what_may_be_logged() {
     let keys = server_kit::keystore::Keyring::generate(server_kit::rng::SystemRng::shared()).unwrap();
     let name = Line::parse(WANG.0).unwrap();
-    let bank_id = BankId::parse("bank-c").unwrap();
-    let fields = Fields::new(Field::ALL).unwrap();
+    let fields = Fields::new(Field::OF_HISTORY).unwrap();
+    let name_sealed = inquire::Inquire::seal_for_nobody(&keys, &name).unwrap();
     let step = steps::Step::Inquire(inquire::Inquire {
         id: domain::InquiryId::from_uuid(Uuid::nil()),
-        name_sealed: inquire::Inquire::seal_for_nobody(&keys, &name).unwrap(),
-        asked: domain::credit_history::Inquiry { bank_id, name, purpose: Purpose::Review, fields },
-        phone_hash: [0; 32],
+        question: domain::credit_history::Question { asker: bank("bank-c"), purpose: Purpose::Review, fields },
+        about: inquire::About::Holder { name, phone_hash: [0; 32], name_sealed },
         consent_id: ConsentId::from_uuid(Uuid::nil()),
         fingerprint: [0; 32],
     });
     assert!(!format!("{step:?}").contains(WANG.0));
-    let give = consent::Give {
+    let give = consent::Give(crate::signed::SignedText {
         person_id: PersonId::from_uuid(Uuid::nil()),
         device_id: DeviceId::from_uuid(Uuid::nil()),
         text: "bankhub consent v1".to_owned(),
         signature: Vec::new(),
-    };
+    });
     assert!(!format!("{:?}", steps::Step::Give(give)).contains("consent v1"));
 }

@@ -7,12 +7,20 @@ use super::*;
 use crate::credit_history::consent::{Give, Revoke};
 use crate::credit_history::federation::Asked;
 use crate::credit_history::steps::{Done, Outcome, Step};
+use crate::signed::SignedText;
 
 /// The same step three times, as a writer runs it: it dies before the commit, it does not hear of the commit, and all is well.
 async fn thrice(world: &World, step: Step) -> [Result<Done, Reason>; 3] {
     let parts = history_parts(&world.hub, &world.feed, world.history.parts.owner.clone());
     let chain = HeldChain::from(Chain::new(&format!("hub-1/{}", world.hub.id()), parts.keys.clone()));
-    let steps = HistorySteps { chain, keys: parts.keys, owner: parts.owner, feed: parts.feed, zone: parts.zone };
+    let steps = HistorySteps {
+        chain,
+        keys: parts.keys,
+        owner: parts.owner,
+        feed: parts.feed,
+        zone: parts.zone,
+        habits_floor: parts.habits_floor,
+    };
     let mut done = Vec::new();
     for is_committed in [false, true, true] {
         let mut tx = world.hub.store.begin().await.unwrap();
@@ -38,8 +46,8 @@ async fn r9_a_step_that_is_run_again_after_its_commit_gives_the_same_and_writes_
         let (used, revoked) = (world.form(&wang), world.form(&wang));
         for form in [&used, &revoked] {
             let phone_pb::GiveConsentRequest { text, signature, .. } = wang.signed(&form.to_string());
-            let give = Give { person_id: wang.id, device_id: wang.device_id, text, signature };
-            for done in thrice(&world, Step::Give(give)).await {
+            let signed = SignedText { person_id: wang.id, device_id: wang.device_id, text, signature };
+            for done in thrice(&world, Step::Give(Give(signed))).await {
                 let Ok(Done::Consent(given)) = done else { panic!("{done:?}") };
                 assert_eq!(given.consent.form(), form, "{}", hub.engine);
             }

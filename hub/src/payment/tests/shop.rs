@@ -27,11 +27,12 @@ use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi,
 use crate::federation::FederationApi;
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
+use crate::offers::Offers;
 use crate::payment::{Desk, DeskOptions, TerminalApi, TerminalLimits, sql, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 use crate::testing::bank::{CARD_ID, PlayedBank};
-use crate::testing::history::history_parts;
+use crate::testing::history::{history_parts, offer_parts};
 use crate::testing::{TestHub, from_member};
 
 /// Only a test that fails waits for so long.
@@ -95,6 +96,7 @@ impl Shop {
         let (prices, _) = Prices::start(hub.store.clone(), owner.clone());
         let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
         let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));
+        let (offers, _) = Offers::start(offer_parts(hub, &feed, owner.clone()));
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -123,7 +125,7 @@ impl Shop {
             hub: hub.clone(),
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), prices, limits, draining.clone()),
-            federation: FederationApi::new(desk.clone(), records, bills, credit_history),
+            federation: FederationApi::new(desk.clone(), records, bills, credit_history, offers),
             operator: OperatorApi::new(directory, Arc::new(banks), notices),
             desk,
             feed,

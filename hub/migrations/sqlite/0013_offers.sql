@@ -1,0 +1,84 @@
+-- Offers of banks to people, by habits that the banks do not see; and the totals of habits that banks were given under a consent.
+
+CREATE TABLE offers (
+    offer_id BLOB NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    -- FILED, RUNNING, WITHDRAWN or USED_UP. That an offer is over is seen by its time.
+    state TEXT NOT NULL,
+    delivered INTEGER NOT NULL,
+    -- When those who agreed to this bank's offers are gone through next, and after whom; nothing when all were looked at.
+    sweep_at INTEGER,
+    sweep_after BLOB NOT NULL,
+    bank_id TEXT NOT NULL,
+    title_en TEXT NOT NULL,
+    title_zh TEXT NOT NULL,
+    text_en TEXT NOT NULL,
+    text_zh TEXT NOT NULL,
+    -- As domain::offer::Rule writes it.
+    rule TEXT NOT NULL,
+    valid_from INTEGER NOT NULL,
+    valid_until INTEGER NOT NULL,
+    budget INTEGER NOT NULL,
+    filed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX offers_bank ON offers (bank_id, offer_id);
+CREATE INDEX offers_state ON offers (state, offer_id);
+CREATE INDEX offers_sweep ON offers (sweep_at) WHERE sweep_at IS NOT NULL;
+
+-- Whose offers a person gets. What was signed is sealed, bound to its row.
+CREATE TABLE offer_agreements (
+    person_id BLOB NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    most_a_week INTEGER NOT NULL,
+    signed_at INTEGER NOT NULL,
+    -- When it is looked again which offers are for this person; nothing while only a purchase changes that.
+    look_at INTEGER,
+    -- Ids with commas between, in order; empty when the person gets no offers.
+    banks TEXT NOT NULL,
+    device_id BLOB NOT NULL,
+    text_sealed BLOB NOT NULL,
+    signature BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX offer_agreements_look ON offer_agreements (look_at) WHERE look_at IS NOT NULL;
+
+-- The same by bank: who is looked at when an offer begins to run.
+CREATE TABLE offer_recipients (
+    bank_id TEXT NOT NULL,
+    person_id BLOB NOT NULL,
+    PRIMARY KEY (bank_id, person_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE offer_deliveries (
+    person_id BLOB NOT NULL,
+    offer_id BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    -- OPEN, ACCEPTED or DECLINED.
+    answer TEXT NOT NULL,
+    answered_at INTEGER,
+    -- What the bank is told of who accepted, and what the person has signed, sealed; nothing of who has not.
+    shown_sealed BLOB,
+    text_sealed BLOB,
+    signature BLOB,
+    delivered_at INTEGER NOT NULL,
+    -- The place in the person's feed.
+    sequence INTEGER NOT NULL,
+    -- What the rule found, for the person alone.
+    count INTEGER NOT NULL,
+    sum_minor INTEGER NOT NULL,
+    in_place INTEGER NOT NULL,
+    PRIMARY KEY (person_id, offer_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX offer_deliveries_accepted ON offer_deliveries (offer_id, person_id) WHERE answer = 'ACCEPTED';
+
+-- The totals of a person's habits that banks are given for a span of weeks: all that ask get the same.
+CREATE TABLE given_habits (
+    person_id BLOB NOT NULL,
+    first_day TEXT NOT NULL,
+    given_at INTEGER NOT NULL,
+    totals_sealed BLOB NOT NULL,
+    PRIMARY KEY (person_id, first_day)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX given_habits_time ON given_habits (given_at);
+
+-- Operators ask, too: a bank by its id, an operator as operator/<id>.
+ALTER TABLE inquiry_answers RENAME COLUMN bank_id TO asker;
