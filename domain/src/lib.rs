@@ -3,6 +3,7 @@
 //! Invariant: pure. No I/O, no clock, no randomness, no tokio, sqlx, tonic or serde; time is passed in.
 
 pub mod bill;
+mod canonical;
 pub mod card;
 pub mod category;
 pub mod credit;
@@ -21,6 +22,7 @@ pub mod purchase;
 pub mod reason;
 pub mod record;
 pub mod reminder;
+pub mod repayment;
 pub mod secret;
 pub mod text;
 pub mod time;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::canonical::{Lines, same_again, time};
+use crate::canonical::{Lines, same_again, time};
 use crate::{BankId, ConsentId, PersonId, Reason, Timestamp};
 
 const FORM: &str = "bankhub consent v1";

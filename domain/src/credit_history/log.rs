@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::canonical::{Lines, same_again, time};
 use super::{Fields, Purpose};
+use crate::canonical::{Lines, same_again, time};
 use crate::{BankId, PersonId, Reason, Timestamp};
 
 const FORM: &str = "bankhub inquiry v1";

@@ -7,7 +7,6 @@
 //!
 //! What is said here of Chinese law is quoted from memory and has to be checked by somebody who knows it before it is relied on.
 
-mod canonical;
 mod consent;
 mod entry;
 mod form;

@@ -109,6 +109,8 @@ fn reserve(
     let allowed = routed.and_then(|()| match (savings, from_savings) {
         (_, Some(id)) => may_take_savings(books, &leg, id),
         (Some(id), None) => may_save(books, &leg, id),
+        // What an existing credit system keeps is for that one to say.
+        (None, None) if nature == Nature::Repayment && left.is_none() => may_repay(books, &leg, amount),
         (None, None) => Ok(()),
     });
     if let Err(reason) = allowed {
@@ -194,6 +196,15 @@ pub fn card_facts(books: &Books, id: CardId) -> Result<Option<CardFacts>, Reason
         debit: card.sides.debit().map(|id| account(id).and_then(DebitFacts::of)).transpose()?,
         credit: card.sides.credit().map(|id| account(id).and_then(CreditFacts::of)).transpose()?,
     }))
+}
+
+/// Whether so much may be paid back: with what is on its way already it leaves at most as much to the holder's credit as the account's
+/// limit is. A card is for borrowing; more than that is a mistake or a deposit that the bank has not agreed to.
+fn may_repay(books: &Books, leg: &Leg, amount: Money) -> Result<(), Reason> {
+    let account = leg.account_id.and_then(|id| books.account(id)).ok_or(Reason::Fault)?;
+    let most = account.credit.map_or(0, |line| line.limit_minor.max(0));
+    let coming = account.balances.credits_pending.saturating_add(amount.minor);
+    if account.balance_minor().saturating_add(coming) > most { Err(Reason::RepaymentTooLarge) } else { Ok(()) }
 }
 
 /// Whether the money of a leg can be put aside into this account: a savings account of the same holder and currency.
