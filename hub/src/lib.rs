@@ -21,6 +21,7 @@ pub mod payment;
 pub mod prices;
 pub mod records;
 pub mod reminders;
+pub mod repayment;
 mod run;
 mod store_status;
 #[cfg(test)]

@@ -40,6 +40,7 @@ use crate::payment::{Desk, DeskOptions, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 use crate::reminders::{ReminderParts, Reminders, remind};
+use crate::repayment::{self, RepaymentParts, Repayments};
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +148,7 @@ struct Hub {
     records: Records,
     bills: Bills,
     credit_history: CreditHistory,
+    repayments: Repayments,
     cardholder: CardholderApi,
     notices: Notices,
     vital: VitalTasks,
@@ -313,6 +315,24 @@ impl Ground {
         history
     }
 
+    fn repayments(&mut self, config: &Payments, banks: &Banks, feed: &Feed, draining: CancellationToken) -> Repayments {
+        let (repayments, task) = Repayments::start(RepaymentParts {
+            store: self.store.clone(),
+            banks: banks.clone(),
+            feed: feed.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            owner: self.owner.clone(),
+            policy: config.policy(),
+            answer_within: config.answer_within.get(),
+        });
+        self.vital.watch("repayments", task);
+        let sweeping = repayment::sweep(repayments.clone(), config.sweep_every.get(), draining);
+        self.vital.watch("repayments' sweeper", tokio::spawn(sweeping));
+        repayments
+    }
+
     fn cardholder(
         &mut self,
         options: CardholderOptions,
@@ -332,6 +352,7 @@ impl Ground {
             bills: of.bills,
             reminders: of.reminders,
             credit_history: of.credit_history,
+            repayments: of.repayments,
             notices: of.notices,
             replica: self.replica.clone(),
         };
@@ -347,6 +368,7 @@ struct Asked {
     bills: Bills,
     reminders: Reminders,
     credit_history: CreditHistory,
+    repayments: Repayments,
     notices: Notices,
 }
 
@@ -363,11 +385,13 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let zone = || config.records.time_zone.rules().clone();
     let bills = ground.bills(&feed, zone());
     let credit_history = ground.credit_history(config, &feed, shutdown.draining());
+    let repayments = ground.repayments(&config.payments, &banks, &feed, shutdown.draining());
     let notices = ground.notices(&config.notify, shutdown.draining())?;
     let asked = Asked {
         habits: ground.habits(zone()),
         bills: bills.clone(),
         credit_history: credit_history.clone(),
+        repayments: repayments.clone(),
         notices: notices.clone(),
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
@@ -386,7 +410,21 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     following.into_iter().for_each(|task| ground.vital.watch("follow", task));
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
-    Ok(Hub { store, owner, directory, banks, desk, prices, records, bills, credit_history, notices, cardholder, vital })
+    Ok(Hub {
+        store,
+        owner,
+        directory,
+        banks,
+        desk,
+        prices,
+        records,
+        bills,
+        credit_history,
+        repayments,
+        notices,
+        cardholder,
+        vital,
+    })
 }
 
 impl Hub {
@@ -401,7 +439,7 @@ impl Hub {
         };
         let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
         let (records, bills, history) = (self.records.clone(), self.bills.clone(), self.credit_history.clone());
-        let federation = FederationApi::new(self.desk.clone(), records, bills, history);
+        let federation = FederationApi::new(self.desk.clone(), records, bills, history, self.repayments.clone());
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone());
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
@@ -431,12 +469,13 @@ impl Hub {
             records,
             bills,
             credit_history,
+            repayments,
             notices,
             cardholder,
             vital,
             ..
         } = self;
-        drop((directory, banks, desk, prices, records, bills, credit_history, notices, cardholder));
+        drop((directory, banks, desk, prices, records, bills, credit_history, repayments, notices, cardholder));
         vital.finish().await;
         store.close().await;
     }

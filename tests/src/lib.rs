@@ -17,6 +17,7 @@ pub mod databases;
 pub mod interposed;
 pub mod payer;
 pub mod relay;
+pub mod repaying;
 pub mod settled;
 pub mod till;
 pub mod wait;

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use server_kit::tls::ClientTlsConfig;
 
-use super::{DeviceKey, Enrolment, Phone, PhoneError};
+use super::{DeviceKey, Enrolment, OpenRepayments, Phone, PhoneError};
 use crate::profile::{Link, ProfileError};
 
 /// What a phone knows besides its key.
@@ -84,6 +84,11 @@ impl PhoneFolder {
         let device_id = DeviceId::parse(&file.device_id).map_err(|_| PhoneError::Unreadable("its device id"))?;
         let key = DeviceKey::load(&self.path("device.key"))?;
         Ok(Phone::open(channel(&file.federation, &file.hub, &file.server_ca)?, device_id, key))
+    }
+
+    /// What this phone has asked to repay and has got no final answer for.
+    pub fn open_repayments(&self) -> OpenRepayments {
+        OpenRepayments::of(&self.folder)
     }
 
     /// The last sequence that was handled here; 0 for none.

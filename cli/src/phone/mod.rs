@@ -9,6 +9,8 @@ mod folder;
 mod key;
 mod owing;
 mod record;
+mod repay;
+mod repayment;
 mod show;
 mod telling;
 mod templates;
@@ -29,6 +31,7 @@ use tonic::{Code, Request, Response, Status};
 pub use feed::{Feed, FeedOptions};
 pub use folder::PhoneFolder;
 pub use key::DeviceKey;
+pub use repayment::{OpenRepayments, SignedRepayment};
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);

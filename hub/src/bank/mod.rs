@@ -4,6 +4,7 @@ mod card;
 mod hold;
 mod post;
 mod queue;
+mod repayment;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -34,6 +34,7 @@ use crate::feed::Feed;
 use crate::habits::Habits;
 use crate::notify::Notices;
 use crate::reminders::Reminders;
+use crate::repayment::Repayments;
 use limits::Limits;
 use marks::Marks;
 use session::Sessions;
@@ -66,6 +67,8 @@ pub struct CardholderParts {
     pub bills: Bills,
     /// … and when they want to be reminded of it.
     pub reminders: Reminders,
+    /// What they repay, and from where.
+    pub repayments: Repayments,
     /// What banks have reported of people, and who may be told.
     pub credit_history: CreditHistory,
     /// How people are told outside of the app.

@@ -224,6 +224,39 @@ impl CardholderService for CardholderApi {
         Ok(Response::new(bills::wire::total(&totals, today)))
     }
 
+    async fn list_instruments(
+        &self,
+        request: Request<pb::ListInstrumentsRequest>,
+    ) -> Result<Response<pb::ListInstrumentsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.repayments.list_instruments(session.person_id).await.map(Response::new)
+    }
+
+    async fn create_repayment(
+        &self,
+        request: Request<pb::CreateRepaymentRequest>,
+    ) -> Result<Response<pb::CreateRepaymentResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let repayments = &self.inner.parts.repayments;
+        repayments.create(session.person_id, session.device_id, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_repayment(
+        &self,
+        request: Request<pb::GetRepaymentRequest>,
+    ) -> Result<Response<pb::GetRepaymentResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.repayments.get(session.person_id, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn list_repayments(
+        &self,
+        request: Request<pb::ListRepaymentsRequest>,
+    ) -> Result<Response<pb::ListRepaymentsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.repayments.list(session.person_id, request.get_ref()).await.map(Response::new)
+    }
+
     async fn set_reminder(
         &self,
         request: Request<pb::SetReminderRequest>,

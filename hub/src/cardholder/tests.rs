@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use super::{CardholderApi, CardholderOptions, CardholderParts, StrangerLimits};
+use crate::bank::{Banks, LinkOptions};
 use crate::bills::Bills;
 use crate::bills::testing::bill_parts;
 use crate::credit_history::CreditHistory;
@@ -39,6 +40,8 @@ use crate::habits::Habits;
 use crate::notify::{Notices, NoticesOptions, NoticesParts, tests as notify_tests};
 use crate::reminders::Reminders;
 use crate::reminders::testing::reminder_parts;
+use crate::repayment::Repayments;
+use crate::repayment::testing::repayment_parts;
 use crate::testing::history::history_parts;
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
@@ -110,6 +113,9 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
     let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
     let (reminders, _) = Reminders::start(reminder_parts(hub, &feed, &owner));
     let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));
+    let banks = Banks::played(directory.clone(), LinkOptions { timeout: PATIENCE, tries: 1 });
+    let policy = domain::payment::Policy::default();
+    let (repayments, _) = Repayments::start(repayment_parts(hub, &feed, &owner, banks, policy));
     let (notices, telling) = Notices::start(
         NoticesParts { replica: "hub-1".to_owned(), ..notify_tests::parts(hub) },
         NoticesOptions::default(),
@@ -127,6 +133,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         bills: bills.clone(),
         reminders,
         credit_history,
+        repayments,
         notices: notices.clone(),
         replica: "hub-1".to_owned(),
     };

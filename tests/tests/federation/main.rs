@@ -21,6 +21,7 @@ mod giving_back;
 mod guesses;
 mod independent_client;
 mod reflection;
+mod repayments;
 mod reports;
 mod requests;
 mod secrets;
