@@ -23,6 +23,7 @@ pub mod purchase;
 pub mod reason;
 pub mod record;
 pub mod reminder;
+pub mod repayment;
 pub mod secret;
 pub mod text;
 pub mod time;

@@ -219,6 +219,14 @@ catalogue! {
     BillUnknown "BILL_UNKNOWN" NotFound "There is no such bill of this person." "没有该账单。";
     ReminderMalformed "REMINDER_MALFORMED" Invalid "A reminder has at most 30 days before the due date or a day of 1 to 31, and a time of day." "提醒须设为到期日前不超过30天或每月1至31日，并有有效时刻。";
 
+    // Repayments.
+    RepaymentMalformed "REPAYMENT_MALFORMED" Invalid "A repayment is not written as it has to be." "还款申请的格式不正确。";
+    RepaymentOutdated "REPAYMENT_OUTDATED" State "The repayment was signed more than 15 minutes ago, or by a clock that is ahead; nothing was charged. Sign it again." "还款签名已超过15分钟，或设备时钟超前，未扣款，请重新签名。";
+    RepaymentSameAccount "REPAYMENT_SAME_ACCOUNT" Invalid "An account cannot repay itself." "账户不能为自身还款。";
+    RepaymentTooLarge "REPAYMENT_TOO_LARGE" State "The repayment would leave more to the holder's credit than the bank keeps: at most the account's limit." "还款后的溢缴款将超过银行允许的上限，即该账户的信用额度。";
+    RepaymentsTooMany "REPAYMENTS_TOO_MANY" Exhausted "Too many repayments were made today; try again tomorrow." "今日还款次数过多，请明日再试。";
+    InstrumentUnknown "INSTRUMENT_UNKNOWN" NotFound "This person has bound no such account or card." "该用户未绑定此账户或卡片。";
+
     // Credit history.
     HistoryMalformed "HISTORY_MALFORMED" Invalid "The days or the amount of a credit history entry contradict each other." "信用记录的日期或金额相互矛盾。";
     HistoryOutdated "HISTORY_OUTDATED" State "A newer version of this credit history entry is stored." "已有该信用记录的更新版本。";

@@ -46,7 +46,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 17] = [
+const CHECKS: [(&str, &str); 19] = [
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
@@ -67,6 +67,16 @@ const CHECKS: [(&str, &str); 17] = [
          AND p.nature IN ('DEPOSIT', 'TOP_UP', 'TRANSFER_IN', 'REPAYMENT') \
          AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED') AND NOT EXISTS (SELECT 1 FROM events e \
          WHERE e.person_id = p.person_id AND e.payment_id = p.payment_id AND e.kind = 'PAID_IN')",
+    ),
+    (
+        "persons were not told of their repayments, or were told of them twice",
+        "SELECT count(*) FROM repayments q WHERE q.state IN ('COMMITTED', 'POSTED') AND (SELECT count(*) FROM events e \
+         WHERE e.person_id = q.person_id AND e.payment_id = q.repayment_id AND e.kind = 'REPAID') <> 1",
+    ),
+    (
+        "repayments are told of that were not committed",
+        "SELECT count(*) FROM events e WHERE e.kind = 'REPAID' AND NOT EXISTS (SELECT 1 FROM repayments q \
+         WHERE q.repayment_id = e.payment_id AND q.person_id = e.person_id AND q.state IN ('COMMITTED', 'POSTED'))",
     ),
     (
         "payments have refunds that do not add up",

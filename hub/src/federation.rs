@@ -7,6 +7,7 @@ use proto::federation as pb;
 use proto::federation::federation_service_server::FederationService;
 use proto::status;
 use server_kit::identity::Role;
+use server_kit::store::StoreError;
 use tonic::{Request, Response, Status};
 
 use crate::bills::{self, Bills};
@@ -15,6 +16,7 @@ use crate::credit_history::CreditHistory;
 use crate::offers::Offers;
 use crate::payment::Desk;
 use crate::records::Records;
+use crate::repayment::Repayments;
 use crate::store_status::store_status;
 
 /// The federation service of the hub.
@@ -25,11 +27,32 @@ pub struct FederationApi {
     bills: Bills,
     credit_history: CreditHistory,
     offers: Offers,
+    repayments: Repayments,
 }
 
 impl FederationApi {
-    pub fn new(desk: Desk, records: Records, bills: Bills, credit_history: CreditHistory, offers: Offers) -> Self {
-        Self { desk, records, bills, credit_history, offers }
+    pub fn new(
+        desk: Desk,
+        records: Records,
+        bills: Bills,
+        credit_history: CreditHistory,
+        (offers, repayments): (Offers, Repayments),
+    ) -> Self {
+        Self { desk, records, bills, credit_history, offers, repayments }
+    }
+
+    /// What a bank is told of a leg that it holds. Ids of payments and of repayments are made by others, so that one may stand for both:
+    /// the leg says of which it is.
+    async fn verdict(&self, bank: &BankId, id: PaymentId, leg: LegId) -> Result<Result<Verdict, Reason>, StoreError> {
+        let of_payment = self.desk.verdict(bank, id, leg).await?;
+        if !matches!(of_payment, Ok(Verdict::Void) | Err(Reason::NotYours)) {
+            return Ok(of_payment);
+        }
+        Ok(match self.repayments.verdict(bank, id, leg).await? {
+            Ok(Some(verdict)) => Ok(verdict),
+            Ok(None) => of_payment,
+            Err(reason) => Err(reason),
+        })
     }
 }
 
@@ -43,7 +66,7 @@ impl FederationService for FederationApi {
         let message = request.into_inner();
         let leg = LegId::parse(&message.leg_id).map_err(status)?;
         let id = PaymentId::parse(&message.payment_id).map_err(status)?;
-        let verdict = self.desk.verdict(&bank, id, leg).await;
+        let verdict = self.verdict(&bank, id, leg).await;
         let verdict = match verdict.map_err(|error| store_status(&error))?.map_err(status)? {
             Verdict::Wait => pb::LegVerdict::Wait,
             Verdict::Post => pb::LegVerdict::Post,

@@ -23,6 +23,7 @@ pub mod payment;
 pub mod prices;
 pub mod records;
 pub mod reminders;
+pub mod repayment;
 mod run;
 mod signed;
 mod store_status;

@@ -1,47 +1,43 @@
 //! The hub as a process: configuration, build, run, drain.
 
+mod ground;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use proto::cardholder::cardholder_service_server::CardholderServiceServer;
 use proto::federation::federation_service_server::FederationServiceServer;
 use proto::operator::operator_service_server::OperatorServiceServer;
 use proto::terminal::terminal_service_server::TerminalServiceServer;
-use server_kit::clock::{SharedClock, SystemClock};
-use server_kit::keystore::{SealedFile, SharedKeyStore};
 use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
 use server_kit::ops::{self, OpsServer, Readiness};
-use server_kit::rng::{IdMaker, SharedRng, SystemRng};
 use server_kit::serve::{Contract, GrpcServer};
 use server_kit::shutdown::Shutdown;
-use server_kit::store::{Dialect, Migrations, Owner, OwnershipLost, Store, StoreOptions, WriterOptions};
+use server_kit::store::{Dialect, Migrations, Owner, OwnershipLost, Store};
 use server_kit::telemetry::{self, TelemetryError};
 use server_kit::tls::{self, ClientTls, ServerTls};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use uuid::Uuid;
+
+use ground::{Asked, Ground};
 
 use crate::bank::{Banks, LinkOptions};
-use crate::bills::{BillParts, Bills};
-use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
-use crate::config::{Config, Payments};
-use crate::credit_history::{self, CreditHistory, CreditHistoryParts};
-use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
+use crate::bills::Bills;
+use crate::cardholder::CardholderApi;
+use crate::config::Config;
+use crate::credit_history::CreditHistory;
+use crate::directory::{Directory, OperatorApi};
 use crate::federation::FederationApi;
-use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::follow::{self, FollowParts, Followers};
-use crate::freeze::{FreezeParts, Freezes, tell_banks};
-use crate::habits::Habits;
-use crate::notify::{ChannelError, Notices, NoticesParts, NotifyConfig, Telling};
-use crate::offers::{self, OfferParts, Offers};
-use crate::payment::{Desk, DeskOptions, TerminalApi, TerminalLimits, sweep};
+use crate::notify::{ChannelError, Notices};
+use crate::offers::Offers;
+use crate::payment::{Desk, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
-use crate::records::{RecordParts, Records};
-use crate::reminders::{ReminderParts, Reminders, remind};
+use crate::records::Records;
+use crate::repayment::Repayments;
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -150,250 +146,10 @@ struct Hub {
     bills: Bills,
     credit_history: CreditHistory,
     offers: Offers,
+    repayments: Repayments,
     cardholder: CardholderApi,
     notices: Notices,
     vital: VitalTasks,
-}
-
-/// What every capability stands on.
-struct Ground {
-    clock: SharedClock,
-    rng: SharedRng,
-    ids: IdMaker,
-    keys: SharedKeyStore,
-    store: Store,
-    /// The name of this replica …
-    replica: String,
-    /// … which is owned by this process.
-    mark: Uuid,
-    owner: Arc<Owner>,
-    /// The capabilities' tasks.
-    vital: VitalTasks,
-}
-
-impl Ground {
-    async fn open(config: &Config) -> Result<Self, RunError> {
-        let clock = SystemClock::shared();
-        let rng = SystemRng::shared();
-        let ids = IdMaker::new(clock.clone(), rng.clone());
-        let keys: SharedKeyStore = Arc::new(SealedFile::open(&config.keys.file, &config.keys.master.read()?)?);
-        let password = config.database.password.as_ref().map(|secret| secret.read()).transpose()?;
-        let options =
-            StoreOptions { password, readers: config.database.readers, ..StoreOptions::new(&config.database.url) };
-        let store = Store::open(&options, &migrations(), clock.clone()).await?;
-        let (mark, replica) = (ids.uuid()?, config.replica.clone());
-        let owner = Arc::new(Owner::take(&store, &replica, mark).await?);
-        Ok(Self { clock, rng, ids, keys, store, replica, mark, owner, vital: VitalTasks::default() })
-    }
-
-    fn directory(&mut self) -> Directory {
-        let parts = DirectoryParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            rng: self.rng.clone(),
-            replica: self.replica.clone(),
-        };
-        let (directory, task) = Directory::start(parts, DirectoryOptions::default());
-        self.vital.watch("directory", task);
-        directory
-    }
-
-    fn feed(&self, followers: &Followers, draining: CancellationToken) -> Feed {
-        let parts = FeedParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            replica: self.mark,
-            followers: followers.all().to_vec(),
-            draining,
-        };
-        let feed = Feed::new(parts, FeedOptions::default());
-        tokio::spawn(feed.clone().listen());
-        feed
-    }
-
-    fn desk(&mut self, config: &Payments, directory: &Directory, banks: &Banks, feed: &Feed) -> Desk {
-        let (desk, task) = Desk::start(DeskOptions {
-            store: self.store.clone(),
-            directory: directory.clone(),
-            banks: banks.clone(),
-            feed: feed.clone(),
-            keys: self.keys.clone(),
-            rng: self.rng.clone(),
-            ids: self.ids.clone(),
-            clock: self.clock.clone(),
-            policy: config.policy(),
-            owner: self.owner.clone(),
-            writer: WriterOptions::default(),
-            answer_within: config.answer_within.get(),
-        });
-        self.vital.watch("payment", task);
-        desk
-    }
-
-    fn records(&mut self, feed: &Feed) -> Records {
-        let (records, task) = Records::start(RecordParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            feed: feed.clone(),
-            owner: self.owner.clone(),
-            writer: WriterOptions::default(),
-        });
-        self.vital.watch("records", task);
-        records
-    }
-
-    fn habits(&mut self, zone: TimeZone) -> Habits {
-        let (habits, task) = Habits::start(self.store.clone(), self.owner.clone(), zone);
-        self.vital.watch("habits", task);
-        habits
-    }
-
-    fn prices(&mut self) -> Prices {
-        let (prices, task) = Prices::start(self.store.clone(), self.owner.clone());
-        self.vital.watch("prices", task);
-        prices
-    }
-
-    fn notices(&mut self, config: &NotifyConfig, draining: CancellationToken) -> Result<Notices, RunError> {
-        let parts = NoticesParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            rng: self.rng.clone(),
-            ids: self.ids.clone(),
-            replica: self.replica.clone(),
-        };
-        let telling = Telling::start(config, parts, config.options(), &draining)?;
-        telling.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
-        Ok(telling.notices)
-    }
-
-    fn bills(&mut self, feed: &Feed, zone: TimeZone) -> Bills {
-        let (bills, task) = Bills::start(BillParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            ids: self.ids.clone(),
-            feed: feed.clone(),
-            owner: self.owner.clone(),
-            zone,
-        });
-        self.vital.watch("bills", task);
-        bills
-    }
-
-    fn reminders(&mut self, config: &Config, feed: &Feed, draining: CancellationToken) -> Reminders {
-        let (reminders, task) = Reminders::start(ReminderParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            feed: feed.clone(),
-            owner: self.owner.clone(),
-            zone: config.records.time_zone.rules().clone(),
-        });
-        self.vital.watch("reminders", task);
-        let sending = remind(reminders.clone(), config.reminders.look_every.get(), draining);
-        self.vital.watch("reminding", tokio::spawn(sending));
-        reminders
-    }
-
-    fn credit_history(
-        &mut self,
-        config: &Config,
-        (feed, habits): (&Feed, &Habits),
-        draining: CancellationToken,
-    ) -> CreditHistory {
-        let (history, task) = CreditHistory::start(CreditHistoryParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            feed: feed.clone(),
-            owner: self.owner.clone(),
-            zone: config.records.time_zone.rules().clone(),
-            habits: habits.clone(),
-            habits_floor: config.offers.purchases_floor.get().into(),
-            inquiries_per_bank_per_minute: config.credit_history.inquiries_per_bank_per_minute,
-        });
-        self.vital.watch("credit history", task);
-        let every = config.credit_history.sweep_every.get();
-        self.vital
-            .watch("credit history's sweeper", tokio::spawn(credit_history::sweep(history.clone(), every, draining)));
-        history
-    }
-
-    fn freezes(&mut self, config: &Config, banks: &Banks, feed: &Feed, draining: CancellationToken) -> Freezes {
-        let (freezes, task) = Freezes::start(FreezeParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            banks: banks.clone(),
-            feed: feed.clone(),
-            owner: self.owner.clone(),
-            policy: config.payments.policy(),
-        });
-        self.vital.watch("freezes", task);
-        let every = config.payments.sweep_every.get();
-        self.vital.watch("telling banks of freezes", tokio::spawn(tell_banks(freezes.clone(), every, draining)));
-        freezes
-    }
-
-    fn offers(&mut self, config: &Config, (feed, habits): (&Feed, &Habits), draining: CancellationToken) -> Offers {
-        let (offers, task) = Offers::start(OfferParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            feed: feed.clone(),
-            habits: habits.clone(),
-            owner: self.owner.clone(),
-            floor: config.offers.deliveries_floor.get(),
-        });
-        self.vital.watch("offers", task);
-        let sweeping = offers::sweep(offers.clone(), config.offers.look_every.get(), draining);
-        self.vital.watch("offers' sweeper", tokio::spawn(sweeping));
-        offers
-    }
-
-    fn cardholder(
-        &mut self,
-        options: CardholderOptions,
-        directory: &Directory,
-        feed: Feed,
-        of: Asked,
-    ) -> CardholderApi {
-        let parts = CardholderParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            rng: self.rng.clone(),
-            ids: self.ids.clone(),
-            directory: directory.clone(),
-            feed,
-            habits: of.habits,
-            bills: of.bills,
-            reminders: of.reminders,
-            credit_history: of.credit_history,
-            freezes: of.freezes,
-            offers: of.offers,
-            notices: of.notices,
-            replica: self.replica.clone(),
-        };
-        let (cardholder, tasks) = CardholderApi::start(parts, options);
-        tasks.into_iter().for_each(|task| self.vital.watch("cardholder", task));
-        cardholder
-    }
-}
-
-/// What phones ask about beside their record.
-struct Asked {
-    habits: Habits,
-    bills: Bills,
-    reminders: Reminders,
-    credit_history: CreditHistory,
-    freezes: Freezes,
-    offers: Offers,
-    notices: Notices,
 }
 
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
@@ -411,6 +167,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let habits = ground.habits(zone());
     let credit_history = ground.credit_history(config, (&feed, &habits), shutdown.draining());
     let offers = ground.offers(config, (&feed, &habits), shutdown.draining());
+    let repayments = ground.repayments(&config.payments, &banks, &feed, shutdown.draining());
     let notices = ground.notices(&config.notify, shutdown.draining())?;
     let asked = Asked {
         habits,
@@ -418,6 +175,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         credit_history: credit_history.clone(),
         freezes: ground.freezes(config, &banks, &feed, shutdown.draining()),
         offers: offers.clone(),
+        repayments: repayments.clone(),
         notices: notices.clone(),
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
@@ -448,6 +206,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         bills,
         credit_history,
         offers,
+        repayments,
         notices,
         cardholder,
         vital,
@@ -466,7 +225,13 @@ impl Hub {
         };
         let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
         let (records, bills, history) = (self.records.clone(), self.bills.clone(), self.credit_history.clone());
-        let federation = FederationApi::new(self.desk.clone(), records, bills, history, self.offers.clone());
+        let federation = FederationApi::new(
+            self.desk.clone(),
+            records,
+            bills,
+            history,
+            (self.offers.clone(), self.repayments.clone()),
+        );
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone())
             .serving(self.offers.clone(), self.credit_history.clone());
         let most = proto::MAX_MESSAGE_BYTES;
@@ -498,12 +263,13 @@ impl Hub {
             bills,
             credit_history,
             offers,
+            repayments,
             notices,
             cardholder,
             vital,
             ..
         } = self;
-        drop((directory, banks, desk, prices, records, bills, credit_history, offers, notices, cardholder));
+        drop((directory, banks, desk, prices, records, bills, credit_history, offers, repayments, notices, cardholder));
         vital.finish().await;
         store.close().await;
     }

@@ -18,6 +18,7 @@ pub mod interposed;
 pub mod payer;
 pub mod peers;
 pub mod relay;
+pub mod repaying;
 pub mod session;
 pub mod settled;
 pub mod statements;

@@ -207,7 +207,11 @@ impl World {
 
 async fn payments(store: &Store) -> Vec<Payment> {
     const SQL: &str = "SELECT payment_id, state, kind, COALESCE(completed_minor, amount_minor), bank_id, leg_id, \
-                       reversal_leg_id, refusal, nature FROM payments ORDER BY payment_id";
+                       reversal_leg_id, refusal, nature FROM payments UNION ALL \
+                       SELECT repayment_id, state, 'REPAYMENT', amount_minor, from_bank_id, from_leg_id, NULL, refusal, NULL \
+                       FROM repayments UNION ALL \
+                       SELECT repayment_id, state, 'REPAYMENT', amount_minor, to_bank_id, to_leg_id, NULL, refusal, 'REPAYMENT' \
+                       FROM repayments ORDER BY 1";
     let rows = store.fetch(SQL, Vec::new()).await.unwrap();
     let read = rows.iter().map(|row| Payment {
         id: row.id(0).unwrap().to_string(),
@@ -259,7 +263,7 @@ fn compare(ledgers: &Ledgers) {
         };
         let taken = if payment.comes_in { "RECEIPT" } else { "CHARGE" };
         match (payment.kind.as_str(), payment.state.as_str()) {
-            ("PURCHASE" | "CARD", "POSTED") => {
+            ("PURCHASE" | "CARD" | "REPAYMENT", "POSTED") => {
                 assert!(is_posted(leg, taken), "an approved purchase without its debit: {payment:?}, {leg:?}");
                 assert!(payment.reversal_leg.is_none(), "{payment:?}");
             }

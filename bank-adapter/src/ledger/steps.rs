@@ -166,6 +166,13 @@ impl StepSet for LedgerSteps {
                 }
                 (Step::Report(step), _) => Outcome::Reported(outbox.decide(step, &books, &mut log)),
                 (Step::Credit(step), Some(told)) => told.decide(&mut books, &mut files, step, now, &mut log),
+                (Step::Hold(orders), Some(_)) => {
+                    let hold = |order: &HoldOrder| {
+                        let decided = rules::hold_elsewhere(&books, order, now);
+                        leg_step(&mut books, decided, &mut log)
+                    };
+                    Outcome::Held(orders.iter().map(hold).collect())
+                }
                 (Step::Refund(order), Some(_)) => {
                     let decided = rules::refund_elsewhere(&books, order, now);
                     Outcome::Leg(leg_step(&mut books, decided, &mut log))

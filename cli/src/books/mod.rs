@@ -12,7 +12,7 @@ pub use read::{ReadError, legs_of, payments_of};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentRow {
     pub id: Uuid,
-    /// `PURCHASE` by phone number, `CARD`, `REFUND` or `TOMBSTONE`.
+    /// `PURCHASE` by phone number, `CARD`, `REFUND` or `TOMBSTONE`; `REPAYMENT` for what a repayment takes, `REPAID` for what it pays in.
     pub kind: String,
     pub state: String,
     pub currency: String,
@@ -88,9 +88,14 @@ impl Check<'_> {
 
     fn payment(&mut self, payment: &PaymentRow) {
         match (payment.kind.as_str(), payment.state.as_str()) {
-            ("PURCHASE" | "CARD", "POSTED") => {
+            ("PURCHASE" | "CARD" | "REPAYMENT", "POSTED") => {
                 if self.moved(payment, payment.leg, None) {
                     self.found.debits += 1;
+                }
+            }
+            ("REPAID", "POSTED") => {
+                if self.moved(payment, payment.leg, None) {
+                    self.found.credits += 1;
                 }
             }
             ("CARD", "AUTHORISED") => {
@@ -212,7 +217,11 @@ mod tests {
         let completed = PaymentRow { amount_minor: 60, ..card(6, "POSTED", Some(17)) };
         let reserved = card(7, "AUTHORISED", Some(18));
         let declined = payment(4, "DECLINED", Some(15));
-        let payments = [payment(1, "POSTED", Some(11)), refund, reversed, declined, completed, reserved];
+        let repayment = PaymentRow { kind: "REPAYMENT".to_owned(), ..payment(8, "POSTED", Some(19)) };
+        let repaid =
+            PaymentRow { kind: "REPAID".to_owned(), bank: Some("bank-b".to_owned()), ..payment(8, "POSTED", Some(20)) };
+        let payments =
+            [payment(1, "POSTED", Some(11)), refund, reversed, declined, completed, reserved, repayment, repaid];
         let legs = [
             leg(11, 1, "POSTED"),
             LegRow { amount_minor: 40, original: Some(id(11)), ..leg(12, 2, "POSTED") },
@@ -222,8 +231,10 @@ mod tests {
             leg(16, 5, "VOIDED"),
             LegRow { amount_minor: 60, ..leg(17, 6, "POSTED") },
             leg(18, 7, "HELD"),
+            leg(19, 8, "POSTED"),
+            LegRow { bank: "bank-b".to_owned(), ..leg(20, 8, "POSTED") },
         ];
-        let expected = Reconciliation { debits: 3, credits: 2, reserved: 1, without_money: 1, faults: Vec::new() };
+        let expected = Reconciliation { debits: 4, credits: 3, reserved: 1, without_money: 1, faults: Vec::new() };
         assert_eq!(reconcile(&payments, &legs), expected);
     }
 

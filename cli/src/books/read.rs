@@ -27,10 +27,12 @@ pub enum ReadError {
     Digest,
 }
 
-/// Every payment of the hub.
+/// Every payment of the hub; of a repayment, which has two legs, a row for what is taken and one for what is paid in.
 pub async fn payments_of(hub: &Store) -> Result<Vec<PaymentRow>, StoreError> {
     let sql = "SELECT payment_id, kind, state, currency, COALESCE(completed_minor, amount_minor), original_id, bank_id, leg_id, reversal_leg_id \
-               FROM payments ORDER BY payment_id";
+               FROM payments UNION ALL SELECT repayment_id, 'REPAYMENT', state, currency, amount_minor, NULL, from_bank_id, from_leg_id, \
+               NULL FROM repayments UNION ALL SELECT repayment_id, 'REPAID', state, currency, amount_minor, NULL, to_bank_id, to_leg_id, \
+               NULL FROM repayments ORDER BY 1, 2";
     let rows = hub.fetch(sql, Vec::new()).await?;
     let read = |row: &server_kit::store::Row| {
         Ok(PaymentRow {

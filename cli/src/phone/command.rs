@@ -13,6 +13,7 @@ use super::history::{self, ConsentsCommand};
 use super::offers::{self, AllowCommand, OffersCommand};
 use super::owing::{self, BillsArgs, ReminderCommand};
 use super::record::{self, ExportArgs, PaymentsArgs, SumsArgs};
+use super::repay::{self, RepayArgs, RepaymentsArgs};
 use super::show::{sentence, value};
 use super::telling::{self, PreferencesCommand};
 use super::templates::{self, TemplatesCommand};
@@ -30,6 +31,7 @@ Examples:
   bankhub phone --dir ann export --format ofx --to ann.ofx
   bankhub phone --dir ann freeze --all
   bankhub phone --dir ann unfreeze 4821
+  bankhub phone --dir ann repay --from bank-a --to bank-b/622848******0015 --statement
   bankhub phone --dir ann reminders set --days-before 3 --at 9:00
   bankhub phone --dir ann preferences set --mail ann@example.com --tell charge/mail --quiet 22:00-07:00
   bankhub phone --dir ann preferences confirm 271828
@@ -86,6 +88,10 @@ pub enum PhoneCommand {
         #[arg(value_name = "BILL", value_parser = typed::bill_id)]
         bill_id: BillId,
     },
+    /// Repay a card from an account, at whichever banks. A bill counts as paid when its bank says so.
+    Repay(RepayArgs),
+    /// List repayments, the last one first.
+    Repayments(RepaymentsArgs),
     /// Set, list and take away reminders of what is due.
     #[command(subcommand)]
     Reminders(ReminderCommand),
@@ -157,6 +163,8 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::Bills(bills_args) => owing::bills(&folder.open()?, bills_args, out).await,
         PhoneCommand::TotalBill => owing::total_bill(&folder.open()?, out).await,
         PhoneCommand::Bill { bill_id } => owing::bill(&folder.open()?, *bill_id, out).await,
+        PhoneCommand::Repay(repay_args) => repay::repay(&folder, repay_args, out).await,
+        PhoneCommand::Repayments(args) => repay::repayments(&folder.open()?, args, out).await,
         PhoneCommand::Reminders(command) => owing::reminders(&folder.open()?, command, out).await,
         PhoneCommand::Consents(command) => history::consents(&folder.open()?, command, out).await,
         PhoneCommand::Inquiries => history::inquiries(&folder, out).await,
@@ -233,7 +241,7 @@ mod tests {
     #[test]
     fn what_the_examples_say_can_be_typed() {
         let lines: Vec<&str> = EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub phone ")).collect();
-        assert_eq!(lines.len(), 12);
+        assert_eq!(lines.len(), 13);
         for line in lines {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -270,6 +278,33 @@ mod tests {
             "templates preview give-back {{amount}}",
             "templates save charge mail {{amount}} --language en",
             "templates forget charge sms --language zh",
+        ] {
+            typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn r8_a_repayment_says_from_where_to_where_and_how_much_or_resumes() {
+        for line in [
+            "repay",
+            "repay --from bank-a --to bank-b",
+            "repay --from bank-a --amount 12.50",
+            "repay --from bank-a --to bank-b --amount 0",
+            "repay --from bank-a --to bank-b --amount -1",
+            "repay --from bank-a --to bank-b --amount 12.505",
+            "repay --from BankA --to bank-b --amount 12.50",
+            "repay --from bank-a --to bank-b --minimum --statement",
+            "repay --resume --from bank-a --to bank-b",
+            "repayments --most 0",
+        ] {
+            assert!(typed(line).is_err(), "{line}");
+        }
+        for line in [
+            "repay --from bank-a/****4821 --to bank-b/622848******0015 --amount 12.50",
+            "repay --from bank-a --to bank-b --minimum",
+            "repay --resume",
+            "repayments --most 200",
+            "instruments",
         ] {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

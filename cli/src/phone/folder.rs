@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use server_kit::tls::ClientTlsConfig;
 
-use super::{DeviceKey, Enrolment, Phone, PhoneError};
+use super::{DeviceKey, Enrolment, OpenRepayments, Phone, PhoneError};
 use crate::profile::{Link, ProfileError};
 
 /// What a phone knows besides its key.
@@ -94,6 +94,11 @@ impl PhoneFolder {
         };
         let channel = channel(&file.federation, &file.hub, &file.server_ca)?;
         Ok(Phone::open(channel, (device_id, person_id), key))
+    }
+
+    /// What this phone has asked to repay and has got no final answer for.
+    pub fn open_repayments(&self) -> OpenRepayments {
+        OpenRepayments::of(&self.folder)
     }
 
     /// The last sequence that was handled here; 0 for none.

@@ -148,7 +148,13 @@ fn show(instruments: &[pb::Instrument], out: &Output) {
     };
     let default = |it: &pb::Instrument| if it.is_default { "pays" } else { "" }.to_owned();
     let row = |it: &pb::Instrument| {
-        vec![it.bank_id.clone(), it.masked.clone(), default(it), state(it).to_owned(), time(it.frozen_since.as_ref())]
+        let id = match name_of(it).map(|name| name.instrument) {
+            Some(Instrument::Account(id)) => format!("account {id}"),
+            Some(Instrument::Card(id)) => format!("card {id}"),
+            None => String::new(),
+        };
+        let since = time(it.frozen_since.as_ref());
+        vec![it.bank_id.clone(), it.masked.clone(), default(it), state(it).to_owned(), since, id]
     };
     let value = |it: &pb::Instrument| {
         json!({
@@ -163,5 +169,5 @@ fn show(instruments: &[pb::Instrument], out: &Output) {
     };
     let rows: Vec<Vec<String>> = instruments.iter().map(row).collect();
     let value = Value::Array(instruments.iter().map(value).collect());
-    out.table(&["bank", "number", "", "", "since (UTC)"], &rows, &value);
+    out.table(&["bank", "number", "", "", "since (UTC)", "id"], &rows, &value);
 }

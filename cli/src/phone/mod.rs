@@ -13,6 +13,8 @@ mod key;
 mod offers;
 mod owing;
 mod record;
+mod repay;
+mod repayment;
 mod show;
 mod telling;
 mod templates;
@@ -34,6 +36,7 @@ pub use feed::{Feed, FeedOptions};
 pub use folder::PhoneFolder;
 pub use history::{Agreed, InquiryLog};
 pub use key::DeviceKey;
+pub use repayment::{OpenRepayments, SignedRepayment};
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -41,7 +41,8 @@ pub use front::{
 };
 pub use leg::{Charge, GiveBack, Leg, LegOrder, LegState, Origin, Receipt, Sale, digest_line};
 pub use movement::{
-    ask, card_facts, complete, hold, hold_without_asking, inquire, post, refund, refund_elsewhere, settle, void,
+    ask, card_facts, complete, hold, hold_elsewhere, hold_without_asking, inquire, post, refund, refund_elsewhere,
+    settle, void,
 };
 pub use order::{CompletionOrder, HoldOrder, RefundOrder, VoidOrder};
 pub use transfer::{Balances, Transfer, TransferKind, replay};

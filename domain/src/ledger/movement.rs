@@ -14,13 +14,19 @@ use crate::{AccountId, CardId, LegId, Money, PaymentId, Reason, Timestamp};
 /// `Err(LegIdTaken)` for another order under the same id, `Err(HsmAway)` when the PIN could not be checked, `Err(Fault)` for a
 /// mistake of this program.
 pub fn hold(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
-    hold_with(books, order, None, now)
+    hold_with(books, order, Line::Kept, now)
+}
+
+/// As [`hold`], where an existing credit system keeps the credit accounts and need not be asked: what they owe is not for this ledger to
+/// say, so that money which pays it back is taken whatever it comes to.
+pub fn hold_elsewhere(books: &Books, order: &HoldOrder, now: Timestamp) -> Result<Decided<Leg>, Reason> {
+    hold_with(books, order, Line::NotAsked, now)
 }
 
 /// As [`hold`], where an existing credit system keeps the credit account and says that this is left. A leg that draws on it is
 /// asking: what it takes is reserved, and it is held or refused when [`settle`] has the answer.
 pub fn ask(books: &Books, order: &HoldOrder, left: CreditLeft, now: Timestamp) -> Result<Decided<Leg>, Reason> {
-    hold_with(books, order, Some(left), now)
+    hold_with(books, order, Line::Left(left), now)
 }
 
 /// As [`ask`], where the credit system need not be asked what is left: the debit side bears all of it whatever that is. `None`
@@ -35,15 +41,21 @@ pub fn hold_without_asking(books: &Books, order: &HoldOrder, now: Timestamp) -> 
     if !is_known && !is_debit_alone(&facts_of(books, party, (nature, amount))?) {
         return Ok(None);
     }
-    hold_with(books, order, Some(CreditLeft::NOTHING), now).map(Some)
+    hold_with(books, order, Line::Left(CreditLeft::NOTHING), now).map(Some)
 }
 
-fn hold_with(
-    books: &Books,
-    order: &HoldOrder,
-    left: Option<CreditLeft>,
-    now: Timestamp,
-) -> Result<Decided<Leg>, Reason> {
+/// Who knows what is left of a credit line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// This ledger.
+    Kept,
+    /// An existing credit system, which says so much.
+    Left(CreditLeft),
+    /// An existing credit system, which was not asked.
+    NotAsked,
+}
+
+fn hold_with(books: &Books, order: &HoldOrder, line: Line, now: Timestamp) -> Result<Decided<Leg>, Reason> {
     let named = (order.origin(), order.payment_id);
     if let Some(leg) = books.leg(order.leg_id) {
         return as_before(leg, named, &order.order);
@@ -67,7 +79,7 @@ fn hold_with(
         return Err(Reason::HsmAway);
     }
     let mut decided = match proved {
-        Ok(()) => reserve(books, leg, (party, nature, amount), left, now)?,
+        Ok(()) => reserve(books, leg, (party, nature, amount), line, now)?,
         Err(reason) => refused(shown(books, leg, party), reason),
     };
     decided.change.cards.extend(card);
@@ -91,7 +103,7 @@ fn reserve(
     books: &Books,
     leg: Leg,
     (party, nature, amount): (Party, Nature, Money),
-    left: Option<CreditLeft>,
+    line: Line,
     now: Timestamp,
 ) -> Result<Decided<Leg>, Reason> {
     let savings = leg.savings();
@@ -104,17 +116,18 @@ fn reserve(
     if !fits {
         return Ok(refused(leg, Reason::NatureUnsupported));
     }
-    let (mut leg, routed) = routed(books, leg, party, (nature, amount), left)?;
+    let (mut leg, routed) = routed(books, leg, party, (nature, amount), line)?;
     let from_savings = matches!(leg.order, LegOrder::Receipt(_)).then_some(savings).flatten();
     let allowed = routed.and_then(|()| match (savings, from_savings) {
         (_, Some(id)) => may_take_savings(books, &leg, id),
         (Some(id), None) => may_save(books, &leg, id),
+        (None, None) if nature == Nature::Repayment && line == Line::Kept => may_repay(books, &leg, amount),
         (None, None) => Ok(()),
     });
     if let Err(reason) = allowed {
         return Ok(refused(leg, reason));
     }
-    if left.is_some() && leg.credit_minor() > 0 {
+    if matches!(line, Line::Left(_)) && leg.credit_minor() > 0 {
         leg.state = LegState::Asking;
     }
     let transfers = leg.transfers(&leg.order, TransferKind::Pending, now);
@@ -156,10 +169,10 @@ fn routed(
     mut leg: Leg,
     party: Party,
     (nature, amount): (Nature, Money),
-    left: Option<CreditLeft>,
+    line: Line,
 ) -> Result<(Leg, Result<(), Reason>), Reason> {
     let facts = facts_of(books, party, (nature, amount))?;
-    let facts = left.map_or(facts, |left| facts.kept_elsewhere(left));
+    let facts = if let Line::Left(left) = line { facts.kept_elsewhere(left) } else { facts };
     leg.decision = facts.to_string();
     let routed = route(&facts).map(|splits| {
         leg.account_id = leg.account_id.or_else(|| splits.first().map(|split| split.account_id));
@@ -194,6 +207,15 @@ pub fn card_facts(books: &Books, id: CardId) -> Result<Option<CardFacts>, Reason
         debit: card.sides.debit().map(|id| account(id).and_then(DebitFacts::of)).transpose()?,
         credit: card.sides.credit().map(|id| account(id).and_then(CreditFacts::of)).transpose()?,
     }))
+}
+
+/// Whether so much may be paid back: with what is on its way already it leaves at most as much to the holder's credit as the account's
+/// limit is. A card is for borrowing; more than that is a mistake or a deposit that the bank has not agreed to.
+fn may_repay(books: &Books, leg: &Leg, amount: Money) -> Result<(), Reason> {
+    let account = leg.account_id.and_then(|id| books.account(id)).ok_or(Reason::Fault)?;
+    let most = account.credit.map_or(0, |line| line.limit_minor.max(0));
+    let coming = account.balances.credits_pending.saturating_add(amount.minor);
+    if account.balance_minor().saturating_add(coming) > most { Err(Reason::RepaymentTooLarge) } else { Ok(()) }
 }
 
 /// Whether the money of a leg can be put aside into this account: a savings account of the same holder and currency.

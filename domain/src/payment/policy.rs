@@ -27,6 +27,15 @@ pub struct Policy {
     pub most_backoff: Duration,
 }
 
+impl Policy {
+    /// The pause before the sweeper tries again: twice as long each time, at most the longest. `spread` in 0..1000 keeps many from
+    /// coming back at once.
+    pub fn pause(&self, tries: u32, spread: u16) -> Duration {
+        let pause = Duration::from_secs(1).saturating_mul(1 << tries.min(10)).min(self.most_backoff);
+        pause + pause.mul_f64(f64::from(spread.min(1000)) / 4000.0)
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(n * 60);

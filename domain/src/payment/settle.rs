@@ -1,7 +1,5 @@
 //! From the bank's answer to the end: the commit point, posting, and aborting.
 
-use std::time::Duration;
-
 use super::{Instrument, Kind, PayerGuard, Payment, Policy, State};
 use crate::ledger::Nature;
 use crate::reason::Class;
@@ -228,9 +226,7 @@ impl Payment {
         if self.due_at.is_none() {
             return;
         }
-        let pause = Duration::from_secs(1).saturating_mul(1 << self.tries.min(10)).min(policy.most_backoff);
-        let pause = pause + pause.mul_f64(f64::from(spread.min(1000)) / 4000.0);
-        let next = now.plus(pause);
+        let next = now.plus(policy.pause(self.tries, spread));
         self.due_at = match (self.state, self.decide_before) {
             (State::Holding, Some(until)) if now < until => Some(next.min(until)),
             _ => Some(next),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::payment::{Instrument, Payment, ends_hold};
+use domain::purchase::Merchant;
 use domain::{BankId, CardId, Reason};
 use proto::bank as pb;
 use server_kit::clock::Stopwatch;
@@ -73,7 +74,14 @@ impl HoldQueue {
 
     /// Asks for a hold a few times, always for the same leg, until the bank answers.
     pub(super) async fn hold(&self, payment: &Payment, card: Option<Arc<PresentedCard>>) -> HoldAnswer {
-        let Some((bank, hold)) = hold_of(payment, card.is_some()) else { return HoldAnswer::Unknown };
+        match hold_of(payment, card.is_some()) {
+            Some((bank, hold)) => self.ask(&bank, hold, card).await,
+            None => HoldAnswer::Unknown,
+        }
+    }
+
+    /// The same for a hold that is made already.
+    pub(super) async fn ask(&self, bank: &BankId, hold: pb::Hold, card: Option<Arc<PresentedCard>>) -> HoldAnswer {
         for tried in 0..self.tries {
             if tried > 0 {
                 // A bank that is just coming up refuses connections for a moment.
@@ -85,11 +93,11 @@ impl HoldQueue {
                 (0, Some(_)) => &self.cards,
                 _ => &self.alone,
             };
-            queue.push(&bank, Item { hold: hold.clone(), card: card.clone(), answer, waiting: Stopwatch::start() });
+            queue.push(bank, Item { hold: hold.clone(), card: card.clone(), answer, waiting: Stopwatch::start() });
             // What waits in the queue for longer than a call may take is dropped there, and the call itself has as long again.
             match tokio::time::timeout(self.timeout * 2, heard).await {
                 Ok(Ok(HoldAnswer::Unknown)) | Ok(Err(_)) | Err(_) => {
-                    tracing::warn!(%bank, payment = %payment.id, "a hold got no answer");
+                    tracing::warn!(%bank, payment = hold.payment_id, "a hold got no answer");
                 }
                 Ok(Ok(answer)) => return answer,
             }
@@ -185,6 +193,14 @@ pub(super) fn to_terminal(reason: Reason) -> Reason {
     if reason == Reason::CardUnknown { Reason::CardNotVerified } else { reason }
 }
 
+pub(super) fn to_merchant(merchant: &Merchant) -> proto::common::Merchant {
+    proto::common::Merchant {
+        merchant_id: merchant.id.to_string(),
+        display_name: merchant.name.to_string(),
+        category_code: merchant.category.as_str().to_owned(),
+    }
+}
+
 /// The hold of a payment; that of a card at a terminal still without the card.
 fn hold_of(payment: &Payment, by_card_at_terminal: bool) -> Option<(BankId, pb::Hold)> {
     let (charge, seller) = (payment.charge.as_ref()?, payment.seller.as_ref()?);
@@ -199,11 +215,7 @@ fn hold_of(payment: &Payment, by_card_at_terminal: bool) -> Option<(BankId, pb::
         payment_id: payment.id.to_string(),
         payer,
         amount: Some(proto::to_money(payment.amount)),
-        merchant: Some(proto::common::Merchant {
-            merchant_id: seller.merchant.id.to_string(),
-            display_name: seller.merchant.name.to_string(),
-            category_code: seller.merchant.category.as_str().to_owned(),
-        }),
+        merchant: Some(to_merchant(&seller.merchant)),
         nature: proto::to_nature(payment.kind.nature()?).into(),
         savings_account_id: String::new(),
     };

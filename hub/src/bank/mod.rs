@@ -5,6 +5,7 @@ mod freeze;
 mod hold;
 mod post;
 mod queue;
+mod repayment;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -128,7 +128,7 @@ async fn read_backs(store: &Store, person_id: PersonId) -> Result<Vec<Back>, Sto
     store.fetch(BACKS, vec![person_id.uuid().into()]).await?.iter().map(read).collect()
 }
 
-/// Money that was paid in at a terminal on what is owed, and was not taken out again.
+/// Money that was paid in on what is owed, at a terminal or from another account, and was not taken out again.
 #[derive(Debug)]
 struct Repaid {
     bank_id: BankId,
@@ -144,7 +144,9 @@ async fn read_repaid(store: &Store, person_id: PersonId, elsewhere: &Elsewhere) 
     let sql = "SELECT p.bank_id, p.masked, p.currency, p.amount_minor, e.occurred_at, p.merchant, p.payment_id, \
                p.account_id, p.card_id FROM events e \
                JOIN payments p ON p.payment_id = e.payment_id WHERE e.person_id = $1 AND e.kind = 'PAID_IN' \
-               AND p.nature = 'REPAYMENT' AND p.state NOT IN ('REVERSING', 'REVERSED') ORDER BY e.sequence";
+               AND p.nature = 'REPAYMENT' AND p.state NOT IN ('REVERSING', 'REVERSED') UNION ALL \
+               SELECT to_bank_id, to_masked, currency, amount_minor, decided_at, from_named, repayment_id FROM repayments \
+               WHERE person_id = $1 AND state IN ('COMMITTED', 'POSTED') ORDER BY 5, 7";
     let read = |row: &Row| -> Result<Repaid, StoreError> {
         Ok(Repaid {
             bank_id: row.parsed(0, BankId::parse)?,

@@ -29,7 +29,7 @@ pub(crate) fn list(accounts: &[OfOne], today: Date) -> pb::ListBillsResponse {
     pb::ListBillsResponse { accounts: accounts.iter().filter_map(account).collect() }
 }
 
-fn bill(Kept { bill_id, bill, .. }: &Kept, today: Date) -> pb::Bill {
+fn bill(Kept { bill_id, bill, card_id, .. }: &Kept, today: Date) -> pb::Bill {
     pb::Bill {
         bill_id: bill_id.to_string(),
         bank_id: bill.account.bank_id.to_string(),
@@ -44,6 +44,7 @@ fn bill(Kept { bill_id, bill, .. }: &Kept, today: Date) -> pb::Bill {
         left_minor: bill.left_minor(),
         minimum_left_minor: bill.minimum_left_minor(),
         state: state(bill.state(today)).into(),
+        card_id: card_id.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod enrol;
 mod limits;
+mod live;
 mod marks;
 mod service;
 mod session;
@@ -36,6 +37,7 @@ use crate::habits::Habits;
 use crate::notify::Notices;
 use crate::offers::Offers;
 use crate::reminders::Reminders;
+use crate::repayment::Repayments;
 use limits::Limits;
 use marks::Marks;
 use session::Sessions;
@@ -68,6 +70,8 @@ pub struct CardholderParts {
     pub bills: Bills,
     /// … and when they want to be reminded of it.
     pub reminders: Reminders,
+    /// What they repay, and from where.
+    pub repayments: Repayments,
     /// What banks have reported of people, and who may be told.
     pub credit_history: CreditHistory,
     /// What people freeze.

@@ -1,17 +1,16 @@
 //! The CardholderService: who is asking, what they ask, what they get.
 
-use std::sync::Arc;
-
 use domain::{BillId, DeviceId, Reason, ReminderId};
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, unfold};
 use proto::cardholder as pb;
 use proto::cardholder::cardholder_service_server::CardholderService;
 use server_kit::store::StoreError;
-use tokio::time::{Interval, MissedTickBehavior, interval};
-use tonic::{Code, Request, Response, Status};
+use tokio::time::{MissedTickBehavior, interval};
+use tonic::{Request, Response, Status};
 
 use super::enrol::Asked;
+use super::live::{Live, watch_status};
 use super::marks::Acknowledged;
 use super::session::{Session, Signed, Token, make_nonce};
 use super::steps::{Done, Step};
@@ -19,7 +18,6 @@ use super::{CardholderApi, Inner, sql, telling, wire};
 use crate::bills;
 use crate::bills::query::ListAsked;
 use crate::directory::phone_hash;
-use crate::feed::{Watch, WatchError};
 use crate::habits;
 use crate::records::export::Export;
 use crate::records::page::{self, PageAsked};
@@ -225,6 +223,31 @@ impl CardholderService for CardholderApi {
         let today = bills.today().map_err(proto::status)?;
         let totals = answered(bills.total(session.person_id, today).await)?;
         Ok(Response::new(bills::wire::total(&totals, today)))
+    }
+
+    async fn create_repayment(
+        &self,
+        request: Request<pb::CreateRepaymentRequest>,
+    ) -> Result<Response<pb::CreateRepaymentResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let repayments = &self.inner.parts.repayments;
+        repayments.create(session.person_id, session.device_id, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_repayment(
+        &self,
+        request: Request<pb::GetRepaymentRequest>,
+    ) -> Result<Response<pb::GetRepaymentResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.repayments.get(session.person_id, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn list_repayments(
+        &self,
+        request: Request<pb::ListRepaymentsRequest>,
+    ) -> Result<Response<pb::ListRepaymentsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.repayments.list(session.person_id, request.get_ref()).await.map(Response::new)
     }
 
     async fn set_reminder(
@@ -462,47 +485,4 @@ impl CardholderService for CardholderApi {
 
 fn answered<T>(answer: Result<Result<T, Reason>, StoreError>) -> Result<T, Status> {
     answer.map_err(|error| store_status(&error))?.map_err(proto::status)
-}
-
-/// A stream that a phone has open.
-struct Live {
-    api: Arc<Inner>,
-    session: Session,
-    watch: Watch,
-    check: Interval,
-}
-
-impl Live {
-    /// The next event; none when the server goes down.
-    async fn next(&mut self) -> Option<Result<pb::WatchEventsResponse, Status>> {
-        loop {
-            tokio::select! {
-                event = self.watch.next() => {
-                    let event = event?.map_err(|error| watch_status(&error));
-                    return Some(event.map(|event| pb::WatchEventsResponse { event: Some(wire::event(&event)) }));
-                }
-                _ = self.check.tick() => {
-                    if let Err(status) = still_stands(&self.api, &self.session).await {
-                        return Some(Err(status));
-                    }
-                }
-            }
-        }
-    }
-}
-
-async fn still_stands(api: &Inner, session: &Session) -> Result<(), Status> {
-    match api.sessions.still_stands(session).await {
-        // That the storage is away says nothing about the session.
-        Err(status) if status.code() != Code::Unauthenticated => Ok(()),
-        other => other,
-    }
-}
-
-fn watch_status(error: &WatchError) -> Status {
-    match error {
-        WatchError::TooMany => proto::status(Reason::TooBusy),
-        WatchError::NoSuchPlace => proto::status(Reason::SequenceOutOfRange),
-        WatchError::Store(error) => store_status(error),
-    }
 }

@@ -43,6 +43,8 @@ use crate::notify::{Notices, NoticesOptions, NoticesParts, tests as notify_tests
 use crate::offers::Offers;
 use crate::reminders::Reminders;
 use crate::reminders::testing::reminder_parts;
+use crate::repayment::Repayments;
+use crate::repayment::testing::repayment_parts;
 use crate::testing::history::{history_parts, offer_parts};
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
@@ -115,6 +117,9 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
     let (reminders, _) = Reminders::start(reminder_parts(hub, &feed, &owner));
     let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));
     let (offers, _) = Offers::start(offer_parts(hub, &feed, owner.clone()));
+    let banks = Banks::played(directory.clone(), LinkOptions { timeout: Duration::from_secs(3), tries: 1 });
+    let policy = domain::payment::Policy::default();
+    let (repayments, _) = Repayments::start(repayment_parts(hub, &feed, &owner, banks, policy));
     let (notices, telling) = Notices::start(
         NoticesParts { replica: "hub-1".to_owned(), ..notify_tests::parts(hub) },
         NoticesOptions::default(),
@@ -143,6 +148,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         credit_history,
         freezes,
         offers,
+        repayments,
         notices: notices.clone(),
         replica: "hub-1".to_owned(),
     };

@@ -432,15 +432,18 @@ pub(super) async fn read_logged_at(store: &Store, id: PaymentId) -> Result<Vec<T
 }
 
 pub(super) async fn count_by_state(store: &Store) -> Result<Vec<(String, i64)>, StoreError> {
-    let rows = store.fetch("SELECT state, count(*) FROM payments GROUP BY state", Vec::new()).await?;
+    let sql = "SELECT state, CAST(sum(n) AS BIGINT) FROM (SELECT state, count(*) AS n FROM payments GROUP BY state UNION ALL \
+               SELECT state, count(*) FROM repayments GROUP BY state) counted GROUP BY state";
+    let rows = store.fetch(sql, Vec::new()).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
 }
 
 /// When the oldest payment was made of which a bank has yet to hear how it went on. A payment that only waits for its
 /// code concerns no bank, and one that is authorised waits for its terminal.
 pub(super) async fn read_oldest_unsettled(store: &Store) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT min(created_at) FROM payments WHERE due_at IS NOT NULL AND leg_id IS NOT NULL \
-               AND state <> 'AUTHORISED'";
+    let sql = "SELECT min(created_at) FROM (SELECT min(created_at) AS created_at FROM payments \
+               WHERE due_at IS NOT NULL AND leg_id IS NOT NULL AND state <> 'AUTHORISED' UNION ALL \
+               SELECT min(created_at) FROM repayments WHERE due_at IS NOT NULL) oldest";
     let rows = store.fetch(sql, Vec::new()).await?;
     Ok(only(rows, |row| row.maybe_time(0))?.flatten())
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::feed::{Event, EventKind, News};
+use domain::feed::{Event, EventKind, News, PaidIn};
 use domain::{PaymentId, PersonId, Timestamp};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx};
 use uuid::Uuid;
@@ -29,6 +29,9 @@ const EVENTS: Table = Table {
     ],
 };
 
+/// The stored name of the event of a repayment: money that came in, of which the table of repayments knows and not that of payments.
+pub(super) const REPAID: &str = "REPAID";
+
 /// The feeds of the people whom a set of steps is about, and what is added to them.
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
@@ -46,6 +49,8 @@ struct Head {
 #[derive(Debug)]
 struct NewEvent {
     event: Arc<Event>,
+    /// The name under which it is stored, which says where the rest is read from.
+    kind: &'static str,
     subject: Uuid,
     /// The place of the record that it is about, and the amount.
     about: Option<(i64, i64)>,
@@ -84,25 +89,32 @@ impl Feeds {
         at: Timestamp,
         (payment_id, record_sequence, about_minor): (PaymentId, i64, i64),
     ) -> Option<Arc<Event>> {
-        self.tell(person_id, kind, at, payment_id.uuid(), Some((record_sequence, about_minor)))
+        let name = kind.name();
+        self.tell(person_id, (name, kind), at, payment_id.uuid(), Some((record_sequence, about_minor)))
+    }
+
+    /// Tells of a repayment, from whose row it is read again.
+    pub(crate) fn tell_repaid(&mut self, person_id: PersonId, paid_in: PaidIn, at: Timestamp) -> Option<Arc<Event>> {
+        let subject = paid_in.payment_id.uuid();
+        self.tell(person_id, (REPAID, EventKind::PaidIn(paid_in)), at, subject, None)
     }
 
     /// Tells news.
     pub(crate) fn tell_news(&mut self, person_id: PersonId, news: News, at: Timestamp) -> Option<Arc<Event>> {
-        let subject = news.subject;
-        self.tell(person_id, EventKind::News(news), at, subject, None)
+        let (subject, kind) = (news.subject, EventKind::News(news));
+        self.tell(person_id, (kind.name(), kind), at, subject, None)
     }
 
     fn tell(
         &mut self,
         person_id: PersonId,
-        kind: EventKind,
+        (name, kind): (&'static str, EventKind),
         at: Timestamp,
         subject: Uuid,
         about: Option<(i64, i64)>,
     ) -> Option<Arc<Event>> {
         let event = Arc::new(Event { person_id, sequence: self.next(person_id)?, occurred_at: at, kind });
-        self.events.push(NewEvent { event: event.clone(), subject, about });
+        self.events.push(NewEvent { event: event.clone(), kind: name, subject, about });
         Some(event)
     }
 
@@ -122,7 +134,7 @@ impl Feeds {
                 new.event.person_id.uuid().into(),
                 new.event.sequence.into(),
                 new.event.occurred_at.into(),
-                new.event.kind.name().into(),
+                new.kind.into(),
                 new.subject.into(),
                 new.about.map(|(record, _)| record).into(),
                 new.about.map(|(_, minor)| minor).into(),

@@ -11,6 +11,7 @@ use server_kit::keystore::{KeyName, KeyStore};
 use server_kit::store::{Row, Store, StoreError};
 
 use super::FeedParts;
+use super::append::REPAID;
 use crate::directory::snapshot::merchant_from_json;
 use crate::records::row::{PURCHASE_COLUMNS, purchase_columns, purchase_of};
 
@@ -26,22 +27,25 @@ macro_rules! charge_columns {
     };
 }
 
-/// Any other event in the same columns. What is told of it is read from its payment, or of a purchase that a bank has reported from
-/// its record: [`event_joins`].
+/// Any other event in the same columns. What is told of it is read from its payment or its repayment, or of a purchase that a bank has
+/// reported from its record: [`event_joins`].
 macro_rules! event_columns {
     () => {
         "e.sequence, e.occurred_at, e.kind, e.sealed_code, e.expires_at, p.original_id, e.amount_minor, \
-         e.payment_id, COALESCE(r.occurred_at, e.occurred_at), COALESCE(r.currency, p.currency), \
-         COALESCE(r.amount_minor, p.completed_minor, p.amount_minor), COALESCE(r.given_back_minor, 0), \
-         COALESCE(r.bank_id, p.bank_id), COALESCE(r.account_masked, p.masked), COALESCE(r.merchant, p.merchant), \
-         COALESCE(r.terminal_id, p.terminal_id), COALESCE(r.items, p.items), COALESCE(r.nature, p.nature, 'PURCHASE'), \
+         e.payment_id, COALESCE(r.occurred_at, e.occurred_at), COALESCE(r.currency, p.currency, q.currency), \
+         COALESCE(r.amount_minor, p.completed_minor, p.amount_minor, q.amount_minor), COALESCE(r.given_back_minor, 0), \
+         COALESCE(r.bank_id, p.bank_id, q.to_bank_id), COALESCE(r.account_masked, p.masked, q.to_masked), \
+         COALESCE(r.merchant, p.merchant, q.from_named), COALESCE(r.terminal_id, p.terminal_id), \
+         COALESCE(r.items, p.items), \
+         COALESCE(r.nature, p.nature, CASE e.kind WHEN 'REPAID' THEN 'REPAYMENT' ELSE 'PURCHASE' END), \
          COALESCE(r.credit_minor, p.credit_minor), COALESCE(r.state, 'POSTED'), COALESCE(r.carrier, 'HUB'), \
          e.topic, e.text_en, e.text_zh"
     };
 }
 macro_rules! event_joins {
     () => {
-        " LEFT JOIN payments p ON p.payment_id = e.payment_id AND e.record_sequence IS NULL \
+        " LEFT JOIN payments p ON p.payment_id = e.payment_id AND e.record_sequence IS NULL AND e.kind <> 'REPAID' \
+         LEFT JOIN repayments q ON q.repayment_id = e.payment_id AND e.kind = 'REPAID' \
          LEFT JOIN purchases r ON r.person_id = e.person_id AND r.sequence = e.record_sequence "
     };
 }
@@ -152,7 +156,7 @@ fn money_event(
             let original = row.maybe_id(5)?.map_or(payment_id, PaymentId::from_uuid);
             EventKind::GiveBack { payment_id: original, amount: about, reversal: false, merchant }
         }
-        "PAID_IN" => EventKind::PaidIn(PaidIn {
+        "PAID_IN" | REPAID => EventKind::PaidIn(PaidIn {
             payment_id,
             nature: row.parsed(PURCHASE + 10, Nature::parse)?,
             amount,

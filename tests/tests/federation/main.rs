@@ -27,6 +27,7 @@ mod independent_client;
 mod offers;
 mod records_killed;
 mod reflection;
+mod repayments;
 mod reports;
 mod requests;
 mod secrets;

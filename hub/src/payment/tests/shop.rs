@@ -31,6 +31,8 @@ use crate::offers::Offers;
 use crate::payment::{Desk, DeskOptions, TerminalApi, TerminalLimits, sql, sweep};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
+use crate::repayment::Repayments;
+use crate::repayment::testing::repayment_parts;
 use crate::testing::bank::{CARD_ID, PlayedBank};
 use crate::testing::history::{history_parts, offer_parts};
 use crate::testing::{TestHub, from_member};
@@ -97,6 +99,8 @@ impl Shop {
         let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
         let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));
         let (offers, _) = Offers::start(offer_parts(hub, &feed, owner.clone()));
+        let parts = repayment_parts(hub, &feed, &owner, banks.clone(), policy.clone());
+        let (repayments, _) = Repayments::start(parts);
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -125,7 +129,7 @@ impl Shop {
             hub: hub.clone(),
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), prices, limits, draining.clone()),
-            federation: FederationApi::new(desk.clone(), records, bills, credit_history, offers),
+            federation: FederationApi::new(desk.clone(), records, bills, credit_history, (offers, repayments)),
             operator: OperatorApi::new(directory, Arc::new(banks), notices),
             desk,
             feed,

@@ -133,3 +133,35 @@ fn c8_a_repayment_is_taken_back_whatever_the_ledgers_own_limit_says() {
         assert!(totals.is_balanced(), "{currency}: {totals:?}");
     }
 }
+
+#[test]
+fn r8_what_is_paid_back_may_leave_the_limit_to_the_holders_credit_and_elsewhere_whatever_it_comes_to() {
+    let receipt = |leg: u8, minor| HoldOrder {
+        order: LegOrder::Receipt(Receipt {
+            payee: Party::Card(card_id()),
+            nature: Nature::Repayment,
+            amount: cny(minor),
+            merchant: merchant(),
+            savings: None,
+        }),
+        ..order(leg, Nature::Purchase, 1)
+    };
+    let mut world = World::new();
+    let mut held = |leg, minor| {
+        let decided = hold(&world.books, &receipt(leg, minor), NOW).unwrap();
+        world.books.apply(decided.change);
+        decided.answer.state
+    };
+    // Nothing is owed, the limit is 1,000; what is on its way counts.
+    assert_eq!(held(10, 1_001), LegState::Refused(Reason::RepaymentTooLarge));
+    assert_eq!(held(11, 600), LegState::Held);
+    assert_eq!(held(12, 401), LegState::Refused(Reason::RepaymentTooLarge));
+    assert_eq!(held(13, 400), LegState::Held);
+    assert_eq!(held(10, 1_001), LegState::Refused(Reason::RepaymentTooLarge), "the same again");
+    world.run(Step::Hold { leg: 14, nature: Nature::Purchase, minor: 300 }).unwrap();
+    world.run(Step::Post { leg: 14 }).unwrap();
+    let owed = hold(&world.books, &receipt(15, 300), NOW).unwrap();
+    assert_eq!(owed.answer.state, LegState::Held, "what is owed may be paid back");
+    let elsewhere = hold_elsewhere(&world.books, &receipt(16, 1_000_000), NOW).unwrap();
+    assert_eq!(elsewhere.answer.state, LegState::Held);
+}

@@ -1,0 +1,308 @@
+//! What every part of the hub stands on, and how each is started.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use server_kit::clock::{SharedClock, SystemClock};
+use server_kit::keystore::{SealedFile, SharedKeyStore};
+use server_kit::lifecycle::VitalTasks;
+use server_kit::rng::{IdMaker, SharedRng, SystemRng};
+use server_kit::store::{Owner, Store, StoreOptions, WriterOptions};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{RunError, migrations};
+use crate::bank::Banks;
+use crate::bills::{BillParts, Bills};
+use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
+use crate::config::{Config, Payments};
+use crate::credit_history::{self, CreditHistory, CreditHistoryParts};
+use crate::directory::{Directory, DirectoryOptions, DirectoryParts};
+use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::follow::Followers;
+use crate::freeze::{FreezeParts, Freezes, tell_banks};
+use crate::habits::Habits;
+use crate::notify::{Notices, NoticesParts, NotifyConfig, Telling};
+use crate::offers::{self, OfferParts, Offers};
+use crate::payment::{Desk, DeskOptions};
+use crate::prices::Prices;
+use crate::records::{RecordParts, Records};
+use crate::reminders::{ReminderParts, Reminders, remind};
+use crate::repayment::{self, RepaymentParts, Repayments};
+/// What every capability stands on.
+pub(super) struct Ground {
+    pub(super) clock: SharedClock,
+    pub(super) rng: SharedRng,
+    pub(super) ids: IdMaker,
+    pub(super) keys: SharedKeyStore,
+    pub(super) store: Store,
+    /// The name of this replica …
+    pub(super) replica: String,
+    /// … which is owned by this process.
+    pub(super) mark: Uuid,
+    pub(super) owner: Arc<Owner>,
+    /// The capabilities' tasks.
+    pub(super) vital: VitalTasks,
+}
+
+impl Ground {
+    pub(super) async fn open(config: &Config) -> Result<Self, RunError> {
+        let clock = SystemClock::shared();
+        let rng = SystemRng::shared();
+        let ids = IdMaker::new(clock.clone(), rng.clone());
+        let keys: SharedKeyStore = Arc::new(SealedFile::open(&config.keys.file, &config.keys.master.read()?)?);
+        let password = config.database.password.as_ref().map(|secret| secret.read()).transpose()?;
+        let options =
+            StoreOptions { password, readers: config.database.readers, ..StoreOptions::new(&config.database.url) };
+        let store = Store::open(&options, &migrations(), clock.clone()).await?;
+        let (mark, replica) = (ids.uuid()?, config.replica.clone());
+        let owner = Arc::new(Owner::take(&store, &replica, mark).await?);
+        Ok(Self { clock, rng, ids, keys, store, replica, mark, owner, vital: VitalTasks::default() })
+    }
+
+    pub(super) fn directory(&mut self) -> Directory {
+        let parts = DirectoryParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            replica: self.replica.clone(),
+        };
+        let (directory, task) = Directory::start(parts, DirectoryOptions::default());
+        self.vital.watch("directory", task);
+        directory
+    }
+
+    pub(super) fn feed(&self, followers: &Followers, draining: CancellationToken) -> Feed {
+        let parts = FeedParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            replica: self.mark,
+            followers: followers.all().to_vec(),
+            draining,
+        };
+        let feed = Feed::new(parts, FeedOptions::default());
+        tokio::spawn(feed.clone().listen());
+        feed
+    }
+
+    pub(super) fn desk(&mut self, config: &Payments, directory: &Directory, banks: &Banks, feed: &Feed) -> Desk {
+        let (desk, task) = Desk::start(DeskOptions {
+            store: self.store.clone(),
+            directory: directory.clone(),
+            banks: banks.clone(),
+            feed: feed.clone(),
+            keys: self.keys.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+            clock: self.clock.clone(),
+            policy: config.policy(),
+            owner: self.owner.clone(),
+            writer: WriterOptions::default(),
+            answer_within: config.answer_within.get(),
+        });
+        self.vital.watch("payment", task);
+        desk
+    }
+
+    pub(super) fn records(&mut self, feed: &Feed) -> Records {
+        let (records, task) = Records::start(RecordParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            writer: WriterOptions::default(),
+        });
+        self.vital.watch("records", task);
+        records
+    }
+
+    pub(super) fn habits(&mut self, zone: TimeZone) -> Habits {
+        let (habits, task) = Habits::start(self.store.clone(), self.owner.clone(), zone);
+        self.vital.watch("habits", task);
+        habits
+    }
+
+    pub(super) fn prices(&mut self) -> Prices {
+        let (prices, task) = Prices::start(self.store.clone(), self.owner.clone());
+        self.vital.watch("prices", task);
+        prices
+    }
+
+    pub(super) fn notices(&mut self, config: &NotifyConfig, draining: CancellationToken) -> Result<Notices, RunError> {
+        let parts = NoticesParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+            replica: self.replica.clone(),
+        };
+        let telling = Telling::start(config, parts, config.options(), &draining)?;
+        telling.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
+        Ok(telling.notices)
+    }
+
+    pub(super) fn bills(&mut self, feed: &Feed, zone: TimeZone) -> Bills {
+        let (bills, task) = Bills::start(BillParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            zone,
+        });
+        self.vital.watch("bills", task);
+        bills
+    }
+
+    pub(super) fn reminders(&mut self, config: &Config, feed: &Feed, draining: CancellationToken) -> Reminders {
+        let (reminders, task) = Reminders::start(ReminderParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            zone: config.records.time_zone.rules().clone(),
+        });
+        self.vital.watch("reminders", task);
+        let sending = remind(reminders.clone(), config.reminders.look_every.get(), draining);
+        self.vital.watch("reminding", tokio::spawn(sending));
+        reminders
+    }
+
+    pub(super) fn credit_history(
+        &mut self,
+        config: &Config,
+        (feed, habits): (&Feed, &Habits),
+        draining: CancellationToken,
+    ) -> CreditHistory {
+        let (history, task) = CreditHistory::start(CreditHistoryParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            zone: config.records.time_zone.rules().clone(),
+            habits: habits.clone(),
+            habits_floor: config.offers.purchases_floor.get().into(),
+            inquiries_per_bank_per_minute: config.credit_history.inquiries_per_bank_per_minute,
+        });
+        self.vital.watch("credit history", task);
+        let every = config.credit_history.sweep_every.get();
+        self.vital
+            .watch("credit history's sweeper", tokio::spawn(credit_history::sweep(history.clone(), every, draining)));
+        history
+    }
+
+    pub(super) fn freezes(
+        &mut self,
+        config: &Config,
+        banks: &Banks,
+        feed: &Feed,
+        draining: CancellationToken,
+    ) -> Freezes {
+        let (freezes, task) = Freezes::start(FreezeParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            banks: banks.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            policy: config.payments.policy(),
+        });
+        self.vital.watch("freezes", task);
+        let every = config.payments.sweep_every.get();
+        self.vital.watch("telling banks of freezes", tokio::spawn(tell_banks(freezes.clone(), every, draining)));
+        freezes
+    }
+
+    pub(super) fn offers(
+        &mut self,
+        config: &Config,
+        (feed, habits): (&Feed, &Habits),
+        draining: CancellationToken,
+    ) -> Offers {
+        let (offers, task) = Offers::start(OfferParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            feed: feed.clone(),
+            habits: habits.clone(),
+            owner: self.owner.clone(),
+            floor: config.offers.deliveries_floor.get(),
+        });
+        self.vital.watch("offers", task);
+        let sweeping = offers::sweep(offers.clone(), config.offers.look_every.get(), draining);
+        self.vital.watch("offers' sweeper", tokio::spawn(sweeping));
+        offers
+    }
+
+    pub(super) fn repayments(
+        &mut self,
+        config: &Payments,
+        banks: &Banks,
+        feed: &Feed,
+        draining: CancellationToken,
+    ) -> Repayments {
+        let (repayments, task) = Repayments::start(RepaymentParts {
+            store: self.store.clone(),
+            banks: banks.clone(),
+            feed: feed.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            owner: self.owner.clone(),
+            policy: config.policy(),
+            answer_within: config.answer_within.get(),
+        });
+        self.vital.watch("repayments", task);
+        let sweeping = repayment::sweep(repayments.clone(), config.sweep_every.get(), draining);
+        self.vital.watch("repayments' sweeper", tokio::spawn(sweeping));
+        repayments
+    }
+
+    pub(super) fn cardholder(
+        &mut self,
+        options: CardholderOptions,
+        directory: &Directory,
+        feed: Feed,
+        of: Asked,
+    ) -> CardholderApi {
+        let parts = CardholderParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+            directory: directory.clone(),
+            feed,
+            habits: of.habits,
+            bills: of.bills,
+            reminders: of.reminders,
+            credit_history: of.credit_history,
+            freezes: of.freezes,
+            offers: of.offers,
+            repayments: of.repayments,
+            notices: of.notices,
+            replica: self.replica.clone(),
+        };
+        let (cardholder, tasks) = CardholderApi::start(parts, options);
+        tasks.into_iter().for_each(|task| self.vital.watch("cardholder", task));
+        cardholder
+    }
+}
+
+/// What phones ask about beside their record.
+pub(super) struct Asked {
+    pub(super) habits: Habits,
+    pub(super) bills: Bills,
+    pub(super) reminders: Reminders,
+    pub(super) credit_history: CreditHistory,
+    pub(super) freezes: Freezes,
+    pub(super) offers: Offers,
+    pub(super) repayments: Repayments,
+    pub(super) notices: Notices,
+}
