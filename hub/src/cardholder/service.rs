@@ -49,7 +49,10 @@ impl CardholderService for CardholderApi {
         let hash = phone_hash(&*this.parts.keys, asked.phone()).map_err(|error| fault(&error))?;
         let device_id = DeviceId::from_uuid(this.parts.ids.uuid().map_err(|error| fault(&error))?);
         match this.step(Step::Enrol(asked.with(hash, device_id))).await? {
-            Done::Enrolled(_) => Ok(Response::new(pb::EnrolDeviceResponse { device_id: device_id.to_string() })),
+            Done::Enrolled(person_id) => Ok(Response::new(pb::EnrolDeviceResponse {
+                device_id: device_id.to_string(),
+                person_id: person_id.to_string(),
+            })),
             other => Err(fault(&format!("an enrolment was answered with {other:?}"))),
         }
     }
