@@ -23,6 +23,7 @@ mod independent_client;
 mod reflection;
 mod reports;
 mod requests;
+mod sdk;
 mod secrets;
 mod terminal;
 mod two_hubs;
