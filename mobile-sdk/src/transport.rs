@@ -20,6 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 use crate::error::Trouble;
 use crate::platform::SharedClock;
 
+const HTTPS_PORT: u16 = 443;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that went silent is found out after an interval and a timeout, also when nothing is being asked.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -85,10 +86,15 @@ pub(crate) fn channel(endpoint: &str, authority_pem: &[u8], clock: SharedClock) 
     let uri: Uri = endpoint.parse().map_err(|_| malformed)?;
     let (Some("https"), Some(authority)) = (uri.scheme_str(), uri.authority().cloned()) else { return Err(malformed) };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = match authority.port_u16() {
+        Some(port) => port,
+        None if authority.as_str() == authority.host() => HTTPS_PORT,
+        None => return Err(malformed),
+    };
     let connector = Arc::new(Connector {
         name: ServerName::try_from(host.clone()).map_err(|_| malformed)?,
         host,
-        port: authority.port_u16().unwrap_or(443),
+        port,
         tls: TlsConnector::from(Arc::new(config(authority_pem, clock)?)),
     });
     // tonic is told http, since the encryption is done here; the requests say https.
@@ -113,7 +119,7 @@ mod tests {
     async fn s1_what_is_no_address_or_no_authority_is_refused_by_its_reason() {
         let told = |endpoint: &str, pem: &[u8]| channel(endpoint, pem, Arc::new(SystemClock)).err();
         for bad in ["", "hub:7400", "http://hub:7400", "https://", "https://hub:99999999", "https://:7400", "%"] {
-            assert_eq!(told(bad, b""), Some(Trouble::EndpointMalformed), "{bad}").to_owned();
+            assert_eq!(told(bad, b""), Some(Trouble::EndpointMalformed), "{bad}");
         }
         let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for bad in [&b""[..], b"no certificate", broken] {
