@@ -1,13 +1,17 @@
 //! Small conversions that every service needs. What cannot be read is a [`Reason`], never a default.
 
+#[cfg(feature = "federation")]
 use domain::card::{BinRange, Product};
 use domain::ledger::Nature;
 use domain::purchase::{Carrier, LineItem, PurchaseState};
 use domain::{Currency, Money, Reason, Timestamp};
 
+#[cfg(feature = "federation")]
 use prost::Message as _;
 
-use crate::{common, federation};
+use crate::common;
+#[cfg(feature = "federation")]
+use crate::federation;
 
 /// The amount on the wire.
 pub fn to_money(money: Money) -> common::Money {
@@ -114,16 +118,19 @@ pub fn to_items(items: &[common::LineItem]) -> Result<Vec<LineItem>, Reason> {
 }
 
 /// The bytes of what a report says, without its place: a version that is told again says the same.
+#[cfg(feature = "federation")]
 pub fn report_content(report: &federation::PurchaseReport) -> Vec<u8> {
     federation::PurchaseReport { sequence: 0, ..report.clone() }.encode_to_vec()
 }
 
 /// The bytes of what a bank says of a bill.
+#[cfg(feature = "federation")]
 pub fn bill_content(report: &federation::BillReport) -> Vec<u8> {
     report.encode_to_vec()
 }
 
 /// A range of card numbers as a bank registers it and the hub tells of it.
+#[cfg(feature = "federation")]
 pub fn to_bin_range(range: &BinRange) -> federation::BinRange {
     federation::BinRange {
         first: range.first.to_string(),
@@ -133,6 +140,7 @@ pub fn to_bin_range(range: &BinRange) -> federation::BinRange {
     }
 }
 
+#[cfg(feature = "federation")]
 const fn to_product(product: Product) -> federation::CardProduct {
     match product {
         Product::Combined => federation::CardProduct::Combined,
@@ -142,6 +150,7 @@ const fn to_product(product: Product) -> federation::CardProduct {
 }
 
 /// `Err` with `FieldUnknown` when nothing is said.
+#[cfg(feature = "federation")]
 pub const fn from_product(product: federation::CardProduct) -> Result<Product, Reason> {
     match product {
         federation::CardProduct::Unspecified => Err(Reason::FieldUnknown),
@@ -192,6 +201,7 @@ mod tests {
         assert_eq!(from_nature(common::Nature::Unspecified), Err(Reason::FieldUnknown));
     }
 
+    #[cfg(feature = "federation")]
     #[test]
     fn r2_every_product_of_the_contract_is_the_same_in_the_domain() {
         for number in 1..=3 {

@@ -1,6 +1,9 @@
 //! The contract: the generated messages and services of each audience, and the conversions between them and the domain.
 //!
 //! Invariant: this is the one place where protobuf types and domain types meet.
+//!
+//! Each audience is a feature and so is each side of its service, so that a phone compiles the client of cardholders alone. Everything
+//! is there by default.
 
 /// Generated from `proto/bankhub/**.proto`.
 #[allow(missing_debug_implementations, clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::too_many_lines)]
@@ -11,31 +14,37 @@ mod generated {
                 tonic::include_proto!("bankhub.common.v1");
             }
         }
+        #[cfg(feature = "terminal")]
         pub mod terminal {
             pub mod v1 {
                 tonic::include_proto!("bankhub.terminal.v1");
             }
         }
+        #[cfg(feature = "bank")]
         pub mod bank {
             pub mod v1 {
                 tonic::include_proto!("bankhub.bank.v1");
             }
         }
+        #[cfg(feature = "counter")]
         pub mod counter {
             pub mod v1 {
                 tonic::include_proto!("bankhub.counter.v1");
             }
         }
+        #[cfg(feature = "federation")]
         pub mod federation {
             pub mod v1 {
                 tonic::include_proto!("bankhub.federation.v1");
             }
         }
+        #[cfg(feature = "cardholder")]
         pub mod cardholder {
             pub mod v1 {
                 tonic::include_proto!("bankhub.cardholder.v1");
             }
         }
+        #[cfg(feature = "operator")]
         pub mod operator {
             pub mod v1 {
                 tonic::include_proto!("bankhub.operator.v1");
@@ -44,12 +53,18 @@ mod generated {
     }
 }
 
+#[cfg(feature = "bank")]
 pub use generated::bankhub::bank::v1 as bank;
+#[cfg(feature = "cardholder")]
 pub use generated::bankhub::cardholder::v1 as cardholder;
 pub use generated::bankhub::common::v1 as common;
+#[cfg(feature = "counter")]
 pub use generated::bankhub::counter::v1 as counter;
+#[cfg(feature = "federation")]
 pub use generated::bankhub::federation::v1 as federation;
+#[cfg(feature = "operator")]
 pub use generated::bankhub::operator::v1 as operator;
+#[cfg(feature = "terminal")]
 pub use generated::bankhub::terminal::v1 as terminal;
 
 mod convert;
@@ -58,15 +73,18 @@ mod status;
 
 pub use prost::Message;
 
+#[cfg(feature = "federation")]
+pub use convert::{bill_content, from_product, report_content, to_bin_range};
 pub use convert::{
-    bill_content, from_nature, from_product, from_purchase_state, from_timestamp, refusal, report_content,
-    to_bin_range, to_carrier, to_items, to_location, to_money, to_nature, to_payable, to_purchase_state, to_timestamp,
+    from_nature, from_purchase_state, from_timestamp, refusal, to_carrier, to_items, to_location, to_money, to_nature,
+    to_payable, to_purchase_state, to_timestamp,
 };
 pub use notice::{
-    from_notice_channel, from_notice_kind, from_notice_language, from_price_news, to_notice_channel, to_notice_kind,
-    to_notice_language, to_price_news,
+    from_notice_channel, from_notice_kind, from_notice_language, to_notice_channel, to_notice_kind, to_notice_language,
 };
-pub use status::{reason_of, status, unread};
+#[cfg(feature = "cardholder")]
+pub use notice::{from_price_news, to_price_news};
+pub use status::{Told, reason_of, status, told, unread};
 
 /// The largest message that any server here decodes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
@@ -75,4 +93,5 @@ pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 pub const MAX_REPORT_BYTES: usize = 256 * 1024;
 
 /// All descriptors, for reflection.
+#[cfg(feature = "descriptors")]
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bankhub.bin"));

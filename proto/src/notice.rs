@@ -1,9 +1,13 @@
 //! Notices on the wire. `Err(FieldUnknown)` when a message names nothing that this version knows.
 
 use domain::Reason;
-use domain::notice::{ChannelKind, Language, NoticeKind, PriceNews};
+#[cfg(feature = "cardholder")]
+use domain::notice::PriceNews;
+use domain::notice::{ChannelKind, Language, NoticeKind};
 
-use crate::{cardholder, common};
+#[cfg(feature = "cardholder")]
+use crate::cardholder;
+use crate::common;
 
 pub const fn to_notice_kind(kind: NoticeKind) -> common::NoticeKind {
     match kind {
@@ -53,6 +57,7 @@ pub fn from_notice_language(language: i32) -> Result<Language, Reason> {
     all.find(|known| to_notice_language(*known) as i32 == language).ok_or(Reason::FieldUnknown)
 }
 
+#[cfg(feature = "cardholder")]
 pub const fn to_price_news(prices: PriceNews) -> cardholder::PriceNews {
     match prices {
         PriceNews::Off => cardholder::PriceNews::Off,
@@ -62,11 +67,12 @@ pub const fn to_price_news(prices: PriceNews) -> cardholder::PriceNews {
 }
 
 /// From the number that stands in a message.
+#[cfg(feature = "cardholder")]
 pub fn from_price_news(prices: i32) -> Result<PriceNews, Reason> {
     PriceNews::ALL.iter().copied().find(|known| to_price_news(*known) as i32 == prices).ok_or(Reason::FieldUnknown)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cardholder"))]
 mod tests {
     use super::*;
 

@@ -66,6 +66,31 @@ pub fn reason_of(status: &Status) -> Option<Reason> {
     Reason::from_code(&info.reason)
 }
 
+/// What a status tells people: the code of its reason, and the sentences for it. A reason that this version does not know, of a newer
+/// server, is among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The UPPER_SNAKE code.
+    pub code: String,
+    pub english: String,
+    pub chinese: String,
+}
+
+/// What the status tells people; `None` for one that is not of this system.
+pub fn told(status: &Status) -> Option<Told> {
+    let mut code = None;
+    let (mut english, mut chinese) = (String::new(), String::new());
+    for detail in status.get_error_details_vec() {
+        match detail {
+            ErrorDetail::ErrorInfo(info) if info.domain == ERROR_DOMAIN => code = Some(info.reason),
+            ErrorDetail::LocalizedMessage(words) if words.locale == "en" => english = words.message,
+            ErrorDetail::LocalizedMessage(words) if words.locale == "zh-CN" => chinese = words.message,
+            _ => {}
+        }
+    }
+    code.map(|code| Told { code, english, chinese })
+}
+
 #[cfg(test)]
 mod tests {
     use std::task::{Context, Poll, Waker};
@@ -124,11 +149,17 @@ mod tests {
                 _ => None,
             });
             assert_eq!(languages.collect::<Vec<_>>(), ["en", "zh-CN"]);
+            let told = told(&sent).unwrap();
+            assert_eq!(
+                (told.code.as_str(), told.english.as_str(), told.chinese.as_str()),
+                (reason.code(), reason.english(), reason.chinese())
+            );
         }
     }
 
     #[test]
     fn a_status_of_somebody_else_has_no_reason() {
         assert_eq!(reason_of(&Status::internal("boom")), None);
+        assert_eq!(told(&Status::internal("boom")), None);
     }
 }

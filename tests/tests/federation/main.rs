@@ -30,6 +30,7 @@ mod reflection;
 mod repayments;
 mod reports;
 mod requests;
+mod sdk;
 mod secrets;
 mod secrets_of_records;
 mod terminal;

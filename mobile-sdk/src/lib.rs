@@ -1,0 +1,64 @@
+//! The phone's side of bankhub, for Kotlin and Swift: a person's payments, bills, habits, reminders, consents and events.
+//!
+//! A [`PhoneBuilder`] gives a [`Phone`]; every call on it is asynchronous, answers with records of plain data, and fails with an
+//! [`SdkError`] that says which sort of failure it is. Events come by [`Phone::add_listener`] or [`Phone::events`].
+//!
+//! Invariants: nothing but the client of cardholders is known of the contract; whatever happens in here, no panic reaches the app; no
+//! secret is in any `Debug`; every queue is bounded.
+
+uniffi::setup_scaffolding!();
+
+mod bills;
+mod builder;
+mod cache;
+mod consents;
+mod credit_history;
+mod device_key;
+mod enrolment;
+mod error;
+mod events;
+mod feed;
+mod habits;
+mod log;
+mod mirror;
+mod payments;
+mod phone;
+mod platform;
+mod preferences;
+mod purchase;
+mod push;
+mod reminders;
+mod secure_store;
+mod session;
+mod sync;
+mod templates;
+mod transport;
+mod vault;
+
+pub use bills::{
+    AccountBills, Bill, BillDetail, BillDifference, BillLine, BillList, BillRecord, BillState, RunningBill, TotalBill,
+    TotalBills,
+};
+pub use builder::PhoneBuilder;
+pub use cache::Freshness;
+pub use consents::{Consent, ConsentField, ConsentPage, ConsentProposal, ConsentPurpose, ConsentState};
+pub use credit_history::{AmountLeft, HistoryEntry, HistoryPage, HistoryStanding, Inquiry};
+pub use device_key::{DeviceKey, KeyError, SoftwareDeviceKey};
+pub use enrolment::Enrolled;
+pub use error::SdkError;
+pub use events::{Event, EventFeed, EventKind, EventListener, ListenerError, OneTimeCode, Subscription, Topic};
+pub use habits::{Facet, Habit, HabitList, Rhythm};
+pub use log::{LogError, LogLevel, LogSink};
+pub use payments::{Export, ExportFormat, GroupBy, PurchaseFilter, PurchasePage, PurchaseSum, PurchaseSums};
+pub use phone::Phone;
+pub use platform::{Clock, SystemClock};
+pub use preferences::{
+    Language, MailAddressAwaited, NoticeChannel, NoticeChoice, NoticeKind, Preferences, PreferencesStanding, PriceNews,
+    QuietHours,
+};
+pub use purchase::{Carrier, LineItem, Location, Merchant, Money, Nature, Purchase, PurchaseState};
+pub use push::{PushOutcome, PushVendor};
+pub use reminders::{Reminder, ReminderDay};
+pub use secure_store::{MemorySecureStore, SecureStore, StoreError};
+pub use sync::{FeedState, PhoneStatus, SyncReport};
+pub use templates::Template;
