@@ -52,7 +52,12 @@ impl CallError {
     /// What the caller is told. The particulars of a storage that fails are for the log only.
     pub(crate) fn reason(&self, call: &'static str) -> Reason {
         let error = match self {
-            Self::Reason(reason) => return *reason,
+            Self::Reason(reason) => {
+                if *reason == Reason::Fault {
+                    tracing::error!(call, "a call failed by a mistake of this program");
+                }
+                return *reason;
+            }
             Self::Hsm(error) => {
                 let reason = error.reason();
                 if matches!(reason.class(), Class::Fault | Class::Away) {

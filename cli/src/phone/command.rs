@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn what_the_examples_say_can_be_typed() {
         let lines: Vec<&str> = EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub phone ")).collect();
-        assert_eq!(lines.len(), 13);
+        assert_eq!(lines.len(), 15);
         for line in lines {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

@@ -154,7 +154,7 @@ fn show(instruments: &[pb::Instrument], out: &Output) {
             None => String::new(),
         };
         let since = time(it.frozen_since.as_ref());
-        vec![it.bank_id.clone(), it.masked.clone(), default(it), state(it).to_owned(), since, id]
+        vec![it.bank_id.clone(), it.bank_name.clone(), it.masked.clone(), default(it), state(it).to_owned(), since, id]
     };
     let value = |it: &pb::Instrument| {
         json!({
@@ -169,5 +169,5 @@ fn show(instruments: &[pb::Instrument], out: &Output) {
     };
     let rows: Vec<Vec<String>> = instruments.iter().map(row).collect();
     let value = Value::Array(instruments.iter().map(value).collect());
-    out.table(&["bank", "number", "", "", "since (UTC)", "id"], &rows, &value);
+    out.table(&["bank", "", "number", "", "", "since (UTC)", "id"], &rows, &value);
 }

@@ -321,7 +321,7 @@ mod tests {
         let mut previous = NOTHING_BEFORE;
         let one = |number| {
             let record = InquiryRecord {
-                person_id: PersonId::from_uuid(Uuid::from_u128(7)),
+                person_id: PersonId::from_uuid(Uuid::from_u128(0x0192_f0c1_7a6b_7000_8000_0000_0000_0007)),
                 number,
                 at: Timestamp::from_secs(1_795_341_660),
                 asker: Asker::Bank(BankId::parse("bank-b").unwrap()),

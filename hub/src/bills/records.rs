@@ -145,7 +145,9 @@ async fn read_repaid(store: &Store, person_id: PersonId, elsewhere: &Elsewhere) 
                p.account_id, p.card_id FROM events e \
                JOIN payments p ON p.payment_id = e.payment_id WHERE e.person_id = $1 AND e.kind = 'PAID_IN' \
                AND p.nature = 'REPAYMENT' AND p.state NOT IN ('REVERSING', 'REVERSED') UNION ALL \
-               SELECT to_bank_id, to_masked, currency, amount_minor, decided_at, from_named, repayment_id FROM repayments \
+               SELECT to_bank_id, to_masked, currency, amount_minor, decided_at, from_named, repayment_id, \
+               CASE to_instrument WHEN 'ACCOUNT' THEN to_instrument_id END, \
+               CASE to_instrument WHEN 'CARD' THEN to_instrument_id END FROM repayments \
                WHERE person_id = $1 AND state IN ('COMMITTED', 'POSTED') ORDER BY 5, 7";
     let read = |row: &Row| -> Result<Repaid, StoreError> {
         Ok(Repaid {
