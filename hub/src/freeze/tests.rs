@@ -169,6 +169,8 @@ impl World {
     }
 }
 
+/// Spoils a request.
+type Spoil<'s> = Box<dyn FnOnce(&mut pb::UnfreezeInstrumentsRequest) + 's>;
 type Asked = Result<Vec<pb::Instrument>, Status>;
 
 impl Person {
@@ -326,7 +328,7 @@ async fn f4_to_set_free_takes_the_phones_key_and_the_password_and_wrong_ones_are
         let (world, bank, person, account) = World::open(&hub).await;
         world.freeze(&person, &world.order_id(), Vec::new()).await.unwrap();
         let (other, names) = (world.person().await, [name("bank-a", &account)]);
-        let spoilt: [(Box<dyn FnOnce(&mut pb::UnfreezeInstrumentsRequest)>, Reason); 6] = [
+        let spoilt: [(Spoil<'_>, Reason); 6] = [
             (Box::new(|it| it.signature[5] ^= 1), Reason::SignatureRefused),
             (Box::new(|it| it.text.push(' ')), Reason::SignatureRefused),
             (Box::new(|it| it.signature.clear()), Reason::SignatureRefused),

@@ -63,6 +63,18 @@ pub(super) fn at_once() -> Policy {
     Policy { head_start: Duration::ZERO, most_backoff: Duration::ZERO, ..Policy::default() }
 }
 
+fn limits() -> TerminalLimits {
+    let often = NonZeroU32::new(1_000).unwrap();
+    TerminalLimits {
+        codes_per_minute: often,
+        reads_per_second: often,
+        writes_per_second: often,
+        refused_cards_per_minute: 3,
+        watches: 8,
+        watch_every: None,
+    }
+}
+
 impl Shop {
     /// A replica over this database and these banks.
     pub(super) async fn replica(hub: &TestHub, bank: &PlayedBank, name: &str, policy: Policy) -> Self {
@@ -115,20 +127,11 @@ impl Shop {
             writer: WriterOptions::default(),
             answer_within: PATIENCE,
         });
-        let often = NonZeroU32::new(1_000).unwrap();
-        let limits = TerminalLimits {
-            codes_per_minute: often,
-            reads_per_second: often,
-            writes_per_second: often,
-            refused_cards_per_minute: 3,
-            watches: 8,
-            watch_every: None,
-        };
         let (notices, _) = Notices::start(notify_tests::parts(hub), NoticesOptions::default(), Vec::new());
         Self {
             hub: hub.clone(),
             bank: bank.clone(),
-            terminal: TerminalApi::new(desk.clone(), prices, limits, draining.clone()),
+            terminal: TerminalApi::new(desk.clone(), prices, limits(), draining.clone()),
             federation: FederationApi::new(desk.clone(), records, bills, credit_history, (offers, repayments)),
             operator: OperatorApi::new(directory, Arc::new(banks), notices),
             desk,

@@ -70,9 +70,12 @@ async fn f4_what_is_frozen_at_the_hub_repays_nothing_whether_it_is_asked_before_
         let party = &under_way.paying.party;
         let frozen = FrozenInstrument { bank_id: party.bank_id.clone(), instrument: party.instrument }.words();
         let sql = "UPDATE payers SET frozen = $1, version = version + 1 WHERE person_id = $2";
-        let mut tx = world.hub.store.begin().await.unwrap();
-        tx.execute(sql, vec![frozen.into(), payer.person_id.uuid().into()]).await.unwrap();
-        tx.commit().await.unwrap();
+        let mark = async |frozen: Option<String>| {
+            let mut tx = world.hub.store.begin().await.unwrap();
+            tx.execute(sql, vec![frozen.into(), payer.person_id.uuid().into()]).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        mark(Some(frozen)).await;
 
         let refused = world.create(&payer, &world.form(&payer).to_string()).await;
         let why = refused.err().and_then(|status| proto::reason_of(&status));
@@ -83,6 +86,8 @@ async fn f4_what_is_frozen_at_the_hub_repays_nothing_whether_it_is_asked_before_
         assert_eq!(why, Some(expected), "{}", hub.engine);
         let done = world.comes_to(under_way.id, State::Aborted).await;
         assert_eq!((done.refusal, world.moved()), (Some(expected), (0, 0)), "{}", hub.engine);
+        // The mark alone was set, with no freeze beside it.
+        mark(None).await;
         world.all_is_well().await;
     })
     .await;
