@@ -27,6 +27,7 @@ pub mod repayment;
 mod run;
 mod signed;
 mod store_status;
+mod sweep;
 #[cfg(test)]
 mod testing;
 mod zone;

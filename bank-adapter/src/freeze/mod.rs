@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use sql::Left;
 
-/// An order of the holder of one account or card, or why it cannot be read.
+/// An order of the holder of one account or card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
     pub(crate) instrument: Instrument,
@@ -38,7 +38,7 @@ pub(crate) struct HolderFreezes {
 impl HolderFreezes {
     /// Asks for nothing when there are no orders.
     pub(crate) async fn load<'o>(tx: &mut Tx, orders: impl Iterator<Item = &'o Order>) -> Result<Self, StoreError> {
-        let ids: BTreeSet<Uuid> = orders.map(|order| id_of(order.instrument)).collect();
+        let ids: BTreeSet<Uuid> = orders.map(|order| order.instrument.uuid()).collect();
         Ok(Self { left: sql::load(tx, ids.into_iter().collect()).await?, changed: BTreeSet::new() })
     }
 
@@ -50,7 +50,7 @@ impl HolderFreezes {
         now: Timestamp,
         log: &mut Vec<Entry>,
     ) -> Result<HolderFreeze, Reason> {
-        let id = id_of(instrument);
+        let id = instrument.uuid();
         let known = self.left.get(&id);
         let before = known.map(|left| left.freeze);
         let decided = rules::follow_holder(books, instrument, before, order, now)?;
@@ -82,12 +82,5 @@ fn entry(books: &Books, instrument: Instrument, order: HolderOrder) -> Entry {
         ),
     };
     let content = format!("instrument={} order={}", masked.unwrap_or_default(), order.number);
-    Entry { kind, subject: id_of(instrument), content }
-}
-
-pub(crate) const fn id_of(instrument: Instrument) -> Uuid {
-    match instrument {
-        Instrument::Account(id) => id.uuid(),
-        Instrument::Card(id) => id.uuid(),
-    }
+    Entry { kind, subject: instrument.uuid(), content }
 }

@@ -4,11 +4,8 @@ use std::collections::HashMap;
 
 use domain::freeze::HolderFreeze;
 use domain::payment::Instrument;
-use domain::{AccountId, CardId};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx, Value};
 use uuid::Uuid;
-
-use super::id_of;
 
 const HOLDER_FREEZES: Table = Table {
     name: "holder_freezes",
@@ -54,25 +51,17 @@ pub(super) async fn load(tx: &mut Tx, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Le
 
 fn left_of(row: &Row) -> Result<Left, StoreError> {
     let id = row.id(0)?;
-    let instrument = match row.text(2)?.as_str() {
-        "ACCOUNT" => Instrument::Account(AccountId::from_uuid(id)),
-        "CARD" => Instrument::Card(CardId::from_uuid(id)),
-        other => return Err(StoreError::Unreadable { column: 2, what: format!("no kind: {other}") }),
-    };
+    let instrument = row.parsed(2, |kind| Instrument::of(kind, id))?;
     let freeze = HolderFreeze { order_number: row.int(3)?, frozen: row.flag(4)?, effective_at: row.time(5)? };
     Ok(Left { instrument, freeze, version: row.int(1)? })
 }
 
 pub(super) async fn save<'l>(tx: &mut Tx, changed: impl Iterator<Item = &'l Left>) -> Result<(), StoreError> {
     let row = |left: &Left| -> Vec<Value> {
-        let kind = match left.instrument {
-            Instrument::Account(_) => "ACCOUNT",
-            Instrument::Card(_) => "CARD",
-        };
         vec![
-            id_of(left.instrument).into(),
+            left.instrument.uuid().into(),
             left.version.saturating_add(1).into(),
-            kind.into(),
+            left.instrument.kind().into(),
             left.freeze.order_number.into(),
             left.freeze.frozen.into(),
             left.freeze.effective_at.into(),

@@ -76,7 +76,7 @@ impl Outbox {
         let mut is_acknowledged = false;
         for step in steps {
             match step {
-                ReportStep::Follow(instrument) => instruments.push(id_of(*instrument)),
+                ReportStep::Follow(instrument) => instruments.push(instrument.uuid()),
                 ReportStep::Asked(_) | ReportStep::BillsTold(_) => {}
                 ReportStep::Acknowledge(answer) => {
                     is_acknowledged = true;
@@ -134,10 +134,10 @@ impl Outbox {
             }
             Instrument::Card(id) => books.card(id).map(|card| card.masked.clone()).ok_or(Reason::CardUnknown)?,
         };
-        if self.followed.insert(id_of(instrument)) {
+        if self.followed.insert(instrument.uuid()) {
             self.newly_followed.push(instrument);
             let content = format!("instrument={masked}");
-            log.push(Entry { kind: "instrument.followed", subject: id_of(instrument), content });
+            log.push(Entry { kind: "instrument.followed", subject: instrument.uuid(), content });
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ async fn save_purchases(tx: &mut Tx, books: &Books, mut followed: BTreeSet<Uuid>
     if told.is_empty() {
         return Ok(false);
     }
-    let named = told.iter().flat_map(|told| told.instruments(books)).map(id_of);
+    let named = told.iter().flat_map(|told| told.instruments(books)).map(Instrument::uuid);
     followed.extend(sql::load_followed(tx, named.collect()).await?);
     // What was released before the hub has heard of it was not bought.
     let dropped = told.iter().filter(|told| told.state == PurchaseState::Reversed).map(|told| told.leg.id.uuid());
@@ -179,13 +179,6 @@ async fn save_purchases(tx: &mut Tx, books: &Books, mut followed: BTreeSet<Uuid>
     let reports = (last.saturating_add(1)..).zip(&messages).map(|(sequence, message)| Report::new(sequence, message));
     sql::insert_reports(tx, reports.collect(), now).await?;
     Ok(true)
-}
-
-const fn id_of(instrument: Instrument) -> Uuid {
-    match instrument {
-        Instrument::Account(id) => id.uuid(),
-        Instrument::Card(id) => id.uuid(),
-    }
 }
 
 /// A charge of another network of which there is something to tell.
@@ -226,7 +219,7 @@ impl<'b> Told<'b> {
     /// The whole standing, without a place; none when nobody has bound what was paid with.
     fn message(&self, books: &Books, followed: &BTreeSet<Uuid>) -> Option<pb::PurchaseReport> {
         let Self { leg, charge, sale, state } = self;
-        let instrument = self.instruments(books).into_iter().find(|named| followed.contains(&id_of(*named)))?;
+        let instrument = self.instruments(books).into_iter().find(|named| followed.contains(&named.uuid()))?;
         let amount = Money::new(charge.amount.currency, leg.kept_minor());
         let given_back_minor = match state {
             PurchaseState::Reversed => amount.minor,
@@ -278,13 +271,5 @@ fn seller(charge: &Charge, sale: &Sale) -> pb::SellerReport {
         terminal_code: code_of(sale.terminal_id.as_str()).to_owned(),
         place: sale.place.as_ref().map(Line::to_string).unwrap_or_default(),
         location: sale.location.map(|at| common::Location { latitude: at.latitude, longitude: at.longitude }),
-    }
-}
-
-/// The kind of an instrument, as it is stored.
-pub(super) const fn kind_of(instrument: Instrument) -> (&'static str, Uuid) {
-    match instrument {
-        Instrument::Account(id) => ("ACCOUNT", id.uuid()),
-        Instrument::Card(id) => ("CARD", id.uuid()),
     }
 }

@@ -9,8 +9,6 @@ use proto::federation as pb;
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx};
 use uuid::Uuid;
 
-use super::outbox::kind_of;
-
 const REPORTS: Table = Table {
     name: "reports",
     key: &["sequence"],
@@ -95,8 +93,8 @@ pub(super) async fn load_refused(tx: &mut Tx, first: i64, last: i64) -> Result<B
 }
 
 pub(super) async fn insert_followed(tx: &mut Tx, new: Vec<Instrument>, now: Timestamp) -> Result<(), StoreError> {
-    let row = |instrument| {
-        let (kind, id) = kind_of(instrument);
+    let row = |instrument: Instrument| {
+        let (kind, id) = (instrument.kind(), instrument.uuid());
         vec![id.into(), kind.into(), now.into()]
     };
     tx.insert(&FOLLOWED, new.into_iter().map(row).collect()).await

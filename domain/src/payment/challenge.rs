@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Charge, Instrument, Policy};
-use crate::{AccountId, BankId, CardId, PersonId, Reason, Timestamp};
+use crate::{BankId, CardId, PersonId, Reason, Timestamp};
 
 /// At most so many codes within so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,7 @@ pub struct FrozenInstrument {
 impl FrozenInstrument {
     /// As it is stored: the bank, `ACCOUNT` or `CARD`, and the id, with spaces between them.
     pub fn words(&self) -> String {
-        match self.instrument {
-            Instrument::Account(id) => format!("{} ACCOUNT {id}", self.bank_id),
-            Instrument::Card(id) => format!("{} CARD {id}", self.bank_id),
-        }
+        format!("{} {} {}", self.bank_id, self.instrument.kind(), self.instrument.uuid().hyphenated())
     }
 
     /// Reads what [`words`](Self::words) wrote. `Err(FieldUnknown)`.
@@ -49,11 +46,8 @@ impl FrozenInstrument {
         let (Some(bank), Some(kind), Some(id), None) = (words.next(), words.next(), words.next(), words.next()) else {
             return Err(Reason::FieldUnknown);
         };
-        let instrument = match kind {
-            "ACCOUNT" => Instrument::Account(AccountId::parse(id)?),
-            "CARD" => Instrument::Card(CardId::parse(id)?),
-            _ => return Err(Reason::FieldUnknown),
-        };
+        // An account's id and a card's have the same form.
+        let instrument = Instrument::of(kind, CardId::parse(id)?.uuid())?;
         Ok(Self { bank_id: BankId::parse(bank)?, instrument })
     }
 }

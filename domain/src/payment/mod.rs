@@ -29,6 +29,8 @@ mod settle;
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::ledger::{Flow, Nature};
 use crate::purchase::{Carrier, LineItem, Purchase, PurchaseState, Terminal};
 use crate::text::Line;
@@ -152,6 +154,32 @@ pub enum Instrument {
     Account(AccountId),
     /// A card, whichever of its sides bears it.
     Card(CardId),
+}
+
+impl Instrument {
+    pub const fn uuid(self) -> Uuid {
+        match self {
+            Self::Account(id) => id.uuid(),
+            Self::Card(id) => id.uuid(),
+        }
+    }
+
+    /// The word that is stored beside the id.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Account(_) => "ACCOUNT",
+            Self::Card(_) => "CARD",
+        }
+    }
+
+    /// Puts together what was stored. `Err(FieldUnknown)` for another word.
+    pub fn of(kind: &str, id: Uuid) -> Result<Self, Reason> {
+        match kind {
+            "ACCOUNT" => Ok(Self::Account(AccountId::from_uuid(id))),
+            "CARD" => Ok(Self::Card(CardId::from_uuid(id))),
+            _ => Err(Reason::FieldUnknown),
+        }
+    }
 }
 
 /// The code that is awaited.

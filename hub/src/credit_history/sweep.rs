@@ -17,26 +17,7 @@ const MOST_AT_ONCE: i64 = 200;
 
 /// Looks for what is to be removed every `every`, until the server drains.
 pub async fn sweep(history: CreditHistory, every: Duration, draining: CancellationToken) {
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = draining.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        while !draining.is_cancelled() {
-            match history.sweep_some().await {
-                Ok(true) => {}
-                Ok(false) => break,
-                // The writer has ended by itself, and so must this task, which the server watches.
-                Err(StoreError::Stopped) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "what is to be removed from credit histories is looked for again");
-                    break;
-                }
-            }
-        }
-    }
+    crate::sweep::sweep("credit histories", every, draining, || history.sweep_some()).await;
 }
 
 impl CreditHistory {

@@ -5,9 +5,8 @@ mod bins;
 use domain::payment::Instrument;
 use domain::purchase::{CategoryCode, Location, Merchant, Terminal};
 use domain::text::Line;
-use domain::{AccountId, BankId, CardId, Currency, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp};
+use domain::{BankId, CardId, Currency, MerchantId, Money, PaymentId, PersonId, TerminalId, Timestamp};
 use server_kit::store::{Row, Store, StoreError, Table, Tx, Value};
-use uuid::Uuid;
 
 use super::inspect::PaymentRow;
 use super::{BankEntry, Payer, PayingInstrument};
@@ -303,21 +302,9 @@ macro_rules! binding_columns {
     };
 }
 
-/// The word by which an instrument is stored beside its id.
-fn sort_of(instrument: Instrument) -> (&'static str, Uuid) {
-    match instrument {
-        Instrument::Account(id) => ("ACCOUNT", id.uuid()),
-        Instrument::Card(id) => ("CARD", id.uuid()),
-    }
-}
-
 fn instrument_of(row: &Row, id: usize, sort: usize) -> Result<Instrument, StoreError> {
     let id = row.id(id)?;
-    match row.text(sort)?.as_str() {
-        "ACCOUNT" => Ok(Instrument::Account(AccountId::from_uuid(id))),
-        "CARD" => Ok(Instrument::Card(CardId::from_uuid(id))),
-        other => Err(StoreError::Unreadable { column: sort, what: format!("no instrument is a {other:?}") }),
-    }
+    row.parsed(sort, |kind| Instrument::of(kind, id))
 }
 
 fn binding_of(row: &Row) -> Result<Stored<Binding>, StoreError> {
@@ -340,7 +327,7 @@ pub(super) async fn load_binding(
     instrument: Instrument,
 ) -> Result<Option<Stored<Binding>>, StoreError> {
     let sql = binding_columns!("bank_id = $1 AND instrument_id = $2");
-    let (_, id) = sort_of(instrument);
+    let id = instrument.uuid();
     only(tx.fetch(sql, vec![bank.as_str().into(), id.into()]).await?, binding_of)
 }
 
@@ -351,7 +338,7 @@ pub(super) async fn read_masked(
     instrument: Instrument,
 ) -> Result<Option<String>, StoreError> {
     let sql = "SELECT masked FROM bindings WHERE bank_id = $1 AND instrument_id = $2 AND instrument = $3";
-    let (sort, id) = sort_of(instrument);
+    let (sort, id) = (instrument.kind(), instrument.uuid());
     only(store.fetch(sql, vec![bank.as_str().into(), id.into(), sort.into()]).await?, |row| row.text(0))
 }
 
@@ -373,7 +360,7 @@ pub(super) async fn load_default_binding(tx: &mut Tx, id: PersonId) -> Result<Op
 }
 
 pub(super) async fn put_binding(tx: &mut Tx, binding: &Binding, version: i64) -> Result<(), StoreError> {
-    let (sort, id) = sort_of(binding.instrument);
+    let (sort, id) = (binding.instrument.kind(), binding.instrument.uuid());
     let row = vec![
         binding.bank_id.as_str().into(),
         id.into(),

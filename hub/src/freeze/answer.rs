@@ -92,7 +92,7 @@ fn entry(bound: &Bound, after: Freezing) -> Entry {
         (_, None) => ("freeze.renewed", String::new()),
     };
     let content = format!("bank={} instrument={}{said}", bound.name.bank_id, bound.masked);
-    Entry { kind, subject: sql::id_of(bound.name.instrument), content }
+    Entry { kind, subject: bound.name.instrument.uuid(), content }
 }
 
 /// What a bank could not be told.

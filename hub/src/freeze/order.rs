@@ -82,7 +82,9 @@ impl Order {
         }
         feeds.write(work.tx).await?;
         work.tx.flush().await?;
-        sql::mark_payer(work.tx, self.person_id).await?;
+        if !changed.is_empty() {
+            sql::mark_payer(work.tx, self.person_id).await?;
+        }
         let telling = Telling::of(self.person_id, after.iter());
         Ok(Ok(Done::Ordered(after, telling)))
     }

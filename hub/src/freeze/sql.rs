@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::freeze::{Channel, Freezing, HolderFreeze, HolderOrder};
 use domain::payment::{FrozenInstrument, Instrument, PayerGuard};
 use domain::text::Line;
-use domain::{AccountId, BankId, CardId, OrderId, PersonId, Reason, Timestamp};
+use domain::{BankId, OrderId, PersonId, Reason, Timestamp};
 use server_kit::store::{Dialect, Row, Store, StoreError, Table, Tx, Value};
 use uuid::Uuid;
 
@@ -75,31 +75,9 @@ pub(super) struct Bound {
     pub(super) kept: Option<Kept>,
 }
 
-pub(super) const fn id_of(instrument: Instrument) -> Uuid {
-    match instrument {
-        Instrument::Account(id) => id.uuid(),
-        Instrument::Card(id) => id.uuid(),
-    }
-}
-
-const fn kind_of(instrument: Instrument) -> &'static str {
-    match instrument {
-        Instrument::Account(_) => "ACCOUNT",
-        Instrument::Card(_) => "CARD",
-    }
-}
-
-fn instrument_of(kind: &str, id: Uuid) -> Result<Instrument, Reason> {
-    match kind {
-        "ACCOUNT" => Ok(Instrument::Account(AccountId::from_uuid(id))),
-        "CARD" => Ok(Instrument::Card(CardId::from_uuid(id))),
-        _ => Err(Reason::FieldUnknown),
-    }
-}
-
 fn name_of(row: &Row, (bank, kind, id): (usize, usize, usize)) -> Result<FrozenInstrument, StoreError> {
     let instrument_id = row.id(id)?;
-    let instrument = row.parsed(kind, |kind| instrument_of(kind, instrument_id))?;
+    let instrument = row.parsed(kind, |kind| Instrument::of(kind, instrument_id))?;
     Ok(FrozenInstrument { bank_id: row.parsed(bank, BankId::parse)?, instrument })
 }
 
@@ -165,9 +143,9 @@ pub(super) async fn put(
         let Freezing { order, confirmed, refusal } = kept.freezing;
         Some(vec![
             bound.name.bank_id.as_str().into(),
-            id_of(bound.name.instrument).into(),
+            bound.name.instrument.uuid().into(),
             kept.version.saturating_add(1).into(),
-            kind_of(bound.name.instrument).into(),
+            bound.name.instrument.kind().into(),
             person_id.uuid().into(),
             bound.masked.as_str().into(),
             order.number.into(),
@@ -235,7 +213,7 @@ pub(super) async fn mark_payer(tx: &mut Tx, person_id: PersonId) -> Result<(), S
 /// How often a bank was told in vain of an order that it has yet to be told of.
 pub(super) async fn tries(tx: &mut Tx, bank: &BankId, instrument: Instrument) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT tries FROM freezes WHERE bank_id = $1 AND instrument_id = $2 AND due_at IS NOT NULL";
-    let rows = tx.fetch(sql, vec![bank.as_str().into(), id_of(instrument).into()]).await?;
+    let rows = tx.fetch(sql, vec![bank.as_str().into(), instrument.uuid().into()]).await?;
     rows.first().map(|row| row.int(0)).transpose()
 }
 
@@ -247,7 +225,7 @@ pub(super) async fn tell_later(
 ) -> Result<(), StoreError> {
     let sql = "UPDATE freezes SET due_at = $1, tries = tries + 1, version = version + 1 \
                WHERE bank_id = $2 AND instrument_id = $3 AND due_at IS NOT NULL";
-    tx.execute(sql, vec![due_at.into(), bank.as_str().into(), id_of(instrument).into()]).await.map(|_| ())
+    tx.execute(sql, vec![due_at.into(), bank.as_str().into(), instrument.uuid().into()]).await.map(|_| ())
 }
 
 /// Takes what is due, the longest due first, and has it due again at `until`.
@@ -278,7 +256,7 @@ pub(super) async fn claim(
         let order = HolderOrder { number: row.int(4)?, frozen: row.flag(5)? };
         Telling::add(&mut tellings, PersonId::from_uuid(row.id(3)?), &name.bank_id, (name.instrument, order));
         let sql = "UPDATE freezes SET due_at = $1, version = version + 1 WHERE bank_id = $2 AND instrument_id = $3";
-        let args = vec![until.into(), name.bank_id.as_str().into(), id_of(name.instrument).into()];
+        let args = vec![until.into(), name.bank_id.as_str().into(), name.instrument.uuid().into()];
         tx.execute(sql, args).await?;
     }
     Ok(tellings)

@@ -144,18 +144,7 @@ impl Freezes {
 
 /// Tells banks what they have not confirmed, every `every`, until the server drains.
 pub async fn tell_banks(freezes: Freezes, every: Duration, draining: CancellationToken) {
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = draining.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        match freezes.tell_what_is_due().await {
-            Ok(_) => {}
-            // The writer has ended by itself, and so must this task, which the server watches.
-            Err(StoreError::Stopped) => return,
-            Err(error) => tracing::warn!(%error, "banks could not be told of freezes; they are told again"),
-        }
-    }
+    // What was told is not due any more, whatever the bank has said.
+    let tell = || async { Ok(freezes.tell_what_is_due().await? > 0) };
+    crate::sweep::sweep("freezes", every, draining, tell).await;
 }

@@ -4,7 +4,7 @@ use domain::OrderId;
 use domain::feed::{News, Topic};
 use domain::freeze::{Freezing, Seen};
 
-use super::sql::{self, Bound};
+use super::sql::Bound;
 
 fn list<'b>(bound: impl Iterator<Item = &'b Bound>, between: &str) -> String {
     bound.map(|bound| format!("{} {}", bound.bank_name, bound.masked)).collect::<Vec<_>>().join(between)
@@ -44,5 +44,5 @@ pub(super) fn answered(bound: &Bound, after: Freezing) -> News {
             format!("{bank}表示已无{masked}，请向银行查询。"),
         ),
     };
-    News { topic: Topic::Security, subject: sql::id_of(bound.name.instrument), english, chinese }
+    News { topic: Topic::Security, subject: bound.name.instrument.uuid(), english, chinese }
 }

@@ -21,26 +21,7 @@ pub(super) const MOST_PERSONS: i64 = 50;
 
 /// Looks for what is due every `every`, until the server drains.
 pub async fn sweep(offers: Offers, every: Duration, draining: CancellationToken) {
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = draining.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        while !draining.is_cancelled() {
-            match offers.sweep_some().await {
-                Ok(true) => {}
-                Ok(false) => break,
-                // The writer has ended by itself, and so must this task, which the server watches.
-                Err(StoreError::Stopped) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "people could not be looked at for offers; they are looked at again");
-                    break;
-                }
-            }
-        }
-    }
+    crate::sweep::sweep("offers", every, draining, || offers.sweep_some()).await;
 }
 
 impl Offers {

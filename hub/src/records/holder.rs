@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::payment::Instrument;
-use domain::{AccountId, BankId, CardId, PersonId, Reason};
+use domain::{BankId, PersonId, Reason};
 use server_kit::store::{Keys, Load, StoreError, Tx};
 use uuid::Uuid;
 
@@ -21,13 +21,6 @@ struct Binding {
     active: bool,
 }
 
-pub(super) const fn instrument_id(instrument: Instrument) -> Uuid {
-    match instrument {
-        Instrument::Account(id) => id.uuid(),
-        Instrument::Card(id) => id.uuid(),
-    }
-}
-
 impl Holders {
     /// The bindings of instruments by their ids, at whichever bank.
     pub(crate) async fn load(tx: &mut Tx, instruments: Vec<Instrument>) -> Result<Self, StoreError> {
@@ -36,15 +29,11 @@ impl Holders {
             tail: "",
             lock: false,
         };
-        let rows = tx.load(load, Keys::Ids(instruments.into_iter().map(instrument_id).collect())).await?;
+        let rows = tx.load(load, Keys::Ids(instruments.into_iter().map(Instrument::uuid).collect())).await?;
         let mut bindings: BTreeMap<Uuid, Vec<Binding>> = BTreeMap::new();
         for row in &rows {
             let id = row.id(0)?;
-            let instrument = match row.text(2)?.as_str() {
-                "ACCOUNT" => Instrument::Account(AccountId::from_uuid(id)),
-                "CARD" => Instrument::Card(CardId::from_uuid(id)),
-                other => return Err(StoreError::Unreadable { column: 2, what: other.to_owned() }),
-            };
+            let instrument = row.parsed(2, |kind| Instrument::of(kind, id))?;
             let (bank_id, person_id) = (row.parsed(1, BankId::parse)?, PersonId::from_uuid(row.id(3)?));
             bindings.entry(id).or_default().push(Binding { bank_id, instrument, person_id, active: row.flag(4)? });
         }
@@ -58,7 +47,7 @@ impl Holders {
 
     /// Whose account or card it is at this bank; nobody's who is known here. `Err(NotYours)` when it is another bank's.
     pub(crate) fn of(&self, bank_id: &BankId, instrument: Instrument) -> Result<Option<PersonId>, Reason> {
-        let named = self.bindings.get(&instrument_id(instrument)).map_or(&[][..], Vec::as_slice);
+        let named = self.bindings.get(&instrument.uuid()).map_or(&[][..], Vec::as_slice);
         let of_bank = |binding: &&Binding| binding.bank_id == *bank_id && binding.instrument == instrument;
         match named.iter().find(of_bank) {
             Some(binding) => Ok(binding.active.then_some(binding.person_id)),

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::give_back;
-use super::holder::instrument_id;
 use crate::directory::snapshot;
 
 const BANK_REPORTS: Table = Table {
@@ -213,7 +212,7 @@ fn reported_row(
         standing.given_back_minor.into(),
         record.give_backs.into(),
         standing.fingerprint.to_vec().into(),
-        instrument_id(report.instrument).into(),
+        report.instrument.uuid().into(),
     ]
 }
 

@@ -137,25 +137,7 @@ impl Reminders {
 
 /// Looks for reminders that are to be sent every `every`, until the server drains.
 pub async fn remind(reminders: Reminders, every: Duration, draining: CancellationToken) {
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = draining.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        // A full set means that more may be due.
-        while !draining.is_cancelled() {
-            match reminders.look().await {
-                Ok(MOST_LOOKED_AT) => {}
-                Ok(_) => break,
-                // The writer has ended by itself, and so must this task, which the server watches.
-                Err(StoreError::Stopped) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "reminders could not be looked at; they are tried again");
-                    break;
-                }
-            }
-        }
-    }
+    // A full set means that more may be due.
+    let look = || async { Ok(reminders.look().await? == MOST_LOOKED_AT) };
+    crate::sweep::sweep("reminders", every, draining, look).await;
 }

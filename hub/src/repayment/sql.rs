@@ -7,8 +7,7 @@ use domain::purchase::{CategoryCode, Merchant, Terminal};
 use domain::repayment::{End, Leg, Party, Progress, Repayment, Side, State};
 use domain::text::Line;
 use domain::{
-    AccountId, BankId, CardId, Currency, DeviceId, LegId, MerchantId, Money, PaymentId, PersonId, Reason, TerminalId,
-    Timestamp,
+    BankId, Currency, DeviceId, LegId, MerchantId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp,
 };
 use server_kit::store::{Dialect, Keys, Load, Row, Store, StoreError, Table, Tx, Value};
 use uuid::Uuid;
@@ -86,11 +85,7 @@ fn unreadable(column: usize, what: &str) -> StoreError {
 
 fn leg_of(row: &Row, at: usize, progress: usize) -> Result<Leg, StoreError> {
     let id = row.id(at + 3)?;
-    let instrument = match row.text(at + 2)?.as_str() {
-        "ACCOUNT" => Instrument::Account(AccountId::from_uuid(id)),
-        "CARD" => Instrument::Card(CardId::from_uuid(id)),
-        other => return Err(unreadable(at + 2, other)),
-    };
+    let instrument = row.parsed(at + 2, |kind| Instrument::of(kind, id))?;
     let party = Party {
         bank_id: row.parsed(at + 1, BankId::parse)?,
         instrument,
