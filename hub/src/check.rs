@@ -46,7 +46,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 19] = [
+const CHECKS: [(&str, &str); 20] = [
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
@@ -151,6 +151,12 @@ const CHECKS: [(&str, &str); 19] = [
         "acceptances of offers lack what was signed or what is shown, or answers have it that are none",
         "SELECT count(*) FROM offer_deliveries WHERE (answer = 'ACCEPTED') <> (shown_sealed IS NOT NULL) \
          OR (shown_sealed IS NULL) <> (signature IS NULL) OR (shown_sealed IS NULL) <> (text_sealed IS NULL)",
+    ),
+    (
+        "people are marked as getting offers who get none, or not marked who do",
+        "SELECT (SELECT count(*) FROM payers y WHERE y.gets_offers <> 0 AND NOT EXISTS (SELECT 1 FROM offer_agreements a \
+         WHERE a.person_id = y.person_id AND a.banks <> '')) + (SELECT count(*) FROM offer_agreements a \
+         WHERE a.banks <> '' AND NOT EXISTS (SELECT 1 FROM payers y WHERE y.person_id = a.person_id AND y.gets_offers <> 0))",
     ),
     (
         "people stand in the list of a bank's offers to which they have not agreed, or not in that to which they have",

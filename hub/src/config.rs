@@ -129,7 +129,7 @@ impl Default for CreditHistoryConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OffersConfig {
-    /// How often it is looked for people to whom a new offer may be for: how late it may come without a purchase.
+    /// How often it is looked for people for whom an offer may be by now: how late it may come after a purchase.
     pub look_every: HumanDuration,
     /// The fewest deliveries of an offer of which its bank is told the number; below 2 it counts as 2.
     pub deliveries_floor: NonZeroU32,

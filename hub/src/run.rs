@@ -157,7 +157,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let directory = ground.directory();
     let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
     let banks = Banks::new(directory.clone(), client_tls, link);
-    let followers = Followers::new(config.notify.is_any(), config.records.compare_prices).with_offers();
+    let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);
     let feed = ground.feed(&followers, shutdown.draining());
     let desk = ground.desk(&config.payments, &directory, &banks, &feed);
     let records = ground.records(&feed);
@@ -189,7 +189,6 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         feed,
         notices: notices.clone(),
         prices: prices.clone(),
-        offers: offers.clone(),
     };
     let following = follow::start(parts, &followers, shutdown.draining());
     following.into_iter().for_each(|task| ground.vital.watch("follow", task));

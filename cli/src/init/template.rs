@@ -184,7 +184,7 @@ const PAYMENTS: &str = r#"[payments]
 # sweep_every = "1h"
 
 [offers]
-# How often it is looked for people whom a new offer may be for: how late it may come without a purchase.
+# How often it is looked for people for whom an offer may be by now: how late it may come after a purchase.
 # look_every = "5s"
 # The fewest deliveries, and the fewest purchases, of which a bank is told a number.
 # deliveries_floor = 5

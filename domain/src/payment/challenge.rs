@@ -25,6 +25,8 @@ pub struct PayerGuard {
     pub last_sequence: i64,
     /// The accounts and cards from which the person lets no money go out (F4).
     pub frozen: Vec<FrozenInstrument>,
+    /// Whether it is looked after a purchase which offers are for the person by now (R5).
+    pub gets_offers: bool,
 }
 
 /// An account or a card that is frozen.
@@ -61,6 +63,7 @@ impl PayerGuard {
             codes_sent: Vec::new(),
             last_sequence: 0,
             frozen: Vec::new(),
+            gets_offers: false,
         }
     }
 

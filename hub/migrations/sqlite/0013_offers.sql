@@ -70,6 +70,16 @@ CREATE TABLE offer_deliveries (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offer_deliveries_accepted ON offer_deliveries (offer_id, person_id) WHERE answer = 'ACCEPTED';
 
+-- Whether somebody gets offers, where every payment looks: 1 while the agreement names a bank.
+ALTER TABLE payers ADD COLUMN gets_offers INTEGER NOT NULL DEFAULT 0;
+
+-- Purchases of those who do, by their places in the feed, until it was looked which offers are for them by now.
+CREATE TABLE offer_looks (
+    person_id BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (person_id, sequence)
+) STRICT, WITHOUT ROWID;
+
 -- The totals of a person's habits that banks are given for a span of weeks: all that ask get the same.
 CREATE TABLE given_habits (
     person_id BLOB NOT NULL,

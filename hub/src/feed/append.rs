@@ -10,7 +10,8 @@ use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx};
 use uuid::Uuid;
 
 /// The end of each person's feed, beside the counters of payments.
-const HEADS: Table = Table { name: "payers", key: &["person_id"], columns: &["person_id", "version", "last_sequence"] };
+const HEADS: Table =
+    Table { name: "payers", key: &["person_id"], columns: &["person_id", "version", "last_sequence", "gets_offers"] };
 
 const EVENTS: Table = Table {
     name: "events",
@@ -43,6 +44,7 @@ pub(crate) struct Feeds {
 struct Head {
     version: i64,
     last_sequence: i64,
+    gets_offers: bool,
     changed: bool,
 }
 
@@ -60,13 +62,14 @@ impl Feeds {
     /// Locks the feeds in the order of their people, as everybody does. One of somebody who is not known here is none.
     pub(crate) async fn load(tx: &mut Tx, persons: BTreeSet<PersonId>) -> Result<Self, StoreError> {
         let load = Load {
-            select: "SELECT person_id, version, last_sequence FROM payers WHERE person_id",
+            select: "SELECT person_id, version, last_sequence, gets_offers FROM payers WHERE person_id",
             tail: " ORDER BY person_id",
             lock: true,
         };
         let rows = tx.load(load, Keys::Ids(persons.into_iter().map(PersonId::uuid).collect())).await?;
         let read = |row: &Row| {
-            let head = Head { version: row.int(1)?, last_sequence: row.int(2)?, changed: false };
+            let head =
+                Head { version: row.int(1)?, last_sequence: row.int(2)?, gets_offers: row.flag(3)?, changed: false };
             Ok((PersonId::from_uuid(row.id(0)?), head))
         };
         let heads = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
@@ -79,6 +82,19 @@ impl Feeds {
         head.changed = true;
         head.last_sequence += 1;
         Some(head.last_sequence)
+    }
+
+    /// Whether somebody gets offers.
+    pub(crate) fn gets_offers(&self, person_id: PersonId) -> bool {
+        self.heads.get(&person_id).is_some_and(|head| head.gets_offers)
+    }
+
+    /// Marks where every payment looks whether somebody gets offers.
+    pub(crate) fn mark_offers(&mut self, person_id: PersonId, gets_offers: bool) {
+        if let Some(head) = self.heads.get_mut(&person_id) {
+            head.changed |= head.gets_offers != gets_offers;
+            head.gets_offers = gets_offers;
+        }
     }
 
     /// Tells of a purchase that stands in the record at a place, and of an amount.
@@ -122,7 +138,12 @@ impl Feeds {
     pub(crate) async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
         let changed = self.heads.into_iter().filter(|(_, head)| head.changed);
         let row = |(person_id, head): (PersonId, Head)| {
-            vec![person_id.uuid().into(), (head.version + 1).into(), head.last_sequence.into()]
+            vec![
+                person_id.uuid().into(),
+                (head.version + 1).into(),
+                head.last_sequence.into(),
+                i64::from(head.gets_offers).into(),
+            ]
         };
         tx.update(&HEADS, changed.map(row).collect()).await?;
         let row = |new: NewEvent| {

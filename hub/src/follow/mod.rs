@@ -1,5 +1,5 @@
 //! What is done about events beside letting phones read them: notices go out by the channels that a person wants (R6), and a purchase
-//! is compared with shops nearby (P1–P3), and its buyer looked at for offers (R5).
+//! is compared with shops nearby (P1–P3).
 //!
 //! An event that somebody wants is noted in its own transaction (`feed::follow`), so that no payment waits and none is forgotten. A worker
 //! for each follower reads what is noted, makes of it what is to be done, and does it in one transaction with the striking out: once,
@@ -12,7 +12,6 @@ mod tell;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,13 +27,11 @@ use tokio_util::sync::CancellationToken;
 use crate::directory::Directory;
 use crate::feed::{FRESH, Feed, Follower};
 use crate::notify::{Notice, Notices};
-use crate::offers::Offers;
 use crate::prices::Prices;
 use steps::{Done, FollowSteps};
 
 const NOTICES: &str = "notices";
 const PRICES: &str = "prices";
-const OFFERS: &str = "offers";
 /// Events of one round.
 const AT_ONCE: i64 = 200;
 /// How often what another replica has left is looked for.
@@ -54,21 +51,9 @@ impl Followers {
         Self(notices.into_iter().chain(prices).collect())
     }
 
-    /// And one that looks which offers are for a person whose habits have changed.
-    #[must_use]
-    pub fn with_offers(mut self) -> Self {
-        self.0.push(Follower { name: OFFERS, wants: changes_habits, woken: Arc::new(Notify::new()) });
-        self
-    }
-
     pub fn all(&self) -> &[Follower] {
         &self.0
     }
-}
-
-/// A purchase, or money that came back of one.
-const fn changes_habits(event: &Event) -> bool {
-    matches!(event.kind, EventKind::Charge(_) | EventKind::Update { .. } | EventKind::GiveBack { .. })
 }
 
 /// What followers work with.
@@ -81,7 +66,6 @@ pub struct FollowParts {
     pub feed: Feed,
     pub notices: Notices,
     pub prices: Prices,
-    pub offers: Offers,
 }
 
 /// What is to be done about an event.
@@ -110,7 +94,6 @@ pub fn start(parts: FollowParts, followers: &Followers, draining: CancellationTo
         feed: parts.feed,
         notices: parts.notices,
         prices: parts.prices,
-        offers: parts.offers,
         writer,
     };
     let start = |follower: &Follower| tokio::spawn(worker.clone().run(follower.clone(), draining.clone()));
@@ -125,7 +108,6 @@ struct Worker {
     feed: Feed,
     notices: Notices,
     prices: Prices,
-    offers: Offers,
     writer: GroupWriter<FollowSteps>,
 }
 
@@ -153,20 +135,8 @@ impl Worker {
         let noted = sql::read_noted(&self.store, follower.name, AT_ONCE).await?;
         let is_full = i64::try_from(noted.len()).is_ok_and(|len| len == AT_ONCE);
         let mut doing = Vec::with_capacity(noted.len());
-        let mut events =
-            if follower.name == OFFERS { BTreeMap::new() } else { self.feed.noted(follower.name, AT_ONCE).await? };
-        let mut looked_at = None;
+        let mut events = self.feed.noted(follower.name, AT_ONCE).await?;
         for (person_id, sequence) in noted {
-            // A look may happen twice, so it comes before the striking out; for several purchases of one person one is enough.
-            if follower.name == OFFERS {
-                if looked_at != Some(person_id) {
-                    self.offers.look(person_id).await?;
-                }
-                looked_at = Some(person_id);
-                let step = Done { follower: follower.name, person_id, sequence, todo: Todo::default() };
-                doing.push(self.writer.write(step));
-                continue;
-            }
             // What was noted since may stand before it, so that it is not among the first any more.
             let event = match events.remove(&(person_id, sequence)) {
                 Some(event) => Some(event),

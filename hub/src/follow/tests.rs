@@ -9,7 +9,6 @@ use super::*;
 use crate::directory::{DirectoryOptions, DirectoryParts};
 use crate::notify::{NoticesOptions, NoticesParts, Preferences};
 use crate::records::testing::{HELD, POSTED, World, purchase};
-use crate::testing::history::offer_parts;
 use crate::testing::{TestHub, on_each_engine};
 
 /// A replica in which events are followed.
@@ -44,7 +43,6 @@ impl Followed {
         let (notices, _) = Notices::start(parts, NoticesOptions::default(), vec![ChannelKind::Sms]);
         let owner = Arc::new(Owner::take(&hub.store, &format!("{name}-follow"), hub.id()).await.unwrap());
         let (prices, _) = Prices::start(hub.store.clone(), owner.clone());
-        let (offers, _) = Offers::start(offer_parts(hub, &world.feed, owner.clone()));
         let parts = FollowParts {
             store: hub.store.clone(),
             owner,
@@ -53,7 +51,6 @@ impl Followed {
             feed: world.feed.clone(),
             notices: notices.clone(),
             prices: prices.clone(),
-            offers,
         };
         let draining = CancellationToken::new();
         let tasks = start(parts, &followers, draining.clone());

@@ -1,8 +1,8 @@
 //! Offers of banks to people (R5): filed by banks, looked at by operators, held against habits that the banks never see, and delivered to
 //! those who agreed (ADR 20).
 //!
-//! `domain::offer` says who gets what. Whatever may change that has the person looked at: a purchase (`crate::follow`), an offer that begins to
-//! run or an agreement (`sweep`). A look may happen any number of times: a delivery is one transaction that locks the person's
+//! `domain::offer` says who gets what. Whatever may change that has the person looked at by the `sweep`: a purchase, which is noted in its own
+//! transaction ([`note`]), an offer that begins to run, or an agreement. A look may happen any number of times: a delivery is one transaction that locks the person's
 //! agreement and the offers, decides once more by the same rules, and tells the person.
 
 mod agreeing;
@@ -22,6 +22,7 @@ mod words;
 
 use std::sync::Arc;
 
+use domain::feed::{Event, EventKind};
 use domain::habit::Habits as PersonsHabits;
 use domain::offer::{Answer, Recipient, deliver as decide};
 use domain::{OfferId, PersonId, Reason, Timestamp};
@@ -30,7 +31,7 @@ use server_kit::audit::{Chain, HeldChain};
 use server_kit::clock::SharedClock;
 use server_kit::fault;
 use server_kit::keystore::{KeyError, SharedKeyStore};
-use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
+use server_kit::store::{GroupWriter, Owner, Store, StoreError, Tx, WriterOptions};
 use tokio::task::JoinHandle;
 
 use crate::feed::Feed;
@@ -60,6 +61,19 @@ pub struct OfferParts {
 pub struct Offers {
     parts: Arc<OfferParts>,
     writer: GroupWriter<OfferSteps>,
+}
+
+/// Notes, in the transaction that tells of them, purchases of those who get offers, and what came back of them. For everybody else a
+/// purchase costs nothing.
+pub(crate) async fn note(
+    tx: &mut Tx,
+    told: &[Arc<Event>],
+    gets_offers: impl Fn(PersonId) -> bool,
+) -> Result<(), StoreError> {
+    let changes_habits =
+        |kind: &EventKind| matches!(kind, EventKind::Charge(_) | EventKind::Update { .. } | EventKind::GiveBack { .. });
+    let noted = told.iter().filter(|event| changes_habits(&event.kind) && gets_offers(event.person_id));
+    sql::insert_looks(tx, noted.map(|event| (event.person_id, event.sequence)).collect()).await
 }
 
 /// What a person's habits were when it was looked which offers are for the person.

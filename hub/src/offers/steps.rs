@@ -36,6 +36,11 @@ pub(super) enum Step {
     Swept(Swept),
     /// Takes people who are to be looked at.
     ClaimPersons,
+    /// Somebody was looked at for the purchases up to a place in the feed.
+    Looked {
+        person_id: PersonId,
+        through: i64,
+    },
 }
 
 /// What was done.
@@ -47,6 +52,7 @@ pub(super) enum Done {
     Delivered,
     ClaimedOffer(Option<Box<StoredOffer>>),
     Swept,
+    Looked,
     /// Each is put off to this time, unless it is looked at before.
     ClaimedPersons(Vec<(PersonId, Timestamp)>),
 }
@@ -194,7 +200,7 @@ impl Step {
             Self::Deliver(Deliver { person_id, offers, .. }) => (Some(*person_id), offers),
             Self::Accept(Accept { signed, form }) => (Some(signed.person_id), std::slice::from_ref(&form.offer_id)),
             Self::Decline(Decline { person_id, offer_id }) => (Some(*person_id), std::slice::from_ref(offer_id)),
-            Self::ClaimOffer | Self::ClaimPersons => (None, &[]),
+            Self::ClaimOffer | Self::ClaimPersons | Self::Looked { .. } => (None, &[]),
         }
     }
 
@@ -211,6 +217,9 @@ impl Step {
             Self::Decline(decline) => decline.apply(work).map(|()| Done::Answered),
             Self::ClaimOffer => Ok(Done::ClaimedOffer(work.claim_offer().await?)),
             Self::ClaimPersons => Ok(Done::ClaimedPersons(work.claim_persons().await?)),
+            Self::Looked { person_id, through } => {
+                sql::strike_out(work.tx, *person_id, *through).await.map(|()| Ok(Done::Looked))?
+            }
             Self::Swept(swept) => {
                 swept.apply(work);
                 Ok(Done::Swept)
@@ -299,13 +308,14 @@ impl StepSet for OfferSteps {
 impl OfferSteps {
     /// Writes what has changed, one statement for each table; of who gets a bank's offers a few for each agreement.
     async fn write(&self, work: Work<'_>, told: &[Arc<Event>]) -> Result<(), StoreError> {
-        let Work { tx, log, mut agreements, mut deliveries, mut offers, feeds, changed, .. } = work;
+        let Work { tx, log, mut agreements, mut deliveries, mut offers, mut feeds, changed, .. } = work;
         let mut agreed = Vec::new();
         for (person_id, signed) in changed.agreements {
             let Some(stored) = agreements.remove(&person_id) else { continue };
             if let Some(before) = changed.banks.get(&person_id) {
                 sql::change_recipients(tx, person_id, before, &stored.agreement.banks).await?;
             }
+            feeds.mark_offers(person_id, !stored.agreement.banks.is_empty());
             agreed.push((person_id, stored, signed));
         }
         sql::put_agreements(tx, agreed).await?;

@@ -1,7 +1,8 @@
-//! Looks at people without a purchase of theirs: those who agreed to a bank of which an offer begins to run, those who have just agreed, and
-//! those who had enough offers for a week.
+//! Looks at people: those who have bought something, those who agreed to a bank of which an offer begins to run, those who have just agreed,
+//! and those who had enough offers for a week.
 //!
-//! What is due is leased by its row, so that any replica does it and one that dies holds nothing up for longer than that.
+//! What is due is leased by its row, so that any replica does it and one that dies holds nothing up for longer than that. Purchases are
+//! not: a look may happen twice, and what was noted is struck out after it.
 
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use super::steps::{Done, Step, Work};
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 /// People who are looked at together.
 pub(super) const MOST_PERSONS: i64 = 50;
+/// Purchases after which people are looked at together.
+const MOST_PURCHASES: i64 = 200;
 
 /// Looks for what is due every `every`, until the server drains.
 pub async fn sweep(offers: Offers, every: Duration, draining: CancellationToken) {
@@ -33,7 +36,7 @@ impl Offers {
         };
         let looks = persons.iter().map(|(person_id, until)| self.look_as_claimed(*person_id, Some(*until)));
         join_all(looks).await.into_iter().collect::<Result<(), _>>()?;
-        let is_full = i64::try_from(persons.len()).is_ok_and(|len| len >= MOST_PERSONS);
+        let is_full = i64::try_from(persons.len()).is_ok_and(|len| len >= MOST_PERSONS) | self.look_at_buyers().await?;
         let claimed = match self.step(Step::ClaimOffer).await? {
             Ok(Done::ClaimedOffer(claimed)) => claimed,
             other => return Err(StoreError::Refused(format!("a sweep was answered with {other:?}"))),
@@ -42,6 +45,17 @@ impl Offers {
             Some(offer) => self.go_through(&offer).await.map(|()| true),
             None => Ok(is_full),
         }
+    }
+
+    /// Looks at some of those who have bought something, and says whether there may be more.
+    async fn look_at_buyers(&self) -> Result<bool, StoreError> {
+        let buyers = sql::read_looks(&self.parts.store, MOST_PURCHASES).await?;
+        let looks = buyers.iter().map(|(person_id, through)| async move {
+            self.look(*person_id).await?;
+            self.step(Step::Looked { person_id: *person_id, through: *through }).await.map(|_| ())
+        });
+        join_all(looks).await.into_iter().collect::<Result<(), _>>()?;
+        Ok(!buyers.is_empty())
     }
 
     /// Looks at some of those who agreed to the bank of an offer.

@@ -103,6 +103,11 @@ impl Books {
         self.payments.get(&id).map(|slot| &slot.stored.value)
     }
 
+    /// Whether it is looked which offers are for somebody.
+    pub(super) fn gets_offers(&self, person: PersonId) -> bool {
+        self.guards.get(&person).is_some_and(|slot| slot.stored.value.gets_offers)
+    }
+
     /// The keyed hash of the person's transaction password; empty when none is set.
     pub(super) fn password(&self, person: PersonId) -> &[u8] {
         self.passwords.get(&person).map_or(&[], Vec::as_slice)

@@ -346,7 +346,8 @@ pub(crate) async fn load_guards(
 ) -> Result<HashMap<PersonId, Guarded>, StoreError> {
     let load = Load {
         select: "SELECT person_id, version, failures, blocked_until, codes_sent, last_sequence, \
-                 (SELECT password_mac FROM persons WHERE persons.person_id = payers.person_id), frozen \
+                 (SELECT password_mac FROM persons WHERE persons.person_id = payers.person_id), frozen, \
+                 gets_offers \
                  FROM payers WHERE person_id",
         tail: " ORDER BY person_id",
         lock,
@@ -370,6 +371,7 @@ fn read_guard(row: &Row) -> Result<Guarded, StoreError> {
         codes_sent: times_of(&row.bytes(4)?),
         last_sequence: row.int(5)?,
         frozen: row.maybe_text(7)?.as_deref().map_or_else(|| Ok(Vec::new()), frozen_of)?,
+        gets_offers: row.flag(8)?,
     };
     Ok((Stored { value: guard, version: row.int(1)?, logged_at: Vec::new() }, row.maybe_bytes(6)?.unwrap_or_default()))
 }

@@ -22,6 +22,7 @@ use super::recent::Recent;
 use super::watch::Watchers;
 use crate::directory::password_matches;
 use crate::feed::Feed;
+use crate::offers;
 
 /// One durable step.
 #[derive(Debug)]
@@ -223,7 +224,9 @@ impl StepSet for PaymentSteps {
             outcomes = self.decide_all(&mut books, steps, tx.now())?;
         }
         self.chain.append(tx, std::mem::take(&mut books.log)).await?;
-        self.feed.hand_on(tx, &books.told()).await?;
+        let told = books.told();
+        self.feed.hand_on(tx, &told).await?;
+        offers::note(tx, &told, |person_id| books.gets_offers(person_id)).await?;
         recent.wrote(books.write(tx).await?);
         for (before, _) in steps.iter().filter_map(Step::durable_point) {
             fault::point(before);

@@ -15,6 +15,7 @@ use super::holder::Holders;
 use super::intake::{Intake, Sent};
 use super::sql::{self, BankCursor, RecordRow, Refused};
 use crate::feed::{Feed, Feeds};
+use crate::offers;
 
 /// How far a bank's reports are taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,7 @@ impl StepSet for RecordSteps {
         self.chain.append(tx, std::mem::take(&mut books.log)).await?;
         let told: Vec<Arc<Event>> = outcomes.iter().flat_map(|it| &it.events).cloned().collect();
         self.feed.hand_on(tx, &told).await?;
+        offers::note(tx, &told, |person_id| books.feeds.gets_offers(person_id)).await?;
         books.write(tx).await?;
         fault::point("R1.before");
         Ok(outcomes)

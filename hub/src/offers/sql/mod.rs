@@ -3,6 +3,7 @@
 mod agreements;
 mod deliveries;
 mod filed;
+mod looks;
 
 pub(super) use agreements::{
     SignedRow, StoredAgreement, change_recipients, claim_persons, load_agreements, put_agreements, read_agreement,
@@ -15,3 +16,4 @@ pub(super) use filed::{
     Counted, StoredOffer, claim_offer, count_open, load_bank, load_offers, put_offers, read_all, read_of_bank,
     read_offer, read_recipients, read_running,
 };
+pub(super) use looks::{insert_looks, read_looks, strike_out};

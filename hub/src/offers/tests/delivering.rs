@@ -15,6 +15,10 @@ async fn r5_an_offer_comes_to_who_agreed_and_buys_so_and_its_bank_hears_of_nobod
         assert!(world.got(&person).await.is_empty(), "{}: two are too few", hub.engine);
 
         world.buys(&person, 1).await;
+        world.buys(&stranger, 1).await;
+        assert_eq!(world.count("SELECT count(*) FROM offer_looks").await, 1, "{}: of who agreed", hub.engine);
+        world.sweep().await;
+        assert_eq!(world.count("SELECT count(*) FROM offer_looks").await, 0, "{}", hub.engine);
         for _ in 0..3 {
             world.offers.look(person.id).await.unwrap();
             world.offers.look(stranger.id).await.unwrap();
