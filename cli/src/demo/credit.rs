@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use domain::ledger::Nature;
-use domain::{AccountId, Currency, Reason};
+use domain::payment::Instrument;
+use domain::repayment::{End, Form};
+use domain::{AccountId, Currency, PaymentId, Reason, Timestamp};
 use jiff::tz::{TimeZone, offset};
 use proto::cardholder::{self as pb, event::Kind, reminder::When};
 use secrecy::SecretString;
@@ -185,8 +187,14 @@ async fn reminder(play: &mut Play) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Lin pays the first bill at the counter, and sees it at once.
+/// Lin pays one bill at the counter and the other one from the phone.
 pub(super) async fn repaid(play: &mut Play, [first, second]: &[Owed; 2]) -> Result<(), CliError> {
+    in_cash(play, first, second).await?;
+    from_another_bank(play, second).await
+}
+
+/// Lin pays the first bill at the counter, and sees it at once.
+async fn in_cash(play: &mut Play, first: &Owed, second: &Owed) -> Result<(), CliError> {
     play.timeline.scene("A bill is paid");
     let bank = Actor::bank(&spoken(first.bank));
     play.operator.counter(&bank_id(first.bank)?).await?.deposit(first.card.credit, cny(first.minor)).await?;
@@ -209,5 +217,50 @@ pub(super) async fn repaid(play: &mut Play, [first, second]: &[Owed; 2]) -> Resu
         verdict,
         format!("{} is left, at {}", due(&total), spoken(second.bank)),
     ));
+    Ok(())
+}
+
+/// The phone signs that the card at one bank is repaid from the account at the other: both banks hold, the hub decides once, both post.
+async fn from_another_bank(play: &mut Play, owed: &Owed) -> Result<(), CliError> {
+    let Some((bank, account)) = play.lin.accounts.first().cloned() else {
+        return Err(CliError::CheckFailed("Lin has no account".to_owned()));
+    };
+    let (here, there) = (spoken(bank.as_str()), spoken(owed.bank));
+    play.timeline.scene("A card of one bank is repaid from another");
+    let id = IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid();
+    let form = Form {
+        id: PaymentId::from_uuid(id.map_err(|error| CliError::CheckFailed(error.to_string()))?),
+        from: End { bank_id: bank, instrument: Instrument::Account(account) },
+        to: End { bank_id: bank_id(owed.bank)?, instrument: Instrument::Card(owed.card.id) },
+        amount: cny(owed.minor),
+        signed_at: Timestamp::from_secs(SystemClock.now().micros() / 1_000_000),
+    };
+    let (phone, hub) = (play.lin.phone(), Actor::hub());
+    let device = play.lin.person.device.clone();
+    let signed = device.sign_repayment(&form)?;
+    let said = format!("signed: {} from {here} to my card {} of {there}", yuan(form.amount), owed.card.masked);
+    play.timeline.say(&phone, &hub, &said);
+    let watch = Stopwatch::start();
+    // The same again gives where it stands.
+    let mut repayment = device.create_repayment(&signed).await?;
+    while repayment.state() == pb::RepaymentState::Pending && watch.elapsed() < TOLD_WITHIN {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        repayment = device.create_repayment(&signed).await?;
+    }
+    let moved = repayment.state() == pb::RepaymentState::Approved;
+    if moved {
+        play.lin.expected_minor -= owed.minor;
+        play.timeline.say(&hub, &phone, &play.timeline.good("both banks hold it: decided, and both post"));
+    }
+    let is_paid = async || -> Result<bool, CliError> {
+        Ok(device.total_bill().await?.totals.iter().all(|total| total.open_count == 0))
+    };
+    while !is_paid().await? && watch.elapsed() < TOLD_WITHIN {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let fine = moved && is_paid().await?;
+    let verdict = if fine { Verdict::Good } else { Verdict::Bad };
+    let detail = format!("{} from {here} to {there}, and no bill is open", yuan(form.amount));
+    play.checks.push(Check::new("a repayment over two banks", verdict, detail));
     Ok(())
 }

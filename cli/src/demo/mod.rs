@@ -4,6 +4,7 @@ mod cards;
 mod checks;
 mod credit;
 mod inquiries;
+mod offers;
 mod play;
 mod records;
 mod scenes;
@@ -26,7 +27,8 @@ It starts a hub and two bank adapters as processes of their own, with SQLite in 
 and mutual TLS, and plays a day: accounts and phones, payments with codes, a wrong code, an expired one, too little money, a
 frozen account, refund and reversal, and a bank that is killed with SIGKILL while it is being asked; then two
 credit cards, whose banks close a statement and report it, so that there is one bill in total, a reminder of it, and a credit history that a
-bank may ask for once; then a card of debit and credit: cash, a purchase over both sides, a freeze, and the due day, for which the
+bank may ask for once; an offer by habits that its bank never sees; one card repaid in cash and the other one from an
+account at another bank; then a card of debit and credit: cash, a purchase over both sides, a freeze, and the due day, for which the
 bank's clock runs ahead; prices around the corner, and a purchase that the hub did not carry. Then it stops
 everything and checks the books: every ledger sums to zero, one debit for each approved payment and none without one, and
 nobody has touched the logs. It takes less than a minute and leaves nothing behind, unless a check fails.";
@@ -95,6 +97,7 @@ async fn acts(play: &mut Play) -> Result<(), CliError> {
     scenes::all(play).await?;
     let cards = credit::all(play).await?;
     inquiries::all(play).await?;
+    offers::all(play).await?;
     credit::repaid(play, &cards).await?;
     cards::all(play).await?;
     records::all(play).await

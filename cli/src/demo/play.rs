@@ -267,7 +267,8 @@ fn options(folder: &Path, log_filter: &str) -> Result<TrialOptions, CliError> {
         .with("payments.sends_per_minute", "60")
         .with("payments.sends_per_ten_minutes", "60")
         .with("payments.sends_per_day", "60")
-        .with("payments.head_start", "2s");
+        .with("payments.head_start", "2s")
+        .with("offers.look_every", "200ms");
     options.hubs = vec![hub];
     options.banks = vec![
         ServerOptions::named("bank-a").issuing(super::cards::BIN),
