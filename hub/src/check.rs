@@ -46,7 +46,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 20] = [
+const CHECKS: [(&str, &str); 21] = [
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
@@ -123,6 +123,12 @@ const CHECKS: [(&str, &str); 20] = [
         "reminders stand in feeds of which nothing says what they were sent for, or were sent twice",
         "SELECT count(*) FROM events e WHERE e.topic = 'REMINDER' AND NOT EXISTS (SELECT 1 FROM sent_reminders s \
          WHERE s.reminder_id = e.payment_id AND s.sequence = e.sequence AND s.person_id = e.person_id)",
+    ),
+    (
+        "bills lack what they list, or what is listed has no bill",
+        "SELECT (SELECT count(*) FROM bills b WHERE NOT EXISTS (SELECT 1 FROM bill_lines l WHERE l.bill_id = b.bill_id \
+         AND l.version = b.version)) + \
+         (SELECT count(*) FROM bill_lines l WHERE NOT EXISTS (SELECT 1 FROM bills b WHERE b.bill_id = l.bill_id))",
     ),
     (
         "banks are not told of a freeze that they have not confirmed",

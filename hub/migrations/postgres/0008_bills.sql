@@ -23,10 +23,17 @@ CREATE TABLE bills (
     paid_minor BIGINT NOT NULL,
     -- How it stands for the credit history (R9), in the words of domain::credit_history::Standing.
     standing TEXT NOT NULL,
-    -- The statement's lines, as JSON.
-    lines TEXT NOT NULL,
     -- Of the content, so that a version that says two things is found out.
     fingerprint BYTEA NOT NULL,
     PRIMARY KEY (account_id, bank_id, currency, closed_on)
 );
 CREATE INDEX bills_person ON bills (person_id, closed_on);
+
+-- What a bill lists, apart from it: a person's bills are read together and often, their lines one bill at a time.
+CREATE TABLE bill_lines (
+    bill_id UUID NOT NULL PRIMARY KEY,
+    -- That of the bill.
+    version BIGINT NOT NULL,
+    -- As JSON.
+    lines TEXT NOT NULL
+);

@@ -32,11 +32,12 @@ const BILLS: Table = Table {
         "minimum_minor",
         "paid_minor",
         "standing",
-        "lines",
         "fingerprint",
         "relation_ended_on",
     ],
 };
+
+const LINES: Table = Table { name: "bill_lines", key: &["bill_id"], columns: &["bill_id", "version", "lines"] };
 
 /// The columns of a bill that [`bill_of`] reads, in order.
 macro_rules! bill_columns {
@@ -142,11 +143,15 @@ pub(super) async fn put(tx: &mut Tx, known: KnownBills) -> Result<(), StoreError
             bill.minimum_due_minor.into(),
             bill.paid_minor.into(),
             sent.standing.to_string().into(),
-            lines::to_json(&sent.lines).into(),
             sent.fingerprint.to_vec().into(),
             sent.relation_ended_on.map(|on| on.to_string()).into(),
         ])
     };
+    let listed = |it: &Known| {
+        let lines = lines::to_json(&it.sent.as_ref()?.lines);
+        Some(vec![it.bill_id.uuid().into(), (it.version + 1).into(), lines.into()])
+    };
+    tx.put(&LINES, known.values().filter_map(listed).collect()).await?;
     tx.put(&BILLS, known.into_values().filter_map(row).collect()).await
 }
 
@@ -212,7 +217,8 @@ pub(super) async fn with_lines(
     const SQL: &str = concat!(
         "SELECT ",
         bill_columns!(),
-        ", bill_id, standing, card_id, lines FROM bills WHERE bill_id = $1 AND person_id = $2"
+        ", bill_id, standing, card_id, (SELECT lines FROM bill_lines l WHERE l.bill_id = bills.bill_id) FROM bills \
+         WHERE bill_id = $1 AND person_id = $2"
     );
     let row = store.fetch_one(SQL, vec![bill_id.uuid().into(), person_id.uuid().into()]).await?;
     row.map(|row| Ok((kept_of(&row)?, row.parsed(BILL_COLUMNS + 3, lines::from_json)?))).transpose()

@@ -90,6 +90,7 @@ impl World {
     pub(crate) async fn table(&self) -> Vec<String> {
         let sql = "SELECT bank_id || ' ' || currency || ' ' || closed_on || ' ' || report_version || ' ' || due_on || ' ' || \
                    closing_minor || ' ' || minimum_minor || ' ' || paid_minor || ' ' || standing || lines FROM bills \
+                   JOIN bill_lines USING (bill_id) \
                    ORDER BY account_id, bank_id, currency, closed_on";
         self.fetch(sql, Vec::new()).await.iter().map(|row| row.text(0).unwrap()).collect()
     }

@@ -5,7 +5,7 @@ use domain::credit_history::{Entry, EntryKey, Standing};
 use domain::{AccountId, BankId, Currency, PersonId, Reason};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
-use server_kit::store::{Row, Store, StoreError, Tx};
+use server_kit::store::{Row, Store, StoreError, Tx, Value};
 use uuid::Uuid;
 
 /// The columns that [`billed_of`] reads.
@@ -153,10 +153,13 @@ pub(super) async fn outlived(tx: &mut Tx, today: Date, most: i64) -> Result<Vec<
 }
 
 pub(super) async fn remove(tx: &mut Tx, billed: &Billed) -> Result<(), StoreError> {
-    let sql = "DELETE FROM bills WHERE person_id = $1 AND bank_id = $2 AND account_id = $3 AND currency = $4 \
-               AND closed_on = $5 AND version = $6";
+    // One that was reported anew meanwhile is looked at again.
+    const LINES: &str = "DELETE FROM bill_lines WHERE bill_id IN (SELECT bill_id FROM bills WHERE person_id = $1 \
+                         AND bank_id = $2 AND account_id = $3 AND currency = $4 AND closed_on = $5 AND version = $6)";
+    const BILL: &str = "DELETE FROM bills WHERE person_id = $1 AND bank_id = $2 AND account_id = $3 AND currency = $4 \
+                        AND closed_on = $5 AND version = $6";
     let Entry { key, person_id, .. } = &billed.entry;
-    let args = vec![
+    let args: Vec<Value> = vec![
         person_id.uuid().into(),
         key.account.bank_id.as_str().into(),
         key.account.account_id.uuid().into(),
@@ -164,8 +167,8 @@ pub(super) async fn remove(tx: &mut Tx, billed: &Billed) -> Result<(), StoreErro
         key.closed_on.to_string().into(),
         billed.version.into(),
     ];
-    // One that was reported anew meanwhile is looked at again.
-    tx.execute(sql, args).await.map(|_| ())
+    tx.execute(LINES, args.clone()).await?;
+    tx.execute(BILL, args).await.map(|_| ())
 }
 
 #[cfg(test)]

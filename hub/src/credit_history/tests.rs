@@ -133,9 +133,10 @@ impl World {
     async fn bill(&self, person: &Person, bank: &str, closed_days_ago: i64, standing: &str) {
         let closed_on = self.today().saturating_sub(closed_days_ago.days());
         let standing = Standing::parse(standing).unwrap().to_string();
+        let bill_id = self.hub.id();
         let sql = "INSERT INTO bills (person_id, bank_id, account_id, currency, closed_on, version, report_version, \
-                   account_masked, opened_on, due_on, closing_minor, minimum_minor, paid_minor, standing, lines, bill_id, fingerprint) \
-                   VALUES ($1, $2, $3, 'CNY', $4, 1, 1, '****4821', $4, $5, 150000, 15000, 0, $6, '[]', $7, $8)";
+                   account_masked, opened_on, due_on, closing_minor, minimum_minor, paid_minor, standing, bill_id, fingerprint) \
+                   VALUES ($1, $2, $3, 'CNY', $4, 1, 1, '****4821', $4, $5, 150000, 15000, 0, $6, $7, $8)";
         let args = vec![
             person.id.uuid().into(),
             bank.into(),
@@ -143,10 +144,12 @@ impl World {
             closed_on.to_string().into(),
             closed_on.saturating_add(20.days()).to_string().into(),
             standing.into(),
-            self.hub.id().into(),
+            bill_id.into(),
             vec![0; 32].into(),
         ];
         self.change(sql, args).await;
+        let sql = "INSERT INTO bill_lines (bill_id, version, lines) VALUES ($1, 1, '[]')";
+        self.change(sql, vec![bill_id.into()]).await;
     }
 
     /// What the person signs for a loan at bank-c: summary and arrears, from an hour ago for a day.
