@@ -127,6 +127,28 @@ impl Payment {
         if self.person_id == Some(person_id) { Ok(self) } else { Err(Reason::PaymentUnknown) }
     }
 
+    /// Whether a yes is to be evaluated; not if the same was taken in before. `Err` for one that is good for nothing here, which a reader of the
+    /// payment can say as well as its writer: a payment that waits no more will not wait again. `PaymentUnknown`, `ApprovalMismatch`,
+    /// `NotAwaitingCode` or `ApprovalOutdated`.
+    pub fn awaits_approval(
+        &self,
+        person_id: PersonId,
+        (id, form): (AttemptId, &ApprovalForm),
+        now: Timestamp,
+    ) -> Result<bool, Reason> {
+        self.paid_by(person_id)?;
+        if ApprovalForm::of(self, form.shown_at).as_ref() != Some(form) {
+            return Err(Reason::ApprovalMismatch);
+        }
+        if self.attempts.contains(&id) {
+            return Ok(false);
+        }
+        if self.state != State::Challenged {
+            return Err(Reason::NotAwaitingCode);
+        }
+        if form.is_outdated(now) { Err(Reason::ApprovalOutdated) } else { Ok(true) }
+    }
+
     /// Evaluates a person's yes: the signature stands in the place of the code, and all else is as with a try at the terminal. `Ok` is an
     /// answer, good or bad; an error changes nothing.
     pub fn approve(
@@ -137,30 +159,27 @@ impl Payment {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<(), Reason> {
-        self.paid_by(person_id)?;
-        if ApprovalForm::of(self, approval.form.shown_at).as_ref() != Some(&approval.form) {
-            return Err(Reason::ApprovalMismatch);
-        }
-        if self.attempts.contains(&approval.id) {
+        if !self.awaits_approval(person_id, (approval.id, &approval.form), now)? {
             return Ok(());
-        }
-        if self.state != State::Challenged {
-            return Err(Reason::NotAwaitingCode);
-        }
-        if approval.form.is_outdated(now) {
-            return Err(Reason::ApprovalOutdated);
         }
         let proof = Proof { code_matches: true, password_matches: approval.password_matches };
         self.evaluate(&Try { id: approval.id, proof, leg_id: approval.leg_id }, guard, now, policy)
     }
 
-    /// The person says no: the payment ends at once, and with it its code. So already is fine.
-    pub fn decline_by_payer(&mut self, person_id: PersonId, now: Timestamp) -> Result<(), Reason> {
+    /// Whether a no would change anything; not if the person has said it before. `Err` with `PaymentUnknown` or `NotAwaitingCode`.
+    pub fn awaits_decline(&self, person_id: PersonId) -> Result<bool, Reason> {
         self.paid_by(person_id)?;
         match (self.state, self.refusal) {
-            (State::Challenged, _) => self.decline(State::Declined, Reason::PayerDeclined, now),
-            (State::Declined, Some(Reason::PayerDeclined)) => {}
-            _ => return Err(Reason::NotAwaitingCode),
+            (State::Challenged, _) => Ok(true),
+            (State::Declined, Some(Reason::PayerDeclined)) => Ok(false),
+            _ => Err(Reason::NotAwaitingCode),
+        }
+    }
+
+    /// The person says no: the payment ends at once, and with it its code. So already is fine.
+    pub fn decline_by_payer(&mut self, person_id: PersonId, now: Timestamp) -> Result<(), Reason> {
+        if self.awaits_decline(person_id)? {
+            self.decline(State::Declined, Reason::PayerDeclined, now);
         }
         Ok(())
     }

@@ -50,13 +50,17 @@ impl Approvals {
         let form = ApprovalForm::parse(&signed.text).map_err(proto::status)?;
         let verified = signed.verify_read(self.desk.store(), SignedAs::Approval).await;
         verified.map_err(|error| store_status(&error))?.map_err(proto::status)?;
-        self.may_be_approved(person_id, form.payment_id).await?;
         let keys = self.desk.keys().as_ref();
         let attempt = attempt_of(keys, &signed, &password).map_err(|error| fault(&error))?;
-        let leg_id = LegId::from_uuid(self.desk.ids().uuid().map_err(|error| fault(&error))?);
-        let signature = signed.signature;
-        let approve = Approve { attempt, person_id, device_id, form, signature, password, leg_id };
-        let payment = self.answer(Step::Approve(Box::new(approve))).await?;
+        let mut payment = self.find(form.payment_id).await?;
+        let awaits = payment.awaits_approval(person_id, (attempt, &form), self.desk.clock().now());
+        if awaits.map_err(proto::status)? {
+            self.check_terminal(&payment).await?;
+            let leg_id = LegId::from_uuid(self.desk.ids().uuid().map_err(|error| fault(&error))?);
+            let signature = signed.signature;
+            let approve = Approve { attempt, person_id, device_id, form, signature, password, leg_id };
+            payment = self.answer(Step::Approve(Box::new(approve))).await?;
+        }
         let (state, refusal) = wire::outcome(&payment);
         Ok(pb::ApprovePaymentResponse { state: state.into(), refusal })
     }
@@ -67,20 +71,23 @@ impl Approvals {
         device_id: DeviceId,
         request: &pb::DeclinePaymentRequest,
     ) -> Result<pb::DeclinePaymentResponse, Status> {
-        let payment = PaymentId::parse(&request.payment_id).map_err(proto::status)?;
-        let payment = self.answer(Step::Decline(Decline { payment, person_id, device_id })).await?;
+        let id = PaymentId::parse(&request.payment_id).map_err(proto::status)?;
+        let mut payment = self.find(id).await?;
+        if payment.awaits_decline(person_id).map_err(proto::status)? {
+            payment = self.answer(Step::Decline(Decline { payment: id, person_id, device_id })).await?;
+        }
         let (state, refusal) = wire::outcome(&payment);
         Ok(pb::DeclinePaymentResponse { state: state.into(), refusal })
     }
 
-    /// A suspended terminal takes no money, whoever hands in the answer. `Err` with `PaymentUnknown` or `TerminalSuspended`.
-    async fn may_be_approved(&self, person_id: PersonId, id: PaymentId) -> Result<(), Status> {
+    /// The payment as it stands. What can be answered from it never comes to the writer, on which all payments wait.
+    async fn find(&self, id: PaymentId) -> Result<Payment, Status> {
         let payment = self.desk.find(id).await.map_err(|error| store_status(&error))?;
-        let payment = payment.ok_or_else(|| proto::status(Reason::PaymentUnknown))?;
-        payment.paid_by(person_id).map_err(proto::status)?;
-        if payment.state != State::Challenged {
-            return Ok(());
-        }
+        payment.ok_or_else(|| proto::status(Reason::PaymentUnknown))
+    }
+
+    /// A suspended terminal takes no money, whoever hands in the answer.
+    async fn check_terminal(&self, payment: &Payment) -> Result<(), Status> {
         let terminal = self.desk.directory().terminal(&payment.terminal_id).await;
         let terminal = terminal.map_err(|error| store_status(&error))?;
         let is_active = terminal.is_some_and(|terminal| !terminal.suspended);
