@@ -20,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   bankhub terminal pay +8613800138000 36.80 --item \"Beef noodles=28\" --item \"Tea=8.80\"
   bankhub terminal pay +8613800138000 36.80 --code 123456 --password-stdin < password
+  bankhub terminal pay +8613800138000 36.80 --in-app
   bankhub terminal pay +8613800138000 36.80 --begin-only
   bankhub terminal resume 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f --code 123456 --password-stdin < password
   bankhub terminal refund 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f 8.80
@@ -142,6 +143,9 @@ pub struct PayArgs {
     /// Only begin it and print it; `resume` hands in code and password.
     #[arg(long, conflicts_with_all = ["code", "password_stdin"])]
     pub begin_only: bool,
+    /// Ask for no code: wait until the payer has answered in the app, or the code has ended.
+    #[arg(long, conflicts_with_all = ["code", "password_stdin", "begin_only"])]
+    pub in_app: bool,
     #[command(flatten)]
     pub proof: ProofArgs,
 }
@@ -296,6 +300,9 @@ async fn take(terminal: &Terminal, pay: &PayArgs, out: &Output) -> Result<(), Cl
         return Ok(());
     }
     out.note(&format!("payment {}: {}", begun.id, sentence(&begun, out)));
+    if pay.in_app && begun.state == PaymentState::AwaitingCode {
+        return verdict(&terminal.outcome(begun.id).await?, out);
+    }
     finish(terminal, begun, &pay.proof, out).await
 }
 

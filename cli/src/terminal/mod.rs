@@ -4,6 +4,7 @@
 mod call;
 mod card;
 pub mod command;
+mod in_app;
 mod journal;
 mod payment;
 pub mod prices;
@@ -216,7 +217,12 @@ impl Terminal {
             code: proof.code.expose_secret().to_owned(),
             transaction_password: proof.password.expose_secret().to_owned(),
         });
-        let outcome = self.see_through(id, request, false).await;
+        let outcome = match self.see_through(id, request, false).await {
+            Err(TerminalError::Refused(refused)) if refused.reason == Some(Reason::NotAwaitingCode) => {
+                self.answered_on_phone(id, refused).await
+            }
+            other => other,
+        };
         let is_answered = matches!(&outcome, Ok(_) | Err(TerminalError::Refused(_)));
         if is_answered && self.open_payment(id).is_some() {
             self.write(Record::Answered { payment_id: id }).await?;

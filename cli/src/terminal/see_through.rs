@@ -31,16 +31,16 @@ pub(super) enum Next {
 
 /// Pauses that grow, up to a point.
 #[derive(Debug)]
-struct Pauses {
+pub(super) struct Pauses {
     next: Duration,
 }
 
 impl Pauses {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { next: FIRST_PAUSE }
     }
 
-    async fn pause(&mut self) {
+    pub(super) async fn pause(&mut self) {
         tokio::time::sleep(self.next).await;
         self.next = self.next.saturating_mul(2).min(LONGEST_PAUSE);
     }

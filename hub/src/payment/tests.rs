@@ -1,5 +1,8 @@
 //! The durable steps on both engines, without banks or the wire.
 
+mod approval_races;
+mod approvals;
+mod asked;
 mod banks;
 mod card_steps;
 mod cards;

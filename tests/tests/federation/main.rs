@@ -10,6 +10,7 @@
 )]
 
 mod any_moment;
+mod approvals;
 mod bench;
 mod callers;
 mod cards;
