@@ -8,6 +8,7 @@
 
 uniffi::setup_scaffolding!();
 
+mod approvals;
 mod bills;
 mod builder;
 mod cache;
@@ -39,6 +40,7 @@ mod templates;
 mod transport;
 mod vault;
 
+pub use approvals::{Approval, ApprovalOutcome, ApprovalState};
 pub use bills::{
     AccountBills, Bill, BillDetail, BillDifference, BillLine, BillList, BillRecord, BillState, RunningBill, TotalBill,
     TotalBills,
