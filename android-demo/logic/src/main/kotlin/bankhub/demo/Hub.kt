@@ -16,8 +16,7 @@ interface Hub {
 
     suspend fun bills(): Bills
 
-    /** Accounts and cards, the default first. */
-    suspend fun instruments(): List<Instrument>
+    suspend fun instruments(): Instruments
 
     /** Stops money from going out of them, at the hub at once; how they stand then. */
     suspend fun freeze(names: List<InstrumentName>): List<Instrument>
@@ -29,9 +28,9 @@ interface Hub {
     suspend fun pendingApprovals(): List<Approval>
 
     /** Approves exactly what the approval says: amount, payee and account are signed. */
-    suspend fun approve(approval: Approval, transactionPassword: Secret)
+    suspend fun approve(approval: Approval, transactionPassword: Secret): Outcome
 
-    suspend fun decline(paymentId: String)
+    suspend fun decline(paymentId: String): Outcome
 
     /** Every call after it fails. */
     suspend fun shutDown()

@@ -66,6 +66,9 @@ data class Instrument(
     val frozenSince: Instant? = null,
 )
 
+/** Accounts and cards, the default first. */
+data class Instruments(val list: List<Instrument>, val keptSince: Instant? = null)
+
 /** A payment that waits for the person's answer, with everything that an approval signs. */
 data class Approval(
     val paymentId: String,
@@ -76,6 +79,20 @@ data class Approval(
     val accountMasked: String,
     val expiresAt: Instant,
 )
+
+enum class OutcomeState {
+    /** It still waits: the password was wrong, which counts as at a terminal. */
+    AWAITING,
+
+    /** The bank is being asked; the charge comes as an event when there is one. */
+    PENDING,
+    APPROVED,
+    DECLINED,
+    REVERSED,
+}
+
+/** What came of an answer, with the hub's words where it says why. */
+data class Outcome(val state: OutcomeState, val text: String = "")
 
 enum class BillState { OPEN, PART_PAID, MINIMUM_MET, PAID, OVERDUE }
 

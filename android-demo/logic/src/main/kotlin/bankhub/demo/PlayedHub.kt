@@ -49,7 +49,7 @@ class PlayedHub(private val scope: CoroutineScope, private val language: Languag
         return Bills(listOf(TotalBill(Money("CNY", 238_720), 18_642, soon.dueOn, 0, 2)), listOf(soon, later))
     }
 
-    override suspend fun instruments(): List<Instrument> = answer().let { instruments }
+    override suspend fun instruments() = answer().let { Instruments(instruments) }
 
     override suspend fun freeze(names: List<InstrumentName>): List<Instrument> = order(names, FreezeState.FREEZING, FreezeState.FROZEN)
 
@@ -63,23 +63,29 @@ class PlayedHub(private val scope: CoroutineScope, private val language: Languag
 
     override suspend fun pendingApprovals(): List<Approval> = answer().let { approvals.filter { it.expiresAt > now() } }
 
-    override suspend fun approve(approval: Approval, transactionPassword: Secret) {
+    override suspend fun approve(approval: Approval, transactionPassword: Secret): Outcome {
         answer()
         val waiting = approvals.firstOrNull { it == approval && it.expiresAt > now() }
             ?: throw refused("PAYMENT_UNKNOWN", "This payment waits no more.", "该笔付款已不在等待。")
-        check(transactionPassword)
-        if (!pays(BANKS.first())) throw refused("ACCOUNT_FROZEN", "The account is frozen.", "账户已冻结。")
+        try {
+            check(transactionPassword)
+        } catch (wrong: HubException) {
+            if (wrongPasswords < 3) return Outcome(OutcomeState.AWAITING, wrong.text) else throw wrong
+        }
         approvals = approvals - waiting
         val payer = BANKS.first()
+        if (!pays(payer)) return Outcome(OutcomeState.DECLINED, says("The account is frozen.", "账户已冻结。"))
         charge(Purchase(waiting.paymentId, waiting.amount, now(), payer.name.bankId, payer.masked, waiting.merchantName, waiting.place))
+        return Outcome(OutcomeState.APPROVED)
     }
 
-    override suspend fun decline(paymentId: String) {
+    override suspend fun decline(paymentId: String): Outcome {
         answer()
-        val waiting = approvals.firstOrNull { it.paymentId == paymentId } ?: return
+        val waiting = approvals.firstOrNull { it.paymentId == paymentId } ?: return Outcome(OutcomeState.DECLINED)
         approvals = approvals - waiting
         // The feed's event without a code says that the payment has ended.
         tell { sequence, at -> HubEvent.PaymentCode(sequence, at, paymentId, waiting.amount, waiting.merchantName, at, null) }
+        return Outcome(OutcomeState.DECLINED)
     }
 
     override suspend fun shutDown() {
@@ -93,7 +99,9 @@ class PlayedHub(private val scope: CoroutineScope, private val language: Languag
     }
 
     private fun refused(reason: String, english: String, chinese: String) =
-        HubException(Trouble.REFUSED, reason, if (language == Language.CHINESE) chinese else english)
+        HubException(Trouble.REFUSED, reason, says(english, chinese))
+
+    private fun says(english: String, chinese: String) = if (language == Language.CHINESE) chinese else english
 
     /** Three wrong ones block the payer, as at a terminal. */
     private fun check(given: Secret) {

@@ -54,17 +54,29 @@ class Presenter(
             is Action.AskApprove -> ask(state.approvals.firstOrNull { it.paymentId == action.paymentId }?.let { Asking.Approve(it) })
             is Action.AskUnfreeze -> ask(state.instruments.firstOrNull { it.name == action.name }?.let { Asking.Unfreeze(it) })
             is Action.SignIn -> signIn(typed)
-            is Action.Freeze -> change(Message.FREEZE_ORDERED, Part.INSTRUMENTS) { copyWith(hub.freeze(listOf(action.name))) }
-            is Action.FreezeAll -> change(Message.FREEZE_ORDERED, Part.INSTRUMENTS) { copyWith(hub.freezeAll()) }
-            is Action.Decline -> change(Message.DECLINED, Part.APPROVALS) {
-                hub.decline(action.paymentId)
-                show(state.answered(action.paymentId))
-            }
+            is Action.Freeze -> change(Part.INSTRUMENTS) { ordered(Message.FREEZE_ORDERED, hub.freeze(listOf(action.name))) }
+            is Action.FreezeAll -> change(Part.INSTRUMENTS) { ordered(Message.FREEZE_ORDERED, hub.freezeAll()) }
+            is Action.Decline -> change(Part.APPROVALS) { answered(action.paymentId, hub.decline(action.paymentId)) }
             is Action.Confirm -> confirm(typed[Input.PASSWORD])
         }
     }
 
-    private fun copyWith(instruments: List<Instrument>) = show(state.with(instruments))
+    private fun ordered(message: Message, instruments: List<Instrument>): Notice {
+        show(state.with(instruments).copy(asking = state.asking.takeUnless { it is Asking.Unfreeze }))
+        return Notice(message)
+    }
+
+    /** A payment that still waits keeps its page: another password may be tried. */
+    private fun answered(paymentId: String, outcome: Outcome): Notice {
+        if (outcome.state != OutcomeState.AWAITING) show(state.answered(paymentId))
+        return when (outcome.state) {
+            OutcomeState.AWAITING -> Notice(Message.FAILED, outcome.text)
+            OutcomeState.PENDING -> Notice(Message.APPROVAL_PENDING)
+            OutcomeState.APPROVED -> Notice(Message.APPROVED)
+            OutcomeState.DECLINED -> if (outcome.text.isBlank()) Notice(Message.DECLINED) else Notice(Message.NOT_CHARGED, outcome.text)
+            OutcomeState.REVERSED -> Notice(Message.NOT_CHARGED, outcome.text)
+        }
+    }
 
     private fun ask(asking: Asking?) {
         if (asking != null) show(state.copy(asking = asking, notice = null))
@@ -76,10 +88,11 @@ class Presenter(
             !NUMBER.matches(number) -> say(Message.NUMBER_MALFORMED)
             !isDigits(typed[Input.CODE], Input.CODE) -> say(Message.CODE_MALFORMED)
             !isDigits(typed[Input.PASSWORD], Input.PASSWORD) -> say(Message.PASSWORD_MALFORMED)
-            else -> change(null, null) {
+            else -> change(null) {
                 hub.enrol(number, typed[Input.CODE], typed[Input.PASSWORD])
                 show(state.copy(isEnrolled = true))
                 start()
+                null
             }
         }
     }
@@ -88,13 +101,9 @@ class Presenter(
         val asking = state.asking ?: return
         if (!isDigits(password, Input.PASSWORD)) return say(Message.PASSWORD_MALFORMED)
         when (asking) {
-            is Asking.Approve -> change(Message.APPROVED, Part.APPROVALS) {
-                hub.approve(asking.approval, password)
-                show(state.answered(asking.approval.paymentId))
-            }
-            is Asking.Unfreeze -> change(Message.UNFREEZE_ORDERED, Part.INSTRUMENTS) {
-                val stand = hub.unfreeze(listOf(asking.instrument.name), password)
-                show(state.with(stand).copy(asking = null))
+            is Asking.Approve -> change(Part.APPROVALS) { answered(asking.approval.paymentId, hub.approve(asking.approval, password)) }
+            is Asking.Unfreeze -> change(Part.INSTRUMENTS) {
+                ordered(Message.UNFREEZE_ORDERED, hub.unfreeze(listOf(asking.instrument.name), password))
             }
         }
     }
@@ -102,13 +111,13 @@ class Presenter(
     private fun say(message: Message) = show(state.copy(notice = Notice(message)))
 
     /** One change at a time: a button that is pressed twice does it once. What it was about is read again, whatever came of it. */
-    private fun change(done: Message?, about: Part?, call: suspend () -> Unit) {
+    private fun change(about: Part?, call: suspend () -> Notice?) {
         if (state.isBusy) return
         show(state.copy(isBusy = true, notice = null))
         scope.launch {
             try {
-                call()
-                show(state.copy(notice = done?.let { Notice(it) }))
+                val notice = call()
+                show(state.copy(notice = notice))
             } catch (failed: HubException) {
                 show(state.copy(notice = noticeOf(failed)))
             } finally {
@@ -167,7 +176,7 @@ class Presenter(
 
     private suspend fun read(part: Part): AppState = when (part) {
         Part.PURCHASES -> hub.purchases().let { state.copy(purchases = it) }
-        Part.INSTRUMENTS -> hub.instruments().let { state.copy(instruments = it) }
+        Part.INSTRUMENTS -> hub.instruments().let { state.copy(instruments = it.list, instrumentsKeptSince = it.keptSince) }
         Part.APPROVALS -> hub.pendingApprovals().let { state.copy(approvals = it) }
         Part.BILLS -> hub.bills().let { state.copy(bills = it) }
     }

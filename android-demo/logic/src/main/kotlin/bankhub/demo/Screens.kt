@@ -88,7 +88,7 @@ class Screens(language: Language, private val formats: Formats, private val isPl
         if (Part.INSTRUMENTS in state.notOffered) return listOf(Piece.Note(words.notOffered, Tone.WARNING))
         val cards = state.instruments.flatMap { it: Instrument -> listOf(row(it)) + listOfNotNull(turn(it, state)) }
         val all = press(words.freezeAll, Action.FreezeAll, state, tone = Tone.WARNING)
-        return cards.ifEmpty { listOf(Piece.Note(words.nothingYet)) } + listOf(all).filter { state.instruments.isNotEmpty() }
+        return kept(state.instrumentsKeptSince) + cards.ifEmpty { listOf(Piece.Note(words.nothingYet)) } + listOf(all).filter { state.instruments.isNotEmpty() }
     }
 
     private fun row(it: Instrument): Piece.Row {
@@ -171,6 +171,6 @@ class Screens(language: Language, private val formats: Formats, private val isPl
         Piece.Press(label, action, spoken, tone, isEnabled = !state.isBusy)
 
     private companion object {
-        val GOOD = setOf(Message.APPROVED, Message.DECLINED, Message.FREEZE_ORDERED, Message.UNFREEZE_ORDERED)
+        val GOOD = setOf(Message.APPROVED, Message.APPROVAL_PENDING, Message.DECLINED, Message.FREEZE_ORDERED, Message.UNFREEZE_ORDERED)
     }
 }

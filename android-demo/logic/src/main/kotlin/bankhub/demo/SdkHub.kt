@@ -33,7 +33,7 @@ class SdkHub(private val phone: Phone) : Hub {
         Bills(totals.totals.map(::totalOf), bills.accounts.mapNotNull { it.bills.firstOrNull() }.map(::billOf), keptSince(totals.freshness))
     }
 
-    override suspend fun instruments(): List<Instrument> = notOffered()
+    override suspend fun instruments(): Instruments = notOffered()
 
     override suspend fun freeze(names: List<InstrumentName>): List<Instrument> = notOffered()
 
@@ -43,9 +43,9 @@ class SdkHub(private val phone: Phone) : Hub {
 
     override suspend fun pendingApprovals(): List<Approval> = notOffered()
 
-    override suspend fun approve(approval: Approval, transactionPassword: Secret) = notOffered()
+    override suspend fun approve(approval: Approval, transactionPassword: Secret): Outcome = notOffered()
 
-    override suspend fun decline(paymentId: String) = notOffered()
+    override suspend fun decline(paymentId: String): Outcome = notOffered()
 
     override suspend fun shutDown() = asked { phone.shutDown() }
 

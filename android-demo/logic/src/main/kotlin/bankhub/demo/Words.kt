@@ -124,7 +124,9 @@ object English : Words {
         Message.OUTCOME_UNKNOWN -> "No answer came. It may have been done; look before you try again."
         Message.NOT_OFFERED -> notOffered
         Message.STREAM_STOPPED -> "The live stream has stopped."
-        Message.APPROVED -> "Approved. The charge follows."
+        Message.APPROVED -> "Approved and charged."
+        Message.APPROVAL_PENDING -> "Approved. The bank is being asked; the charge follows if it agrees."
+        Message.NOT_CHARGED -> "Nothing is charged."
         Message.DECLINED -> "Declined. Nothing is charged."
         Message.FREEZE_ORDERED -> "Nothing goes out at the hub any more. Below is what the banks have confirmed."
         Message.UNFREEZE_ORDERED -> "Set free. Below is what the banks have confirmed."
@@ -215,7 +217,9 @@ object Chinese : Words {
         Message.OUTCOME_UNKNOWN -> "没有收到回应，操作可能已完成；请先查看再重试。"
         Message.NOT_OFFERED -> notOffered
         Message.STREAM_STOPPED -> "实时连接已停止。"
-        Message.APPROVED -> "已批准，随后扣款。"
+        Message.APPROVED -> "已批准并扣款。"
+        Message.APPROVAL_PENDING -> "已批准，正在请求银行；银行同意后扣款。"
+        Message.NOT_CHARGED -> "未扣款。"
         Message.DECLINED -> "已拒绝，不会扣款。"
         Message.FREEZE_ORDERED -> "枢纽已停止支出。各银行的确认情况见下。"
         Message.UNFREEZE_ORDERED -> "已解冻。各银行的确认情况见下。"

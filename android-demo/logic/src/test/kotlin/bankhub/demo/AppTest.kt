@@ -127,6 +127,19 @@ class AppTest {
     }
 
     @Test
+    fun `s3 what is frozen in between is not charged, and the answer says why`() = played {
+        signIn()
+        pass(15_000)
+        open(Tab.APPROVALS)
+        press(presses().first { it.action is Action.AskApprove }.action)
+        presenter.act(Action.FreezeAll)
+        pass(3_000)
+        confirm(Played.PASSWORD)
+        assertEquals("Nothing is charged. The account is frozen.", screen.notice?.text)
+        assertEquals(0, badge())
+    }
+
+    @Test
     fun `s3 three wrong passwords block the payer`() = played {
         signIn()
         pass(15_000)
@@ -177,7 +190,7 @@ class AppTest {
     fun `s3 an answer that did not come is said to be unknown, and what waits is read again`() {
         val cut = { hub: Hub ->
             object : Hub by hub {
-                override suspend fun approve(approval: Approval, transactionPassword: Secret) {
+                override suspend fun approve(approval: Approval, transactionPassword: Secret): Outcome {
                     hub.approve(approval, transactionPassword)
                     throw HubException(Trouble.UNREACHABLE, "NO_ANSWER", "The bank hub did not answer in time.")
                 }
