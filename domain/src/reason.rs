@@ -117,6 +117,10 @@ catalogue! {
     Cancelled "CANCELLED" State "The terminal cancelled the payment." "终端已取消该笔交易。";
     ReversedBeforeApproval "REVERSED_BEFORE_APPROVAL" State "The terminal reversed the payment before it was approved." "交易在批准前已被冲正。";
     NotAwaitingCode "NOT_AWAITING_CODE" State "The payment does not wait for a code." "该交易不在等待动态码的状态。";
+    PayerDeclined "PAYER_DECLINED" State "The payer declined the payment on the phone." "付款人已在手机上拒绝该笔交易。";
+    ApprovalMalformed "APPROVAL_MALFORMED" Invalid "What was signed is not written as an approval is." "所签内容不符合付款确认的格式。";
+    ApprovalMismatch "APPROVAL_MISMATCH" State "What was signed speaks of something else than the payment." "所签内容与该笔交易不符。";
+    ApprovalOutdated "APPROVAL_OUTDATED" State "What was signed was shown too long ago; look at it again." "所签内容已过时，请重新查看。";
     NotCancellable "NOT_CANCELLABLE" State "The payment is past cancelling; reverse or refund it." "该交易已无法取消，请冲正或退款。";
     NotReversible "NOT_REVERSIBLE" State "The payment cannot be reversed." "该交易无法冲正。";
     NotRefundable "NOT_REFUNDABLE" State "The payment cannot be refunded." "该交易无法退款。";

@@ -34,7 +34,7 @@ use crate::federation::FederationApi;
 use crate::follow::{self, FollowParts, Followers};
 use crate::notify::{ChannelError, Notices};
 use crate::offers::Offers;
-use crate::payment::{Desk, TerminalApi, TerminalLimits, sweep};
+use crate::payment::{Approvals, Desk, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
 use crate::records::Records;
 use crate::repayment::Repayments;
@@ -174,6 +174,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         bills: bills.clone(),
         credit_history: credit_history.clone(),
         freezes: ground.freezes(config, &banks, &feed, shutdown.draining()),
+        approvals: Approvals::new(desk.clone()),
         offers: offers.clone(),
         repayments: repayments.clone(),
         notices: notices.clone(),

@@ -4,7 +4,10 @@ use std::fmt;
 
 use domain::{DeviceId, PersonId, Reason};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use server_kit::store::{StoreError, Tx};
+use server_kit::store::{Store, StoreError, Tx, Value};
+
+/// The key of a phone that is bound to this person.
+const DEVICE_KEY: &str = "SELECT public_key FROM devices WHERE device_id = $1 AND person_id = $2 AND revoked = 0";
 
 /// What a text is signed as, so that a signature under one sort of text is good for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +15,7 @@ pub(crate) enum SignedAs {
     Consent,
     Offers,
     Acceptance,
+    Approval,
 }
 
 impl SignedAs {
@@ -20,6 +24,7 @@ impl SignedAs {
             Self::Consent => "bankhub.v1.consent\n",
             Self::Offers => "bankhub.v1.offers\n",
             Self::Acceptance => "bankhub.v1.acceptance\n",
+            Self::Approval => "bankhub.v1.approval\n",
         }
     }
 }
@@ -54,17 +59,31 @@ impl SignedText {
     /// Whether the phone signed it, with the key that it has bound and that is not revoked. `Err` with `DeviceRefused` or
     /// `SignatureRefused`.
     pub(crate) async fn verify(&self, tx: &mut Tx, signed_as: SignedAs) -> Result<Result<(), Reason>, StoreError> {
-        let Some(key) = load_device_key(tx, self.person_id, self.device_id).await? else {
-            return Ok(Err(Reason::DeviceRefused));
-        };
+        let rows = tx.fetch(DEVICE_KEY, self.device()).await?;
+        let key = rows.first().map(|row| row.bytes(0)).transpose()?;
+        Ok(self.is_genuine(key, signed_as))
+    }
+
+    /// The same outside of any transaction, so that the work of verifying is not the writer's. Whoever acts on it looks again, when it
+    /// writes, whether the phone is still bound.
+    pub(crate) async fn verify_read(
+        &self,
+        store: &Store,
+        signed_as: SignedAs,
+    ) -> Result<Result<(), Reason>, StoreError> {
+        let row = store.fetch_one(DEVICE_KEY, self.device()).await?;
+        let key = row.map(|row| row.bytes(0)).transpose()?;
+        Ok(self.is_genuine(key, signed_as))
+    }
+
+    fn device(&self) -> Vec<Value> {
+        vec![self.device_id.uuid().into(), self.person_id.uuid().into()]
+    }
+
+    fn is_genuine(&self, key: Option<Vec<u8>>, signed_as: SignedAs) -> Result<(), Reason> {
+        let key = key.ok_or(Reason::DeviceRefused)?;
         let message = format!("{}{}\n{}", signed_as.prefix(), self.device_id, self.text);
         let genuine = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(message.as_bytes(), &self.signature);
-        Ok(genuine.map_err(|_| Reason::SignatureRefused))
+        genuine.map_err(|_| Reason::SignatureRefused)
     }
-}
-
-async fn load_device_key(tx: &mut Tx, person_id: PersonId, device_id: DeviceId) -> Result<Option<Vec<u8>>, StoreError> {
-    let sql = "SELECT public_key FROM devices WHERE device_id = $1 AND person_id = $2 AND revoked = 0";
-    let rows = tx.fetch(sql, vec![device_id.uuid().into(), person_id.uuid().into()]).await?;
-    rows.first().map(|row| row.bytes(0)).transpose()
 }

@@ -33,6 +33,8 @@ pub struct Bill {
     pub account_id: String,
     /// The account or the card over it as others may see it.
     pub account_masked: String,
+    /// The card over the account, which a repayment of this bill goes to; none where the bank names none.
+    pub card_id: Option<String>,
     pub opened_on: String,
     pub closed_on: String,
     /// The last day to pay without being late.
@@ -150,6 +152,7 @@ fn bill_of(it: pb::Bill) -> Bill {
         bank_id: it.bank_id,
         account_id: it.account_id,
         account_masked: it.account_masked,
+        card_id: some(it.card_id),
         opened_on: it.opened_on,
         closed_on: it.closed_on,
         due_on: it.due_on,

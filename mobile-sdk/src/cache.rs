@@ -67,6 +67,11 @@ impl Cache {
         Some((Timestamp::from_micros(i64::from_be_bytes(*at)), answer.to_vec()))
     }
 
+    fn remove(&self, name: &str) -> Result<(), Trouble> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.vault.remove(name)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.vault.files(PREFIX).map_or(0, |files| files.len())
     }
@@ -105,12 +110,7 @@ impl Inner {
         F: Future<Output = Result<Response<R>, Status>>,
     {
         let file = file_name(name, &question.encode_to_vec());
-        let mut answered = self.in_session(question.clone(), &call).await;
-        if answered.as_ref().is_err_and(|failure| *failure == Trouble::HubUnreachable.into()) {
-            // The first call after a connection was lost may be the one that finds it out.
-            answered = self.in_session(question, &call).await;
-        }
-        match answered {
+        match self.insist(question, call).await {
             Ok(answer) => {
                 let now = self.clock.now();
                 if let Err(trouble) = self.cache.put(&file, now, &answer.encode_to_vec()) {
@@ -125,6 +125,11 @@ impl Inner {
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Forgets what the hub said last to this question, when it is known to be so no more.
+    pub(crate) fn forget_read(&self, name: &'static str, question: &impl Message) -> Result<(), Trouble> {
+        self.cache.remove(&file_name(name, &question.encode_to_vec()))
     }
 }
 

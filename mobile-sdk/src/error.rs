@@ -101,6 +101,9 @@ catalogue! {
     NumberMalformed "NUMBER_MALFORMED" Invalid false "A number is out of range." "数值超出范围。";
     PushForeign "PUSH_FOREIGN" Invalid false "The push message is not of the bank hub." "该推送消息不属于银行枢纽。";
     EventNotTaken "EVENT_NOT_TAKEN" Invalid false "This event was not given out." "该事件尚未取出。";
+    RepaymentOpen "REPAYMENT_OPEN" Invalid false "A repayment has got no final answer yet; ask for that first." "上一笔还款尚无最终结果，请先查询。";
+    OfferNotToBeAccepted "OFFER_NOT_TO_BE_ACCEPTED" Invalid false "This offer cannot be accepted in this way." "该优惠不能以此方式接受。";
+    TextForeign "TEXT_FOREIGN" Invalid false "What is to be signed does not say what was shown." "待签内容与所示内容不符。";
     KeyFailed "KEY_FAILED" Key true "The phone's key store failed." "手机密钥库出错。";
     KeyRefused "KEY_REFUSED" Key false "The phone's key was not released." "未获准使用手机密钥。";
     KeyMalformed "KEY_MALFORMED" Key false "The phone's key or its signature is not of P-256." "手机密钥或其签名不是P-256格式。";
@@ -215,6 +218,18 @@ impl Failure {
     /// Whether nobody answered, so that what is stored on the phone may stand in.
     pub(crate) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Trouble(trouble) if trouble.sort() == Sort::Unreachable)
+    }
+
+    /// Whether the hub has said no to what was asked, for good: nothing of it is stored there, and the same again would not be either.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Refused { told, retryable } => {
+                let reason = Reason::from_code(&told.code);
+                !retryable
+                    && !reason.is_some_and(|it| it == Reason::SessionInvalid || matches!(it.class(), Class::Fault))
+            }
+            Self::Trouble(_) => false,
+        }
     }
 
     pub(crate) fn is(&self, reason: Reason) -> bool {

@@ -8,6 +8,7 @@
 
 uniffi::setup_scaffolding!();
 
+mod approvals;
 mod bills;
 mod builder;
 mod cache;
@@ -19,8 +20,11 @@ mod error;
 mod events;
 mod feed;
 mod habits;
+mod instruments;
 mod log;
 mod mirror;
+mod offers;
+mod orders;
 mod payments;
 mod phone;
 mod platform;
@@ -28,6 +32,7 @@ mod preferences;
 mod purchase;
 mod push;
 mod reminders;
+mod repayments;
 mod secure_store;
 mod session;
 mod sync;
@@ -35,6 +40,7 @@ mod templates;
 mod transport;
 mod vault;
 
+pub use approvals::{Approval, ApprovalOutcome, ApprovalState};
 pub use bills::{
     AccountBills, Bill, BillDetail, BillDifference, BillLine, BillList, BillRecord, BillState, RunningBill, TotalBill,
     TotalBills,
@@ -48,7 +54,9 @@ pub use enrolment::Enrolled;
 pub use error::SdkError;
 pub use events::{Event, EventFeed, EventKind, EventListener, ListenerError, OneTimeCode, Subscription, Topic};
 pub use habits::{Facet, Habit, HabitList, Rhythm};
+pub use instruments::{BankFreeze, FreezeState, Instrument, InstrumentId, InstrumentList, InstrumentName};
 pub use log::{LogError, LogLevel, LogSink};
+pub use offers::{Offer, OfferAgreement, OfferAnswer, OfferPage, OfferPreferences, OfferShownAs};
 pub use payments::{Export, ExportFormat, GroupBy, PurchaseFilter, PurchasePage, PurchaseSum, PurchaseSums};
 pub use phone::Phone;
 pub use platform::{Clock, SystemClock};
@@ -59,6 +67,9 @@ pub use preferences::{
 pub use purchase::{Carrier, LineItem, Location, Merchant, Money, Nature, Purchase, PurchaseState};
 pub use push::{PushOutcome, PushVendor};
 pub use reminders::{Reminder, ReminderDay};
+pub use repayments::{
+    OpenRepayment, Refusal, Repayment, RepaymentPage, RepaymentParty, RepaymentProposal, RepaymentSide, RepaymentState,
+};
 pub use secure_store::{MemorySecureStore, SecureStore, StoreError};
 pub use sync::{FeedState, PhoneStatus, SyncReport};
 pub use templates::Template;

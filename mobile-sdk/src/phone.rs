@@ -14,9 +14,11 @@ use crate::enrolment::BINDING_FILE;
 use crate::error::{Failure, SdkError, Trouble};
 use crate::feed::{CURSOR_FILE, Feed};
 use crate::log::Log;
+use crate::orders::ORDERS_FILE;
 use crate::platform::{self, SharedClock};
 use crate::preferences::Language;
 use crate::push::Pushes;
+use crate::repayments::REPAYMENT_FILE;
 use crate::secure_store::SecureStore;
 use crate::session::{Bearer, Bound, Hub};
 use crate::vault::Vault;
@@ -45,6 +47,10 @@ pub(crate) struct Inner {
     pub(crate) session: Mutex<Option<Bearer>>,
     pub(crate) closing: CancellationToken,
     pub(crate) folder: PathBuf,
+    /// Held while orders are kept and forgotten.
+    pub(crate) ordering: std::sync::Mutex<()>,
+    /// Held while a repayment is signed and sent.
+    pub(crate) repaying: Mutex<()>,
     binding: RwLock<Binding>,
 }
 
@@ -88,6 +94,8 @@ impl Inner {
             session: Mutex::new(None),
             closing: CancellationToken::new(),
             folder,
+            ordering: std::sync::Mutex::default(),
+            repaying: Mutex::default(),
             binding: RwLock::new(binding),
         })
     }
@@ -184,7 +192,7 @@ impl Phone {
         let wiping = async move {
             Vault::forget_key(&*inner.store).await?;
             inner.cache.clear()?;
-            for file in [BINDING_FILE, CURSOR_FILE, INQUIRIES_FILE] {
+            for file in [BINDING_FILE, CURSOR_FILE, INQUIRIES_FILE, ORDERS_FILE, REPAYMENT_FILE] {
                 inner.vault.remove(file)?;
             }
             Ok::<_, Failure>(())

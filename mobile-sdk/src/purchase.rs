@@ -116,13 +116,21 @@ pub(crate) fn optional_time(at: Option<&prost_types::Timestamp>) -> Option<Syste
     at.map(|at| moment(proto::from_timestamp(at)))
 }
 
-pub(crate) fn purchase_of(it: pb::Purchase) -> Purchase {
+pub(crate) fn location_of(it: common::Location) -> Location {
+    Location { latitude: it.latitude, longitude: it.longitude }
+}
+
+pub(crate) fn items_of(items: Vec<common::LineItem>) -> Vec<LineItem> {
     let item = |it: common::LineItem| LineItem {
         name: it.name,
         code: it.code,
         quantity_milli: it.quantity_milli,
         amount_minor: it.amount_minor,
     };
+    items.into_iter().map(item).collect()
+}
+
+pub(crate) fn purchase_of(it: pb::Purchase) -> Purchase {
     Purchase {
         nature: Nature::read(it.nature),
         state: PurchaseState::read(it.state),
@@ -135,8 +143,8 @@ pub(crate) fn purchase_of(it: pb::Purchase) -> Purchase {
         merchant: merchant_of(it.merchant),
         terminal_id: it.terminal_id,
         place: it.place,
-        location: it.location.map(|it| Location { latitude: it.latitude, longitude: it.longitude }),
-        items: it.items.into_iter().map(item).collect(),
+        location: it.location.map(location_of),
+        items: items_of(it.items),
         given_back_minor: it.given_back_minor,
         credit_minor: it.credit_minor,
     }

@@ -96,4 +96,19 @@ impl Inner {
             other => other,
         }
     }
+
+    /// The same for what may be asked twice: the first call after a connection was lost may be the one that finds it out, and is made
+    /// again.
+    pub(crate) async fn insist<T, R, C, F>(&self, message: T, call: C) -> Result<R, Failure>
+    where
+        T: Message + Clone,
+        C: Fn(Hub, Request<T>) -> F,
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let first = self.in_session(message.clone(), &call).await;
+        if first.as_ref().is_err_and(|failure| *failure == Trouble::HubUnreachable.into()) {
+            return self.in_session(message, &call).await;
+        }
+        first
+    }
 }

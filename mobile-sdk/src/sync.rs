@@ -87,6 +87,8 @@ impl Inner {
         note(self.total_bill().await.map(|total| total.freshness));
         note(self.habits(None).await.map(|habits| habits.freshness));
         note(self.reminders().await.map(|(_, freshness)| freshness));
+        note(self.instruments().await.map(|list| list.freshness));
+        note(self.offers(0, None).await.map(|page| page.freshness));
         note(self.consents(0, None).await.map(|(_, freshness)| freshness));
         Ok(SyncReport { fetched, error: first.map(|failure| self.words(failure)) })
     }
@@ -99,8 +101,8 @@ impl Phone {
         self.inner.status()
     }
 
-    /// Fetches what is read offline as a rule: the newest purchases, bills, habits, reminders and consents; and opens the stream of
-    /// events if it waits.
+    /// Fetches what is read offline as a rule: the newest purchases, bills, habits, accounts and cards, offers, reminders and
+    /// consents; and opens the stream of events if it waits.
     pub async fn sync(&self) -> Result<SyncReport, SdkError> {
         self.run(|inner| async move { inner.sync().await }).await
     }

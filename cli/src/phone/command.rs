@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use domain::{BillId, PhoneNumber};
+use domain::{BillId, PaymentId, PhoneNumber};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::approvals::{self, ApproveArgs};
 use super::freezing::{self, UnfreezeArgs, Which};
 use super::habits::{self, HabitsArgs};
 use super::history::{self, ConsentsCommand};
@@ -29,6 +30,8 @@ Examples:
   bankhub phone --dir ann payments --bank bank-a --from 2026-11-01 --at-least 100
   bankhub phone --dir ann sums --by month --time-zone Asia/Shanghai
   bankhub phone --dir ann export --format ofx --to ann.ofx
+  bankhub phone --dir ann approvals
+  bankhub phone --dir ann approve 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f --password-stdin
   bankhub phone --dir ann freeze --all
   bankhub phone --dir ann unfreeze 4821
   bankhub phone --dir ann repay --from bank-a --to bank-b/622848******0015 --statement
@@ -72,6 +75,16 @@ pub enum PhoneCommand {
     /// An OFX or camt.053 file has a statement for each account and currency. The banks' balances are not known: each statement
     /// begins at zero, and its balance is what the entries add up to.
     Export(ExportArgs),
+    /// List the payments that wait at terminals for the code, which may be approved here instead.
+    Approvals,
+    /// Approve a payment that waits, in the place of its code; it is signed. Takes the transaction password.
+    Approve(ApproveArgs),
+    /// Decline a payment that waits.
+    Decline {
+        /// The payment, as `approvals` and the feed name it.
+        #[arg(value_name = "PAYMENT", value_parser = typed::payment_id)]
+        payment: PaymentId,
+    },
     /// List the accounts and cards that the phone number is bound to, and whether money goes out of them.
     Instruments,
     /// Stop money from going out of accounts and cards, at the hub at once and at their banks as they confirm it.
@@ -157,6 +170,9 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::Payments(args) => record::payments(&folder, args, out).await,
         PhoneCommand::Sums(args) => record::sums(&folder, args, out).await,
         PhoneCommand::Export(args) => record::export(&folder, args, out).await,
+        PhoneCommand::Approvals => approvals::approvals(&folder.open()?, out).await,
+        PhoneCommand::Approve(args) => approvals::approve(&folder.open()?, args, out).await,
+        PhoneCommand::Decline { payment } => approvals::decline(&folder.open()?, *payment, out).await,
         PhoneCommand::Instruments => freezing::instruments(&folder.open()?, out).await,
         PhoneCommand::Freeze(which) => freezing::freeze(&folder.open()?, which, out).await,
         PhoneCommand::Unfreeze(args) => freezing::unfreeze(&folder.open()?, args, out).await,
@@ -241,7 +257,7 @@ mod tests {
     #[test]
     fn what_the_examples_say_can_be_typed() {
         let lines: Vec<&str> = EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub phone ")).collect();
-        assert_eq!(lines.len(), 15);
+        assert_eq!(lines.len(), 17);
         for line in lines {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -306,6 +322,16 @@ mod tests {
             "repayments --most 200",
             "instruments",
         ] {
+            typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn s2_a_payment_that_is_approved_or_declined_is_named() {
+        for line in ["approve", "decline", "approve 7", "decline x", "approvals all"] {
+            assert!(typed(line).is_err(), "{line}");
+        }
+        for line in ["approvals", "decline 0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f"] {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
     }

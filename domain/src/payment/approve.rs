@@ -61,6 +61,13 @@ pub struct Attempt {
     pub leg_id: LegId,
 }
 
+/// A try of whichever sort: typed at the terminal, or signed on the payer's phone.
+pub(super) struct Try {
+    pub(super) id: AttemptId,
+    pub(super) proof: Proof,
+    pub(super) leg_id: LegId,
+}
+
 /// A request for a new code.
 #[derive(Clone, Debug)]
 pub struct Resend {
@@ -130,6 +137,18 @@ impl Payment {
         policy: &Policy,
     ) -> Result<(), Reason> {
         self.owned_by(&attempt.terminal_id)?;
+        let &Attempt { id, proof, leg_id, .. } = attempt;
+        self.evaluate(&Try { id, proof, leg_id }, guard, now, policy)
+    }
+
+    /// The outcomes of a try, in the order of precedence.
+    pub(super) fn evaluate(
+        &mut self,
+        attempt: &Try,
+        guard: &mut PayerGuard,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<(), Reason> {
         if self.attempts.contains(&attempt.id) {
             return Ok(());
         }

@@ -4,7 +4,7 @@
 //! CHALLENGED → HOLDING → COMMITTED → POSTED        the way through; COMMITTED is the one commit point
 //!      │           ├──→ DECLINED                   the bank refused
 //!      │           └──→ ABORTING → ABORTED         no answer in time, or reversed before approval
-//!      └──→ DECLINED | EXPIRED | CANCELLED         no code, a wrong code too often, given up
+//!      └──→ DECLINED | EXPIRED | CANCELLED         a wrong code too often, the payer's no, no code, given up
 //! HOLDING → AUTHORISED → COMMITTED                 a pre-authorisation: reserved, then completed with as much or less
 //!                └──→ ABORTING → ABORTED           never completed, or reversed before it was
 //! COMMITTED | POSTED → REVERSING → REVERSED        taken back whole
@@ -19,6 +19,7 @@
 //! Each rule is a method that is handed the time and what it needs to know, changes the payment in memory, and says what
 //! came of it. The shell loads, calls, and writes with a compare-and-swap on the version; it decides nothing.
 
+mod approval;
 mod approve;
 mod card;
 mod challenge;
@@ -36,6 +37,7 @@ use crate::purchase::{Carrier, LineItem, Purchase, PurchaseState, Terminal};
 use crate::text::Line;
 use crate::{AccountId, AttemptId, BankId, CardId, LegId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
 
+pub use approval::{Approval, ApprovalForm, SHOWN_WITHIN};
 pub use approve::{Attempt, NewPayment, Payer, PayingInstrument, Proof, Resend};
 pub use card::NewCardPayment;
 pub use challenge::{FrozenInstrument, PayerGuard, SendLimit};

@@ -1,5 +1,6 @@
 //! Tables over the payment's rules. Times are in seconds from the moment that the payment comes.
 
+mod approval;
 mod cards;
 mod frozen;
 mod verdict;

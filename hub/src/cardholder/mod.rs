@@ -8,6 +8,7 @@ mod enrol;
 mod limits;
 mod live;
 mod marks;
+mod opening;
 mod service;
 mod session;
 mod sql;
@@ -36,6 +37,7 @@ use crate::freeze::Freezes;
 use crate::habits::Habits;
 use crate::notify::Notices;
 use crate::offers::Offers;
+use crate::payment::Approvals;
 use crate::reminders::Reminders;
 use crate::repayment::Repayments;
 use limits::Limits;
@@ -70,6 +72,8 @@ pub struct CardholderParts {
     pub bills: Bills,
     /// … and when they want to be reminded of it.
     pub reminders: Reminders,
+    /// What waits at terminals for their answer.
+    pub approvals: Approvals,
     /// What they repay, and from where.
     pub repayments: Repayments,
     /// What banks have reported of people, and who may be told.

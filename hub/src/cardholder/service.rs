@@ -1,6 +1,6 @@
 //! The CardholderService: who is asking, what they ask, what they get.
 
-use domain::{BillId, DeviceId, Reason, ReminderId};
+use domain::{BillId, Reason, ReminderId};
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, unfold};
 use proto::cardholder as pb;
@@ -9,15 +9,13 @@ use server_kit::store::StoreError;
 use tokio::time::{MissedTickBehavior, interval};
 use tonic::{Request, Response, Status};
 
-use super::enrol::Asked;
 use super::live::{Live, watch_status};
 use super::marks::Acknowledged;
-use super::session::{Session, Signed, Token, make_nonce};
+use super::session::Session;
 use super::steps::{Done, Step};
 use super::{CardholderApi, Inner, sql, telling, wire};
 use crate::bills;
 use crate::bills::query::ListAsked;
-use crate::directory::phone_hash;
 use crate::habits;
 use crate::records::export::Export;
 use crate::records::page::{self, PageAsked};
@@ -30,7 +28,7 @@ impl Inner {
         self.sessions.recognise(request, &self.limits).await
     }
 
-    async fn step(&self, step: Step) -> Result<Done, Status> {
+    pub(super) async fn step(&self, step: Step) -> Result<Done, Status> {
         self.writer.write(step).await.map_err(|error| store_status(&error))?.map_err(proto::status)
     }
 }
@@ -41,55 +39,21 @@ impl CardholderService for CardholderApi {
         &self,
         request: Request<pb::EnrolDeviceRequest>,
     ) -> Result<Response<pb::EnrolDeviceResponse>, Status> {
-        let this = &self.inner;
-        this.limits.call(&request)?;
-        let asked = Asked::read(request.into_inner()).map_err(proto::status)?;
-        let hash = phone_hash(&*this.parts.keys, asked.phone()).map_err(|error| fault(&error))?;
-        let device_id = DeviceId::from_uuid(this.parts.ids.uuid().map_err(|error| fault(&error))?);
-        match this.step(Step::Enrol(asked.with(hash, device_id))).await? {
-            Done::Enrolled(person_id) => Ok(Response::new(pb::EnrolDeviceResponse {
-                device_id: device_id.to_string(),
-                person_id: person_id.to_string(),
-            })),
-            other => Err(fault(&format!("an enrolment was answered with {other:?}"))),
-        }
+        self.inner.enrol(request).await.map(Response::new)
     }
 
     async fn begin_session(
         &self,
         request: Request<pb::BeginSessionRequest>,
     ) -> Result<Response<pb::BeginSessionResponse>, Status> {
-        let this = &self.inner;
-        this.limits.call(&request)?;
-        let device_id = DeviceId::parse(&request.get_ref().device_id).map_err(proto::status)?;
-        let parts = &this.parts;
-        let nonce =
-            make_nonce(&*parts.keys, &*parts.rng, device_id, parts.clock.now()).map_err(|error| fault(&error))?;
-        Ok(Response::new(pb::BeginSessionResponse { nonce }))
+        self.inner.begin_session(&request).map(Response::new)
     }
 
     async fn open_session(
         &self,
         request: Request<pb::OpenSessionRequest>,
     ) -> Result<Response<pb::OpenSessionResponse>, Status> {
-        let this = &self.inner;
-        this.limits.call(&request)?;
-        let parts = &this.parts;
-        let signed = Signed::read(request.into_inner()).map_err(proto::status)?;
-        let device = sql::read_device(&parts.store, signed.device_id).await.map_err(|error| store_status(&error))?;
-        let genuine = signed.is_genuine(&*parts.keys, device.as_ref(), parts.clock.now());
-        if !genuine.map_err(|error| fault(&error))? {
-            return Err(proto::status(Reason::DeviceRefused));
-        }
-        let token = Token::make(&*parts.keys, &*parts.rng).map_err(|error| fault(&error))?;
-        let idle = this.options.idle;
-        match this.step(Step::Open(signed.open(&token, idle))).await? {
-            Done::Opened => Ok(Response::new(pb::OpenSessionResponse {
-                token: token.text,
-                idle_timeout_seconds: i32::try_from(idle.as_secs()).unwrap_or(i32::MAX),
-            })),
-            other => Err(fault(&format!("a session was answered with {other:?}"))),
-        }
+        self.inner.open_session(request).await.map(Response::new)
     }
 
     type WatchEventsStream = BoxStream<'static, Result<pb::WatchEventsResponse, Status>>;
@@ -387,6 +351,32 @@ impl CardholderService for CardholderApi {
         self.inner.register_push(&session, request.into_inner()).await.map(Response::new)
     }
 
+    async fn list_approvals(
+        &self,
+        request: Request<pb::ListApprovalsRequest>,
+    ) -> Result<Response<pb::ListApprovalsResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.approvals.list(session.person_id).await.map(Response::new)
+    }
+
+    async fn approve_payment(
+        &self,
+        request: Request<pb::ApprovePaymentRequest>,
+    ) -> Result<Response<pb::ApprovePaymentResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let approvals = &self.inner.parts.approvals;
+        approvals.approve(session.person_id, session.device_id, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn decline_payment(
+        &self,
+        request: Request<pb::DeclinePaymentRequest>,
+    ) -> Result<Response<pb::DeclinePaymentResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        let approvals = &self.inner.parts.approvals;
+        approvals.decline(session.person_id, session.device_id, request.get_ref()).await.map(Response::new)
+    }
+
     async fn list_instruments(
         &self,
         request: Request<pb::ListInstrumentsRequest>,
@@ -437,12 +427,8 @@ impl CardholderService for CardholderApi {
         request: Request<pb::SetOfferPreferencesRequest>,
     ) -> Result<Response<pb::SetOfferPreferencesResponse>, Status> {
         let session = self.inner.recognise(&request).await?;
-        self.inner
-            .parts
-            .offers
-            .agree(session.person_id, session.device_id, request.into_inner())
-            .await
-            .map(Response::new)
+        let offers = &self.inner.parts.offers;
+        offers.agree(session.person_id, session.device_id, request.into_inner()).await.map(Response::new)
     }
 
     async fn stop_offers(
@@ -466,12 +452,8 @@ impl CardholderService for CardholderApi {
         request: Request<pb::AcceptOfferRequest>,
     ) -> Result<Response<pb::AcceptOfferResponse>, Status> {
         let session = self.inner.recognise(&request).await?;
-        self.inner
-            .parts
-            .offers
-            .accept(session.person_id, session.device_id, request.into_inner())
-            .await
-            .map(Response::new)
+        let offers = &self.inner.parts.offers;
+        offers.accept(session.person_id, session.device_id, request.into_inner()).await.map(Response::new)
     }
 
     async fn decline_offer(

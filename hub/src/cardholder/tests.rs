@@ -24,7 +24,7 @@ use proto::operator::operator_service_server::OperatorService as _;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use server_kit::audit;
 use server_kit::identity::Role;
-use server_kit::store::Owner;
+use server_kit::store::{Owner, WriterOptions};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,7 @@ use crate::freeze::{FreezeParts, Freezes};
 use crate::habits::Habits;
 use crate::notify::{Notices, NoticesOptions, NoticesParts, tests as notify_tests};
 use crate::offers::Offers;
+use crate::payment::{Approvals, Desk, DeskOptions};
 use crate::reminders::Reminders;
 use crate::reminders::testing::reminder_parts;
 use crate::repayment::Repayments;
@@ -134,6 +135,20 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         owner: owner.clone(),
         policy: Policy::default(),
     });
+    let (desk, _) = Desk::start(DeskOptions {
+        store: hub.store.clone(),
+        directory: directory.clone(),
+        banks: Banks::played(directory.clone(), LinkOptions { timeout: Duration::from_secs(3), tries: 1 }),
+        feed: feed.clone(),
+        keys: hub.keys.clone(),
+        rng: hub.rng.clone(),
+        ids: hub.ids.clone(),
+        clock: hub.clock(),
+        policy: Policy::default(),
+        owner: owner.clone(),
+        writer: WriterOptions::default(),
+        answer_within: Duration::from_secs(3),
+    });
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -147,6 +162,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         reminders,
         credit_history,
         freezes,
+        approvals: Approvals::new(desk),
         offers,
         repayments,
         notices: notices.clone(),

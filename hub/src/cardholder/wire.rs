@@ -77,7 +77,7 @@ pub(crate) fn purchase(purchase: &Purchase) -> pb::Purchase {
     }
 }
 
-fn merchant(merchant: &Merchant) -> common::Merchant {
+pub(crate) fn merchant(merchant: &Merchant) -> common::Merchant {
     common::Merchant {
         merchant_id: merchant.id.to_string(),
         display_name: merchant.name.to_string(),
@@ -85,7 +85,7 @@ fn merchant(merchant: &Merchant) -> common::Merchant {
     }
 }
 
-fn item(item: &LineItem) -> common::LineItem {
+pub(crate) fn item(item: &LineItem) -> common::LineItem {
     common::LineItem {
         name: item.name.to_string(),
         code: item.code.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -1,15 +1,16 @@
 //! What a set of steps has loaded and changed, in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
 use domain::payment::{Kind, PayerGuard, Payment};
-use domain::{PaymentId, PersonId, Reason, Timestamp};
+use domain::{DeviceId, PaymentId, PersonId, Reason, Timestamp};
 use server_kit::audit::Entry;
 use server_kit::store::{StoreError, Tx};
 use uuid::Uuid;
 
+use super::approval::load_phones;
 use super::recent::{Recent, Written};
 use super::sql::{self, Charged, GivenBack, NewEvent, Stored};
 
@@ -23,6 +24,8 @@ pub(super) struct Named {
     pub with_payer: Vec<PaymentId>,
     /// … and with them the payer's transaction password.
     pub with_password: Vec<PaymentId>,
+    /// Phones that answer.
+    pub phones: Vec<DeviceId>,
 }
 
 /// The rows of one set, and what is to be added beside them.
@@ -31,6 +34,8 @@ pub(super) struct Books {
     payments: HashMap<PaymentId, Slot<Payment>>,
     guards: HashMap<PersonId, Slot<PayerGuard>>,
     passwords: HashMap<PersonId, Vec<u8>>,
+    /// The phones that are bound, each with its person.
+    phones: HashSet<(DeviceId, PersonId)>,
     events: Vec<NewEvent>,
     charges: Vec<Charged>,
     given_back: Vec<GivenBack>,
@@ -90,6 +95,7 @@ impl Books {
             books.guards.insert(person, guard.into());
             books.passwords.insert(person, password);
         }
+        books.phones = load_phones(tx, named.phones.iter().map(|phone| phone.uuid()).collect()).await?;
         Ok(books)
     }
 
@@ -111,6 +117,11 @@ impl Books {
     /// The keyed hash of the person's transaction password; empty when none is set.
     pub(super) fn password(&self, person: PersonId) -> &[u8] {
         self.passwords.get(&person).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether this phone is bound to this person.
+    pub(super) fn is_bound(&self, phone: DeviceId, person: PersonId) -> bool {
+        self.phones.contains(&(phone, person))
     }
 
     /// Adds a payment that is not there yet.
@@ -141,6 +152,19 @@ impl Books {
         change: impl FnOnce(&mut Payment, Option<&mut PayerGuard>) -> T,
     ) -> Result<T, Reason> {
         self.change_of(None, id, change)
+    }
+
+    /// The same, with words about who does it at the end of what the log says of the change.
+    pub(super) fn change_as<T>(
+        &mut self,
+        id: PaymentId,
+        words: &str,
+        change: impl FnOnce(&mut Payment, Option<&mut PayerGuard>) -> T,
+    ) -> Result<T, Reason> {
+        let logged = self.log.len();
+        let done = self.change(id, change)?;
+        self.log.iter_mut().skip(logged).for_each(|entry| entry.content.push_str(words));
+        Ok(done)
     }
 
     /// The same for a payment that may have no payer yet, and may get this one.

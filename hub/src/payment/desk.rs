@@ -16,7 +16,7 @@ use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::sql;
-use super::steps::{Authorize, Outcome, PaymentSteps, Step};
+use super::steps::{Outcome, PaymentSteps, Step};
 use super::watch::{Watchers, Watching};
 use crate::bank::{Banks, GiveBackAnswer, HoldAnswer, PostQueue, Posts, PresentedCard};
 use crate::directory::Directory;
@@ -176,9 +176,9 @@ impl Desk {
         Ok(if charge.bank_id == *bank { Ok(payment.verdict_on(leg)) } else { Err(Reason::NotYours) })
     }
 
-    /// Evaluates a try and, if it was the good one, carries the payment through its bank.
-    pub(super) async fn authorize(&self, authorize: Authorize) -> Result<Result<Payment, Reason>, StoreError> {
-        let outcome = self.write(Step::Authorize(authorize)).await?;
+    /// Evaluates a try, typed at the terminal or signed on the phone, and, if it was the good one, carries the payment through its bank.
+    pub(super) async fn answer(&self, step: Step) -> Result<Result<Payment, Reason>, StoreError> {
+        let outcome = self.write(step).await?;
         match outcome.payment {
             Ok(payment) if outcome.to_hold => self.carry_and_wait(payment, Work::Hold).await.map(Ok),
             other => Ok(other),

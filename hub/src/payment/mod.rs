@@ -1,8 +1,10 @@
 //! Payments: from the terminal's request to the bank's ledger, exactly once (R1, R2, M4–M6, M8).
 //!
 //! `service` speaks to terminals (about cards in `card`); `desk` carries a payment from step to step; `steps` are the durable ones,
-//! decided by `domain::payment` and written in sets; `sweep` carries on whatever a lost answer or a killed process left behind.
+//! decided by `domain::payment` and written in sets; `sweep` carries on whatever a lost answer or a killed process left behind;
+//! `approval` is the payer's own answer, on the phone.
 
+mod approval;
 mod books;
 mod card;
 mod desk;
@@ -19,6 +21,7 @@ mod tests;
 mod tries;
 mod watch;
 
+pub use approval::Approvals;
 pub use desk::{Desk, DeskOptions};
 pub use service::{TerminalApi, TerminalLimits};
 pub use sweep::sweep;

@@ -198,7 +198,7 @@ impl TerminalService for TerminalApi {
         };
         let desk = self.desk.clone();
         // In a task of its own, which a caller that hangs up does not end between the two.
-        let task = tokio::spawn(async move { desk.authorize(authorize).await });
+        let task = tokio::spawn(async move { desk.answer(Step::Authorize(authorize)).await });
         let done = task.await.map_err(|_| status(Reason::Fault))?;
         let payment = done.map_err(|error| store_status(&error))?.map_err(status)?;
         Ok(Response::new(pb::AuthorizePaymentResponse { payment: Some(seen(&payment)) }))

@@ -16,6 +16,7 @@ use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::approval::{Approve, Decline};
 use super::books::{Books, Named};
 use super::money_back::{refund, refund_posted, refund_refused, reversal_posted, reverse};
 use super::recent::Recent;
@@ -39,6 +40,10 @@ pub(super) enum Step {
     },
     /// D2: code and password are evaluated.
     Authorize(Authorize),
+    /// D2 on the payer's phone: signature and password are evaluated.
+    Approve(Box<Approve>),
+    /// The payer says no on the phone.
+    Decline(Decline),
     Resend(ResendCode),
     Cancel {
         payment: PaymentId,
@@ -137,6 +142,14 @@ impl Outcome {
     pub(super) fn of(payment: Result<Payment, Reason>) -> Self {
         Self { payment, settled: Settled::Already, to_hold: false, event: None }
     }
+
+    /// What came of a try with this leg. The leg is new with every call: when it stands in the payment, this call is the one that took it to
+    /// HOLDING, also when the set was run again after an unknown outcome of COMMIT.
+    pub(super) fn of_try(payment: Result<Payment, Reason>, leg_id: LegId) -> Self {
+        let leg = |payment: &Payment| payment.charge.as_ref().and_then(|charge| charge.leg_id);
+        let is_it = |payment: &Payment| payment.state == State::Holding && leg(payment) == Some(leg_id);
+        Self { to_hold: payment.as_ref().is_ok_and(is_it), ..Self::of(payment) }
+    }
 }
 
 /// The steps' surroundings.
@@ -162,6 +175,15 @@ impl Step {
             Self::Authorize(Authorize { payment, .. }) => {
                 named.payments.push(*payment);
                 named.with_password.push(*payment);
+            }
+            Self::Approve(approve) => {
+                named.payments.push(approve.form.payment_id);
+                named.with_password.push(approve.form.payment_id);
+                named.phones.push(approve.device_id);
+            }
+            Self::Decline(decline) => {
+                named.payments.push(decline.payment);
+                named.phones.push(decline.device_id);
             }
             // These count what is sent to the payer, or tell the payer.
             Self::Resend(ResendCode { payment, .. })
@@ -197,7 +219,7 @@ impl Step {
     fn durable_point(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Create(_) => Some(("D1.before", "D1.after")),
-            Self::Authorize(_) | Self::CreateCard(_) => Some(("D2.before", "D2.after")),
+            Self::Authorize(_) | Self::Approve(_) | Self::CreateCard(_) => Some(("D2.before", "D2.after")),
             Self::Held { .. } | Self::Complete(_) => Some(("D4.before", "D4.after")),
             Self::Posted { .. } => Some(("D6.before", "D6.after")),
             _ => None,
@@ -279,6 +301,8 @@ impl PaymentSteps {
         Ok(match step {
             Step::Create(create) => self.create(books, create, now),
             Step::Authorize(authorize) => self.authorize(books, authorize, now)?,
+            Step::Approve(approve) => self.approve(books, approve, now)?,
+            Step::Decline(decline) => self.decline(books, decline, now),
             Step::Resend(resend) => self.resend(books, resend, now)?,
             Step::Cancel { payment, terminal } => {
                 let done = books.change(*payment, |payment, _| payment.cancel(terminal, now)).flatten();
@@ -325,12 +349,7 @@ impl PaymentSteps {
             None => payment.owned_by(&attempt.terminal_id).map(|_| ()).and(Err(Reason::NotAwaitingCode)),
         });
         let after = done.flatten().and_then(|()| found(books, typed.payment));
-        // The leg is new with every call: when it stands in the payment, this call is the one that took it to HOLDING, also when
-        // the set was run again after an unknown outcome of COMMIT.
-        let leg = |payment: &Payment| payment.charge.as_ref().and_then(|charge| charge.leg_id);
-        let to_hold =
-            after.as_ref().is_ok_and(|payment| payment.state == State::Holding && leg(payment) == Some(typed.leg_id));
-        Ok(Outcome { to_hold, ..Outcome::of(after) })
+        Ok(Outcome::of_try(after, typed.leg_id))
     }
 
     /// Compares what was typed in constant time. Both comparisons are always made.
@@ -340,10 +359,18 @@ impl PaymentSteps {
         let parts: [&[u8]; 2] = [typed.code.reveal().as_bytes(), &bound];
         let code_matches = self.keys.mac_matches(KeyName::OneTimeCode, &parts, &stored)?;
         let person = payment.person_id.unwrap_or(PersonId::from_uuid(Uuid::nil()));
-        let password_matches =
-            password_matches(self.keys.as_ref(), &person, typed.password.reveal(), books.password(person))
-                .map_err(|error| StoreError::Refused(format!("a password cannot be compared: {error}")))?;
+        let password_matches = self.password_matches(books, person, &typed.password)?;
         Ok(Proof { code_matches, password_matches })
+    }
+
+    pub(super) fn password_matches(
+        &self,
+        books: &Books,
+        person: PersonId,
+        typed: &TransactionPassword,
+    ) -> Result<bool, StoreError> {
+        password_matches(self.keys.as_ref(), &person, typed.reveal(), books.password(person))
+            .map_err(|error| StoreError::Refused(format!("a password cannot be compared: {error}")))
     }
 
     fn resend(&self, books: &mut Books, resend: &ResendCode, now: Timestamp) -> Result<Outcome, StoreError> {

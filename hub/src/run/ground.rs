@@ -24,7 +24,7 @@ use crate::freeze::{FreezeParts, Freezes, tell_banks};
 use crate::habits::Habits;
 use crate::notify::{Notices, NoticesParts, NotifyConfig, Telling};
 use crate::offers::{self, OfferParts, Offers};
-use crate::payment::{Desk, DeskOptions};
+use crate::payment::{Approvals, Desk, DeskOptions};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 use crate::reminders::{ReminderParts, Reminders, remind};
@@ -284,6 +284,7 @@ impl Ground {
             reminders: of.reminders,
             credit_history: of.credit_history,
             freezes: of.freezes,
+            approvals: of.approvals,
             offers: of.offers,
             repayments: of.repayments,
             notices: of.notices,
@@ -302,6 +303,7 @@ pub(super) struct Asked {
     pub(super) reminders: Reminders,
     pub(super) credit_history: CreditHistory,
     pub(super) freezes: Freezes,
+    pub(super) approvals: Approvals,
     pub(super) offers: Offers,
     pub(super) repayments: Repayments,
     pub(super) notices: Notices,

@@ -31,6 +31,7 @@ mod repayments;
 mod reports;
 mod requests;
 mod sdk;
+mod sdk_misused;
 mod secrets;
 mod secrets_of_records;
 mod terminal;

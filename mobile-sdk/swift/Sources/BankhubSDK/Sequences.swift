@@ -1,4 +1,5 @@
 @_exported import BankhubMobile
+import Foundation
 
 /// Events as they happen, each once and in order. An event counts as handled when the loop comes back for the next; one that was not comes
 /// again the next time, also after the app was killed.
@@ -65,17 +66,54 @@ extension Phone {
 
     /// All purchases that are asked for, page by page as they are taken.
     public func paymentSequence(filter: PurchaseFilter? = nil, pageSize: UInt32 = 0) -> AsyncThrowingStream<Purchase, Error> {
-        var waiting: [Purchase] = []
-        var token: String?
-        var isLast = false
-        return AsyncThrowingStream {
-            while waiting.isEmpty && !isLast {
-                let page = try await self.payments(filter: filter, pageSize: pageSize, pageToken: token)
-                waiting = page.purchases.reversed()
-                token = page.nextPageToken
-                isLast = token == nil
-            }
-            return waiting.popLast()
+        pages { token in
+            let page = try await self.payments(filter: filter, pageSize: pageSize, pageToken: token)
+            return (page.purchases, page.nextPageToken)
         }
+    }
+
+    /// The person's repayments, the last one first, page by page as they are taken.
+    public func repaymentSequence(pageSize: UInt32 = 0) -> AsyncThrowingStream<Repayment, Error> {
+        pages { token in
+            let page = try await self.repayments(pageSize: pageSize, pageToken: token)
+            return (page.repayments, page.nextPageToken)
+        }
+    }
+
+    /// The offers that have come and were not declined, the last delivered first, page by page as they are taken.
+    public func offerSequence(pageSize: UInt32 = 0) -> AsyncThrowingStream<Offer, Error> {
+        pages { token in
+            let page = try await self.offers(pageSize: pageSize, pageToken: token)
+            return (page.offers, page.nextPageToken)
+        }
+    }
+
+    /// The pieces of a file. It is whole when the loop has ended by itself.
+    public func exportSequence(format: ExportFormat, filter: PurchaseFilter? = nil) -> AsyncThrowingStream<Data, Error> {
+        var export: Export?
+        return AsyncThrowingStream {
+            if export == nil {
+                export = try await self.export(format: format, filter: filter)
+            }
+            return try await export?.next()
+        }
+    }
+}
+
+/// The elements of pages that are fetched one after the other, each when the one before it is used up.
+private func pages<Element>(
+    _ fetch: @escaping (String?) async throws -> ([Element], String?)
+) -> AsyncThrowingStream<Element, Error> {
+    var waiting: [Element] = []
+    var token: String?
+    var isLast = false
+    return AsyncThrowingStream {
+        while waiting.isEmpty && !isLast {
+            let (elements, next) = try await fetch(token)
+            waiting = elements.reversed()
+            token = next
+            isLast = next == nil
+        }
+        return waiting.popLast()
     }
 }

@@ -31,6 +31,26 @@ fun Phone.paymentFlow(filter: PurchaseFilter? = null, pageSize: UInt = 0u): Flow
     } while (token != null)
 }
 
+/** The person's repayments, the last one first, page by page as they are collected. */
+fun Phone.repaymentFlow(pageSize: UInt = 0u): Flow<Repayment> = flow {
+    var token: String? = null
+    do {
+        val page = repayments(pageSize, token)
+        page.repayments.forEach { emit(it) }
+        token = page.nextPageToken
+    } while (token != null)
+}
+
+/** The offers that have come and were not declined, the last delivered first, page by page as they are collected. */
+fun Phone.offerFlow(pageSize: UInt = 0u): Flow<Offer> = flow {
+    var token: String? = null
+    do {
+        val page = offers(pageSize, token)
+        page.offers.forEach { emit(it) }
+        token = page.nextPageToken
+    } while (token != null)
+}
+
 /** The pieces of a file. It is whole when the flow has ended by itself. */
 fun Phone.exportFlow(format: ExportFormat, filter: PurchaseFilter? = null): Flow<ByteArray> = flow {
     export(format, filter).use { export ->

@@ -170,10 +170,10 @@ class CallsTest(private val federation: Federation) {
         refused<SdkException.NotEnrolled>("NOT_ENROLLED") { phone.sync() }
         phone.enrol(held.person.number, federation.newCode(held.person), null)
         val report = phone.sync()
-        assertEquals(6u to null, report.fetched to report.error)
+        assertEquals(8u to null, report.fetched to report.error)
         val status = phone.status()
         assertEquals(held.person.id to FeedState.Off, status.enrolled?.personId to status.feed)
-        assertEquals(6u, status.cachedAnswers)
+        assertEquals(8u, status.cachedAnswers)
         phone.shutDown()
         assertEquals(FeedState.Closed, phone.status().feed)
     }

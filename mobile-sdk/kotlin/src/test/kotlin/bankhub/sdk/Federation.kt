@@ -46,7 +46,7 @@ class Federation : AutoCloseable {
         return json.readTree(printed)
     }
 
-    private fun asOperator(vararg arguments: String) = run(*arguments, "--as", "$folder/dev/operator/operator.toml")
+    fun asOperator(vararg arguments: String) = run(*arguments, "--as", "$folder/dev/operator/operator.toml")
 
     /** A person with 5,000 yuan at bank-a, who pays by number. */
     fun newPerson(): Person {
@@ -56,6 +56,35 @@ class Federation : AutoCloseable {
         val id = asOperator("person", "add", number, "Kot Lin")["person_id"].asText()
         asOperator("person", "bind", id, "bank-a", account, "--default")
         return Person(id, number, account)
+    }
+
+    /** A card of bank-b over a debit and a credit account, which the person has bound and owes so much on. */
+    fun newCard(person: Person, owed: String): NewCard {
+        val debit = asOperator("account", "open", "bank-b", "Kot Lin")["account_id"].asText()
+        val credit = asOperator("account", "open-credit", "bank-b", "Kot Lin", "1000")["account_id"].asText()
+        val issued = asOperator("card", "issue", "bank-b", "62284801", "--debit", debit, "--credit", credit)
+        val card = issued["card_id"].asText()
+        asOperator("card", "activate", "bank-b", card)
+        asOperator("person", "bind-card", person.id, "bank-b", card)
+        buyElsewhere("bank-b", owed, "--card", card)
+        return NewCard(card, credit)
+    }
+
+    /** Tea, which another network carried: `payer` is an option and its value. */
+    fun buyElsewhere(bank: String, amount: String, vararg payer: String) {
+        val shop = arrayOf("--merchant", "tea-7", "--name", "Tea House", "--category", "5814", "--terminal", "pos-1")
+        asOperator("network", "offline", bank, amount, *payer, *shop)
+    }
+
+    /** What can be spent of an account, in minor units. */
+    fun available(bank: String, account: String): Long =
+        asOperator("account", "show", bank, account)["available_minor"].asLong()
+
+    /** An offer of a bank to whoever has bought tea twice, which runs; gives its id. */
+    fun newOffer(title: String, bank: String = "bank-a"): String {
+        val words = arrayOf("--title", title, "--title-zh", "茶饮返现", "--text", "Pay with our card.", "--text-zh", "请用本行卡。")
+        val filed = asOperator("offers", "file", bank, *words, "--target", "code:5814", "--count", "2", "--budget", "10")
+        return filed.single()["offer_id"].asText().also { asOperator("offers", "start", it) }
     }
 
     fun newCode(person: Person): String = asOperator("person", "code", person.id)["enrolment_code"].asText()
@@ -68,6 +97,12 @@ class Federation : AutoCloseable {
     fun begin(person: Person, amount: String, till: String = nextTill()): String {
         val begun = terminal(till, "pay", person.number, amount, "--begin-only", "--item", "Noodles=$amount")
         return begun["payment_id"].asText().also { tills[it] = till }
+    }
+
+    /** The reason for which a till cannot even begin a payment of this person. */
+    fun refusalAtTill(person: Person): String {
+        val told = runCatching { begin(person, "1.00") }.exceptionOrNull() ?: throw AssertionError("nothing was refused")
+        return Regex("[A-Z]+(_[A-Z]+)+").find(told.message.orEmpty())?.value ?: throw AssertionError("no reason", told)
     }
 
     fun finish(payment: String, code: String): JsonNode =
@@ -86,5 +121,7 @@ class Federation : AutoCloseable {
         private val json = ObjectMapper()
     }
 }
+
+data class NewCard(val id: String, val credit: String)
 
 data class Person(val id: String, val number: String, val account: String)

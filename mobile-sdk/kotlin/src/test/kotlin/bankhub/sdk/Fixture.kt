@@ -1,5 +1,6 @@
 package bankhub.sdk
 
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 import java.nio.file.Path
@@ -43,6 +44,14 @@ fun Federation.held(endpoint: String = hub, key: DeviceKey = PlatformKey()) = He
 
 /** A test that may take so long, and no longer. */
 fun scene(block: suspend () -> Unit) = runBlocking { withTimeout(60_000) { block() } }
+
+/** Looks until it is so, which it has to be before the scene is over. */
+suspend fun <T : Any> until(look: suspend () -> T?): T {
+    while (true) {
+        look()?.let { return it }
+        delay(20)
+    }
+}
 
 /** What the call fails with: its sort, its reason, whether it may pass later; its words are never empty. */
 suspend inline fun <reified E : SdkException> refused(reason: String, retryable: Boolean = false, crossinline call: suspend () -> Any?) {

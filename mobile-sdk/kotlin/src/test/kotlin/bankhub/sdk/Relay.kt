@@ -7,7 +7,7 @@ import java.net.URI
 import java.util.Collections
 import kotlin.concurrent.thread
 
-/** Stands between phone and hub, and cuts the line. */
+/** Stands between phone and hub, and cuts the line, or loses what the hub answers. */
 class Relay(endpoint: String) : AutoCloseable {
     private val target = URI(endpoint)
     private val listener = ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"))
@@ -15,6 +15,9 @@ class Relay(endpoint: String) : AutoCloseable {
 
     @Volatile
     private var isUp = true
+
+    @Volatile
+    private var isDeaf = false
 
     val endpoint = "https://127.0.0.1:${listener.localPort}"
 
@@ -32,11 +35,30 @@ class Relay(endpoint: String) : AutoCloseable {
         open += listOf(phone, hub)
         for ((from, to) in listOf(phone to hub, hub to phone)) {
             thread(isDaemon = true) {
-                runCatching { from.getInputStream().transferTo(to.getOutputStream()) }
+                runCatching { carry(from, to, isAnswer = from === hub) }
                 from.close()
                 to.close()
             }
         }
+    }
+
+    private fun carry(from: Socket, to: Socket, isAnswer: Boolean) {
+        val piece = ByteArray(16_384)
+        while (true) {
+            val length = from.getInputStream().read(piece)
+            if (length < 0) return
+            if (!(isAnswer && isDeaf)) to.getOutputStream().write(piece, 0, length)
+        }
+    }
+
+    /** From now on what the phone says reaches the hub, and no answer comes back. */
+    fun deafen() {
+        isDeaf = true
+    }
+
+    fun hear() {
+        cut()
+        isDeaf = false
     }
 
     fun cut() {

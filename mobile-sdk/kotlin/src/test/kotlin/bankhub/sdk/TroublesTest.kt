@@ -1,9 +1,14 @@
 package bankhub.sdk
 
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.coroutineScope
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.extension.ExtendWith
+
+private const val SOME_ID = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f"
 
 /** What a phone gets for what it should not do, or what is done to it: a typed error with its fields, and nothing changed. */
 @ExtendWith(TheFederation::class)
@@ -43,8 +48,21 @@ class TroublesTest(private val federation: Federation) {
     fun `s1 after the end every call is Closed`() = scene {
         val phone = federation.held().enrolled()
         val feed = phone.events(null)
+        val mine = phone.instruments().instruments.single().name
+        val repayment = phone.proposeRepayment(mine, InstrumentName("bank-b", InstrumentId.Card(SOME_ID)), Money("CNY", 1))
+        val agreement = phone.proposeOfferAgreement(listOf("bank-a"), 3u)
         phone.shutDown()
         phone.shutDown()
+        val calls = listOf<suspend () -> Any?>(
+            { phone.instruments() }, { phone.freeze(listOf(mine)) }, { phone.freezeAll() },
+            { phone.unfreeze(listOf(mine), Federation.PASSWORD) },
+            { phone.proposeRepayment(mine, mine, Money("CNY", 1)) }, { phone.repay(repayment) }, { phone.openRepayment() },
+            { phone.resumeRepayment() }, { phone.repayment(SOME_ID) }, { phone.repayments() },
+            { phone.offerPreferences() }, { phone.proposeOfferAgreement(listOf("bank-a"), 3u) }, { phone.agreeToOffers(agreement) },
+            { phone.stopOffers(listOf()) }, { phone.offers() }, { phone.declineOffer(SOME_ID) },
+            { phone.pendingApprovals() }, { phone.decline(SOME_ID) },
+        )
+        for (call in calls) refused<SdkException.Closed>("PHONE_CLOSED") { call() }
         refused<SdkException.Closed>("PHONE_CLOSED") { phone.payments() }
         refused<SdkException.Closed>("PHONE_CLOSED") { phone.sync() }
         refused<SdkException.Closed>("PHONE_CLOSED") { phone.events(null) }
@@ -56,6 +74,40 @@ class TroublesTest(private val federation: Federation) {
         }
         phone.resume()
         phone.close()
+        phone.close()
+        // The object's memory is given back: this is Kotlin's own guard, and no call goes into it any more.
+        for (call in calls) assertTrue(runCatching { call() }.exceptionOrNull() is IllegalStateException)
+    }
+
+    @Test
+    fun `s1 a phone whose object is given back while calls are under way ends them and nothing else`() = scene {
+        val held = federation.held()
+        val phone = held.enrolled()
+        coroutineScope {
+            val under = List(50) { async { runCatching { phone.payments() }.exceptionOrNull() } }
+            phone.close()
+            for (failed in under.awaitAll()) {
+                assertTrue(failed == null || failed is IllegalStateException || failed is SdkException, "$failed")
+            }
+        }
+        val again = held.build()
+        assertEquals(listOf<Purchase>(), again.payments().purchases)
+        again.shutDown()
+    }
+
+    @Test
+    fun `s2 nobody who is not enrolled freezes, repays, agrees or approves anything`() = scene {
+        val phone = federation.held().build()
+        val mine = InstrumentName("bank-a", InstrumentId.Account(SOME_ID))
+        val calls = listOf<suspend () -> Any?>(
+            { phone.instruments() }, { phone.freeze(listOf(mine)) }, { phone.freezeAll() },
+            { phone.unfreeze(listOf(mine), Federation.PASSWORD) },
+            { phone.proposeRepayment(mine, mine, Money("CNY", 1)) }, { phone.openRepayment() }, { phone.resumeRepayment() },
+            { phone.repayments() }, { phone.offerPreferences() }, { phone.proposeOfferAgreement(listOf("bank-a"), 3u) },
+            { phone.offers() }, { phone.pendingApprovals() }, { phone.decline(SOME_ID) },
+        )
+        for (call in calls) refused<SdkException.NotEnrolled>("NOT_ENROLLED") { call() }
+        phone.shutDown()
     }
 
     @Test
