@@ -53,6 +53,9 @@ enum class FreezeState {
 
     /** The bank has no such account or card any more. */
     ENDED,
+
+    /** One that this app does not know. */
+    UNKNOWN,
 }
 
 data class Instrument(

@@ -104,7 +104,7 @@ class Screens(language: Language, private val formats: Formats, private val isPl
     /** What can be done about it. Freezing again while a bank is away is no use: it is told anyway. */
     private fun turn(it: Instrument, state: AppState): Piece.Press? {
         val (label, action) = when (it.freezeState) {
-            FreezeState.FREE, FreezeState.UNFREEZING -> words.freeze to Action.Freeze(it.name)
+            FreezeState.FREE, FreezeState.UNFREEZING, FreezeState.UNKNOWN -> words.freeze to Action.Freeze(it.name)
             FreezeState.FREEZING, FreezeState.FROZEN -> words.unfreeze to Action.AskUnfreeze(it.name)
             FreezeState.ENDED -> return null
         }

@@ -13,6 +13,8 @@ import kotlinx.coroutines.flow.map
 
 /** The hub behind the SDK. */
 class SdkHub(private val phone: Phone) : Hub {
+    private var listed = emptyMap<Approval, bankhub.sdk.Approval>()
+
     override fun isEnrolled() = phone.enrolled() != null
 
     override suspend fun enrol(phoneNumber: String, code: Secret, transactionPassword: Secret) = asked {
@@ -33,23 +35,33 @@ class SdkHub(private val phone: Phone) : Hub {
         Bills(totals.totals.map(::totalOf), bills.accounts.mapNotNull { it.bills.firstOrNull() }.map(::billOf), keptSince(totals.freshness))
     }
 
-    override suspend fun instruments(): Instruments = notOffered()
+    override suspend fun instruments() = asked {
+        val known = phone.instruments()
+        Instruments(known.instruments.map(::instrumentOf), keptSince(known.freshness))
+    }
 
-    override suspend fun freeze(names: List<InstrumentName>): List<Instrument> = notOffered()
+    override suspend fun freeze(names: List<InstrumentName>) = asked { phone.freeze(names.map(::sdkNameOf)).map(::instrumentOf) }
 
-    override suspend fun freezeAll(): List<Instrument> = notOffered()
+    override suspend fun freezeAll() = asked { phone.freezeAll().flatMap { it.instruments }.map(::instrumentOf) }
 
-    override suspend fun unfreeze(names: List<InstrumentName>, transactionPassword: Secret): List<Instrument> = notOffered()
+    override suspend fun unfreeze(names: List<InstrumentName>, transactionPassword: Secret) = asked {
+        phone.unfreeze(names.map(::sdkNameOf), transactionPassword.reveal()).map(::instrumentOf)
+    }
 
-    override suspend fun pendingApprovals(): List<Approval> = notOffered()
+    override suspend fun pendingApprovals() = asked {
+        listed = phone.pendingApprovals().associateBy(::approvalOf)
+        listed.keys.toList()
+    }
 
-    override suspend fun approve(approval: Approval, transactionPassword: Secret): Outcome = notOffered()
+    /** What is signed is the text that was listed with what the person saw; what is listed no more is not signed. */
+    override suspend fun approve(approval: Approval, transactionPassword: Secret) = asked {
+        val waiting = listed[approval] ?: throw HubException(Trouble.REFUSED, "NOT_AWAITING_CODE", "")
+        outcomeOf(phone.approve(waiting, transactionPassword.reveal()))
+    }
 
-    override suspend fun decline(paymentId: String): Outcome = notOffered()
+    override suspend fun decline(paymentId: String) = asked { outcomeOf(phone.decline(paymentId)) }
 
     override suspend fun shutDown() = asked { phone.shutDown() }
-
-    private fun notOffered(): Nothing = throw HubException(Trouble.NOT_OFFERED, "NOT_OFFERED", "")
 
     private suspend fun <T> asked(call: suspend () -> T): T = try {
         call()
@@ -94,6 +106,44 @@ internal fun purchaseOf(it: bankhub.sdk.Purchase) = Purchase(
     it.givenBackMinor,
     it.state == bankhub.sdk.PurchaseState.REVERSED,
 )
+
+internal fun sdkNameOf(it: InstrumentName): bankhub.sdk.InstrumentName {
+    val id = if (it.isCard) bankhub.sdk.InstrumentId.Card(it.id) else bankhub.sdk.InstrumentId.Account(it.id)
+    return bankhub.sdk.InstrumentName(it.bankId, id)
+}
+
+internal fun instrumentOf(it: bankhub.sdk.Instrument): Instrument {
+    val name = when (val id = it.name.id) {
+        is bankhub.sdk.InstrumentId.Account -> InstrumentName(it.name.bankId, id.accountId, isCard = false)
+        is bankhub.sdk.InstrumentId.Card -> InstrumentName(it.name.bankId, id.cardId, isCard = true)
+        is bankhub.sdk.InstrumentId.Unknown -> InstrumentName(it.name.bankId, "", isCard = false)
+    }
+    val state = when (it.freezeState) {
+        bankhub.sdk.FreezeState.FREE -> FreezeState.FREE
+        bankhub.sdk.FreezeState.FREEZING -> FreezeState.FREEZING
+        bankhub.sdk.FreezeState.FROZEN -> FreezeState.FROZEN
+        bankhub.sdk.FreezeState.UNFREEZING -> FreezeState.UNFREEZING
+        bankhub.sdk.FreezeState.ENDED -> FreezeState.ENDED
+        bankhub.sdk.FreezeState.UNKNOWN -> FreezeState.UNKNOWN
+    }
+    return Instrument(name, it.bankName, it.masked, it.isDefault, state, it.frozenSince)
+}
+
+internal fun approvalOf(it: bankhub.sdk.Approval) =
+    Approval(it.paymentId, moneyOf(it.amount), it.merchant.displayName, it.place, it.bankName, it.accountMasked, it.expiresAt)
+
+/** An outcome that this app does not know is not said to be one that it knows. */
+internal fun outcomeOf(it: bankhub.sdk.ApprovalOutcome): Outcome {
+    val state = when (it.state) {
+        bankhub.sdk.ApprovalState.AWAITING -> OutcomeState.AWAITING
+        bankhub.sdk.ApprovalState.PENDING -> OutcomeState.PENDING
+        bankhub.sdk.ApprovalState.APPROVED -> OutcomeState.APPROVED
+        bankhub.sdk.ApprovalState.DECLINED -> OutcomeState.DECLINED
+        bankhub.sdk.ApprovalState.REVERSED -> OutcomeState.REVERSED
+        bankhub.sdk.ApprovalState.UNKNOWN -> throw HubException(Trouble.UNREACHABLE, "OUTCOME_UNKNOWN", "")
+    }
+    return Outcome(state, it.refusal?.text.orEmpty())
+}
 
 internal fun billOf(it: bankhub.sdk.Bill) = Bill(
     it.bankId,

@@ -106,6 +106,7 @@ object English : Words {
         FreezeState.FROZEN -> "Frozen, confirmed by the bank" + (since?.let { " since $it." } ?: ".") + " Money can come in."
         FreezeState.UNFREEZING -> "Set free. The bank has not confirmed yet and may still refuse."
         FreezeState.ENDED -> "The bank has it no more; nothing goes out through the hub."
+        FreezeState.UNKNOWN -> "How it stands, a newer app shows."
     }
 
     override fun state(state: BillState) = when (state) {
@@ -199,6 +200,7 @@ object Chinese : Words {
         FreezeState.FROZEN -> (since?.let { "自${it}起冻结" } ?: "已冻结") + "，银行已确认。资金可以转入。"
         FreezeState.UNFREEZING -> "已解冻；银行尚未确认，仍可能拒绝。"
         FreezeState.ENDED -> "银行已无此账户或卡片，枢纽不再支出。"
+        FreezeState.UNKNOWN -> "请更新应用以查看其状态。"
     }
 
     override fun state(state: BillState) = when (state) {

@@ -72,4 +72,21 @@ class ResourcesTest {
         assertEquals("false" to "false", application.getAttributeNS(android, "allowBackup") to application.getAttributeNS(android, "usesCleartextTraffic"))
         assertEquals("true", application.getAttributeNS(android, "supportsRtl"))
     }
+
+    @Test
+    fun `s3 what Gradle builds with is named in its catalogue, in the versions that were tested`() {
+        val catalogue = Files.readString(Path.of("../gradle/libs.versions.toml"))
+        val aliases = Regex("(?m)^([a-z-]+) = \\{").findAll(catalogue).map { it.groupValues[1] }.toSet()
+        for (module in listOf("..", "../sdk", "../logic", "../app")) {
+            val script = Files.readString(Path.of("$module/build.gradle.kts"))
+            for (used in Regex("libs\\.(?:plugins\\.)?([a-z.]+[a-z])\\)").findAll(script).map { it.groupValues[1].replace('.', '-') }) {
+                assertTrue(used in aliases, "$module names $used")
+            }
+        }
+        val poms = listOf("../pom.xml", "../../mobile-sdk/kotlin/pom.xml").joinToString { Files.readString(Path.of(it)) }
+        for (name in listOf("kotlin", "coroutines", "jna", "junit")) {
+            val version = Regex("(?m)^$name = \"(.+)\"$").find(catalogue)!!.groupValues[1]
+            assertTrue(">$version<" in poms, "$name $version")
+        }
+    }
 }
