@@ -91,6 +91,24 @@ async fn open(hub: &TestHub, options: CardholderOptions) -> World {
     open_with(hub, options, DirectoryOptions::default()).await
 }
 
+fn approvals(hub: &TestHub, directory: &Directory, feed: &Feed, owner: &Arc<Owner>) -> Approvals {
+    let (desk, _) = Desk::start(DeskOptions {
+        store: hub.store.clone(),
+        directory: directory.clone(),
+        banks: Banks::played(directory.clone(), LinkOptions { timeout: Duration::from_secs(3), tries: 1 }),
+        feed: feed.clone(),
+        keys: hub.keys.clone(),
+        rng: hub.rng.clone(),
+        ids: hub.ids.clone(),
+        clock: hub.clock(),
+        policy: Policy::default(),
+        owner: owner.clone(),
+        writer: WriterOptions::default(),
+        answer_within: Duration::from_secs(3),
+    });
+    Approvals::new(desk)
+}
+
 async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: DirectoryOptions) -> World {
     let owner = Arc::new(Owner::take(&hub.store, &hub.id().to_string(), hub.id()).await.unwrap());
     let draining = CancellationToken::new();
@@ -135,20 +153,6 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         owner: owner.clone(),
         policy: Policy::default(),
     });
-    let (desk, _) = Desk::start(DeskOptions {
-        store: hub.store.clone(),
-        directory: directory.clone(),
-        banks: Banks::played(directory.clone(), LinkOptions { timeout: Duration::from_secs(3), tries: 1 }),
-        feed: feed.clone(),
-        keys: hub.keys.clone(),
-        rng: hub.rng.clone(),
-        ids: hub.ids.clone(),
-        clock: hub.clock(),
-        policy: Policy::default(),
-        owner: owner.clone(),
-        writer: WriterOptions::default(),
-        answer_within: Duration::from_secs(3),
-    });
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -162,7 +166,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         reminders,
         credit_history,
         freezes,
-        approvals: Approvals::new(desk),
+        approvals: approvals(hub, &directory, &feed, &owner),
         offers,
         repayments,
         notices: notices.clone(),
