@@ -62,6 +62,10 @@ impl Order {
         if let Err(reason) = self.prove(work).await? {
             return Ok(Err(reason));
         }
+        if self.password.is_some() {
+            // The counters stand in the row of the feed, which was written.
+            feeds = Feeds::load(work.tx, BTreeSet::from([self.person_id])).await?;
+        }
         let mut changed = Vec::new();
         let mut after = Vec::with_capacity(asked.len());
         for mut bound in asked {

@@ -15,7 +15,7 @@ use domain::{BankId, CardId, Currency, Money, OrderId, PaymentId, Reason, Timest
 use federation_tests::databases::Engine;
 use federation_tests::session::Session;
 use federation_tests::till::fen;
-use federation_tests::world::{Setup, World};
+use federation_tests::world::Setup;
 use proto::cardholder as pb;
 use server_kit::clock::{Clock as _, SystemClock};
 use server_kit::rng::{IdMaker, SystemRng};

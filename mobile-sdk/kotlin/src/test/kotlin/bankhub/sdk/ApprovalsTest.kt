@@ -54,7 +54,9 @@ class ApprovalsTest(private val federation: Federation) {
         assertEquals(ApprovalState.DECLINED to "PAYER_DECLINED", declined.state to declined.refusal?.reason)
         assertEquals(declined, phone.decline(payment), "again it changes nothing")
         refused<SdkException.Refused>("NOT_AWAITING_CODE") { phone.approve(asked, Federation.PASSWORD) }
-        val others = federation.begin(federation.newPerson(), "5.00")
+        val stranger = federation.held()
+        stranger.enrolled().shutDown()
+        val others = federation.begin(stranger.person, "5.00")
         refused<SdkException.Refused>("PAYMENT_UNKNOWN") { phone.decline(others) }
         refused<SdkException.Refused>("ID_MALFORMED") { phone.decline("payment") }
         refused<SdkException.Invalid>("MESSAGE_TOO_LARGE") { phone.decline("7".repeat(10_000_000)) }
