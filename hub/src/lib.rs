@@ -25,6 +25,7 @@ pub mod records;
 pub mod reminders;
 pub mod repayment;
 mod run;
+pub mod safety_code;
 mod signed;
 mod store_status;
 mod sweep;

@@ -12,6 +12,7 @@ pub(crate) enum SignedAs {
     Consent,
     Offers,
     Acceptance,
+    SafetyCode,
 }
 
 impl SignedAs {
@@ -20,6 +21,7 @@ impl SignedAs {
             Self::Consent => "bankhub.v1.consent\n",
             Self::Offers => "bankhub.v1.offers\n",
             Self::Acceptance => "bankhub.v1.acceptance\n",
+            Self::SafetyCode => "bankhub.v1.safety_code\n",
         }
     }
 }

@@ -4,11 +4,13 @@
 //! set is compared by keyed hash, and wrong tries are counted over all channels, apart from those of payments: a stranger who guesses
 //! safety codes must not be able to stop somebody from paying.
 
+mod check;
 mod code;
 mod form;
 mod guard;
 mod window;
 
+pub use check::how_checked;
 pub use code::SafetyCode;
 pub use form::{SIGNED_WITHIN, SetForm};
 pub use guard::{Policy, SafetyGuard, Tried};

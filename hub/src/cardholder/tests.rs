@@ -45,6 +45,7 @@ use crate::reminders::Reminders;
 use crate::reminders::testing::reminder_parts;
 use crate::repayment::Repayments;
 use crate::repayment::testing::repayment_parts;
+use crate::safety_code::{SafetyCodeParts, SafetyCodes};
 use crate::testing::history::{history_parts, offer_parts};
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
@@ -133,6 +134,16 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         feed: feed.clone(),
         owner: owner.clone(),
         policy: Policy::default(),
+        safety: domain::safety_code::Policy::default(),
+    });
+    let (safety_codes, _) = SafetyCodes::start(SafetyCodeParts {
+        store: hub.store.clone(),
+        keys: hub.keys.clone(),
+        clock: hub.clock(),
+        feed: feed.clone(),
+        owner: owner.clone(),
+        policy: domain::safety_code::Policy::default(),
+        payments: Policy::default(),
     });
     let parts = CardholderParts {
         store: hub.store.clone(),
@@ -147,6 +158,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         reminders,
         credit_history,
         freezes,
+        safety_codes,
         offers,
         repayments,
         notices: notices.clone(),
