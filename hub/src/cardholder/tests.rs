@@ -136,15 +136,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         policy: Policy::default(),
         safety: domain::safety_code::Policy::default(),
     });
-    let (safety_codes, _) = SafetyCodes::start(SafetyCodeParts {
-        store: hub.store.clone(),
-        keys: hub.keys.clone(),
-        clock: hub.clock(),
-        feed: feed.clone(),
-        owner: owner.clone(),
-        policy: domain::safety_code::Policy::default(),
-        payments: Policy::default(),
-    });
+    let safety_codes = safety_codes(hub, &feed, &owner);
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -169,6 +161,19 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
     let operator = OperatorApi::new(directory.clone(), Arc::new(NoBank), notices.clone());
     let past = Past::new(hub, &feed);
     World { hub: hub.clone(), directory, operator, api, bills, past, notices, draining, tasks }
+}
+
+fn safety_codes(hub: &TestHub, feed: &Feed, owner: &Arc<Owner>) -> SafetyCodes {
+    let parts = SafetyCodeParts {
+        store: hub.store.clone(),
+        keys: hub.keys.clone(),
+        clock: hub.clock(),
+        feed: feed.clone(),
+        owner: owner.clone(),
+        policy: domain::safety_code::Policy::default(),
+        payments: Policy::default(),
+    };
+    SafetyCodes::start(parts).0
 }
 
 /// A phone with its key.

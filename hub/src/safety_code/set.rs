@@ -7,6 +7,7 @@ use domain::safety_code::{SafetyCode, SetForm, Setter, may_set};
 use domain::{DeviceId, OrderId, PersonId, Reason, TransactionPassword};
 use server_kit::audit::Entry;
 use server_kit::store::StoreError;
+use zeroize::Zeroize as _;
 
 use super::prove::{mac, matches};
 use super::sql::{self, Kept, SetCode};
@@ -49,6 +50,13 @@ macro_rules! hides_its_code {
 }
 
 hides_its_code! { AppSetting CardSetting }
+
+impl Drop for AppSetting {
+    /// What was signed has the code in it.
+    fn drop(&mut self) {
+        self.signed.text.zeroize();
+    }
+}
 
 impl AppSetting {
     /// `Err` inside with `DeviceRefused`, `SignatureRefused`, `AttemptsExhausted`, `VerificationFailed`, `IdTaken` or

@@ -30,6 +30,8 @@ mod reflection;
 mod repayments;
 mod reports;
 mod requests;
+
+mod safety_code;
 mod sdk;
 mod secrets;
 mod secrets_of_records;
