@@ -17,6 +17,7 @@ use crate::operator::command::{
     TillCommand,
 };
 use crate::operator::credit::CreditCommand;
+use crate::operator::identity::IdentityCommand;
 use crate::operator::network::NetworkCommand;
 use crate::operator::notices::NoticesCommand;
 use crate::operator::offers::OffersCommand;
@@ -84,6 +85,8 @@ pub enum Command {
     Till(OperatorArgs<TillCommand>),
     /// People and their accounts, for operators.
     Person(OperatorArgs<PersonCommand>),
+    /// Let somebody set a safety code whose identity was checked, at a bank's own counter or at the hub, for operators.
+    Identity(OperatorArgs<IdentityCommand>),
     /// Accounts at a bank's own counter, for operators.
     Account(OperatorArgs<AccountCommand>),
     /// Cards at a bank's own counter, for operators.

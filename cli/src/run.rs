@@ -65,6 +65,7 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Bank(args) => operator::command::bank(&args, out).await,
         Command::Merchant(args) => operator::command::merchant(&args, out).await,
         Command::Till(args) => operator::command::till(&args, out).await,
+        Command::Identity(args) => operator::identity::identity(&args, out).await,
         Command::Person(args) => operator::command::person(&args, out).await,
         Command::Account(args) => operator::command::account(&args, out).await,
         Command::Card(args) => operator::cards::card(&args, out).await,

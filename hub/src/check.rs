@@ -46,7 +46,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 21] = [
+const CHECKS: [(&str, &str); 24] = [
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
@@ -134,6 +134,21 @@ const CHECKS: [(&str, &str); 21] = [
         "banks are not told of a freeze that they have not confirmed",
         "SELECT count(*) FROM freezes WHERE refusal IS NULL AND due_at IS NULL \
          AND (confirmed_number IS NULL OR confirmed_number < order_number)",
+    ),
+    (
+        "safety codes may be set without an identity check that says so",
+        "SELECT count(*) FROM safety_codes s WHERE NOT EXISTS (SELECT 1 FROM identity_checks i \
+         WHERE i.person_id = s.person_id AND (s.open_until IS NULL OR i.open_until = s.open_until))",
+    ),
+    (
+        "safety codes are kept in part, or counted below zero",
+        "SELECT count(*) FROM safety_codes WHERE (code_mac IS NULL) <> (set_at IS NULL) \
+         OR (code_mac IS NULL) <> (set_by IS NULL) OR failures < 0",
+    ),
+    (
+        "people were not told of identity checks, or were told twice",
+        "SELECT count(*) FROM identity_checks i WHERE (SELECT count(*) FROM events e WHERE e.person_id = i.person_id \
+         AND e.payment_id = i.check_id AND e.topic = 'SECURITY') <> 1",
     ),
     (
         "logs of inquiries do not end where they should",

@@ -17,6 +17,7 @@ use crate::offers::Offers;
 use crate::payment::Desk;
 use crate::records::Records;
 use crate::repayment::Repayments;
+use crate::safety_code::SafetyCodes;
 use crate::store_status::store_status;
 
 /// The federation service of the hub.
@@ -28,6 +29,8 @@ pub struct FederationApi {
     credit_history: CreditHistory,
     offers: Offers,
     repayments: Repayments,
+    /// Not there in a test of payments alone.
+    safety_codes: Option<SafetyCodes>,
 }
 
 impl FederationApi {
@@ -38,7 +41,13 @@ impl FederationApi {
         credit_history: CreditHistory,
         (offers, repayments): (Offers, Repayments),
     ) -> Self {
-        Self { desk, records, bills, credit_history, offers, repayments }
+        Self { desk, records, bills, credit_history, offers, repayments, safety_codes: None }
+    }
+
+    /// Has banks allow safety codes, too.
+    #[must_use]
+    pub fn allowing(self, safety_codes: SafetyCodes) -> Self {
+        Self { safety_codes: Some(safety_codes), ..self }
     }
 
     /// What a bank is told of a leg that it holds. Ids of payments and of repayments are made by others, so that one may stand for both:
@@ -157,6 +166,16 @@ impl FederationService for FederationApi {
     async fn get_offer(&self, request: Request<pb::GetOfferRequest>) -> Result<Response<pb::GetOfferResponse>, Status> {
         let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
         let answer = self.offers.get(bank, request.get_ref()).await;
+        answer.map_err(|error| store_status(&error))?.map(Response::new).map_err(status)
+    }
+
+    async fn allow_safety_code(
+        &self,
+        request: Request<pb::AllowSafetyCodeRequest>,
+    ) -> Result<Response<pb::AllowSafetyCodeResponse>, Status> {
+        let bank = caller(&request, Role::Bank).and_then(|id| BankId::parse(&id)).map_err(status)?;
+        let safety_codes = self.safety_codes.as_ref().ok_or_else(|| status(Reason::Fault))?;
+        let answer = safety_codes.allow_for_bank(bank, request.get_ref()).await;
         answer.map_err(|error| store_status(&error))?.map(Response::new).map_err(status)
     }
 }

@@ -25,11 +25,13 @@ pub mod records;
 pub mod reminders;
 pub mod repayment;
 mod run;
+pub mod safety_code;
 mod signed;
 mod store_status;
 mod sweep;
 #[cfg(test)]
 mod testing;
+pub mod voice;
 mod zone;
 
 pub use check::{BooksReport, check_books};

@@ -32,12 +32,15 @@ use crate::credit_history::CreditHistory;
 use crate::directory::{Directory, OperatorApi};
 use crate::federation::FederationApi;
 use crate::follow::{self, FollowParts, Followers};
+use crate::freeze::Freezes;
 use crate::notify::{ChannelError, Notices};
 use crate::offers::Offers;
 use crate::payment::{Approvals, Desk, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
 use crate::records::Records;
 use crate::repayment::Repayments;
+use crate::safety_code::SafetyCodes;
+use crate::voice::{HubDesk, PinPadError};
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +67,8 @@ pub enum RunError {
     Signals(#[source] std::io::Error),
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    #[error(transparent)]
+    PinPad(#[from] PinPadError),
     #[error(transparent)]
     Ownership(#[from] OwnershipLost),
     #[error(transparent)]
@@ -147,6 +152,9 @@ struct Hub {
     credit_history: CreditHistory,
     offers: Offers,
     repayments: Repayments,
+    freezes: Freezes,
+    safety_codes: SafetyCodes,
+    voice: HubDesk,
     cardholder: CardholderApi,
     notices: Notices,
     vital: VitalTasks,
@@ -169,12 +177,16 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let offers = ground.offers(config, (&feed, &habits), shutdown.draining());
     let repayments = ground.repayments(&config.payments, &banks, &feed, shutdown.draining());
     let notices = ground.notices(&config.notify, shutdown.draining())?;
+    let freezes = ground.freezes(config, &banks, &feed, shutdown.draining());
+    let safety_codes = ground.safety_codes(config, &feed);
+    let voice = ground.voice(config, (&directory, &banks), (&freezes, &safety_codes))?;
     let asked = Asked {
         habits,
         bills: bills.clone(),
         credit_history: credit_history.clone(),
-        freezes: ground.freezes(config, &banks, &feed, shutdown.draining()),
         approvals: Approvals::new(desk.clone()),
+        freezes: freezes.clone(),
+        safety_codes: safety_codes.clone(),
         offers: offers.clone(),
         repayments: repayments.clone(),
         notices: notices.clone(),
@@ -207,6 +219,9 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         credit_history,
         offers,
         repayments,
+        freezes,
+        safety_codes,
+        voice,
         notices,
         cardholder,
         vital,
@@ -231,9 +246,11 @@ impl Hub {
             bills,
             history,
             (self.offers.clone(), self.repayments.clone()),
-        );
+        )
+        .allowing(self.safety_codes.clone());
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone())
-            .serving(self.offers.clone(), self.credit_history.clone());
+            .serving(self.offers.clone(), self.credit_history.clone())
+            .helping(self.freezes.clone(), self.safety_codes.clone());
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(proto::MAX_REPORT_BYTES))
@@ -264,12 +281,16 @@ impl Hub {
             credit_history,
             offers,
             repayments,
+            freezes,
+            safety_codes,
+            voice,
             notices,
             cardholder,
             vital,
             ..
         } = self;
         drop((directory, banks, desk, prices, records, bills, credit_history, offers, repayments, notices, cardholder));
+        drop((freezes, safety_codes, voice));
         vital.finish().await;
         store.close().await;
     }

@@ -16,6 +16,7 @@ pub(crate) enum SignedAs {
     Offers,
     Acceptance,
     Approval,
+    SafetyCode,
 }
 
 impl SignedAs {
@@ -25,6 +26,7 @@ impl SignedAs {
             Self::Offers => "bankhub.v1.offers\n",
             Self::Acceptance => "bankhub.v1.acceptance\n",
             Self::Approval => "bankhub.v1.approval\n",
+            Self::SafetyCode => "bankhub.v1.safety_code\n",
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod bank;
 pub(crate) mod history;
+pub(crate) mod lost;
 pub(crate) mod past;
 pub(crate) mod peer;
 

@@ -56,11 +56,13 @@ pub enum KeyName {
     AuditHead,
     /// A bank's word on since when something is frozen.
     FreezeConfirmation,
+    /// The keyed hash of a safety code.
+    SafetyCode,
 }
 
 impl KeyName {
     /// Every key, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::OneTimeCode,
         Self::TransactionPassword,
         Self::PhoneIndex,
@@ -72,6 +74,7 @@ impl KeyName {
         Self::CardNumber,
         Self::AuditHead,
         Self::FreezeConfirmation,
+        Self::SafetyCode,
     ];
 
     /// What the key is for.
@@ -83,7 +86,8 @@ impl KeyName {
             | Self::CardIndex
             | Self::SessionToken
             | Self::PageToken
-            | Self::RequestFingerprint => Purpose::Mac,
+            | Self::RequestFingerprint
+            | Self::SafetyCode => Purpose::Mac,
             Self::SealedPayload | Self::CardNumber => Purpose::Seal,
             Self::AuditHead | Self::FreezeConfirmation => Purpose::Sign,
         }
@@ -109,6 +113,7 @@ impl KeyName {
             Self::CardNumber => 9,
             Self::AuditHead => 10,
             Self::FreezeConfirmation => 11,
+            Self::SafetyCode => 12,
         }
     }
 

@@ -210,6 +210,7 @@ middle! {
     bank.get_card(GetCardRequest) -> GetCardResponse;
     bank.follow_instrument(FollowInstrumentRequest) -> FollowInstrumentResponse;
     bank.follow_orders(FollowOrdersRequest) -> FollowOrdersResponse;
+    bank.prove_card(ProveCardRequest) -> ProveCardResponse;
 }
 
 middle! {
@@ -244,4 +245,5 @@ middle! {
     counter.list_offers(counter::ListOffersRequest) -> counter::ListOffersResponse;
     counter.get_offer(counter::GetOfferRequest) -> counter::GetOfferResponse;
     counter.inquire_habits(counter::InquireHabitsRequest) -> counter::InquireHabitsResponse;
+    counter.allow_safety_code(counter::AllowSafetyCodeRequest) -> counter::AllowSafetyCodeResponse;
 }

@@ -38,6 +38,7 @@ use crate::ledger::{CreditHolds, Ledger};
 use answers::PinSent;
 pub(crate) use issue::{Face, Issuing};
 pub(crate) use presented::{Presented, pin_block};
+pub(crate) use prove::Typed;
 pub(crate) use register::register_ranges;
 use sql::KnownCard;
 

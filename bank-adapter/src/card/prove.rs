@@ -1,12 +1,19 @@
 //! Whether a card is the one that it seems to be, and whether its holder knows its PIN.
 
-use domain::card::{CardCheck, Product, Proof, must_show};
+use std::fmt;
+
+use domain::card::{CardCheck, Pan, Product, Proof, must_show};
 use domain::ledger::{Available, Nature, Party};
 use domain::{CardId, Currency, Money, Reason};
+use proto::bank;
 
-use super::{Cards, KnownCard, Presented, side_of};
+use super::{Cards, KnownCard, Presented, pin_block, side_of};
 use crate::call::CallError;
-use crate::hsm::{CardFace, Check, CvvKind, Hsm, HsmError, Made, PanDigits, Side};
+use crate::hsm::{CardFace, Check, CvvKind, Hsm, HsmError, Made, PanDigits, PinBlock, Side};
+use crate::ledger::LedgerError;
+
+/// The most cards that a person has bound.
+const MOST_CARDS: usize = 50;
 
 impl Cards {
     /// Which card it is and what was proved of it. Nothing is stored and nothing counted: that is for the step that uses the
@@ -38,6 +45,60 @@ impl Cards {
                 Ok((id, available, masked))
             }
             _ => Err(Reason::CardNotVerified.into()),
+        }
+    }
+}
+
+/// A number and a PIN, which somebody has typed without showing the card.
+pub(crate) struct Typed {
+    pub(crate) pan: Pan,
+    pub(crate) pin: PinBlock,
+    /// The cards of which it may be one.
+    pub(crate) of: Vec<CardId>,
+}
+
+impl fmt::Debug for Typed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Typed({})", self.pan)
+    }
+}
+
+impl Typed {
+    /// `Err` with `FieldMissing`, `PinRequired`, `TooManyItems`, `IdMalformed`, or the reasons of a card number and a PIN block.
+    pub(crate) fn read(request: &bank::ProveCardRequest) -> Result<Self, Reason> {
+        let card = request.card.as_ref().ok_or(Reason::FieldMissing)?;
+        if request.card_ids.len() > MOST_CARDS {
+            return Err(Reason::TooManyItems);
+        }
+        let block = card.pin_block.as_ref().ok_or(Reason::PinRequired)?;
+        Ok(Self {
+            pan: Pan::parse(&card.pan)?,
+            pin: pin_block(block, &request.pin_pad_id)?,
+            of: request.card_ids.iter().map(|id| CardId::parse(id)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Cards {
+    /// Which card it is. A PIN counts at one of those cards alone: who knows a number must not be able to lock the card. `Err` with
+    /// `CardNotVerified`, whatever was wrong, also for a card that is locked; or with what hinders the key store.
+    pub(crate) async fn prove_typed(&self, typed: Typed) -> Result<CardId, CallError> {
+        let Typed { pan, pin, of } = typed;
+        let digits = PanDigits::from(&pan);
+        let Some(known) = self.find(&pan).await?.filter(|known| of.contains(&known.card.id)) else {
+            // The key store works as for a card that may be proved, so that the time does not tell one from the other.
+            self.ask(move |hsm| hsm.set_pin(&pin, &digits).map(|_| ())).await?;
+            return Err(Reason::CardNotVerified.into());
+        };
+        let id = known.card.id;
+        let check = self.ask(move |hsm| known.tell_pin(hsm, &pin, &digits)).await?;
+        // The hub knows whose card it is, which stands for having shown it; the PIN is compared and counted as at a terminal.
+        let proof = Proof::Checked { card: CardCheck::Right, pin: Some(check) };
+        match self.parts.ledger.inquire(id, proof).await {
+            Ok(_) => Ok(id),
+            Err(LedgerError::Refused(Reason::HsmAway)) => Err(Reason::HsmAway.into()),
+            Err(LedgerError::Refused(_)) => Err(Reason::CardNotVerified.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }

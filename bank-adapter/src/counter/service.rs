@@ -11,6 +11,7 @@ use server_kit::clock::SharedClock;
 use server_kit::identity::{Principal, Role};
 use tonic::{Request, Response, Status};
 
+use super::identity::IdentityDesk;
 use super::inquiry::InquiryDesk;
 use super::offers::HubDesk;
 use super::wire;
@@ -37,6 +38,7 @@ pub struct CounterService {
     network: NetworkDesk,
     inquiries: InquiryDesk,
     hub: HubDesk,
+    identities: IdentityDesk,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
@@ -50,9 +52,10 @@ impl CounterService {
         operators: impl IntoIterator<Item = String>,
     ) -> Self {
         let network = NetworkDesk::new(ledger.clone(), credit.clone(), clock);
+        let identities = IdentityDesk::new(ledger.clone(), hub.clone());
         let (inquiries, hub) = (InquiryDesk::new(ledger.clone(), hub.clone()), HubDesk::at(hub));
         let operators = Arc::new(operators.into_iter().collect());
-        Self { ledger, cards, closer, credit, network, inquiries, hub, operators }
+        Self { ledger, cards, closer, credit, network, inquiries, hub, identities, operators }
     }
 
     fn cards(&self) -> Result<&Cards, Reason> {
@@ -404,6 +407,16 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::InquireHabitsResponse>, Status> {
         self.answer("InquireHabits", request, async |request, caller| {
             Ok(self.hub.inquire_habits(request, &caller).await?)
+        })
+        .await
+    }
+
+    async fn allow_safety_code(
+        &self,
+        request: Request<counter::AllowSafetyCodeRequest>,
+    ) -> Result<Response<counter::AllowSafetyCodeResponse>, Status> {
+        self.answer("AllowSafetyCode", request, async |request, caller| {
+            Ok(self.identities.checked(request, caller).await?)
         })
         .await
     }

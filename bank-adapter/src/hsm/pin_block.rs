@@ -4,6 +4,7 @@
 //! field passes through this process's memory. It goes no further than this module and [`super::algorithms`], and is
 //! wiped.
 
+use domain::card::pin_block::{PinFault, pan_field_4};
 use zeroize::Zeroizing;
 
 use super::HsmError;
@@ -13,46 +14,7 @@ use super::error::PinBlockFault;
 use super::key::Algorithm;
 use super::pin::PinBlockFormat;
 
-/// A PIN in clear: 4 to 12 digits, each as a number. It exists between the opening of a PIN block and what is made of
-/// it.
-pub(super) struct Pin {
-    digits: Zeroizing<[u8; 12]>,
-    length: usize,
-}
-
-impl Pin {
-    /// ASCII digits.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let digits = text.bytes().map(|byte| byte.wrapping_sub(b'0'));
-        Self::of(text.len(), digits).ok()
-    }
-
-    fn of(length: usize, nibbles: impl Iterator<Item = u8>) -> Result<Self, PinBlockFault> {
-        if !(4..=12).contains(&length) {
-            return Err(PinBlockFault::PinLength);
-        }
-        let mut pin = Self { digits: Zeroizing::new([0; 12]), length };
-        let mut are_digits = true;
-        for (to, nibble) in pin.digits.iter_mut().zip(nibbles.take(length)) {
-            are_digits &= nibble <= 9;
-            *to = nibble;
-        }
-        if are_digits { Ok(pin) } else { Err(PinBlockFault::Digit) }
-    }
-
-    /// Each digit as a number.
-    pub(super) fn digits(&self) -> &[u8] {
-        self.digits.get(..self.length).unwrap_or_default()
-    }
-}
-
-/// The first `2 * N` nibbles as bytes.
-pub(super) fn pack<const N: usize>(mut nibbles: impl Iterator<Item = u8>) -> [u8; N] {
-    std::array::from_fn(|_| {
-        let (high, low) = (nibbles.next().unwrap_or(0), nibbles.next().unwrap_or(0));
-        high << 4 | low
-    })
-}
+pub(super) use domain::card::pin_block::{Pin, pack};
 
 fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F])
@@ -62,20 +24,17 @@ fn xor(to: &mut [u8], with: &[u8]) {
     to.iter_mut().zip(with).for_each(|(to, with)| *to ^= with);
 }
 
-/// Control ‖ length ‖ digits ‖ filler, the 16 nibbles with which the PIN field of every format begins.
-fn pin_nibbles(control: u8, filler: u8, pin: &Pin) -> impl Iterator<Item = u8> {
-    let length = u8::try_from(pin.length).unwrap_or(0);
-    [control, length].into_iter().chain(pin.digits().iter().copied()).chain(std::iter::repeat(filler)).take(16)
-}
-
-/// Reads what [`pin_nibbles`] makes.
+/// Reads what [`Pin::field`] makes.
 fn read_pin(field: &[u8; 8], control: u8, filler: u8) -> Result<Pin, PinBlockFault> {
     let mut rest = nibbles(field);
     if rest.next() != Some(control) {
         return Err(PinBlockFault::Control);
     }
     let length = usize::from(rest.next().unwrap_or(0));
-    let pin = Pin::of(length, nibbles(field).skip(2))?;
+    let pin = Pin::from_digits(length, nibbles(field).skip(2)).map_err(|fault| match fault {
+        PinFault::Length => PinBlockFault::PinLength,
+        PinFault::Digit => PinBlockFault::Digit,
+    })?;
     let filled = nibbles(field).skip(2 + length).fold(true, |filled, nibble| filled & (nibble == filler));
     if filled { Ok(pin) } else { Err(PinBlockFault::Filler) }
 }
@@ -87,17 +46,9 @@ fn pan_field_0(pan: &PanDigits) -> [u8; 8] {
     pack(zeros.chain(digits.bytes().map(|digit| digit & 0x0F)))
 }
 
-/// Format 4: how many digits there are beyond twelve, the whole card number, and zeros.
-fn pan_field_4(pan: &PanDigits) -> [u8; 16] {
-    let digits = pan.reveal();
-    let beyond_twelve = u8::try_from(digits.len().saturating_sub(12)).unwrap_or(0);
-    let digits = digits.bytes().map(|digit| digit & 0x0F);
-    pack(std::iter::once(beyond_twelve).chain(digits).chain(std::iter::repeat(0)))
-}
-
 /// Format 0 in clear.
 pub(super) fn field_0(pin: &Pin, pan: &PanDigits) -> Zeroizing<[u8; 8]> {
-    let mut field = Zeroizing::new(pack::<8>(pin_nibbles(0x0, 0xF, pin)));
+    let mut field = pin.field(0x0, 0xF);
     xor(field.as_mut_slice(), &pan_field_0(pan));
     field
 }
@@ -107,14 +58,6 @@ pub(super) fn read_0(field: &[u8; 8], pan: &PanDigits) -> Result<Pin, PinBlockFa
     let mut field = Zeroizing::new(*field);
     xor(field.as_mut_slice(), &pan_field_0(pan));
     read_pin(&field, 0x0, 0xF)
-}
-
-/// The PIN field of format 4 in clear; `random` makes two blocks of one PIN and card differ.
-fn field_4(pin: &Pin, random: [u8; 8]) -> Zeroizing<[u8; 16]> {
-    let mut field = Zeroizing::new([0; 16]);
-    let start = Zeroizing::new(pack::<8>(pin_nibbles(0x4, 0xA, pin)));
-    field.iter_mut().zip(start.iter().chain(&random)).for_each(|(to, from)| *to = *from);
-    field
 }
 
 fn must_fit(format: PinBlockFormat, algorithm: Algorithm) -> Result<(), PinBlockFault> {
@@ -145,7 +88,7 @@ pub(super) fn open<P: Primitives>(
     let mut block = Zeroizing::new(bytes.to_vec());
     store.decrypt(key, &mut block)?;
     if format == PinBlockFormat::Iso4 {
-        xor(&mut block, &pan_field_4(pan));
+        xor(&mut block, &pan_field_4(pan.reveal()));
         store.decrypt(key, &mut block)?;
     }
     let field = block.first_chunk::<8>().ok_or(HsmError::BadAnswer { what: "a block is too short" })?;
@@ -171,9 +114,9 @@ pub(super) fn close<P: Primitives>(
             Ok(block.to_vec())
         }
         PinBlockFormat::Iso4 => {
-            let mut block = field_4(pin, random);
+            let mut block = pin.field_4(random);
             store.encrypt(key, block.as_mut_slice())?;
-            xor(block.as_mut_slice(), &pan_field_4(pan));
+            xor(block.as_mut_slice(), &pan_field_4(pan.reveal()));
             store.encrypt(key, block.as_mut_slice())?;
             Ok(block.to_vec())
         }
@@ -212,20 +155,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_pin_has_four_to_twelve_ascii_digits() {
-        for bad in ["", "123", "1234567890123", "12a4", "１２３４", "-123", " 1234"] {
-            assert!(Pin::parse(bad).is_none(), "{bad}");
-        }
-    }
-
     proptest! {
         #[test]
         fn what_is_read_of_a_field_is_what_was_written(pin in "[0-9]{4,12}", pan in "[0-9]{12,19}", random: [u8; 8]) {
             let (pin, pan) = (Pin::parse(&pin).unwrap(), PanDigits::parse(&pan).unwrap());
             let read = read_0(&field_0(&pin, &pan), &pan).unwrap();
             prop_assert_eq!(read.digits(), pin.digits());
-            let read = read_pin(field_4(&pin, random).first_chunk().unwrap(), 4, 10).unwrap();
+            let read = read_pin(pin.field_4(random).first_chunk().unwrap(), 4, 10).unwrap();
             prop_assert_eq!(read.digits(), pin.digits());
         }
 

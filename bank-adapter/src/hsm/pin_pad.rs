@@ -33,7 +33,7 @@ impl PinPad {
         pin: &str,
         rng: &dyn Rng,
     ) -> Result<PinBlock, HsmError> {
-        let pin = Pin::parse(pin).ok_or(HsmError::Malformed { what: "a PIN" })?;
+        let pin = Pin::parse(pin).map_err(|_| HsmError::Malformed { what: "a PIN" })?;
         let mut random = [0; 8];
         rng.fill(&mut random)?;
         let algorithm = self.clear.algorithm();

@@ -45,7 +45,7 @@ use tokio::task::JoinHandle;
 use crate::credit::{self, Calendar, CloseOrder, Closed, OpenDay};
 use crate::credit_system::Bell;
 use crate::freeze::Order;
-use crate::report::{Answer, AskedHub, BillTold, ReportStep};
+use crate::report::{Answer, AskedHub, BillTold, IdentityChecked, ReportStep};
 
 pub(crate) use advices::PageAsked;
 pub use audit::{BooksReport, check_books};
@@ -213,6 +213,11 @@ impl Ledger {
     /// Notes in the log that the hub is about to be asked about somebody.
     pub(crate) async fn asked_hub(&self, asked: AskedHub) -> Result<(), LedgerError> {
         self.report_step(ReportStep::Asked(Box::new(asked))).await
+    }
+
+    /// Notes in the log that the counter has checked whose this is. `Err` with `AccountUnknown` or `CardUnknown`.
+    pub(crate) async fn identity_checked(&self, checked: IdentityChecked) -> Result<(), LedgerError> {
+        self.report_step(ReportStep::IdentityChecked(Box::new(checked))).await
     }
 
     /// Keeps what the hub has answered to bills.

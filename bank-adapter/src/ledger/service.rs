@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use super::page::{self, Span};
 use super::{CreditSystem, Ledger, Place, wire};
 use crate::call::{CallError, Calls};
-use crate::card::Cards;
+use crate::card::{Cards, Typed};
 use crate::freeze;
 
 /// `bankhub.bank.v1.BankService`.
@@ -234,6 +234,24 @@ impl bank::bank_service_server::BankService for BankService {
                     let (id, available, masked) = cards.balance(card).await?;
                     let available = self.credit.available(id, available).await?;
                     Ok(wire::to_balance(available, masked))
+                },
+            )
+            .await
+    }
+
+    async fn prove_card(
+        &self,
+        request: Request<bank::ProveCardRequest>,
+    ) -> Result<Response<bank::ProveCardResponse>, Status> {
+        CALLS
+            .answer(
+                "ProveCard",
+                request,
+                |_| Ok(()),
+                async |request, _| {
+                    let typed = Typed::read(&request)?;
+                    let card_id = self.cards.as_ref().ok_or(Reason::CardNotVerified)?.prove_typed(typed).await?;
+                    Ok(bank::ProveCardResponse { card_id: card_id.to_string() })
                 },
             )
             .await

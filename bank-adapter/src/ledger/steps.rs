@@ -291,6 +291,7 @@ fn named(steps: &[Step]) -> Named {
                 named.legs.insert(order.leg_id);
             }
             Step::Report(ReportStep::Follow(instrument)) => named.instrument(*instrument),
+            Step::Report(ReportStep::IdentityChecked(checked)) => named.instrument(checked.instrument),
             Step::FollowHolders(orders) => orders.iter().for_each(|order| named.instrument(order.instrument)),
             // What the others name they load.
             Step::Report(_) => {}

@@ -336,6 +336,21 @@ impl FederationService for TrialHub {
         Ok(Response::new(federation::GetOfferResponse::default()))
     }
 
+    async fn allow_safety_code(
+        &self,
+        request: Request<federation::AllowSafetyCodeRequest>,
+    ) -> Result<Response<federation::AllowSafetyCodeResponse>, Status> {
+        let message = request.into_inner();
+        let wanted = ("operator/op-1", "ID card and photo");
+        assert_eq!(
+            (message.checked_by.as_str(), message.checked_how.as_str()),
+            wanted,
+            "the hub hears who has checked"
+        );
+        let open_until = Some(proto::to_timestamp(domain::Timestamp::from_secs(1_790_000_000)));
+        Ok(Response::new(federation::AllowSafetyCodeResponse { open_until }))
+    }
+
     async fn resolve_leg(&self, request: Request<ResolveLegRequest>) -> Result<Response<ResolveLegResponse>, Status> {
         let principal = peer(&request).and_then(|peer| peer.principal.clone());
         assert_eq!(principal, Some(Principal::bank(FEDERATION, "bank-a").unwrap()), "the bank says who it is");

@@ -6,6 +6,7 @@ mod credit;
 mod credit_system;
 mod federation;
 mod freezes;
+mod identities;
 mod inquiries;
 #[cfg(feature = "fault-points")]
 mod killed;

@@ -17,7 +17,7 @@ use server_kit::store::{Store, StoreError};
 pub(crate) use bells::Bells;
 pub(crate) use bill::{BillSender, BillTold};
 pub(crate) use courier::SenderOptions;
-pub(crate) use outbox::{Answer, AskedHub, Outbox, ReportStep};
+pub(crate) use outbox::{Answer, AskedHub, IdentityChecked, Outbox, ReportStep};
 pub(crate) use progress::progress;
 pub(crate) use sender::Sender;
 #[cfg(test)]

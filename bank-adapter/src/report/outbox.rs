@@ -31,8 +31,19 @@ pub(crate) enum ReportStep {
     Acknowledge(Answer),
     /// The hub is about to be asked about somebody, by an operator of the counter.
     Asked(Box<AskedHub>),
+    /// The counter has checked whose an account or a card is, and the hub is about to be told.
+    IdentityChecked(Box<IdentityChecked>),
     /// The hub has said what it has taken in of bills.
     BillsTold(Vec<BillTold>),
+}
+
+/// An identity check, after which its holder may set a safety code at the hub.
+#[derive(Clone, Debug)]
+pub(crate) struct IdentityChecked {
+    pub(crate) check_id: InquiryId,
+    pub(crate) instrument: Instrument,
+    pub(crate) how: Line,
+    pub(crate) by: Principal,
 }
 
 /// An inquiry about a person's credit history: whose it is stands in no log of the bank's.
@@ -77,7 +88,7 @@ impl Outbox {
         for step in steps {
             match step {
                 ReportStep::Follow(instrument) => instruments.push(instrument.uuid()),
-                ReportStep::Asked(_) | ReportStep::BillsTold(_) => {}
+                ReportStep::Asked(_) | ReportStep::IdentityChecked(_) | ReportStep::BillsTold(_) => {}
                 ReportStep::Acknowledge(answer) => {
                     is_acknowledged = true;
                     refused.extend(answer.refused.iter().map(|(sequence, _)| *sequence));
@@ -110,6 +121,13 @@ impl Outbox {
                 log.push(Entry { kind: "credit_history.asked", subject: inquiry_id.uuid(), content });
                 Ok(())
             }
+            ReportStep::IdentityChecked(checked) => {
+                let IdentityChecked { check_id, instrument, how, by } = &**checked;
+                let masked = masked(*instrument, books)?;
+                let content = format!("instrument={masked} how={how} by={}/{}", by.role, by.id);
+                log.push(Entry { kind: "identity.checked", subject: check_id.uuid(), content });
+                Ok(())
+            }
             ReportStep::BillsTold(told) => {
                 self.bills.told(told);
                 Ok(())
@@ -127,13 +145,7 @@ impl Outbox {
     }
 
     fn follow(&mut self, instrument: Instrument, books: &Books, log: &mut Vec<Entry>) -> Result<(), Reason> {
-        let masked = match instrument {
-            Instrument::Account(id) => {
-                let account = books.account(id).filter(|account| !account.kind.is_house());
-                account.map(Account::masked).ok_or(Reason::AccountUnknown)?
-            }
-            Instrument::Card(id) => books.card(id).map(|card| card.masked.clone()).ok_or(Reason::CardUnknown)?,
-        };
+        let masked = masked(instrument, books)?;
         if self.followed.insert(instrument.uuid()) {
             self.newly_followed.push(instrument);
             let content = format!("instrument={masked}");
@@ -271,5 +283,16 @@ fn seller(charge: &Charge, sale: &Sale) -> pb::SellerReport {
         terminal_code: code_of(sale.terminal_id.as_str()).to_owned(),
         place: sale.place.as_ref().map(Line::to_string).unwrap_or_default(),
         location: sale.location.map(|at| common::Location { latitude: at.latitude, longitude: at.longitude }),
+    }
+}
+
+/// An account or a card as it is shown. `Err` with `AccountUnknown` or `CardUnknown` for what the bank does not have.
+fn masked(instrument: Instrument, books: &Books) -> Result<String, Reason> {
+    match instrument {
+        Instrument::Account(id) => {
+            let account = books.account(id).filter(|account| !account.kind.is_house());
+            account.map(Account::masked).ok_or(Reason::AccountUnknown)
+        }
+        Instrument::Card(id) => books.card(id).map(|card| card.masked.clone()).ok_or(Reason::CardUnknown),
     }
 }

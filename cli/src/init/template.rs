@@ -189,6 +189,19 @@ const PAYMENTS: &str = r#"[payments]
 # The fewest deliveries, and the fewest purchases, of which a bank is told a number.
 # deliveries_floor = 5
 # purchases_floor = 5
+
+[safety_code]
+# How long after an identity check a person may set the code; wrong tries in a row, over all channels, that block it, and for how long.
+# window = "720h"
+# failures_to_block = 5
+# block_for = "30m"
+# What one caller's number, and all together, may ask for in a minute at one replica.
+# calls_per_number_per_minute = 10
+# calls_in_all_per_minute = 600
+# The key under which PINs that callers type go to their banks: 16 bytes of AES in hexadecimal digits, file: or env:, which each bank
+# has imported as terminal-pin:NAME, and that name. Without a key no caller sets a code by card and PIN.
+# pin_pad = "hub-voice"
+# pin_pad_key = "file:/etc/bankhub/voice-pin-pad.hex"
 "#;
 
 const NOTIFY: &str = r#"[notify]

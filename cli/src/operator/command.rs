@@ -8,7 +8,7 @@ use proto::counter as counter_pb;
 use proto::operator as pb;
 use serde_json::{Value, json};
 
-use super::{NewCreditAccount, NewMerchant, NewTerminal, Operator};
+use super::{NewCreditAccount, NewMerchant, NewTerminal, Operator, identity};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::profile::OperatorProfile;
@@ -118,6 +118,14 @@ pub enum PersonCommand {
         /// Pay with this card by phone number from now on.
         #[arg(long)]
         default: bool,
+    },
+    /// Freeze everything that a person has bound, after something was reported as lost. Only the person sets it free.
+    Freeze {
+        #[arg(value_parser = typed::person_id)]
+        person: PersonId,
+        /// Why, for the log.
+        #[arg(long)]
+        why: String,
     },
     /// Make a new enrolment code, to hand to the person; it is shown this once.
     Code {
@@ -303,6 +311,7 @@ pub async fn person(args: &OperatorArgs<PersonCommand>, out: &Output) -> Result<
             let (person_id, bank_id) = (person.to_string(), bank.as_str());
             out.record(&fields, &json!({ "person_id": person_id, "bank_id": bank_id, "card_masked": masked }));
         }
+        PersonCommand::Freeze { person, why } => identity::freeze(&operator, *person, why, out).await?,
         PersonCommand::Code { person } => {
             let issued = operator.enrolment_code(*person).await?;
             let seconds = issued.expires_at.as_ref().map_or(0, |at| at.seconds);

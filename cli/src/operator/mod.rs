@@ -5,6 +5,7 @@ pub mod cards;
 pub mod command;
 mod counter;
 pub mod credit;
+pub mod identity;
 pub mod inquiry;
 pub mod network;
 pub mod notices;

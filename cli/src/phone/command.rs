@@ -15,6 +15,7 @@ use super::offers::{self, AllowCommand, OffersCommand};
 use super::owing::{self, BillsArgs, ReminderCommand};
 use super::record::{self, ExportArgs, PaymentsArgs, SumsArgs};
 use super::repay::{self, RepayArgs, RepaymentsArgs};
+use super::safety_code::{self, SafetyCodeArgs};
 use super::show::{sentence, value};
 use super::telling::{self, PreferencesCommand};
 use super::templates::{self, TemplatesCommand};
@@ -91,6 +92,8 @@ pub enum PhoneCommand {
     Freeze(Which),
     /// Let money go out again.
     Unfreeze(UnfreezeArgs),
+    /// Set the code by which you are known over the telephone, or say how it stands.
+    SafetyCode(SafetyCodeArgs),
     /// List bills by account, newest first, and what has come since the last of each.
     Bills(BillsArgs),
     /// Say what is to be paid over all banks.
@@ -176,6 +179,7 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::Instruments => freezing::instruments(&folder.open()?, out).await,
         PhoneCommand::Freeze(which) => freezing::freeze(&folder.open()?, which, out).await,
         PhoneCommand::Unfreeze(args) => freezing::unfreeze(&folder.open()?, args, out).await,
+        PhoneCommand::SafetyCode(args) => safety_code::safety_code(&folder.open()?, args, out).await,
         PhoneCommand::Bills(bills_args) => owing::bills(&folder.open()?, bills_args, out).await,
         PhoneCommand::TotalBill => owing::total_bill(&folder.open()?, out).await,
         PhoneCommand::Bill { bill_id } => owing::bill(&folder.open()?, *bill_id, out).await,

@@ -16,6 +16,7 @@ mod owing;
 mod record;
 mod repay;
 mod repayment;
+mod safety_code;
 mod show;
 mod telling;
 mod templates;

@@ -1,6 +1,7 @@
 //! The links to the banks' adapters: one channel per bank, calls with a deadline and a few tries, posts gathered into sets.
 
 mod card;
+mod card_proof;
 mod freeze;
 mod hold;
 mod post;
@@ -25,6 +26,7 @@ use tonic::{Request, Status};
 use crate::directory::Directory;
 
 pub(crate) use card::PresentedCard;
+pub(crate) use card_proof::TypedPin;
 pub(crate) use hold::HoldAnswer;
 pub(crate) use post::{PostQueue, Posts};
 

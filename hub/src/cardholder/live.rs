@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use domain::Reason;
 use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, unfold};
 use proto::cardholder as pb;
-use tokio::time::Interval;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tonic::{Code, Status};
 
 use super::session::Session;
@@ -15,15 +16,35 @@ use crate::store_status::store_status;
 
 /// A stream that a phone has open.
 pub(super) struct Live {
-    pub(super) api: Arc<Inner>,
-    pub(super) session: Session,
-    pub(super) watch: Watch,
-    pub(super) check: Interval,
+    api: Arc<Inner>,
+    session: Session,
+    watch: Watch,
+    check: Interval,
 }
 
 impl Live {
+    pub(super) fn new(api: Arc<Inner>, session: Session, watch: Watch) -> Self {
+        let mut check = interval(api.options.check_streams_every);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // An interval begins with a tick, and the session has just been looked at.
+        check.reset();
+        Self { api, session, watch, check }
+    }
+
+    /// All events from here on; after a failure none.
+    pub(super) fn stream(self) -> BoxStream<'static, Result<pb::WatchEventsResponse, Status>> {
+        let next = |live: Option<Self>| async move {
+            let mut live = live?;
+            match live.next().await? {
+                Ok(event) => Some((Ok(event), Some(live))),
+                Err(status) => Some((Err(status), None)),
+            }
+        };
+        unfold(Some(self), next).boxed()
+    }
+
     /// The next event; none when the server goes down.
-    pub(super) async fn next(&mut self) -> Option<Result<pb::WatchEventsResponse, Status>> {
+    async fn next(&mut self) -> Option<Result<pb::WatchEventsResponse, Status>> {
         loop {
             tokio::select! {
                 event = self.watch.next() => {

@@ -40,6 +40,7 @@ use crate::offers::Offers;
 use crate::payment::Approvals;
 use crate::reminders::Reminders;
 use crate::repayment::Repayments;
+use crate::safety_code::SafetyCodes;
 use limits::Limits;
 use marks::Marks;
 use session::Sessions;
@@ -80,6 +81,8 @@ pub struct CardholderParts {
     pub credit_history: CreditHistory,
     /// What people freeze.
     pub freezes: Freezes,
+    /// By what they are known when they have no phone at hand.
+    pub safety_codes: SafetyCodes,
     /// What banks offer them.
     pub offers: Offers,
     /// How people are told outside of the app.

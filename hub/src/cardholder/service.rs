@@ -6,7 +6,6 @@ use futures_util::stream::{BoxStream, unfold};
 use proto::cardholder as pb;
 use proto::cardholder::cardholder_service_server::CardholderService;
 use server_kit::store::StoreError;
-use tokio::time::{MissedTickBehavior, interval};
 use tonic::{Request, Response, Status};
 
 use super::live::{Live, watch_status};
@@ -65,19 +64,7 @@ impl CardholderService for CardholderApi {
         let session = self.inner.recognise(&request).await?;
         let watch = self.inner.parts.feed.watch(session.person_id, request.get_ref().after_sequence);
         let watch = watch.map_err(|error| watch_status(&error))?;
-        let mut check = interval(self.inner.options.check_streams_every);
-        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // An interval begins with a tick, and the session has just been looked at.
-        check.reset();
-        let live = Live { api: self.inner.clone(), session, watch, check };
-        let stream = unfold(Some(live), |live| async move {
-            let mut live = live?;
-            match live.next().await? {
-                Ok(event) => Some((Ok(event), Some(live))),
-                Err(status) => Some((Err(status), None)),
-            }
-        });
-        Ok(Response::new(stream.boxed()))
+        Ok(Response::new(Live::new(self.inner.clone(), session, watch).stream()))
     }
 
     async fn acknowledge_events(
@@ -404,6 +391,23 @@ impl CardholderService for CardholderApi {
         let key = device.filter(|device| device.person_id == person_id && !device.revoked).map(|it| it.public_key);
         let freed = self.inner.parts.freezes.unfreeze_instruments(person_id, (device_id, key), request.get_ref()).await;
         freed.map(Response::new)
+    }
+
+    async fn set_safety_code(
+        &self,
+        request: Request<pb::SetSafetyCodeRequest>,
+    ) -> Result<Response<pb::SetSafetyCodeResponse>, Status> {
+        let Session { person_id, device_id, .. } = self.inner.recognise(&request).await?;
+        let set = self.inner.parts.safety_codes.set_by_app(person_id, device_id, request.into_inner()).await;
+        set.map(Response::new)
+    }
+
+    async fn get_safety_code(
+        &self,
+        request: Request<pb::GetSafetyCodeRequest>,
+    ) -> Result<Response<pb::GetSafetyCodeResponse>, Status> {
+        let session = self.inner.recognise(&request).await?;
+        self.inner.parts.safety_codes.standing(session.person_id).await.map(Response::new)
     }
 
     async fn forget_push(

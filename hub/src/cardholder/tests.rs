@@ -46,6 +46,7 @@ use crate::reminders::Reminders;
 use crate::reminders::testing::reminder_parts;
 use crate::repayment::Repayments;
 use crate::repayment::testing::repayment_parts;
+use crate::safety_code::{SafetyCodeParts, SafetyCodes};
 use crate::testing::history::{history_parts, offer_parts};
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
@@ -152,7 +153,9 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         feed: feed.clone(),
         owner: owner.clone(),
         policy: Policy::default(),
+        safety: domain::safety_code::Policy::default(),
     });
+    let safety_codes = safety_codes(hub, &feed, &owner);
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -167,6 +170,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         credit_history,
         freezes,
         approvals: approvals(hub, &directory, &feed, &owner),
+        safety_codes,
         offers,
         repayments,
         notices: notices.clone(),
@@ -177,6 +181,19 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
     let operator = OperatorApi::new(directory.clone(), Arc::new(NoBank), notices.clone());
     let past = Past::new(hub, &feed);
     World { hub: hub.clone(), directory, operator, api, bills, past, notices, draining, tasks }
+}
+
+fn safety_codes(hub: &TestHub, feed: &Feed, owner: &Arc<Owner>) -> SafetyCodes {
+    let parts = SafetyCodeParts {
+        store: hub.store.clone(),
+        keys: hub.keys.clone(),
+        clock: hub.clock(),
+        feed: feed.clone(),
+        owner: owner.clone(),
+        policy: domain::safety_code::Policy::default(),
+        payments: Policy::default(),
+    };
+    SafetyCodes::start(parts).0
 }
 
 /// A phone with its key.

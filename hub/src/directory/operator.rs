@@ -20,8 +20,10 @@ use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankInstruments, Directory, banks, inspect, merchants, sql, terminals};
 use crate::caller::caller;
 use crate::credit_history::CreditHistory;
+use crate::freeze::Freezes;
 use crate::notify::{Notices, wire};
 use crate::offers::Offers;
+use crate::safety_code::SafetyCodes;
 use crate::store_status::{fault, store_status};
 
 /// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
@@ -36,6 +38,8 @@ pub struct OperatorApi {
     notices: Notices,
     /// What is not there in a test of the directory alone.
     served: Option<(Offers, CreditHistory)>,
+    /// The same.
+    lost: Option<(Freezes, SafetyCodes)>,
 }
 
 impl fmt::Debug for OperatorApi {
@@ -47,13 +51,23 @@ impl fmt::Debug for OperatorApi {
 impl OperatorApi {
     /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
     pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
-        Self { directory, instruments, notices, served: None }
+        Self { directory, instruments, notices, served: None, lost: None }
     }
 
     /// Serves offers and inquiries, too.
     #[must_use]
     pub fn serving(self, offers: Offers, inquiries: CreditHistory) -> Self {
         Self { served: Some((offers, inquiries)), ..self }
+    }
+
+    /// Helps people who have lost something, too.
+    #[must_use]
+    pub fn helping(self, freezes: Freezes, safety_codes: SafetyCodes) -> Self {
+        Self { lost: Some((freezes, safety_codes)), ..self }
+    }
+
+    fn lost(&self) -> Result<&(Freezes, SafetyCodes), Status> {
+        self.lost.as_ref().ok_or_else(|| proto::status(Reason::Fault))
     }
 
     fn offers(&self) -> Result<&Offers, Status> {
@@ -301,5 +315,22 @@ impl OperatorService for OperatorApi {
     ) -> Result<Response<pb::ListPersonPaymentsResponse>, Status> {
         let operator = operator(&request).and_then(|id| OperatorId::parse(&id).map_err(proto::status))?;
         self.inquiries()?.person_payments(operator, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn allow_safety_code(
+        &self,
+        request: Request<pb::AllowSafetyCodeRequest>,
+    ) -> Result<Response<pb::AllowSafetyCodeResponse>, Status> {
+        let operator = operator(&request)?;
+        let allowed = self.lost()?.1.allow_for_operator(&operator, request.get_ref()).await;
+        allowed.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
+    }
+
+    async fn freeze_instruments(
+        &self,
+        request: Request<pb::FreezeInstrumentsRequest>,
+    ) -> Result<Response<pb::FreezeInstrumentsResponse>, Status> {
+        let operator = operator(&request)?;
+        self.lost()?.0.freeze_lost(&operator, request.get_ref()).await.map(Response::new)
     }
 }

@@ -5,6 +5,8 @@
 //! again until it confirms; what it has confirmed, with its signature, is kept.
 
 mod answer;
+mod code;
+mod operator;
 mod order;
 mod phone;
 mod sql;
@@ -18,6 +20,7 @@ mod words;
 use std::sync::Arc;
 
 use domain::payment::Policy;
+use domain::safety_code;
 use server_kit::audit::{Chain, HeldChain};
 use server_kit::clock::SharedClock;
 use server_kit::keystore::SharedKeyStore;
@@ -28,7 +31,8 @@ use crate::bank::Banks;
 use crate::feed::Feed;
 use steps::FreezeSteps;
 
-pub(crate) use sql::check_marks;
+pub(crate) use code::{AtDistance, Wish};
+pub(crate) use sql::{check_marks, count_tries, load_guard};
 pub use tell::tell_banks;
 
 /// What freezing works with.
@@ -42,6 +46,8 @@ pub struct FreezeParts {
     pub owner: Arc<Owner>,
     /// How wrong passwords are counted.
     pub policy: Policy,
+    /// How wrong safety codes are.
+    pub safety: safety_code::Policy,
 }
 
 /// What people have frozen. Cheap to clone.
@@ -56,9 +62,9 @@ pub struct Freezes {
 impl Freezes {
     /// The task is the writer's; it ends when the last clone is gone.
     pub fn start(parts: FreezeParts) -> (Self, JoinHandle<()>) {
-        let FreezeParts { store, keys, clock, banks, feed, owner, policy } = parts;
+        let FreezeParts { store, keys, clock, banks, feed, owner, policy, safety } = parts;
         let chain = HeldChain::from(Chain::new(&format!("{}/freezes", owner.name()), keys.clone()));
-        let steps = Arc::new(FreezeSteps { chain, owner, feed, keys, policy });
+        let steps = Arc::new(FreezeSteps { chain, owner, feed, keys, policy, safety });
         let (writer, task) = GroupWriter::start(store.clone(), steps, WriterOptions::default());
         (Self { store, clock, banks, writer }, task)
     }

@@ -15,9 +15,19 @@ use super::tell::Telling;
 use super::words;
 use crate::directory::password_matches;
 use crate::feed::Feeds;
+use crate::safety_code::{self, Claim};
 
 /// Whoever takes an order in tells the banks of it; the sweeper does when that has not come to an end by then.
 const HEAD_START: Duration = Duration::from_secs(5);
+
+/// What has to be right before anything is done.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// What whoever took the order in has made sure of already.
+    Given,
+    Password(TransactionPassword),
+    SafetyCode(Claim),
+}
 
 /// What somebody wants.
 #[derive(Debug)]
@@ -28,9 +38,8 @@ pub(super) struct Order {
     pub(super) channel: Channel,
     /// Empty for everything that the person has bound.
     pub(super) instruments: Vec<FrozenInstrument>,
-    /// What has to be right before anything is done.
-    pub(super) password: Option<TransactionPassword>,
-    /// Who sent it, for the log.
+    pub(super) proof: Proof,
+    /// Who sent it and why, for the log.
     pub(super) by: String,
 }
 
@@ -45,6 +54,11 @@ impl Order {
     pub(super) async fn apply(&self, work: &mut Work<'_>) -> Result<Result<Done, Reason>, StoreError> {
         // The person's row is locked first and for all that follows, so that orders of one person come one after the other.
         let mut feeds = Feeds::load(work.tx, BTreeSet::from([self.person_id])).await?;
+        if let Some(reason) = self.refuses_its_code(work, &mut feeds).await? {
+            feeds.write(work.tx).await?;
+            work.tx.flush().await?;
+            return Ok(Err(reason));
+        }
         let now = work.tx.now();
         let all = sql::of_person(work.tx, self.person_id).await?;
         let asked = match self.choose(all) {
@@ -59,8 +73,12 @@ impl Order {
             }
             Some(_) => return Ok(Err(Reason::IdTaken)),
         }
-        if let Err(reason) = self.prove(work).await? {
-            return Ok(Err(reason));
+        if let Proof::Password(password) = &self.proof {
+            if let Err(reason) = self.prove(password, work).await? {
+                return Ok(Err(reason));
+            }
+            // The counters stand in the row of the feed, which was written.
+            feeds = Feeds::load(work.tx, BTreeSet::from([self.person_id])).await?;
         }
         if self.password.is_some() {
             // The counters stand in the row of the feed, which was written.
@@ -97,7 +115,9 @@ impl Order {
     fn choose(&self, all: Vec<Bound>) -> Result<Vec<Bound>, Reason> {
         use domain::payment::Instrument::{Account, Card};
         if self.instruments.is_empty() {
-            return Ok(all);
+            // What was never frozen need not be set free.
+            let is_meant = |bound: &Bound| self.frozen || bound.kept.is_some();
+            return Ok(all.into_iter().filter(is_meant).collect());
         }
         let missing = |wanted: &&FrozenInstrument| !all.iter().any(|bound| bound.name == **wanted);
         match self.instruments.iter().find(missing).map(|wanted| wanted.instrument) {
@@ -107,10 +127,23 @@ impl Order {
         }
     }
 
-    /// Compares the password, if one is needed; a wrong one counts as one at a terminal, and is stored. `Err` inside with
-    /// `AttemptsExhausted` or `VerificationFailed`.
-    async fn prove(&self, work: &mut Work<'_>) -> Result<Result<(), Reason>, StoreError> {
-        let Some(password) = &self.password else { return Ok(Ok(())) };
+    /// Looks at the safety code, if it is proved by one: also of an order that was taken in before, so that nobody hears how things
+    /// stand who does not know the code. What is refused is counted, told and logged.
+    async fn refuses_its_code(&self, work: &mut Work<'_>, feeds: &mut Feeds) -> Result<Option<Reason>, StoreError> {
+        let Proof::SafetyCode(claim) = &self.proof else { return Ok(None) };
+        let proved = safety_code::prove(work.tx, (work.keys, work.safety), feeds, claim).await?;
+        work.log.extend(proved.log);
+        work.events.extend(proved.told);
+        Ok(proved.answer.err())
+    }
+
+    /// Compares the password; a wrong one counts as one at a terminal, and is stored. `Err` inside with `AttemptsExhausted` or
+    /// `VerificationFailed`.
+    async fn prove(
+        &self,
+        password: &TransactionPassword,
+        work: &mut Work<'_>,
+    ) -> Result<Result<(), Reason>, StoreError> {
         let now = work.tx.now();
         let Some((mut guard, stored)) = sql::load_guard(work.tx, self.person_id).await? else {
             return Ok(Err(Reason::VerificationFailed));

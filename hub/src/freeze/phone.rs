@@ -9,7 +9,7 @@ use proto::cardholder as pb;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use tonic::Status;
 
-use super::order::Order;
+use super::order::{Order, Proof};
 use super::sql::{self, Bound};
 use super::steps::{Done, Step};
 use super::{Freezes, wire};
@@ -40,7 +40,7 @@ impl Freezes {
             frozen: true,
             channel: Channel::App,
             instruments: wire::names(&request.instruments).map_err(proto::status)?,
-            password: None,
+            proof: Proof::Given,
             by: format!("device/{device_id}"),
         };
         let instruments = wire::instruments(&self.order(order).await?);
@@ -81,13 +81,13 @@ impl Freezes {
             frozen: false,
             channel: Channel::App,
             instruments,
-            password: Some(password),
+            proof: Proof::Password(password),
             by: format!("device/{device_id}"),
         })
     }
 
     /// Takes an order in, has banks told, waits a little for them, and gives what the order is about as it stands then.
-    async fn order(&self, order: Order) -> Result<Vec<Bound>, Status> {
+    pub(super) async fn order(&self, order: Order) -> Result<Vec<Bound>, Status> {
         let person_id = order.person_id;
         let outcome = self.writer.write(Step::Order(order)).await.map_err(|error| store_status(&error))?;
         let Done::Ordered(asked, tellings) = outcome.done.map_err(proto::status)? else {

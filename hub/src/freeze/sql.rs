@@ -184,7 +184,7 @@ pub(super) async fn insert_order(
 }
 
 /// The counters of a payer, and the keyed hash of the transaction password; none for somebody who is not known.
-pub(super) async fn load_guard(tx: &mut Tx, person_id: PersonId) -> Result<Option<(PayerGuard, Vec<u8>)>, StoreError> {
+pub(crate) async fn load_guard(tx: &mut Tx, person_id: PersonId) -> Result<Option<(PayerGuard, Vec<u8>)>, StoreError> {
     let mut guards = load_guards(tx, vec![person_id.uuid()], true).await?;
     Ok(guards.remove(&person_id).map(|(stored, password)| (stored.value, password)))
 }
@@ -192,7 +192,7 @@ pub(super) async fn load_guard(tx: &mut Tx, person_id: PersonId) -> Result<Optio
 // The payer's row is locked by whoever calls these. Its version goes on, so that no replica decides by what it remembers.
 
 /// Writes the counters of wrong tries.
-pub(super) async fn count_tries(tx: &mut Tx, guard: &PayerGuard) -> Result<(), StoreError> {
+pub(crate) async fn count_tries(tx: &mut Tx, guard: &PayerGuard) -> Result<(), StoreError> {
     let sql = "UPDATE payers SET failures = $1, blocked_until = $2, version = version + 1 WHERE person_id = $3";
     let args = vec![i64::from(guard.failures).into(), guard.blocked_until.into(), guard.person_id.uuid().into()];
     tx.execute(sql, args).await.map(|_| ())
@@ -280,4 +280,10 @@ pub(crate) async fn check_marks(store: &Store) -> Result<Vec<String>, StoreError
     }
     faults.extend(wanted.keys().map(|person| format!("person {person} is not marked as having frozen something")));
     Ok(faults)
+}
+
+/// Whether somebody is registered here.
+pub(super) async fn is_person(store: &Store, person_id: PersonId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM persons WHERE person_id = $1";
+    Ok(store.fetch_one(sql, vec![person_id.uuid().into()]).await?.is_some())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::Reason;
 use domain::feed::Event;
 use domain::payment::Policy;
+use domain::safety_code;
 use server_kit::audit::{Entry, HeldChain};
 use server_kit::fault;
 use server_kit::keystore::{KeyStore, SharedKeyStore};
@@ -48,6 +49,7 @@ pub(super) struct Work<'w> {
     pub(super) tx: &'w mut Tx,
     pub(super) keys: &'w dyn KeyStore,
     pub(super) policy: &'w Policy,
+    pub(super) safety: &'w safety_code::Policy,
     pub(super) log: Vec<Entry>,
     pub(super) events: Vec<Arc<Event>>,
 }
@@ -60,6 +62,7 @@ pub(super) struct FreezeSteps {
     pub(super) feed: Feed,
     pub(super) keys: SharedKeyStore,
     pub(super) policy: Policy,
+    pub(super) safety: safety_code::Policy,
 }
 
 impl StepSet for FreezeSteps {
@@ -71,7 +74,8 @@ impl StepSet for FreezeSteps {
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.fence(tx);
         let (log, events) = (Vec::new(), Vec::new());
-        let mut work = Work { tx, keys: &*self.keys, policy: &self.policy, log, events };
+        let (keys, policy, safety) = (&*self.keys, &self.policy, &self.safety);
+        let mut work = Work { tx, keys, policy, safety, log, events };
         let mut outcomes = Vec::with_capacity(steps.len());
         for step in steps {
             let done = match step {

@@ -67,6 +67,7 @@ impl World {
             feed: feed.clone(),
             owner: Arc::new(Owner::take(&hub.store, name, mark).await.unwrap()),
             policy: Policy::default(),
+            safety: safety_code::Policy::default(),
         });
         Self { hub: hub.clone(), feed, freezes }
     }
@@ -418,6 +419,20 @@ async fn f4_two_replicas_take_the_same_orders_and_end_as_the_last_one() {
         two.freeze(&person, &two.order_id(), Vec::new()).await.unwrap();
         assert_eq!(bank.has_frozen(&account), Some(true));
         one.books_are_fine().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f4_after_a_wrong_password_the_right_one_sets_free() {
+    on_each_engine(async |hub| {
+        let (world, bank, person, account) = World::open(&hub).await;
+        world.freeze(&person, &world.order_id(), Vec::new()).await.unwrap();
+        let names = [name("bank-a", &account)];
+        let wrong = |it: &mut pb::UnfreezeInstrumentsRequest| it.transaction_password = "000000".to_owned();
+        assert_eq!(reason(world.unfreeze(&person, &names, wrong).await), Reason::VerificationFailed, "{}", hub.engine);
+        assert_eq!(states(&world.unfreeze(&person, &names, |_| {}).await), [pb::FreezeState::Free]);
+        assert_eq!(bank.has_frozen(&account), Some(false));
     })
     .await;
 }

@@ -29,6 +29,8 @@ use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 use crate::reminders::{ReminderParts, Reminders, remind};
 use crate::repayment::{self, RepaymentParts, Repayments};
+use crate::safety_code::{SafetyCodeParts, SafetyCodes};
+use crate::voice::{HubDesk, HubDeskParts, VoicePinPad};
 /// What every capability stands on.
 pub(super) struct Ground {
     pub(super) clock: SharedClock,
@@ -212,11 +214,51 @@ impl Ground {
             feed: feed.clone(),
             owner: self.owner.clone(),
             policy: config.payments.policy(),
+            safety: config.safety_code.policy(),
         });
         self.vital.watch("freezes", task);
         let every = config.payments.sweep_every.get();
         self.vital.watch("telling banks of freezes", tokio::spawn(tell_banks(freezes.clone(), every, draining)));
         freezes
+    }
+
+    pub(super) fn safety_codes(&mut self, config: &Config, feed: &Feed) -> SafetyCodes {
+        let (safety_codes, task) = SafetyCodes::start(SafetyCodeParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            policy: config.safety_code.policy(),
+            payments: config.payments.policy(),
+        });
+        self.vital.watch("safety codes", task);
+        safety_codes
+    }
+
+    /// The desk of callers, whoever speaks with them.
+    pub(super) fn voice(
+        &self,
+        config: &Config,
+        (directory, banks): (&Directory, &Banks),
+        (freezes, safety_codes): (&Freezes, &SafetyCodes),
+    ) -> Result<HubDesk, RunError> {
+        let config = &config.safety_code;
+        let pin_pad = match &config.pin_pad_key {
+            Some(key) => Some(Arc::new(VoicePinPad::new(&config.pin_pad, &key.read()?)?)),
+            None => None,
+        };
+        Ok(HubDesk::new(HubDeskParts {
+            store: self.store.clone(),
+            directory: directory.clone(),
+            banks: banks.clone(),
+            freezes: freezes.clone(),
+            safety_codes: safety_codes.clone(),
+            rng: self.rng.clone(),
+            pin_pad,
+            calls_per_number_per_minute: config.calls_per_number_per_minute,
+            calls_in_all_per_minute: config.calls_in_all_per_minute,
+        }))
     }
 
     pub(super) fn offers(
@@ -285,6 +327,7 @@ impl Ground {
             credit_history: of.credit_history,
             freezes: of.freezes,
             approvals: of.approvals,
+            safety_codes: of.safety_codes,
             offers: of.offers,
             repayments: of.repayments,
             notices: of.notices,
@@ -304,6 +347,7 @@ pub(super) struct Asked {
     pub(super) credit_history: CreditHistory,
     pub(super) freezes: Freezes,
     pub(super) approvals: Approvals,
+    pub(super) safety_codes: SafetyCodes,
     pub(super) offers: Offers,
     pub(super) repayments: Repayments,
     pub(super) notices: Notices,

@@ -2,6 +2,7 @@
 //! remembers what it was sent. It is reached without TLS.
 
 mod freezing;
+mod proving;
 
 pub(crate) use freezing::EFFECTIVE_AT;
 use std::collections::{HashMap, VecDeque};
@@ -47,6 +48,7 @@ struct Vault {
     inquiries: Vec<pb::InquireBalanceRequest>,
     calls: Vec<String>,
     freezing: freezing::Freezing,
+    proofs: proving::Proofs,
 }
 
 /// The bank. Clones are the same bank.
@@ -273,6 +275,13 @@ impl BankService for PlayedBank {
             return Err(proto::status(Reason::CardUnknown));
         }
         Ok(Response::new(pb::GetCardResponse { card_id, card_masked: "622848******0015".to_owned() }))
+    }
+
+    async fn prove_card(
+        &self,
+        request: Request<pb::ProveCardRequest>,
+    ) -> Result<Response<pb::ProveCardResponse>, Status> {
+        self.vault().proofs.answer(request.into_inner()).map(Response::new)
     }
 
     async fn follow_orders(

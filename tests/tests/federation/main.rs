@@ -31,6 +31,8 @@ mod reflection;
 mod repayments;
 mod reports;
 mod requests;
+
+mod safety_code;
 mod sdk;
 mod sdk_misused;
 mod secrets;

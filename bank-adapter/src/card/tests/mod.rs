@@ -8,6 +8,7 @@ mod issuing;
 mod paying;
 mod pins;
 pub(crate) mod trial;
+mod typed;
 mod values;
 
 use server_kit::store::testing::TestDatabase;
@@ -16,6 +17,7 @@ use self::issuing::*;
 use self::paying::*;
 use self::pins::*;
 use self::trial::Trial;
+use self::typed::*;
 use self::values::*;
 
 macro_rules! on_both_engines {
@@ -58,5 +60,7 @@ on_both_engines! {
     c5_when_a_block_is_over_a_right_value_forgets_it_and_a_wrong_one_blocks_again
     c5_a_hundred_guesses_at_once_are_five
     c5_a_right_value_writes_nothing_of_a_card_of_which_nothing_is_counted
+    f2_a_number_and_its_pin_prove_a_card_and_wrong_pins_count_as_at_a_terminal
+    f2_who_knows_somebodys_number_cannot_lock_the_card_by_telephone
     c2_a_balance_takes_the_pin_and_says_what_each_side_may_spend
 }
