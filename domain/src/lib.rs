@@ -27,6 +27,7 @@ pub mod repayment;
 pub mod secret;
 pub mod text;
 pub mod time;
+pub mod voice;
 mod words;
 
 pub use id::{
