@@ -94,8 +94,8 @@ pub enum Refused {
     Card,
     /// The new code is one that many would choose.
     CodeTooSimple,
-    /// Too often wrong; it is closed for a while.
-    Blocked,
+    /// This hub does not do it for whoever calls.
+    NotByPhone,
     /// It could not be done or its outcome is not known; nothing is wrong with what was typed.
     Away,
 }
@@ -256,7 +256,7 @@ impl Call {
             (_, Answer::Refused(Refused::Code)) => {
                 Self { code: None, at: At::Code(act), ..self }.wrong(Prompt::CodeRefused)
             }
-            (_, Answer::Refused(Refused::Blocked)) => Self { code: None, ..self }.wrong(Prompt::Blocked),
+            (_, Answer::Refused(Refused::NotByPhone)) => self.asks(&[Prompt::NotByPhone]),
             (Act::Freeze | Act::Unfreeze, Answer::Held { confirmed, being_told, some_ended }) => {
                 let mut said = vec![held(act == Act::Freeze, confirmed, being_told)];
                 if some_ended {
@@ -292,7 +292,7 @@ impl Call {
             Answer::Refused(Refused::CodeTooSimple) => {
                 self.at(At::NewCode { pan, card_password }).wrong(Prompt::CodeTooSimple)
             }
-            Answer::Refused(Refused::Blocked) => self.wrong(Prompt::Blocked),
+            Answer::Refused(Refused::NotByPhone) => self.asks(&[Prompt::NotByPhone]),
             _ => self.asks(&[Prompt::Away]),
         }
     }
@@ -357,7 +357,8 @@ impl Call {
 const fn held(frozen: bool, confirmed: u16, being_told: u16) -> Prompt {
     let banks = confirmed.saturating_add(being_told);
     match (frozen, confirmed, being_told) {
-        (_, 0, 0) => Prompt::NothingBound,
+        (true, 0, 0) => Prompt::NothingBound,
+        (false, 0, 0) => Prompt::NothingFrozen,
         (true, 0, _) => Prompt::FrozenAtNone,
         (true, 1, 0) => Prompt::FrozenAtOne,
         (true, _, 0) => Prompt::FrozenAtAll { banks },

@@ -125,16 +125,17 @@ prompts! {
     NothingHeard "nothing-heard" "Nothing was entered." "您没有输入。";
     NotUnderstood "not-understood" "That cannot be right." "您的输入有误。";
     CodesDiffer "codes-differ" "The two codes differ." "两次输入的安全码不一致。";
-    CodeRefused "code-refused" "That was not accepted." "验证未通过。";
+    CodeRefused "code-refused" "That was not accepted. The code is not right, or it was wrong too often." "验证未通过，安全码不正确或近期错误次数过多。";
     CardRefused "card-refused" "Card number or password was not accepted." "卡号或密码验证未通过。";
     CodeTooSimple "code-too-simple" "That code is too easy to guess." "该安全码过于简单。";
-    Blocked "blocked" "After too many wrong tries this is closed for a while. Please ask your bank." "错误次数过多，暂时无法办理，请联系发卡银行。";
+    NotByPhone "not-by-phone" "This cannot be done by telephone here. Please use the app." "本系统不支持通过电话办理此项业务，请使用手机应用。";
     Away "away" "This cannot be done right now. Please try again, or call your bank." "暂时无法办理，请重试，或致电发卡银行。";
 
     // What was done.
     CodeSet "code-set" "The safety code is set." "安全码设置成功。";
     /// Nothing of the caller's could be frozen or set free.
     NothingBound "nothing-bound" "Nothing is bound to this number." "该号码没有绑定银行卡或账户。";
+    NothingFrozen "nothing-frozen" "Nothing of yours was frozen." "您没有已冻结的银行卡或账户。";
     FrozenAtOne "frozen-at-one" "Everything is frozen. Your bank has confirmed it." "已全部冻结，银行已确认。";
     FrozenAtAll { banks: u16 => Count u64 } "frozen-at-all" "Everything is frozen. All {banks} banks have confirmed it." "已全部冻结，{banks}家银行均已确认。";
     FrozenAtSome { confirmed: u16 => Count u64, banks: u16 => Count u64 } "frozen-at-some" "Everything is frozen here. {confirmed} of {banks} banks have confirmed it; the rest is being told." "已在本系统全部冻结，{banks}家银行中{confirmed}家已确认，其余正在通知。";

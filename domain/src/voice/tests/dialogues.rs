@@ -31,7 +31,7 @@ fn answer(word: &str) -> Answer {
         "wrong code" => Answer::Refused(Refused::Code),
         "wrong card" => Answer::Refused(Refused::Card),
         "simple" => Answer::Refused(Refused::CodeTooSimple),
-        "blocked" => Answer::Refused(Refused::Blocked),
+        "not by phone" => Answer::Refused(Refused::NotByPhone),
         "away" => Answer::Refused(Refused::Away),
         other => panic!("no answer {other}"),
     }
@@ -232,7 +232,7 @@ fn f2_three_errors_of_whatever_sort_end_the_call_politely() {
          hub: One moment, please.
          asked: freeze 123456
          answer: wrong code
-         hub: That was not accepted.
+         hub: That was not accepted. The code is not right, or it was wrong too often.
          hub: That was wrong too often. Please call again. Goodbye.
          end: TooManyErrors
          caller: 1
@@ -255,7 +255,7 @@ fn f2_a_wrong_code_may_be_typed_again_and_unfreezing_is_confirmed_again_with_it(
          hub: 请稍候。
          asked: unfreeze 111222
          answer: wrong code
-         hub: 验证未通过。
+         hub: 验证未通过，安全码不正确或近期错误次数过多。
          hub: 请输入安全码，按井号键结束。
          caller: 271828#
          hub: 确认全部解冻请按一，返回请按星号键。
@@ -314,7 +314,7 @@ fn f2_what_can_go_wrong_while_a_code_is_set() {
 }
 
 #[test]
-fn f2_a_refused_card_is_asked_for_again_and_a_blocked_one_is_sent_to_the_bank() {
+fn f2_a_refused_card_is_asked_for_again_and_what_is_not_done_by_phone_is_said_to_be_so() {
     script(
         "hub: 普通话请按一。
          hub: For English, press two.
@@ -343,8 +343,8 @@ fn f2_a_refused_card_is_asked_for_again_and_a_blocked_one_is_sent_to_the_bank() 
          caller: 271828#
          hub: One moment, please.
          asked: set CARD 000000 271828
-         answer: blocked
-         hub: After too many wrong tries this is closed for a while. Please ask your bank.
+         answer: not by phone
+         hub: This cannot be done by telephone here. Please use the app.
          hub: MENU
          caller: !
          end: CallerHungUp",

@@ -11,7 +11,7 @@ const CARD: &str = "6228480000000007";
 const PASSWORD: &str = "553311";
 
 fn refused() -> impl Strategy<Value = Refused> {
-    prop::sample::select(vec![Refused::Code, Refused::Card, Refused::CodeTooSimple, Refused::Blocked, Refused::Away])
+    prop::sample::select(vec![Refused::Code, Refused::Card, Refused::CodeTooSimple, Refused::NotByPhone, Refused::Away])
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
@@ -53,7 +53,6 @@ fn is_error(output: &Output) -> bool {
         Prompt::CodeRefused,
         Prompt::CardRefused,
         Prompt::CodeTooSimple,
-        Prompt::Blocked,
     ];
     output.say.iter().any(|said| of_errors.contains(&said.prompt))
 }
