@@ -38,6 +38,7 @@ use crate::payment::{Desk, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
 use crate::records::Records;
 use crate::repayment::Repayments;
+use crate::voice::ClosedDesk;
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,8 @@ pub enum RunError {
     Signals(#[source] std::io::Error),
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    #[error(transparent)]
+    Voice(#[from] crate::voice::VoiceError),
     #[error(transparent)]
     Ownership(#[from] OwnershipLost),
     #[error(transparent)]
@@ -169,6 +172,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let offers = ground.offers(config, (&feed, &habits), shutdown.draining());
     let repayments = ground.repayments(&config.payments, &banks, &feed, shutdown.draining());
     let notices = ground.notices(&config.notify, shutdown.draining())?;
+    ground.voice(&config.voice, Arc::new(ClosedDesk), zone(), shutdown.draining()).await?;
     let asked = Asked {
         habits,
         bills: bills.clone(),

@@ -29,6 +29,8 @@ use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 use crate::reminders::{ReminderParts, Reminders, remind};
 use crate::repayment::{self, RepaymentParts, Repayments};
+use crate::voice::{Desk as VoiceDesk, Voice, VoiceConfig, VoiceParts};
+
 /// What every capability stands on.
 pub(super) struct Ground {
     pub(super) clock: SharedClock,
@@ -262,6 +264,20 @@ impl Ground {
         let sweeping = repayment::sweep(repayments.clone(), config.sweep_every.get(), draining);
         self.vital.watch("repayments' sweeper", tokio::spawn(sweeping));
         repayments
+    }
+
+    /// Telephone calls, whose wishes go to `desk`.
+    pub(super) async fn voice(
+        &mut self,
+        config: &VoiceConfig,
+        desk: Arc<dyn VoiceDesk>,
+        zone: TimeZone,
+        draining: CancellationToken,
+    ) -> Result<(), RunError> {
+        let (clock, rng, ids) = (self.clock.clone(), self.rng.clone(), self.ids.clone());
+        let voice = Voice::start(config, VoiceParts { desk, clock, rng, ids, zone }, draining).await?;
+        voice.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
+        Ok(())
     }
 
     pub(super) fn cardholder(

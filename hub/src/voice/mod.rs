@@ -7,6 +7,7 @@
 
 mod agi;
 mod asking;
+mod closed;
 mod config;
 pub mod desk;
 mod lines;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use domain::voice::{Ending, Language};
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
+use server_kit::clock::SharedClock;
 use server_kit::rng::{IdMaker, SharedRng};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -27,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use asking::Asking;
 use lines::Lines;
 
+pub use closed::ClosedDesk;
 pub use config::VoiceConfig;
 pub use desk::{AtBank, BoxFuture, Desk, InstrumentStanding, SpokenPurchase};
 pub use number::CountryCode;
@@ -49,6 +52,7 @@ pub enum VoiceError {
 /// What calls stand on.
 pub struct VoiceParts {
     pub desk: Arc<dyn Desk>,
+    pub clock: SharedClock,
     pub rng: SharedRng,
     pub ids: IdMaker,
     /// In which the times of purchases are said.
