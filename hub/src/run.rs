@@ -172,7 +172,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let offers = ground.offers(config, (&feed, &habits), shutdown.draining());
     let repayments = ground.repayments(&config.payments, &banks, &feed, shutdown.draining());
     let notices = ground.notices(&config.notify, shutdown.draining())?;
-    ground.voice(&config.voice, Arc::new(ClosedDesk), zone(), shutdown.draining()).await?;
+    ground.take_calls(&config.voice, Arc::new(ClosedDesk), zone(), shutdown.draining()).await?;
     let asked = Asked {
         habits,
         bills: bills.clone(),

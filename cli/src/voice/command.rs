@@ -115,7 +115,10 @@ async fn place(call: &CallArgs, out: &Output) -> Result<(), CliError> {
         CallEnded::ByHub => ("hub", "The hub has hung up."),
         CallEnded::ByCaller => ("caller", "The caller has hung up."),
         CallEnded::Broken => {
-            return Err(CliError::Usage(format!("{}: no calls are taken from here, or all lines are busy", call.at)));
+            return Err(CliError::CheckFailed(format!(
+                "{}: no calls are taken from here, or all lines are busy",
+                call.at
+            )));
         }
     };
     out.event(&out.paint(Tone::Quiet, text), &json!({ "ended_by": word }));

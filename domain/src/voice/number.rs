@@ -108,6 +108,18 @@ fn unit(worth: u64, words: &'static str) -> Sound {
     Sound::new(format!("unit-{worth}"), words)
 }
 
+const LIANG: &str = "number-2-before-unit";
+
+/// Two as it is said before what is counted: 两 and not 二.
+fn liang() -> Sound {
+    Sound::new(LIANG, "两")
+}
+
+/// How many there are of something.
+pub(super) fn things(language: Language, number: u64) -> Vec<Sound> {
+    if (language, number) == (Language::Mandarin, 2) { vec![liang()] } else { count(language, number) }
+}
+
 /// Digit by digit.
 pub(super) fn spelled(language: Language, digits: impl Iterator<Item = u64>) -> Vec<Sound> {
     digits.filter_map(|digit| word(language, digit)).collect()
@@ -154,7 +166,7 @@ fn chinese(number: u64, is_first: bool) -> Vec<Sound> {
         let (how_many, rest) = (number / worth, number % worth);
         let mut said = match (how_many, worth) {
             (1, 10) if is_first => Vec::new(),
-            (2, 100..) => vec![Sound::new("number-2-before-unit", "两")],
+            (2, 100..) => vec![liang()],
             _ => chinese(how_many, is_first),
         };
         said.push(unit(worth, words));
@@ -176,8 +188,8 @@ pub(super) fn amount(language: Language, amount: Money) -> Vec<Sound> {
     let minor = amount.minor.unsigned_abs();
     let mut said: Vec<Sound> =
         if amount.minor < 0 { between(language, "minus").into_iter().collect() } else { Vec::new() };
-    said.extend(count(language, minor / unit));
     let mut rest = minor % unit;
+    said.extend(if rest == 0 { things(language, minor / unit) } else { count(language, minor / unit) });
     if rest > 0 {
         said.extend(between(language, "point"));
         let mut worth = unit;
@@ -220,7 +232,7 @@ pub(super) fn moment(language: Language, at: Moment) -> Vec<Sound> {
             said.extend(number(at.month).into_iter().chain(named("month")));
             said.extend(number(at.day).into_iter().chain(named("day")));
             // The hour is said with the same word as the point of a decimal.
-            said.extend(number(at.hour).into_iter().chain(named("point")));
+            said.extend(things(language, at.hour.into()).into_iter().chain(named("point")));
             if (1..=9).contains(&at.minute) {
                 said.extend(number(0));
             }
@@ -245,7 +257,7 @@ pub(super) fn vocabulary(language: Language) -> Vec<Sound> {
     let units = units.iter().map(|(worth, words)| unit(*worth, words));
     let of_the_language: Vec<Sound> = match language {
         Language::English => (1..=12).filter_map(month).collect(),
-        Language::Mandarin => vec![Sound::new("number-2-before-unit", "两")],
+        Language::Mandarin => vec![liang()],
     };
     let currencies = CURRENCIES
         .iter()

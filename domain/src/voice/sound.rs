@@ -77,7 +77,7 @@ impl Spoken {
 
 fn said(language: Language, value: Value) -> Vec<Sound> {
     match value {
-        Value::Count(count) => number::count(language, count),
+        Value::Count(count) => number::things(language, count),
         Value::Amount(amount) => number::amount(language, amount),
         Value::Moment(moment) => number::moment(language, moment),
         Value::LastDigits(digits) => number::spelled(language, digits.numbers()),

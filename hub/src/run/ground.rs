@@ -267,7 +267,7 @@ impl Ground {
     }
 
     /// Telephone calls, whose wishes go to `desk`.
-    pub(super) async fn voice(
+    pub(super) async fn take_calls(
         &mut self,
         config: &VoiceConfig,
         desk: Arc<dyn VoiceDesk>,

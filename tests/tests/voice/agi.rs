@@ -17,7 +17,7 @@ fn call(press: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn f2_a_caller_freezes_and_unfreezes_in_english_over_fastagi() {
+async fn f2_c8_a_caller_freezes_and_unfreezes_in_english_over_fastagi() {
     let front = TestFront::start(&config()).await;
     let Some(events) = play(front.agi(), call(&["2", "1", "271828#", "2", "1"])).await else { return };
     let some = "Everything is frozen here. two of three banks have confirmed it; the rest is being told.";
@@ -65,7 +65,7 @@ async fn f2_a_caller_sets_the_code_and_freezes_in_mandarin_over_fastagi() {
         "> 1",
         "请输入安全码，按井号键结束。",
         &format!("> {CODE}"),
-        &format!("请稍候。已在本系统全部冻结，三家银行中二家已确认，其余正在通知。{MENU_ZH}"),
+        &format!("请稍候。已在本系统全部冻结，三家银行中两家已确认，其余正在通知。{MENU_ZH}"),
         "hung up by the caller",
     ];
     assert_eq!(heard(&events), wanted);

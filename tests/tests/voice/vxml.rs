@@ -76,7 +76,7 @@ const CALLER: &str = "tel:%2B8613800138000";
 async fn f2_a_caller_freezes_over_voicexml_in_both_languages() {
     let folder = tempfile::tempdir().unwrap();
     let front = TestFront::start(&with_gateway(folder.path())).await;
-    for (language, wanted) in [("2", "two of three banks have confirmed it"), ("1", "三家银行中二家已确认")] {
+    for (language, wanted) in [("2", "two of three banks have confirmed it"), ("1", "三家银行中两家已确认")] {
         let mut gateway = Gateway::begin(front.voice.vxml_addr.unwrap(), CALLER).await;
         gateway.press(language).await;
         gateway.press("1").await;

@@ -121,7 +121,7 @@ fn f2_a_caller_freezes_in_four_steps_in_mandarin() {
          hub: 请稍候。
          asked: freeze 271828
          answer: held by 2 of 3
-         hub: 已在本系统全部冻结，三家银行中二家已确认，其余正在通知。
+         hub: 已在本系统全部冻结，三家银行中两家已确认，其余正在通知。
          hub: 菜单
          caller: !
          end: CallerHungUp",

@@ -24,6 +24,8 @@ fn r7_amounts_are_said_as_people_say_them() {
     let table = [
         ("CNY", 0, "zero yuan", "零元"),
         ("CNY", 5, "zero point zero five yuan", "零点零五元"),
+        ("CNY", 200, "two yuan", "两元"),
+        ("CNY", 250, "two point five zero yuan", "二点五零元"),
         ("CNY", 1_000, "ten yuan", "十元"),
         ("CNY", 1_900, "nineteen yuan", "十九元"),
         ("CNY", 11_000, "one hundred ten yuan", "一百一十元"),

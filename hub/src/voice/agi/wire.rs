@@ -112,8 +112,20 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         Err(Broken::Garbage("too many headers"))
     }
 
+    /// What came before anything was asked is the end of the call, or an answer to nothing: taken for one, it would be an answer to
+    /// something else.
+    async fn nothing_came_unasked(&mut self) -> Result<(), Broken> {
+        if self.reader.buffer().is_empty() {
+            return Ok(());
+        }
+        let line = tokio::time::timeout(SEND_WITHIN, self.line()).await;
+        let line = line.map_err(|_| Broken::Garbage("half a line"))??;
+        Err(if *line == "HANGUP" { Broken::HungUp } else { Broken::Garbage("an answer to nothing") })
+    }
+
     /// Has a command done, and waits for what it came to.
     pub(super) async fn command(&mut self, command: &str, within: Duration) -> Result<Reply, Broken> {
+        self.nothing_came_unasked().await?;
         let line = format!("{command}\n");
         let sent = tokio::time::timeout(SEND_WITHIN, async {
             self.writer.write_all(line.as_bytes()).await?;
