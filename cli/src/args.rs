@@ -25,6 +25,7 @@ use crate::output::{Color, Format};
 use crate::phone::command::PhoneArgs;
 use crate::serve::{AdapterArgs, ServeArgs};
 use crate::terminal::command::TerminalArgs;
+use crate::voice::command::VoiceArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,6 +78,8 @@ pub enum Command {
     Terminal(TerminalArgs),
     /// Be a person's phone: enrol, watch codes and charges, list payments, say how to be told.
     Phone(PhoneArgs),
+    /// Call the hub by telephone, as an exchange would, and list the recordings that calls need.
+    Voice(VoiceArgs),
     /// Banks of the federation, for operators.
     Bank(OperatorArgs<BankCommand>),
     /// Merchants, for operators.

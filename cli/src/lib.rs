@@ -20,6 +20,7 @@ pub mod profile;
 pub mod serve;
 pub mod terminal;
 pub mod trial;
+pub mod voice;
 
 mod run;
 mod typed;

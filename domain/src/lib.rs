@@ -28,6 +28,7 @@ pub mod safety_code;
 pub mod secret;
 pub mod text;
 pub mod time;
+pub mod voice;
 mod words;
 
 pub use id::{

@@ -16,6 +16,7 @@ use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 use crate::cardholder::{CardholderOptions, StrangerLimits};
 use crate::notify::NotifyConfig;
 use crate::safety_code::SafetyCodeConfig;
+use crate::voice::VoiceConfig;
 use crate::zone::Zone;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -60,6 +61,9 @@ pub struct Config {
     pub offers: OffersConfig,
     #[serde(default)]
     pub safety_code: SafetyCodeConfig,
+    /// Telephone calls, over FastAGI and by VoiceXML.
+    #[serde(default)]
+    pub voice: VoiceConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,

@@ -40,7 +40,7 @@ use crate::prices::Prices;
 use crate::records::Records;
 use crate::repayment::Repayments;
 use crate::safety_code::SafetyCodes;
-use crate::voice::{HubDesk, PinPadError};
+use crate::voice::PinPadError;
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,8 @@ pub enum RunError {
     Channel(#[from] ChannelError),
     #[error(transparent)]
     PinPad(#[from] PinPadError),
+    #[error(transparent)]
+    Voice(#[from] crate::voice::VoiceError),
     #[error(transparent)]
     Ownership(#[from] OwnershipLost),
     #[error(transparent)]
@@ -154,7 +156,6 @@ struct Hub {
     repayments: Repayments,
     freezes: Freezes,
     safety_codes: SafetyCodes,
-    voice: HubDesk,
     cardholder: CardholderApi,
     notices: Notices,
     vital: VitalTasks,
@@ -179,7 +180,8 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let notices = ground.notices(&config.notify, shutdown.draining())?;
     let freezes = ground.freezes(config, &banks, &feed, shutdown.draining());
     let safety_codes = ground.safety_codes(config, &feed);
-    let voice = ground.voice(config, (&directory, &banks), (&freezes, &safety_codes))?;
+    let desk_of_calls = ground.desk_of_calls(config, (&directory, &banks), (&freezes, &safety_codes))?;
+    ground.take_calls(&config.voice, Arc::new(desk_of_calls), zone(), shutdown.draining()).await?;
     let asked = Asked {
         habits,
         bills: bills.clone(),
@@ -221,7 +223,6 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         repayments,
         freezes,
         safety_codes,
-        voice,
         notices,
         cardholder,
         vital,
@@ -283,14 +284,13 @@ impl Hub {
             repayments,
             freezes,
             safety_codes,
-            voice,
             notices,
             cardholder,
             vital,
             ..
         } = self;
         drop((directory, banks, desk, prices, records, bills, credit_history, offers, repayments, notices, cardholder));
-        drop((freezes, safety_codes, voice));
+        drop((freezes, safety_codes));
         vital.finish().await;
         store.close().await;
     }

@@ -253,6 +253,26 @@ const NOTIFY: &str = r#"[notify]
 #   answer_within = "10s"
 "#;
 
+const VOICE: &str = r#"[voice]
+# Telephone calls; none are taken unless a front listens. Where Asterisk connects over FastAGI, and where a voice gateway gets
+# VoiceXML documents over HTTP. Both speak in the clear: keep them on the loopback or a network of their own.
+# agi_listen = "127.0.0.1:4573"
+# vxml_listen = "127.0.0.1:7480"
+# Who may connect to either.
+# from = ["127.0.0.1", "::1"]
+# What the voice gateway shows with each request, 16 characters at least; needed with vxml_listen.
+# gateway_secret = "file:/etc/bankhub/voice-gateway-secret"
+# The folder of the recordings as Asterisk names it, with zh and en in it: voice/make-prompts makes them.
+# prompts = "bankhub"
+# The language that greets first, zh or en, and the country whose numbers come without a country code.
+# first_language = "zh"
+# country_code = "86"
+# Calls that each front carries at once; calls that one number may begin; how long a call may last.
+# calls_at_once = 200
+# calls_per_caller_per_minute = 6
+# call_at_most = "10m"
+"#;
+
 const READERS: &str = "# Connections that read.\n# readers = 4";
 const READERS_AND_WRITERS: &str =
     "# Connections that read, and that write; SQLite always has one that writes.\n# readers = 4\n# writers = 4";
@@ -331,7 +351,8 @@ listen = {listen}
 {watching}
 {LIMITS}
 {PAYMENTS}
-{NOTIFY}"#
+{NOTIFY}
+{VOICE}"#
     )
 }
 

@@ -80,10 +80,6 @@ impl Order {
             // The counters stand in the row of the feed, which was written.
             feeds = Feeds::load(work.tx, BTreeSet::from([self.person_id])).await?;
         }
-        if self.password.is_some() {
-            // The counters stand in the row of the feed, which was written.
-            feeds = Feeds::load(work.tx, BTreeSet::from([self.person_id])).await?;
-        }
         let mut changed = Vec::new();
         let mut after = Vec::with_capacity(asked.len());
         for mut bound in asked {

@@ -30,7 +30,8 @@ use crate::records::{RecordParts, Records};
 use crate::reminders::{ReminderParts, Reminders, remind};
 use crate::repayment::{self, RepaymentParts, Repayments};
 use crate::safety_code::{SafetyCodeParts, SafetyCodes};
-use crate::voice::{HubDesk, HubDeskParts, VoicePinPad};
+use crate::voice::{Desk as VoiceDesk, HubDesk, HubDeskParts, Voice, VoiceConfig, VoiceParts, VoicePinPad};
+
 /// What every capability stands on.
 pub(super) struct Ground {
     pub(super) clock: SharedClock,
@@ -237,7 +238,7 @@ impl Ground {
     }
 
     /// The desk of callers, whoever speaks with them.
-    pub(super) fn voice(
+    pub(super) fn desk_of_calls(
         &self,
         config: &Config,
         (directory, banks): (&Directory, &Banks),
@@ -304,6 +305,20 @@ impl Ground {
         let sweeping = repayment::sweep(repayments.clone(), config.sweep_every.get(), draining);
         self.vital.watch("repayments' sweeper", tokio::spawn(sweeping));
         repayments
+    }
+
+    /// Telephone calls, whose wishes go to `desk`.
+    pub(super) async fn take_calls(
+        &mut self,
+        config: &VoiceConfig,
+        desk: Arc<dyn VoiceDesk>,
+        zone: TimeZone,
+        draining: CancellationToken,
+    ) -> Result<(), RunError> {
+        let (clock, rng, ids) = (self.clock.clone(), self.rng.clone(), self.ids.clone());
+        let voice = Voice::start(config, VoiceParts { desk, clock, rng, ids, zone }, draining).await?;
+        voice.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
+        Ok(())
     }
 
     pub(super) fn cardholder(

@@ -29,7 +29,9 @@ fn uncommented(text: &str) -> String {
     let is_default = |line: &str| {
         line.strip_prefix("# ").and_then(|line| line.split_once(" = ")).is_some_and(|(key, _)| {
             let is_key = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            is_key && !matches!(key, "revocation" | "password" | "ports_file" | "server_ca" | "pin_key" | "pin_pad_key")
+            is_key
+                && !matches!(key, "revocation" | "password" | "ports_file" | "server_ca" | "pin_key" | "pin_pad_key")
+                && !matches!(key, "agi_listen" | "vxml_listen" | "gateway_secret")
         })
     };
     text.lines().map(|line| if is_default(line) { &line[2..] } else { line }).collect::<Vec<_>>().join("\n")
