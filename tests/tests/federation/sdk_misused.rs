@@ -33,31 +33,39 @@ fn reason<T: std::fmt::Debug>(answer: Result<Response<T>, Status>) -> Option<Rea
     proto::reason_of(&answer.expect_err("a thief was answered"))
 }
 
+/// What the victim could have signed.
+struct Texts {
+    unfreeze: String,
+    repayment: String,
+    agreement: String,
+}
+
+async fn texts(victim: &Client) -> Texts {
+    let bank = BankId::parse("bank-a").unwrap();
+    let instruments = victim.instruments().await.unwrap();
+    let mine = bankhub::phone::freezing::name_of(&instruments[0]).unwrap();
+    let instrument = mine.instrument;
+    let order_id = OrderId::from_uuid(new_id());
+    let unfreeze = Unfreeze { order_id, signed_at: SystemClock.now(), instruments: vec![mine] }.text();
+    let repayment = Form {
+        id: PaymentId::from_uuid(new_id()),
+        from: End { bank_id: bank.clone(), instrument },
+        to: End { bank_id: bank.clone(), instrument: Instrument::Card(CardId::from_uuid(new_id())) },
+        amount: Money::new(Currency::CNY, 100),
+        signed_at: now(),
+    };
+    let person_id = victim.person_id().unwrap();
+    let agreement = AgreementForm { person_id, banks: [bank].into(), most_a_week: 3, at: now() };
+    Texts { unfreeze, repayment: repayment.to_string(), agreement: agreement.to_string() }
+}
+
 /// The calls that move money, let it go or tell a bank of the person, each by a text that somebody else's key has signed.
 async fn steal(session: &Session, victim: &Client, thief: &Client, password: &str, approval: &str) {
     let device_id = victim.device_id().to_string();
     let sign = |prefix: &str, text: &str| -> Vec<u8> {
         thief.key().sign(format!("{prefix}\n{device_id}\n{text}").as_bytes()).unwrap()
     };
-    let bank = BankId::parse("bank-a").unwrap();
-    let instruments = victim.instruments().await.unwrap();
-    let mine = bankhub::phone::freezing::name_of(&instruments[0]).unwrap();
-    let unfreeze = Unfreeze {
-        order_id: OrderId::from_uuid(new_id()),
-        signed_at: SystemClock.now(),
-        instruments: vec![mine.clone()],
-    }
-    .text();
-    let repayment = Form {
-        id: PaymentId::from_uuid(new_id()),
-        from: End { bank_id: bank.clone(), instrument: mine.instrument },
-        to: End { bank_id: bank.clone(), instrument: Instrument::Card(CardId::from_uuid(new_id())) },
-        amount: Money::new(Currency::CNY, 100),
-        signed_at: now(),
-    }
-    .to_string();
-    let person_id = victim.person_id().unwrap();
-    let agreement = AgreementForm { person_id, banks: [bank].into(), most_a_week: 3, at: now() }.to_string();
+    let Texts { unfreeze, repayment, agreement } = texts(victim).await;
     for is_signed in [true, false] {
         let signed = |prefix: &str, text: &str| if is_signed { sign(prefix, text) } else { Vec::new() };
         let request = pb::UnfreezeInstrumentsRequest {
