@@ -31,13 +31,11 @@ const STRUCTURE: &[(&str, &[&str], &[&str], &[&str])] = &[
 ];
 
 fn opens(parent: Option<&str>, start: &BytesStart<'_>) -> String {
-    let name = String::from_utf8(start.name().as_ref().to_vec()).unwrap();
+    let name = start.name().as_ref().to_owned();
     let (_, _, required, optional) =
         STRUCTURE.iter().find(|(known, ..)| *known == name).unwrap_or_else(|| panic!("an element {name}"));
-    let attributes: Vec<String> = start
-        .attributes()
-        .map(|attribute| String::from_utf8(attribute.unwrap().key.as_ref().to_vec()).unwrap())
-        .collect();
+    let attributes: Vec<String> =
+        start.attributes().map(|attribute| attribute.unwrap().key.as_ref().to_owned()).collect();
     for attribute in *required {
         assert!(attributes.iter().any(|had| had == attribute), "{name} without {attribute}");
     }
@@ -69,7 +67,7 @@ fn checked(document: &str) -> Vec<String> {
             Event::End(_) => {
                 open.pop().unwrap();
             }
-            Event::Text(text) if text.as_ref().iter().any(|byte| !byte.is_ascii_whitespace()) => {
+            Event::Text(text) if !text.as_ref().trim().is_empty() => {
                 may_stand(open.last().map(String::as_str), "#text");
             }
             Event::Eof => break,
