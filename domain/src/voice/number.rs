@@ -144,7 +144,7 @@ fn english(number: u64) -> Vec<Sound> {
         if number >= worth {
             let mut said = english(number / worth);
             said.push(unit(worth, words));
-            if number % worth > 0 {
+            if !number.is_multiple_of(worth) {
                 said.extend(english(number % worth));
             }
             return said;
