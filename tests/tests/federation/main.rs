@@ -13,6 +13,7 @@ mod any_moment;
 mod approvals;
 mod bench;
 mod callers;
+mod calls;
 mod cards;
 mod channels_killed;
 mod configuration;

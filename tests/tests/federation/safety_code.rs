@@ -48,20 +48,20 @@ fn code(text: &str) -> SafetyCode {
     SafetyCode::parse(text).unwrap()
 }
 
-async fn set_by_app(holder: &Holder, text: &str) -> Option<Reason> {
+pub(super) async fn set_by_app(holder: &Holder, text: &str) -> Option<Reason> {
     let form = SetForm { order_id: order_id(), signed_at: SystemClock.now(), code: code(text) };
     let set = holder.device.set_safety_code(&form, &SecretString::from(PIN)).await;
     set.err().map(|error| error.reason().unwrap())
 }
 
 /// What became of a purchase with the card.
-async fn buy(till: &Till, world: &World, holder: &Holder) -> (PaymentState, String) {
+pub(super) async fn buy(till: &Till, world: &World, holder: &Holder) -> (PaymentState, String) {
     let card = holder.read(&world.pad("till-1"), Some(PIN));
     let payment = till.with_card(&card, Nature::Purchase, 100).await;
     (payment.state(), payment.refusal.map(|refusal| refusal.reason).unwrap_or_default())
 }
 
-async fn check(world: &World, holder: &Holder) {
+pub(super) async fn check(world: &World, holder: &Holder) {
     let counter = world.counter("bank-a").await;
     let card = Instrument::CardId(holder.card.id.to_string());
     counter.identity_checked(ids().uuid().unwrap(), card, HOW).await.unwrap();
