@@ -24,6 +24,7 @@ pub mod reason;
 pub mod record;
 pub mod reminder;
 pub mod repayment;
+pub mod safety_code;
 pub mod secret;
 pub mod text;
 pub mod time;

@@ -214,6 +214,17 @@ catalogue! {
     OfferAgreementOutdated "OFFER_AGREEMENT_OUTDATED" State "An agreement to offers is signed within five minutes and after the one before it." "优惠接收授权须在五分钟内签署，且晚于上一次。";
     AcceptanceMalformed "ACCEPTANCE_MALFORMED" Invalid "An acceptance does not say what the offer says, or cannot be read." "接受确认无法读取，或与优惠内容不符。";
     NothingToShow "NOTHING_TO_SHOW" State "You have no account or card at this bank that it could be shown." "您在该银行没有可出示的账户或卡片。";
+
+    // Safety codes, by which somebody is known who calls. Whatever was wrong is one refusal.
+    SafetyCodeMalformed "SAFETY_CODE_MALFORMED" Invalid "A safety code has six to eight digits." "安全码须为六至八位数字。";
+    SafetyCodeGuessable "SAFETY_CODE_GUESSABLE" Invalid "This safety code is among the first that anybody would try; choose another one." "该安全码过于简单，请换一个。";
+    SafetyCodeRefused "SAFETY_CODE_REFUSED" State "The number or the safety code is not right, or it was wrong too often lately." "号码或安全码不正确，或近期错误次数过多。";
+    SafetyCodeNotAllowed "SAFETY_CODE_NOT_ALLOWED" State "A safety code is set within some time after a bank has checked who you are, and once for each check." "须在银行核验身份后的规定期限内设置安全码，每次核验仅可设置一次。";
+    /// For whoever calls, one answer whatever the cause.
+    SafetyCodeCardRefused "SAFETY_CODE_CARD_REFUSED" State "The number, the card or its password is not right, or no safety code may be set by them." "号码、卡片或密码不正确，或不能以此设置安全码。";
+    SafetyCodeNotSetByCard "SAFETY_CODE_NOT_SET_BY_CARD" State "This hub sets no safety code by card and password; use the app." "本系统不支持凭卡片和密码设置安全码，请使用手机应用。";
+    PinMalformed "PIN_MALFORMED" Invalid "A PIN has four to twelve digits." "密码须为四至十二位数字。";
+
     // Bills and reminders.
     BillMalformed "BILL_MALFORMED" Invalid "The days or the amounts of a bill contradict each other." "账单的日期或金额相互矛盾。";
     BillUnknown "BILL_UNKNOWN" NotFound "There is no such bill of this person." "没有该账单。";

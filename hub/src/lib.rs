@@ -30,6 +30,7 @@ mod store_status;
 mod sweep;
 #[cfg(test)]
 mod testing;
+pub mod voice;
 mod zone;
 
 pub use check::{BooksReport, check_books};

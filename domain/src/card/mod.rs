@@ -11,6 +11,7 @@ mod expiry;
 mod life;
 mod pan;
 mod pin;
+pub mod pin_block;
 mod proof;
 mod track;
 
@@ -21,5 +22,6 @@ pub use expiry::Expiry;
 pub use life::{Card, CardState, Sides, Standing};
 pub use pan::Pan;
 pub use pin::{PinCheck, PinTries};
+pub use pin_block::Pin;
 pub use proof::{CardCheck, Proof, Shown, must_show};
 pub use track::{ServiceCode, Track2};
