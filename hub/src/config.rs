@@ -15,6 +15,7 @@ use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
 use crate::notify::NotifyConfig;
+use crate::web::WebConfig;
 use crate::zone::Zone;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -57,6 +58,9 @@ pub struct Config {
     pub credit_history: CreditHistoryConfig,
     #[serde(default)]
     pub offers: OffersConfig,
+    /// The self-service pages; nowhere unless `listen` is set.
+    #[serde(default)]
+    pub web: WebConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,

@@ -12,6 +12,7 @@ pub(crate) enum SignedAs {
     Consent,
     Offers,
     Acceptance,
+    AccountPassword,
 }
 
 impl SignedAs {
@@ -20,6 +21,7 @@ impl SignedAs {
             Self::Consent => "bankhub.v1.consent\n",
             Self::Offers => "bankhub.v1.offers\n",
             Self::Acceptance => "bankhub.v1.acceptance\n",
+            Self::AccountPassword => "bankhub.v1.account_password\n",
         }
     }
 }

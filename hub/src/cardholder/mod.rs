@@ -38,6 +38,7 @@ use crate::notify::Notices;
 use crate::offers::Offers;
 use crate::reminders::Reminders;
 use crate::repayment::Repayments;
+use crate::sign_in::SignIns;
 use limits::Limits;
 use marks::Marks;
 use session::Sessions;
@@ -76,6 +77,8 @@ pub struct CardholderParts {
     pub credit_history: CreditHistory,
     /// What people freeze.
     pub freezes: Freezes,
+    /// How they sign in without the app.
+    pub sign_ins: SignIns,
     /// What banks offer them.
     pub offers: Offers,
     /// How people are told outside of the app.

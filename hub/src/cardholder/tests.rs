@@ -45,6 +45,8 @@ use crate::reminders::Reminders;
 use crate::reminders::testing::reminder_parts;
 use crate::repayment::Repayments;
 use crate::repayment::testing::repayment_parts;
+use crate::sign_in::SignIns;
+use crate::sign_in::testing::sign_in_parts;
 use crate::testing::history::{history_parts, offer_parts};
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
@@ -134,6 +136,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         owner: owner.clone(),
         policy: Policy::default(),
     });
+    let (sign_ins, _) = SignIns::start(sign_in_parts(hub, &feed, owner.clone()));
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -147,6 +150,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         reminders,
         credit_history,
         freezes,
+        sign_ins,
         offers,
         repayments,
         notices: notices.clone(),

@@ -28,7 +28,7 @@ use crate::bank::Banks;
 use crate::feed::Feed;
 use steps::FreezeSteps;
 
-pub(crate) use sql::check_marks;
+pub(crate) use sql::{check_marks, count_tries, load_guard};
 pub use tell::tell_banks;
 
 /// What freezing works with.

@@ -184,7 +184,7 @@ pub(super) async fn insert_order(
 }
 
 /// The counters of a payer, and the keyed hash of the transaction password; none for somebody who is not known.
-pub(super) async fn load_guard(tx: &mut Tx, person_id: PersonId) -> Result<Option<(PayerGuard, Vec<u8>)>, StoreError> {
+pub(crate) async fn load_guard(tx: &mut Tx, person_id: PersonId) -> Result<Option<(PayerGuard, Vec<u8>)>, StoreError> {
     let mut guards = load_guards(tx, vec![person_id.uuid()], true).await?;
     Ok(guards.remove(&person_id).map(|(stored, password)| (stored.value, password)))
 }
@@ -192,7 +192,7 @@ pub(super) async fn load_guard(tx: &mut Tx, person_id: PersonId) -> Result<Optio
 // The payer's row is locked by whoever calls these. Its version goes on, so that no replica decides by what it remembers.
 
 /// Writes the counters of wrong tries.
-pub(super) async fn count_tries(tx: &mut Tx, guard: &PayerGuard) -> Result<(), StoreError> {
+pub(crate) async fn count_tries(tx: &mut Tx, guard: &PayerGuard) -> Result<(), StoreError> {
     let sql = "UPDATE payers SET failures = $1, blocked_until = $2, version = version + 1 WHERE person_id = $3";
     let args = vec![i64::from(guard.failures).into(), guard.blocked_until.into(), guard.person_id.uuid().into()];
     tx.execute(sql, args).await.map(|_| ())

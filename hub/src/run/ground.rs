@@ -29,6 +29,9 @@ use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
 use crate::reminders::{ReminderParts, Reminders, remind};
 use crate::repayment::{self, RepaymentParts, Repayments};
+use crate::sign_in::{SignInParts, SignIns};
+use crate::web::{Web, WebParts};
+
 /// What every capability stands on.
 pub(super) struct Ground {
     pub(super) clock: SharedClock,
@@ -219,6 +222,22 @@ impl Ground {
         freezes
     }
 
+    pub(super) fn sign_ins(&mut self, config: &Config, feed: &Feed) -> SignIns {
+        let (sign_ins, task) = SignIns::start(SignInParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            policy: domain::sign_in::Policy::default(),
+            payments: config.payments.policy(),
+        });
+        self.vital.watch("sign-ins", task);
+        sign_ins
+    }
+
     pub(super) fn offers(
         &mut self,
         config: &Config,
@@ -264,6 +283,25 @@ impl Ground {
         repayments
     }
 
+    /// The pages for browsers, of what phones ask about.
+    pub(super) fn web(&self, config: &Config, directory: &Directory, of: &Asked) -> Web {
+        let parts = WebParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+            directory: directory.clone(),
+            sign_ins: of.sign_ins.clone(),
+            freezes: of.freezes.clone(),
+            bills: of.bills.clone(),
+            credit_history: of.credit_history.clone(),
+            by_code: None,
+            zone: config.records.time_zone.rules().clone(),
+        };
+        Web::new(parts, config.web.clone())
+    }
+
     pub(super) fn cardholder(
         &mut self,
         options: CardholderOptions,
@@ -284,6 +322,7 @@ impl Ground {
             reminders: of.reminders,
             credit_history: of.credit_history,
             freezes: of.freezes,
+            sign_ins: of.sign_ins,
             offers: of.offers,
             repayments: of.repayments,
             notices: of.notices,
@@ -302,6 +341,7 @@ pub(super) struct Asked {
     pub(super) reminders: Reminders,
     pub(super) credit_history: CreditHistory,
     pub(super) freezes: Freezes,
+    pub(super) sign_ins: SignIns,
     pub(super) offers: Offers,
     pub(super) repayments: Repayments,
     pub(super) notices: Notices,
