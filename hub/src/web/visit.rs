@@ -56,7 +56,9 @@ pub(super) fn comes_from_here(parts: &Parts, is_secure: bool) -> bool {
     let origin = parts.headers.get(header::ORIGIN).map(|origin| {
         let scheme = if is_secure { "https" } else { "http" };
         let host = text(parts, &header::HOST).unwrap_or_default();
-        origin.as_bytes() == format!("{scheme}://{host}").as_bytes()
+        // A page that gives no referrer gives no origin either (Fetch, "append a request Origin header"); then the site decides.
+        let is_hidden = origin.as_bytes() == b"null" && site == Some(true);
+        is_hidden || origin.as_bytes() == format!("{scheme}://{host}").as_bytes()
     });
     site.unwrap_or(true) && origin.unwrap_or(true)
 }
