@@ -200,6 +200,7 @@ async fn people(federation: &Federation, dir: &Path) -> Result<Vec<Sample>, CliE
 fn print(federation: &Federation, people: &[Sample], out: &Output) -> Result<(), CliError> {
     let mut rows = Vec::new();
     let mut servers = Vec::new();
+    let mut pages = None;
     for server in federation.servers() {
         let (endpoint, ops) = (server.endpoint()?, format!("http://{}", server.ops_address()?));
         let (id, log) = (server.process_id().unwrap_or(0), server.log().display().to_string());
@@ -210,12 +211,14 @@ fn print(federation: &Federation, people: &[Sample], out: &Output) -> Result<(),
             id.to_string(),
             log.clone(),
         ]);
+        if let Some(web) = server.web_address() {
+            pages = Some(format!("http://{web}/"));
+        }
         servers.push(json!({ "name": server.name(), "endpoint": endpoint, "ops": ops, "process": id, "log": log }));
     }
     let commands = commands(federation, people)?;
     if out.is_json() {
-        let value =
-            json!({ "folder": federation.folder(), "servers": servers, "people": people, "commands": commands });
+        let value = json!({ "folder": federation.folder(), "servers": servers, "people": people, "commands": commands, "web": pages });
         out.table(&[], &[], &value);
         return Ok(());
     }
@@ -228,6 +231,9 @@ fn print(federation: &Federation, people: &[Sample], out: &Output) -> Result<(),
         })
         .collect();
     out.table(&["sample person", "phone number", "pays from", "transaction password"], &rows, &json!(null));
+    if let Some(pages) = pages {
+        out.line(&format!("\nSelf-service pages: {pages} (first: bankhub phone --dir … account-password)"));
+    }
     out.line(&out.paint(Tone::Strong, "\nTry, in other windows:"));
     for command in commands {
         out.line(&format!("  {command}"));

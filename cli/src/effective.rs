@@ -177,6 +177,7 @@ mod tests {
             ops_listen: "127.0.0.1:0".parse().unwrap(),
             database_url: format!("sqlite:{}", folder.join("hub").join("books.db").display()),
             database_password: None,
+            web_listen: None,
             ports_file: None,
             cards: Vec::new(),
             counter: Vec::new(),

@@ -24,6 +24,8 @@ pub struct Event {
 pub enum EventKind {
     /// A terminal asks; here is the code, until it has ended.
     Code { payment_id: PaymentId, code: Option<OneTimeCode>, amount: Money, merchant: Merchant, expires_at: Timestamp },
+    /// Somebody signs in without the app, by web page; here is the code, until it has ended.
+    SignInCode { sign_in_id: Uuid, code: Option<OneTimeCode>, expires_at: Timestamp },
     /// Money was charged.
     Charge(Arc<Purchase>),
     /// A purchase that its bank reports has been posted, or its amount was another one before.
@@ -100,6 +102,7 @@ impl EventKind {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Code { .. } => "CODE",
+            Self::SignInCode { .. } => "SIGN_IN_CODE",
             Self::Charge(_) => "CHARGE",
             Self::Update { .. } => "UPDATE",
             Self::GiveBack { reversal: true, .. } => "REVERSAL",

@@ -26,6 +26,7 @@ pub mod reminder;
 pub mod repayment;
 pub mod safety_code;
 pub mod secret;
+pub mod sign_in;
 pub mod text;
 pub mod time;
 pub mod voice;

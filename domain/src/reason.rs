@@ -229,6 +229,11 @@ catalogue! {
     SafetyCodeNotSetByCard "SAFETY_CODE_NOT_SET_BY_CARD" State "This hub sets no safety code by card and password; use the app." "本系统不支持凭卡片和密码设置安全码，请使用手机应用。";
     PinMalformed "PIN_MALFORMED" Invalid "A PIN has four to twelve digits." "密码须为四至十二位数字。";
 
+    // Signing in by web page. Whatever was wrong is one refusal.
+    AccountPasswordMalformed "ACCOUNT_PASSWORD_MALFORMED" Invalid "An account password has 12 to 64 characters, and none that cannot be typed." "账户密码须为12至64个可输入的字符。";
+    AccountPasswordGuessable "ACCOUNT_PASSWORD_GUESSABLE" Invalid "This account password is among the first that anybody would try; choose another one." "该账户密码过于简单，请换一个。";
+    SignInRefused "SIGN_IN_REFUSED" Stranger "The number, the code or the password is not right, or it was wrong too often lately." "号码、验证码或密码不正确，或近期错误次数过多。";
+
     // Bills and reminders.
     BillMalformed "BILL_MALFORMED" Invalid "The days or the amounts of a bill contradict each other." "账单的日期或金额相互矛盾。";
     BillUnknown "BILL_UNKNOWN" NotFound "There is no such bill of this person." "没有该账单。";

@@ -17,6 +17,7 @@ use crate::cardholder::{CardholderOptions, StrangerLimits};
 use crate::notify::NotifyConfig;
 use crate::safety_code::SafetyCodeConfig;
 use crate::voice::VoiceConfig;
+use crate::web::WebConfig;
 use crate::zone::Zone;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -64,6 +65,9 @@ pub struct Config {
     /// Telephone calls, over FastAGI and by VoiceXML.
     #[serde(default)]
     pub voice: VoiceConfig,
+    /// The self-service pages; nowhere unless `listen` is set.
+    #[serde(default)]
+    pub web: WebConfig,
     /// Where the ports that were really bound are written, for `listen` with port 0.
     #[serde(default)]
     pub ports_file: Option<PathBuf>,

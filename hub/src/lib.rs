@@ -26,12 +26,14 @@ pub mod reminders;
 pub mod repayment;
 mod run;
 pub mod safety_code;
+pub mod sign_in;
 mod signed;
 mod store_status;
 mod sweep;
 #[cfg(test)]
 mod testing;
 pub mod voice;
+pub mod web;
 mod zone;
 
 pub use check::{BooksReport, check_books};

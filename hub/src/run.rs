@@ -41,6 +41,7 @@ use crate::records::Records;
 use crate::repayment::Repayments;
 use crate::safety_code::SafetyCodes;
 use crate::voice::PinPadError;
+use crate::web::{Listening, Web, WebError};
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,8 @@ pub enum RunError {
     PinPad(#[from] PinPadError),
     #[error(transparent)]
     Voice(#[from] crate::voice::VoiceError),
+    #[error(transparent)]
+    Web(#[from] WebError),
     #[error(transparent)]
     Ownership(#[from] OwnershipLost),
     #[error(transparent)]
@@ -128,8 +131,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let server = if config.reflection { server.with_reflection(CONTRACT)? } else { server };
     health.set("", true).await;
     readiness.set(LISTENER, true);
+    let web_addr = hub.serve_pages(&config, &shutdown).await?;
     if let Some(path) = &config.ports_file {
-        ops::write_ports(path, grpc_addr, ops_addr)
+        ops::write_ports(path, grpc_addr, ops_addr, web_addr)
             .map_err(|error| RunError::PortsFile { path: path.clone(), error })?;
     }
     tracing::info!(%grpc_addr, %ops_addr, replica = %config.replica, "the hub listens");
@@ -158,6 +162,8 @@ struct Hub {
     safety_codes: SafetyCodes,
     cardholder: CardholderApi,
     notices: Notices,
+    /// Until somebody serves them.
+    web: Option<Web>,
     vital: VitalTasks,
 }
 
@@ -189,11 +195,13 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         approvals: Approvals::new(desk.clone()),
         freezes: freezes.clone(),
         safety_codes: safety_codes.clone(),
+        sign_ins: ground.sign_ins(config, &feed),
         offers: offers.clone(),
         repayments: repayments.clone(),
         notices: notices.clone(),
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
+    let web = ground.web(config, &directory, &asked);
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     let parts = FollowParts {
@@ -225,6 +233,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         safety_codes,
         notices,
         cardholder,
+        web: Some(web),
         vital,
     })
 }
@@ -257,6 +266,18 @@ impl Hub {
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(proto::MAX_REPORT_BYTES))
             .add_service(OperatorServiceServer::new(operator).max_decoding_message_size(most))
             .add_service(CardholderServiceServer::new(self.cardholder.clone()).max_decoding_message_size(most))
+    }
+
+    /// Serves the pages for browsers, if they are to be served, and says where.
+    async fn serve_pages(&mut self, config: &Config, shutdown: &Shutdown) -> Result<Option<SocketAddr>, RunError> {
+        let (Some(web), Some(listening)) = (self.web.take(), Listening::bind(&config.web).await?) else {
+            return Ok(None);
+        };
+        let unknown = config.web.listen.unwrap_or(config.listen);
+        let addr = listening.local_addr().map_err(|error| RunError::Listen { addr: unknown, error })?;
+        self.vital.watch("web pages", tokio::spawn(listening.run(web, shutdown.draining())));
+        tracing::info!(%addr, "pages are served");
+        Ok(Some(addr))
     }
 
     /// Why the hub has to end although nobody told it to.

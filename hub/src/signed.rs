@@ -17,6 +17,7 @@ pub(crate) enum SignedAs {
     Acceptance,
     Approval,
     SafetyCode,
+    AccountPassword,
 }
 
 impl SignedAs {
@@ -27,6 +28,7 @@ impl SignedAs {
             Self::Acceptance => "bankhub.v1.acceptance\n",
             Self::Approval => "bankhub.v1.approval\n",
             Self::SafetyCode => "bankhub.v1.safety_code\n",
+            Self::AccountPassword => "bankhub.v1.account_password\n",
         }
     }
 }

@@ -76,6 +76,8 @@ pub enum EventKind {
         merchant: Merchant,
         expires_at: SystemTime,
     },
+    /// Somebody signs in by web page. There is no code once it has ended.
+    SignInCode { sign_in_id: String, code: Option<Arc<OneTimeCode>>, expires_at: SystemTime },
     /// Money was charged.
     Charge { purchase: Purchase },
     /// Money came back: the whole payment by a reversal, or a part by a refund.
@@ -106,6 +108,11 @@ impl Event {
                 code: (!it.code.is_empty()).then(|| Arc::new(OneTimeCode { digits: Zeroizing::new(it.code) })),
                 amount: money_of(it.amount),
                 merchant: merchant_of(it.merchant),
+                expires_at: time_of(it.expires_at.as_ref()),
+            },
+            Some(Kind::SignInCode(it)) => EventKind::SignInCode {
+                sign_in_id: it.sign_in_id,
+                code: (!it.code.is_empty()).then(|| Arc::new(OneTimeCode { digits: Zeroizing::new(it.code) })),
                 expires_at: time_of(it.expires_at.as_ref()),
             },
             Some(Kind::Charge(it)) => EventKind::Charge { purchase: purchase_of(it.purchase.unwrap_or_default()) },

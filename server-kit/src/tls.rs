@@ -23,11 +23,13 @@ use crate::identity::{IdentityError, Principal, Role};
 use crate::shutdown;
 
 mod client;
+mod page;
 mod server;
 #[cfg(test)]
 mod tests;
 
 pub use client::{ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity};
+pub use page::PageTls;
 pub use server::{HandshakeLimits, Incoming, PeerStream, ServerTls, ServerTlsConfig};
 
 /// Who is on the other end of a connection, found out once when it was opened.

@@ -98,6 +98,7 @@ impl ServerArgs {
             ops_listen: self.ops_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], ops_port))),
             database_url: self.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display())),
             database_password: self.database_password.clone(),
+            web_listen: None,
             ports_file: None,
             counter,
             cards: Vec::new(),

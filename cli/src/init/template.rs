@@ -17,6 +17,8 @@ pub struct ServerSettings {
     pub database_url: String,
     /// Where the database's password is, `env:NAME` or `file:/path`.
     pub database_password: Option<String>,
+    /// For the hub, where it serves its pages for browsers; none to serve none.
+    pub web_listen: Option<SocketAddr>,
     /// Where to write the ports that were really bound.
     pub ports_file: Option<PathBuf>,
     /// For a bank, the operators who serve its counter.
@@ -204,6 +206,34 @@ const PAYMENTS: &str = r#"[payments]
 # pin_pad_key = "file:/etc/bankhub/voice-pin-pad.hex"
 "#;
 
+fn web(settings: &ServerSettings) -> String {
+    let listen = match settings.web_listen {
+        Some(listen) => format!("listen = {}", quoted(&listen.to_string())),
+        None => r#"#   listen = "0.0.0.0:7443""#.to_owned(),
+    };
+    format!(
+        r#"[web]
+# Where the self-service pages are served to browsers; nowhere without it. On the loopback plain HTTP will do, for trials.
+{listen}
+# The certificate that browsers see, with the chain behind it, in PEM form, and its private key, file: or env:.
+#   certificate = "/etc/bankhub/web.pem"
+#   key = "file:/etc/bankhub/web.key"
+# Whether a proxy that speaks TLS stands before the pages, hands Host on, and adds to X-Forwarded-For the address to go by.
+# behind_proxy = false
+# trust_forwarded_for = false
+# How long a request may take, with the sending of it; connections at once.
+# answer_within = "15s"
+# connections = 512
+# Requests in a minute, and sign-ins begun or tried, of one address, of one number and of everybody.
+# requests_per_address_per_minute = 240
+# requests_in_all_per_minute = 12000
+# sign_ins_per_address_per_minute = 20
+# sign_ins_per_number_per_minute = 6
+# sign_ins_in_all_per_minute = 600
+"#
+    )
+}
+
 const NOTIFY: &str = r#"[notify]
 # How people are told outside of the app; secrets are file: or env:. A certificate that is not of the public web needs `ca`.
 # How long one try of a notice may take; what a process that died had taken up is tried again after twice that.
@@ -333,6 +363,7 @@ pub fn hub_toml(member: &Member, replica: &str, settings: &ServerSettings) -> St
     let (replica, listen) = (quoted(replica), quoted(&settings.listen.to_string()));
     let (ports, files, storage, watching) =
         (operations(settings), files(member), storage(member, settings, READERS), watching(settings));
+    let web = web(settings);
     format!(
         r#"# The hub. Every key can also be set by an environment variable (BANKHUB_HUB_TLS__KEY sets tls.key) and by
 # `bankhub hub --config FILE --set key=value`; the later wins. Keys that are comments show their default.
@@ -351,6 +382,7 @@ listen = {listen}
 {watching}
 {LIMITS}
 {PAYMENTS}
+{web}
 {NOTIFY}
 {VOICE}"#
     )

@@ -7,6 +7,7 @@ use domain::{BillId, PaymentId, PhoneNumber};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::account_password::{self, AccountPasswordArgs};
 use super::approvals::{self, ApproveArgs};
 use super::freezing::{self, UnfreezeArgs, Which};
 use super::habits::{self, HabitsArgs};
@@ -94,6 +95,8 @@ pub enum PhoneCommand {
     Unfreeze(UnfreezeArgs),
     /// Set the code by which you are known over the telephone, or say how it stands.
     SafetyCode(SafetyCodeArgs),
+    /// Set the account password, by which and by a code the person signs in at the hub's web page.
+    AccountPassword(AccountPasswordArgs),
     /// List bills by account, newest first, and what has come since the last of each.
     Bills(BillsArgs),
     /// Say what is to be paid over all banks.
@@ -180,6 +183,7 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
         PhoneCommand::Freeze(which) => freezing::freeze(&folder.open()?, which, out).await,
         PhoneCommand::Unfreeze(args) => freezing::unfreeze(&folder.open()?, args, out).await,
         PhoneCommand::SafetyCode(args) => safety_code::safety_code(&folder.open()?, args, out).await,
+        PhoneCommand::AccountPassword(args) => account_password::set(&folder.open()?, args, out).await,
         PhoneCommand::Bills(bills_args) => owing::bills(&folder.open()?, bills_args, out).await,
         PhoneCommand::TotalBill => owing::total_bill(&folder.open()?, out).await,
         PhoneCommand::Bill { bill_id } => owing::bill(&folder.open()?, *bill_id, out).await,

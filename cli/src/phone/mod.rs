@@ -1,6 +1,7 @@
 //! A phone in software: a device key, a session, and the person's feed from a cursor, over plain server TLS as a real phone
 //! has it. The demo, the tests and the bench use it; the SDK does the same on real phones.
 
+mod account_password;
 mod approvals;
 mod calls;
 pub mod command;

@@ -62,6 +62,14 @@ pub(super) fn sentence(event: &pb::Event, out: &Output) -> String {
             out.paint(Tone::Strong, &code.code),
             time(code.expires_at.as_ref())
         ),
+        Some(Kind::SignInCode(code)) if code.code.is_empty() => {
+            "somebody asked to sign in by web page; the code has ended".to_owned()
+        }
+        Some(Kind::SignInCode(code)) => format!(
+            "your code to sign in by web page is {}, until {}",
+            out.paint(Tone::Strong, &code.code),
+            time(code.expires_at.as_ref())
+        ),
         Some(Kind::Charge(charge)) => {
             let purchase = charge.purchase.clone().unwrap_or_default();
             format!(
@@ -111,6 +119,12 @@ pub(super) fn value(event: &pb::Event) -> Value {
                 "code": code.code,
                 "amount": money_value(code.amount.as_ref()),
                 "merchant": name(code.merchant.as_ref()),
+            }
+        }),
+        Some(Kind::SignInCode(code)) => json!({
+            "sign_in_code": {
+                "sign_in_id": code.sign_in_id,
+                "code": code.code,
             }
         }),
         Some(Kind::Charge(charge)) => json!({ "charge": charge.purchase.as_ref().map(purchase_value) }),

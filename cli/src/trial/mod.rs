@@ -222,7 +222,8 @@ impl Federation {
         let folder = self.options.folder.join(&options.name);
         let member = self.authority.member(Role::Hub, "", &folder, &["localhost", "127.0.0.1"])?;
         self.share_keys(&member)?;
-        let settings = self.settings(&member, options);
+        let web_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let settings = ServerSettings { web_listen, ..self.settings(&member, options) };
         let config = member.write("hub.toml", &hub_toml(&member, &options.name, &settings))?;
         self.hub_member = member.clone();
         self.start_server(Kind::Hub, member, config, options).await
@@ -266,6 +267,7 @@ impl Federation {
             ops_listen: any_port,
             database_url: options.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display())),
             database_password: options.database_password.clone(),
+            web_listen: None,
             ports_file: Some(member.folder.join(server::PORTS_FILE)),
             counter: vec![OPERATOR.to_owned()],
             cards: options.cards.clone(),

@@ -19,6 +19,9 @@ const COUNT: u16 = 12_000;
 pub(super) struct Ports {
     pub(super) grpc: SocketAddr,
     pub(super) ops: SocketAddr,
+    /// Where the hub serves its pages; another port with each start.
+    #[serde(default)]
+    pub(super) web: Option<SocketAddr>,
 }
 
 impl Ports {
@@ -29,7 +32,7 @@ impl Ports {
 
     /// Two ports that nobody listens on and that this process has not chosen before.
     pub(super) fn choose() -> io::Result<Self> {
-        Ok(Self { grpc: choose()?, ops: choose()? })
+        Ok(Self { grpc: choose()?, ops: choose()?, web: None })
     }
 }
 

@@ -121,6 +121,11 @@ impl Server {
         Ok(self.ports()?.ops)
     }
 
+    /// Where the hub serves its pages for browsers, as it has written since its last start.
+    pub fn web_address(&self) -> Option<SocketAddr> {
+        Ports::read(&self.member.folder.join(PORTS_FILE)).and_then(|ports| ports.web)
+    }
+
     fn ports(&self) -> Result<&Ports, TrialError> {
         self.ports.as_ref().ok_or_else(|| TrialError::NotRunning(self.name.clone()))
     }

@@ -41,6 +41,7 @@ use crate::payment::Approvals;
 use crate::reminders::Reminders;
 use crate::repayment::Repayments;
 use crate::safety_code::SafetyCodes;
+use crate::sign_in::SignIns;
 use limits::Limits;
 use marks::Marks;
 use session::Sessions;
@@ -83,6 +84,8 @@ pub struct CardholderParts {
     pub freezes: Freezes,
     /// By what they are known when they have no phone at hand.
     pub safety_codes: SafetyCodes,
+    /// How they sign in without the app.
+    pub sign_ins: SignIns,
     /// What banks offer them.
     pub offers: Offers,
     /// How people are told outside of the app.

@@ -418,6 +418,16 @@ impl CardholderService for CardholderApi {
         self.inner.forget_push(&session).await.map(Response::new)
     }
 
+    async fn set_account_password(
+        &self,
+        request: Request<pb::SetAccountPasswordRequest>,
+    ) -> Result<Response<pb::SetAccountPasswordResponse>, Status> {
+        let Session { person_id, device_id, .. } = self.inner.recognise(&request).await?;
+        let set = self.inner.parts.sign_ins.set_password(person_id, device_id, request.into_inner()).await;
+        set.map_err(proto::status)?;
+        Ok(Response::new(pb::SetAccountPasswordResponse {}))
+    }
+
     async fn get_offer_preferences(
         &self,
         request: Request<pb::GetOfferPreferencesRequest>,

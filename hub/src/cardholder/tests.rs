@@ -47,6 +47,8 @@ use crate::reminders::testing::reminder_parts;
 use crate::repayment::Repayments;
 use crate::repayment::testing::repayment_parts;
 use crate::safety_code::{SafetyCodeParts, SafetyCodes};
+use crate::sign_in::SignIns;
+use crate::sign_in::testing::sign_in_parts;
 use crate::testing::history::{history_parts, offer_parts};
 use crate::testing::past::{CODE, Past};
 use crate::testing::{TestHub, from_member, from_stranger, on_each_engine, reason};
@@ -156,6 +158,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         safety: domain::safety_code::Policy::default(),
     });
     let safety_codes = safety_codes(hub, &feed, &owner);
+    let (sign_ins, _) = SignIns::start(sign_in_parts(hub, &feed, owner.clone()));
     let parts = CardholderParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -171,6 +174,7 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         freezes,
         approvals: approvals(hub, &directory, &feed, &owner),
         safety_codes,
+        sign_ins,
         offers,
         repayments,
         notices: notices.clone(),

@@ -15,6 +15,11 @@ pub(super) fn event(event: &Event) -> pb::Event {
                 expires_at: Some(proto::to_timestamp(*expires_at)),
             })
         }
+        EventKind::SignInCode { sign_in_id, code, expires_at } => pb::event::Kind::SignInCode(pb::SignInCode {
+            sign_in_id: sign_in_id.to_string(),
+            code: code.as_ref().map(|code| code.reveal().to_owned()).unwrap_or_default(),
+            expires_at: Some(proto::to_timestamp(*expires_at)),
+        }),
         EventKind::Charge(bought) => pb::event::Kind::Charge(pb::Charge { purchase: Some(purchase(bought)) }),
         EventKind::Update { purchase: updated, before } => pb::event::Kind::PurchaseUpdate(pb::PurchaseUpdate {
             purchase: Some(purchase(updated)),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::feed::{Event, EventKind, News, PaidIn};
+use domain::feed::{Event, EventKind, News, OneTimeCode, PaidIn};
 use domain::{PaymentId, PersonId, Timestamp};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx};
 use uuid::Uuid;
@@ -27,6 +27,8 @@ const EVENTS: Table = Table {
         "topic",
         "text_en",
         "text_zh",
+        "sealed_code",
+        "expires_at",
     ],
 };
 
@@ -56,6 +58,8 @@ struct NewEvent {
     subject: Uuid,
     /// The place of the record that it is about, and the amount.
     about: Option<(i64, i64)>,
+    /// Of a code: how it is stored.
+    sealed_code: Option<Vec<u8>>,
 }
 
 impl Feeds {
@@ -121,6 +125,21 @@ impl Feeds {
         self.tell(person_id, (kind.name(), kind), at, subject, None)
     }
 
+    /// Tells of a code to sign in by, which is stored as it is sealed: under the sign-in's id.
+    pub(crate) fn tell_sign_in_code(
+        &mut self,
+        person_id: PersonId,
+        (sign_in_id, code, sealed_code): (Uuid, OneTimeCode, Vec<u8>),
+        (at, expires_at): (Timestamp, Timestamp),
+    ) -> Option<Arc<Event>> {
+        let kind = EventKind::SignInCode { sign_in_id, code: Some(code), expires_at };
+        let told = self.tell(person_id, (kind.name(), kind), at, sign_in_id, None);
+        if let Some(new) = self.events.last_mut().filter(|_| told.is_some()) {
+            new.sealed_code = Some(sealed_code);
+        }
+        told
+    }
+
     fn tell(
         &mut self,
         person_id: PersonId,
@@ -130,7 +149,7 @@ impl Feeds {
         about: Option<(i64, i64)>,
     ) -> Option<Arc<Event>> {
         let event = Arc::new(Event { person_id, sequence: self.next(person_id)?, occurred_at: at, kind });
-        self.events.push(NewEvent { event: event.clone(), kind: name, subject, about });
+        self.events.push(NewEvent { event: event.clone(), kind: name, subject, about, sealed_code: None });
         Some(event)
     }
 
@@ -147,9 +166,10 @@ impl Feeds {
         };
         tx.update(&HEADS, changed.map(row).collect()).await?;
         let row = |new: NewEvent| {
-            let news = match &new.event.kind {
-                EventKind::News(news) => Some(news),
-                _ => None,
+            let (news, expires_at) = match &new.event.kind {
+                EventKind::News(news) => (Some(news), None),
+                EventKind::SignInCode { expires_at, .. } => (None, Some(*expires_at)),
+                _ => (None, None),
             };
             vec![
                 new.event.person_id.uuid().into(),
@@ -162,6 +182,8 @@ impl Feeds {
                 news.map(|news| news.topic.as_str().to_owned()).into(),
                 news.map(|news| news.english.clone()).into(),
                 news.map(|news| news.chinese.clone()).into(),
+                new.sealed_code.into(),
+                expires_at.into(),
             ]
         };
         tx.insert(&EVENTS, self.events.into_iter().map(row).collect()).await

@@ -9,6 +9,7 @@ use domain::ledger::Nature;
 use domain::{BankId, Currency, Money, PaymentId, PersonId, Timestamp};
 use server_kit::keystore::{KeyName, KeyStore};
 use server_kit::store::{Row, Store, StoreError};
+use uuid::Uuid;
 
 use super::FeedParts;
 use super::append::REPAID;
@@ -124,6 +125,11 @@ fn event_of(row: &Row, person_id: PersonId, keys: &dyn KeyStore, now: Timestamp)
             english: row.text(NEWS + 1)?,
             chinese: row.text(NEWS + 2)?,
         }),
+        "SIGN_IN_CODE" => {
+            let (sign_in_id, expires_at) = (row.id(PURCHASE)?, row.time(4)?);
+            let code = if expires_at > now { open_code(row, sign_in_id, keys)? } else { None };
+            EventKind::SignInCode { sign_in_id, code, expires_at }
+        }
         of_money => money_event(row, of_money, person_id, keys, now)?,
     };
     Ok(Event { person_id, sequence: row.int(0)?, occurred_at: row.time(1)?, kind })
@@ -145,7 +151,7 @@ fn money_event(
     Ok(match kind {
         "CODE" => {
             let expires_at = row.time(4)?;
-            let code = if expires_at > now { open_code(row, payment_id, keys)? } else { None };
+            let code = if expires_at > now { open_code(row, payment_id.uuid(), keys)? } else { None };
             EventKind::Code { payment_id, code, amount, merchant, expires_at }
         }
         "CHARGE" => EventKind::Charge(Arc::new(purchase_of(row, PURCHASE, person_id)?)),
@@ -170,11 +176,11 @@ fn money_event(
     })
 }
 
-fn open_code(row: &Row, payment_id: PaymentId, keys: &dyn KeyStore) -> Result<Option<OneTimeCode>, StoreError> {
+fn open_code(row: &Row, subject: Uuid, keys: &dyn KeyStore) -> Result<Option<OneTimeCode>, StoreError> {
     let Some(sealed) = row.maybe_bytes(3)? else { return Ok(None) };
     let unreadable = |what: String| StoreError::Unreadable { column: 3, what };
     let code = keys
-        .open(KeyName::SealedPayload, payment_id.uuid().as_bytes(), &sealed)
+        .open(KeyName::SealedPayload, subject.as_bytes(), &sealed)
         .map_err(|error| unreadable(error.to_string()))?;
     let code = std::str::from_utf8(&code).ok().and_then(|code| OneTimeCode::parse(code).ok());
     code.map(Some).ok_or_else(|| unreadable("it is not a code".to_owned()))

@@ -14,7 +14,7 @@ use crate::notify::Notice;
 pub(super) fn wants(event: &Event) -> bool {
     match &event.kind {
         EventKind::Update { purchase, before } => purchase.amount != *before,
-        EventKind::Code { code, .. } => code.is_some(),
+        EventKind::Code { code, .. } | EventKind::SignInCode { code, .. } => code.is_some(),
         EventKind::Charge(_) | EventKind::GiveBack { .. } | EventKind::PaidIn(_) | EventKind::News(_) => true,
     }
 }
@@ -25,10 +25,14 @@ pub(super) async fn todo(directory: &Directory, event: &Event, compared: Option<
     let seller = |said: Variables, merchant: &Merchant| said.with_text(Field::Merchant, merchant.name.as_str());
     let (kind, variables) = match &event.kind {
         // It has ended since: there is nothing to send.
-        EventKind::Code { code: None, .. } => return Ok(Todo::default()),
+        EventKind::Code { code: None, .. } | EventKind::SignInCode { code: None, .. } => return Ok(Todo::default()),
         EventKind::Code { code: Some(code), amount, merchant, expires_at, .. } => {
             let said = at.with_text(Field::Code, code.reveal()).with_time(Field::Until, *expires_at);
             (NoticeKind::Code, seller(said.with_money(Field::Amount, *amount), merchant))
+        }
+        EventKind::SignInCode { code: Some(code), expires_at, .. } => {
+            let said = at.with_text(Field::Code, code.reveal()).with_time(Field::Until, *expires_at);
+            (NoticeKind::Code, said)
         }
         EventKind::Charge(purchase) | EventKind::Update { purchase, .. } => {
             let said = charge(directory, seller(at, &purchase.merchant), purchase).await?;

@@ -30,7 +30,9 @@ use crate::records::{RecordParts, Records};
 use crate::reminders::{ReminderParts, Reminders, remind};
 use crate::repayment::{self, RepaymentParts, Repayments};
 use crate::safety_code::{SafetyCodeParts, SafetyCodes};
+use crate::sign_in::{SignInParts, SignIns};
 use crate::voice::{Desk as VoiceDesk, HubDesk, HubDeskParts, Voice, VoiceConfig, VoiceParts, VoicePinPad};
+use crate::web::{Web, WebParts};
 
 /// What every capability stands on.
 pub(super) struct Ground {
@@ -262,6 +264,22 @@ impl Ground {
         }))
     }
 
+    pub(super) fn sign_ins(&mut self, config: &Config, feed: &Feed) -> SignIns {
+        let (sign_ins, task) = SignIns::start(SignInParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            policy: domain::sign_in::Policy::default(),
+            payments: config.payments.policy(),
+        });
+        self.vital.watch("sign-ins", task);
+        sign_ins
+    }
+
     pub(super) fn offers(
         &mut self,
         config: &Config,
@@ -321,6 +339,24 @@ impl Ground {
         Ok(())
     }
 
+    /// The pages for browsers, of what phones ask about.
+    pub(super) fn web(&self, config: &Config, directory: &Directory, of: &Asked) -> Web {
+        let parts = WebParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            ids: self.ids.clone(),
+            directory: directory.clone(),
+            sign_ins: of.sign_ins.clone(),
+            freezes: of.freezes.clone(),
+            bills: of.bills.clone(),
+            credit_history: of.credit_history.clone(),
+            zone: config.records.time_zone.rules().clone(),
+        };
+        Web::new(parts, config.web.clone())
+    }
+
     pub(super) fn cardholder(
         &mut self,
         options: CardholderOptions,
@@ -343,6 +379,7 @@ impl Ground {
             freezes: of.freezes,
             approvals: of.approvals,
             safety_codes: of.safety_codes,
+            sign_ins: of.sign_ins,
             offers: of.offers,
             repayments: of.repayments,
             notices: of.notices,
@@ -363,6 +400,7 @@ pub(super) struct Asked {
     pub(super) freezes: Freezes,
     pub(super) approvals: Approvals,
     pub(super) safety_codes: SafetyCodes,
+    pub(super) sign_ins: SignIns,
     pub(super) offers: Offers,
     pub(super) repayments: Repayments,
     pub(super) notices: Notices,

@@ -18,6 +18,7 @@ fn settings() -> ServerSettings {
         ops_listen: "127.0.0.1:9090".parse().unwrap(),
         database_url: "sqlite:/tmp/a \"quoted\" name.db".to_owned(),
         database_password: None,
+        web_listen: None,
         ports_file: None,
         counter: Vec::new(),
         cards: Vec::new(),

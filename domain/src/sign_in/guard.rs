@@ -1,0 +1,157 @@
+//! How often somebody may try to sign in, and how many codes go out for it.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+use crate::payment::SendLimit;
+
+/// How long and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a code is good for.
+    pub code_ttl: Duration,
+    /// Wrong tries of one sign-in.
+    pub attempts: u32,
+    /// Wrong tries in a row, over all sign-ins, that block signing in …
+    pub failures_to_block: u32,
+    /// … for this long.
+    pub block_for: Duration,
+    /// How many codes go to one number.
+    pub sends: Vec<SendLimit>,
+    /// How long a session lives without a request …
+    pub idle: Duration,
+    /// … and with requests at most.
+    pub session_at_most: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        Self {
+            code_ttl: Duration::from_secs(180),
+            attempts: 3,
+            failures_to_block: 5,
+            block_for: minutes(30),
+            sends: vec![
+                SendLimit { most: 1, within: minutes(1) },
+                SendLimit { most: 3, within: minutes(10) },
+                SendLimit { most: 10, within: minutes(24 * 60) },
+            ],
+            idle: minutes(5),
+            session_at_most: minutes(60),
+        }
+    }
+}
+
+/// What came of one try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    Right,
+    Wrong,
+    /// Wrong, and the last one for a while: the person is told.
+    WrongAndBlocked,
+    /// Not looked at, since too many before it were wrong. It counts for nothing, right or wrong.
+    Blocked,
+}
+
+/// The counters of one person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignInGuard {
+    /// Wrong tries in a row.
+    pub failures: u32,
+    pub blocked_until: Option<Timestamp>,
+    /// When codes were sent, oldest first; no more than the limits look back on.
+    pub codes_sent: Vec<Timestamp>,
+}
+
+impl SignInGuard {
+    pub fn is_blocked(&self, now: Timestamp) -> bool {
+        self.blocked_until.is_some_and(|until| now < until)
+    }
+
+    /// Takes one try into account.
+    pub fn tried(&mut self, is_right: bool, now: Timestamp, policy: &Policy) -> Tried {
+        if self.is_blocked(now) {
+            return Tried::Blocked;
+        }
+        if is_right {
+            self.failures = 0;
+            return Tried::Right;
+        }
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < policy.failures_to_block {
+            return Tried::Wrong;
+        }
+        self.failures = 0;
+        self.blocked_until = Some(now.plus(policy.block_for));
+        Tried::WrongAndBlocked
+    }
+
+    /// Takes note of a code that is about to be sent, or says that none is: signing in is blocked, or there were too many.
+    pub fn send_code(&mut self, now: Timestamp, policy: &Policy) -> bool {
+        let within = |limit: &SendLimit| self.codes_sent.iter().filter(|at| now.since(**at) < limit.within).count();
+        if self.is_blocked(now) || policy.sends.iter().any(|limit| within(limit) >= limit.most) {
+            return false;
+        }
+        let kept = policy.sends.iter().map(|limit| limit.most).max().unwrap_or(0);
+        self.codes_sent.push(now);
+        let surplus = self.codes_sent.len().saturating_sub(kept);
+        self.codes_sent.drain(..surplus);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_secs(1_790_000_000 + second)
+    }
+
+    #[test]
+    fn f3_five_wrong_tries_in_a_row_block_signing_in_for_half_an_hour() {
+        use Tried::{Blocked, Right, Wrong, WrongAndBlocked};
+        let policy = Policy::default();
+        let mut guard = SignInGuard::default();
+        let table = [
+            (0, false, Wrong),
+            (0, false, Wrong),
+            (0, false, Wrong),
+            (0, false, Wrong),
+            (1, true, Right),
+            (2, false, Wrong),
+            (2, false, Wrong),
+            (2, false, Wrong),
+            (2, false, Wrong),
+            (3, false, WrongAndBlocked),
+            (3, true, Blocked),
+            (1802, false, Blocked),
+            (1803, true, Right),
+        ];
+        for (number, (second, is_right, wanted)) in table.into_iter().enumerate() {
+            assert_eq!(guard.tried(is_right, at(second), &policy), wanted, "try {number}");
+        }
+    }
+
+    #[test]
+    fn f3_codes_are_sent_once_a_minute_thrice_in_ten_and_none_while_signing_in_is_blocked() {
+        let policy = Policy::default();
+        let mut guard = SignInGuard::default();
+        let sent: Vec<bool> = [0, 59, 60, 120, 180, 600].map(|second| guard.send_code(at(second), &policy)).into();
+        assert_eq!(sent, [true, false, true, true, false, true]);
+        guard.blocked_until = Some(at(10_000));
+        assert!(!guard.send_code(at(9_999), &policy));
+        assert!(guard.send_code(at(10_000), &policy));
+    }
+
+    #[test]
+    fn f3_ten_codes_a_day_are_sent_to_one_number_and_no_more_are_remembered() {
+        let policy = Policy::default();
+        let mut guard = SignInGuard::default();
+        let sent = (0..200).filter(|n| guard.send_code(at(n * 300), &policy)).count();
+        assert_eq!((sent, guard.codes_sent.len()), (10, 10));
+        assert!(guard.send_code(at(86_400), &policy));
+        assert_eq!(guard.codes_sent.len(), 10);
+    }
+}

@@ -1,0 +1,132 @@
+//! The listener: connections are few, headers come in time, and a drain lets requests under way finish.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use server_kit::tls::{PageTls, TlsError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Web, WebConfig};
+
+/// Headers that take longer are nobody's browser.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
+const MOST_HEADER_BYTES: usize = 16 * 1024;
+/// How long to wait when the system has no more sockets.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why the pages cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    #[error(
+        "web.listen is {0}, which browsers elsewhere can reach: web.certificate and web.key are missing, or web.behind_proxy"
+    )]
+    Plain(SocketAddr),
+    #[error("web.certificate and web.key go together")]
+    HalfTls,
+    #[error("web.trust_forwarded_for without web.behind_proxy believes whoever asks")]
+    TrustsAnybody,
+    #[error("cannot listen on {addr}: {error}")]
+    Listen { addr: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A listener that is bound.
+#[derive(Debug)]
+pub struct Listening {
+    listener: TcpListener,
+    tls: Option<PageTls>,
+    connections: usize,
+}
+
+impl Listening {
+    /// Binds the listener of a configuration that has one.
+    pub async fn bind(config: &WebConfig) -> Result<Option<Self>, WebError> {
+        let Some(addr) = config.listen else { return Ok(None) };
+        if config.trust_forwarded_for && !config.behind_proxy {
+            return Err(WebError::TrustsAnybody);
+        }
+        let tls = match (&config.certificate, &config.key) {
+            (Some(certificate), Some(key)) => Some(PageTls::load(certificate, key)?),
+            (None, None) if config.behind_proxy || addr.ip().is_loopback() => None,
+            (None, None) => return Err(WebError::Plain(addr)),
+            _ => return Err(WebError::HalfTls),
+        };
+        let listener = TcpListener::bind(addr).await.map_err(|error| WebError::Listen { addr, error })?;
+        Ok(Some(Self { listener, tls, connections: config.connections.max(1) }))
+    }
+
+    /// Where it is bound.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until the hub drains; then waits for what is under way.
+    pub async fn run(self, web: Web, draining: CancellationToken) {
+        let (room, tasks) = (Arc::new(Semaphore::new(self.connections)), TaskTracker::new());
+        loop {
+            let next = async {
+                let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+                Ok::<_, io::Error>((permit, self.listener.accept().await?))
+            };
+            let accepted = tokio::select! {
+                accepted = next => accepted,
+                () = draining.cancelled() => break,
+            };
+            match accepted {
+                Ok((permit, (socket, addr))) => {
+                    let (web, tls, draining) = (web.clone(), self.tls.clone(), draining.clone());
+                    tasks.spawn(async move {
+                        serve_one(web, tls, socket, addr.ip(), draining).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no browser can be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+async fn serve_one(web: Web, tls: Option<PageTls>, socket: TcpStream, from: IpAddr, draining: CancellationToken) {
+    let Some(tls) = tls else { return converse(web, socket, from, draining).await };
+    match tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(socket)).await {
+        Ok(Ok(stream)) => converse(web, stream, from, draining).await,
+        Ok(Err(error)) => tracing::debug!(%from, %error, "a browser's TLS handshake failed"),
+        Err(_) => tracing::debug!(%from, "a browser's TLS handshake took too long"),
+    }
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(web: Web, stream: S, from: IpAddr, draining: CancellationToken) {
+    let answer = service_fn(move |request| {
+        let web = web.clone();
+        async move { Ok::<_, std::convert::Infallible>(web.answer(request, from).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(MOST_HEADER_BYTES);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%from, %error, "a browser's connection broke");
+    }
+}
