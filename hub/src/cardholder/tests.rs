@@ -112,9 +112,7 @@ fn approvals(hub: &TestHub, directory: &Directory, feed: &Feed, owner: &Arc<Owne
     Approvals::new(desk)
 }
 
-async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: DirectoryOptions) -> World {
-    let owner = Arc::new(Owner::take(&hub.store, &hub.id().to_string(), hub.id()).await.unwrap());
-    let draining = CancellationToken::new();
+fn directory_of(hub: &TestHub, of_directory: DirectoryOptions) -> (Directory, JoinHandle<()>) {
     let parts = DirectoryParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -124,7 +122,13 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
     };
     // What is cached never ends by itself here, so that a test sees when it is forgotten.
     let of_directory = DirectoryOptions { cache_ttl: Duration::from_secs(3_600), ..of_directory };
-    let (directory, directing) = Directory::start(parts, of_directory);
+    Directory::start(parts, of_directory)
+}
+
+async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: DirectoryOptions) -> World {
+    let owner = Arc::new(Owner::take(&hub.store, &hub.id().to_string(), hub.id()).await.unwrap());
+    let draining = CancellationToken::new();
+    let (directory, directing) = directory_of(hub, of_directory);
     let parts = FeedParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),

@@ -142,7 +142,8 @@ mod tests {
         });
         let ended = Seen::Ended(Reason::CardClosed);
         let is_frozen = |seen: &Seen| matches!(seen, Seen::Frozen(_));
-        let table: [(&[AtBank], (u16, u16, bool)); 5] = [
+        type Row<'a> = (&'a [AtBank], (u16, u16, bool));
+        let table: [Row<'_>; 5] = [
             (&[], (0, 0, false)),
             (&[at_bank(&[frozen]), at_bank(&[frozen, frozen]), at_bank(&[frozen, Seen::Freezing])], (2, 1, false)),
             (&[at_bank(&[frozen, ended])], (1, 0, true)),

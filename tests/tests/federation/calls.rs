@@ -37,14 +37,14 @@ async fn by_call(engine: Engine) {
     assert_eq!(buy(&till, &world, &holder).await.0, PaymentState::Approved);
 
     let heard = call(&at, &caller, "2,1,271828#").await;
-    assert!(!heard.contains("Everything is frozen"), "a wrong code: {heard}");
+    assert!(heard.contains("That was not accepted"), "a wrong code: {heard}");
     assert_eq!(buy(&till, &world, &holder).await.0, PaymentState::Approved);
     let heard = call(&at, &caller, "2,1,314159#").await;
     assert!(heard.contains("Everything is frozen"), "{heard}");
     assert_eq!(buy(&till, &world, &holder).await, (PaymentState::Declined, "CARD_FROZEN".to_owned()));
 
     let heard = call(&at, "+8613912345678", "2,2,314159#,1").await;
-    assert!(!heard.contains("free"), "another number with the right code: {heard}");
+    assert!(heard.contains("That was not accepted"), "another number with the right code: {heard}");
     assert_eq!(buy(&till, &world, &holder).await.0, PaymentState::Declined);
     let heard = call(&at, &caller, "1,2,314159#,1,3").await;
     assert!(heard.contains("已全部解冻"), "{heard}");

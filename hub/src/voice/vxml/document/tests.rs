@@ -6,9 +6,11 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::*;
 
+type Element = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
 /// An element, what it may have in it, and which attributes it has to have or may have. From the schemas of VoiceXML 2.1, appendix B, and
 /// of SRGS 1.0, as far as the documents use them.
-const STRUCTURE: &[(&str, &[&str], &[&str], &[&str])] = &[
+const STRUCTURE: &[Element] = &[
     ("vxml", &["var", "catch", "form"], &["version", "xmlns"], &["xml:lang"]),
     ("form", &["block", "field"], &[], &["id"]),
     ("block", &["var", "prompt", "submit", "disconnect"], &[], &[]),
