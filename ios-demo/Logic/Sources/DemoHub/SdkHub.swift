@@ -190,6 +190,8 @@ private func kindOf(_ kind: EventKind) -> HubEvent.Kind {
     case let .paidIn(_, _, amount, _, cardMasked, _): return .paidIn(amount: moneyOf(amount), masked: cardMasked)
     case let .purchaseUpdate(purchase, _): return .update(purchaseOf(purchase))
     case let .news(topic, _, text): return .news(topicOf(topic), text: text)
+    // The app has no screen for it yet.
+    case .signInCode: return .other
     case .unknown: return .other
     }
 }
