@@ -27,8 +27,10 @@ pub mod repayment;
 pub mod safety_code;
 pub mod secret;
 pub mod sign_in;
+mod signed_order;
 pub mod text;
 pub mod time;
+mod tries;
 pub mod voice;
 mod words;
 

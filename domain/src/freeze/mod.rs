@@ -13,4 +13,4 @@ mod unfreeze;
 pub use confirmation::Confirmation;
 pub use freezing::{Channel, Freezing, Seen};
 pub use holder::{HolderFreeze, HolderOrder};
-pub use unfreeze::{MOST_INSTRUMENTS, SIGNED_WITHIN, Unfreeze};
+pub use unfreeze::{MOST_INSTRUMENTS, Unfreeze};

@@ -1,12 +1,8 @@
 //! What a phone signs to let money go out again.
 
-use std::time::Duration;
-
 use crate::payment::FrozenInstrument;
-use crate::{OrderId, Reason, Timestamp};
+use crate::{OrderId, Reason, Timestamp, signed_order};
 
-/// How far the time of a signature may be from the hub's clock.
-pub const SIGNED_WITHIN: Duration = Duration::from_secs(300);
 /// The most accounts and cards of one order.
 pub const MOST_INSTRUMENTS: usize = 50;
 
@@ -24,7 +20,7 @@ impl Unfreeze {
     /// What is signed, and shown before to whoever signs it: lines that end with a line feed, `order=`, `signed_at_micros=` and for each
     /// account or card its bank's name, `ACCOUNT` or `CARD`, and its id.
     pub fn text(&self) -> String {
-        let mut text = format!("order={}\nsigned_at_micros={}\n", self.order_id, self.signed_at.micros());
+        let mut text = signed_order::head(self.order_id, self.signed_at);
         for instrument in &self.instruments {
             text.push_str(&instrument.words());
             text.push('\n');
@@ -36,10 +32,7 @@ impl Unfreeze {
     /// `TooManyItems`, or `TimeOutOfRange` when it was not signed just now.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, Reason> {
         let mut lines = text.lines();
-        let mut value = |key: &str| lines.next().and_then(|line| line.strip_prefix(key)).ok_or(Reason::FieldMissing);
-        let order_id = OrderId::parse(value("order=")?)?;
-        let micros: i64 = value("signed_at_micros=")?.parse().map_err(|_| Reason::TimeOutOfRange)?;
-        let signed_at = Timestamp::from_micros(micros);
+        let (order_id, signed_at) = signed_order::read_head(&mut lines)?;
         let instruments: Vec<FrozenInstrument> =
             lines.take(MOST_INSTRUMENTS + 1).map(FrozenInstrument::parse).collect::<Result<_, _>>()?;
         if instruments.is_empty() {
@@ -48,9 +41,7 @@ impl Unfreeze {
         if instruments.len() > MOST_INSTRUMENTS {
             return Err(Reason::TooManyItems);
         }
-        if now.since(signed_at) > SIGNED_WITHIN || signed_at.since(now) > SIGNED_WITHIN {
-            return Err(Reason::TimeOutOfRange);
-        }
+        signed_order::just_now(signed_at, now)?;
         let read = Self { order_id, signed_at, instruments };
         // What is written otherwise is signed by nobody who reads what this program shows.
         if read.text() == text { Ok(read) } else { Err(Reason::FieldUnknown) }

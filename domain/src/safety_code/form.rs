@@ -1,13 +1,9 @@
 //! What a phone signs to set a safety code.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::SafetyCode;
-use crate::{OrderId, Reason, Timestamp};
-
-/// How far the time of a signature may be from the hub's clock.
-pub const SIGNED_WITHIN: Duration = Duration::from_secs(300);
+use crate::{OrderId, Reason, Timestamp, signed_order};
 
 /// A wish to have another safety code, as it is signed.
 #[derive(Clone)]
@@ -27,22 +23,17 @@ impl fmt::Debug for SetForm {
 impl SetForm {
     /// What is signed: lines that end with a line feed, `order=`, `signed_at_micros=` and `safety_code=`. Never for a log.
     pub fn text(&self) -> String {
-        let micros = self.signed_at.micros();
-        format!("order={}\nsigned_at_micros={micros}\nsafety_code={}\n", self.order_id, self.code.reveal())
+        let head = signed_order::head(self.order_id, self.signed_at);
+        format!("{head}safety_code={}\n", self.code.reveal())
     }
 
     /// Reads what was signed, and nothing but what [`text`](Self::text) writes. `Err` with `FieldMissing`, `IdMalformed`,
     /// `FieldUnknown`, `SafetyCodeMalformed`, or `TimeOutOfRange` when it was not signed just now.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, Reason> {
         let mut lines = text.lines();
-        let mut value = |key: &str| lines.next().and_then(|line| line.strip_prefix(key)).ok_or(Reason::FieldMissing);
-        let order_id = OrderId::parse(value("order=")?)?;
-        let micros: i64 = value("signed_at_micros=")?.parse().map_err(|_| Reason::TimeOutOfRange)?;
-        let signed_at = Timestamp::from_micros(micros);
-        let code = SafetyCode::parse(value("safety_code=")?)?;
-        if now.since(signed_at) > SIGNED_WITHIN || signed_at.since(now) > SIGNED_WITHIN {
-            return Err(Reason::TimeOutOfRange);
-        }
+        let (order_id, signed_at) = signed_order::read_head(&mut lines)?;
+        let code = SafetyCode::parse(signed_order::value(&mut lines, "safety_code=")?)?;
+        signed_order::just_now(signed_at, now)?;
         let read = Self { order_id, signed_at, code };
         // What is written otherwise is signed by nobody who reads what this program shows.
         if read.text() == text { Ok(read) } else { Err(Reason::FieldUnknown) }

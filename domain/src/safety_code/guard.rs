@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::Timestamp;
+use crate::tries::{Tried, TryLimit, is_before};
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +26,6 @@ impl Default for Policy {
     }
 }
 
-/// What came of one try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tried {
-    Right,
-    Wrong,
-    /// Wrong, and the last one for a while: the person is told.
-    WrongAndBlocked,
-    /// Not looked at, since too many before it were wrong. It counts for nothing, right or wrong.
-    Blocked,
-}
-
 /// Wrong tries of one person's code in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SafetyGuard {
@@ -45,25 +35,14 @@ pub struct SafetyGuard {
 
 impl SafetyGuard {
     pub fn is_blocked(&self, now: Timestamp) -> bool {
-        self.blocked_until.is_some_and(|until| now < until)
+        is_before(now, self.blocked_until)
     }
 
     /// Takes one try into account.
     pub fn tried(&mut self, is_right: bool, now: Timestamp, policy: &Policy) -> Tried {
-        if self.is_blocked(now) {
-            return Tried::Blocked;
-        }
-        if is_right {
-            self.failures = 0;
-            return Tried::Right;
-        }
-        self.failures = self.failures.saturating_add(1);
-        if self.failures < policy.failures_to_block {
-            return Tried::Wrong;
-        }
-        self.failures = 0;
-        self.blocked_until = Some(now.plus(policy.block_for));
-        Tried::WrongAndBlocked
+        let &Policy { failures_to_block, block_for, .. } = policy;
+        let counters = (&mut self.failures, &mut self.blocked_until);
+        TryLimit { failures_to_block, block_for }.take(is_right, now, counters)
     }
 }
 

@@ -10,8 +10,9 @@ mod form;
 mod guard;
 mod window;
 
+pub use crate::tries::Tried;
 pub use check::how_checked;
 pub use code::SafetyCode;
-pub use form::{SIGNED_WITHIN, SetForm};
-pub use guard::{Policy, SafetyGuard, Tried};
+pub use form::SetForm;
+pub use guard::{Policy, SafetyGuard};
 pub use window::{Setter, may_set};

@@ -7,6 +7,7 @@ mod form;
 mod guard;
 mod password;
 
-pub use form::{SIGNED_WITHIN, SetForm};
-pub use guard::{Policy, SignInGuard, Tried};
+pub use crate::tries::Tried;
+pub use form::SetForm;
+pub use guard::{Policy, SignInGuard};
 pub use password::AccountPassword;
