@@ -32,6 +32,7 @@ mod store_status;
 mod sweep;
 #[cfg(test)]
 mod testing;
+mod transaction_password;
 pub mod voice;
 pub mod web;
 mod zone;

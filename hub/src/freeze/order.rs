@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::freeze::{Channel, Freezing};
-use domain::payment::{FrozenInstrument, PayerGuard};
+use domain::payment::FrozenInstrument;
 use domain::{OrderId, PersonId, Reason, TransactionPassword};
 use server_kit::audit::Entry;
 use server_kit::store::StoreError;
@@ -13,9 +13,9 @@ use super::sql::{self, Bound, Kept};
 use super::steps::{Done, Work};
 use super::tell::Telling;
 use super::words;
-use crate::directory::password_matches;
 use crate::feed::Feeds;
 use crate::safety_code::{self, Claim};
+use crate::transaction_password;
 
 /// Whoever takes an order in tells the banks of it; the sweeper does when that has not come to an end by then.
 const HEAD_START: Duration = Duration::from_secs(5);
@@ -140,33 +140,16 @@ impl Order {
         password: &TransactionPassword,
         work: &mut Work<'_>,
     ) -> Result<Result<(), Reason>, StoreError> {
-        let now = work.tx.now();
-        let Some((mut guard, stored)) = sql::load_guard(work.tx, self.person_id).await? else {
-            return Ok(Err(Reason::VerificationFailed));
-        };
-        if guard.is_blocked(now) {
-            return Ok(Err(Reason::AttemptsExhausted));
-        }
-        let right = password_matches(work.keys, &self.person_id, password.reveal(), &stored)
-            .map_err(|error| StoreError::Refused(format!("a password cannot be compared: {error}")))?;
-        let before = guard.clone();
-        if right {
-            guard.succeeded()
-        } else {
-            guard.failed(now, work.policy)
-        }
-        if guard != before {
-            sql::count_tries(work.tx, &guard).await?;
-        }
-        if right {
+        let by = (work.keys, work.policy);
+        let Err(not_proved) = transaction_password::prove(work.tx, by, self.person_id, password).await? else {
             return Ok(Ok(()));
-        }
-        work.log.push(self.refused(&guard));
-        Ok(Err(Reason::VerificationFailed))
+        };
+        work.log.extend(not_proved.wrong_tries.map(|tries| self.refused(tries)));
+        Ok(Err(not_proved.reason))
     }
 
-    fn refused(&self, guard: &PayerGuard) -> Entry {
-        let content = format!("by={} wrong_tries={}", self.by, guard.failures);
+    fn refused(&self, wrong_tries: u32) -> Entry {
+        let content = format!("by={} wrong_tries={wrong_tries}", self.by);
         Entry { kind: "freeze.not_proved", subject: self.person_id.uuid(), content }
     }
 

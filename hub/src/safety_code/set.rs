@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::payment::{FrozenInstrument, PayerGuard};
+use domain::payment::FrozenInstrument;
 use domain::safety_code::{SafetyCode, SetForm, Setter, may_set};
 use domain::{DeviceId, OrderId, PersonId, Reason, TransactionPassword};
 use server_kit::audit::Entry;
@@ -13,9 +13,8 @@ use super::prove::{mac, matches};
 use super::sql::{self, Kept, SetCode};
 use super::steps::{Done, Work};
 use super::words;
-use crate::directory::password_matches;
 use crate::feed::Feeds;
-use crate::freeze::{count_tries, load_guard};
+use crate::transaction_password;
 
 use crate::signed::{SignedAs, SignedText};
 
@@ -74,33 +73,15 @@ impl AppSetting {
 
     /// Compares the transaction password; a wrong one counts as one at a terminal, and is stored.
     async fn prove(&self, work: &mut Work<'_>) -> Result<Result<(), Reason>, StoreError> {
-        let now = work.tx.now();
-        let Some((mut guard, stored)) = load_guard(work.tx, self.person_id).await? else {
-            return Ok(Err(Reason::VerificationFailed));
-        };
-        if guard.is_blocked(now) {
-            return Ok(Err(Reason::AttemptsExhausted));
-        }
-        let right = password_matches(work.keys, &self.person_id, self.password.reveal(), &stored)
-            .map_err(|error| StoreError::Refused(format!("a password cannot be compared: {error}")))?;
-        let before = guard.clone();
-        if right {
-            guard.succeeded()
-        } else {
-            guard.failed(now, work.payments)
-        }
-        if guard != before {
-            count_tries(work.tx, &guard).await?;
-        }
-        if right {
-            return Ok(Ok(()));
-        }
-        work.log.push(self.refused(&guard));
-        Ok(Err(Reason::VerificationFailed))
+        let by = (work.keys, work.payments);
+        let proved = transaction_password::prove(work.tx, by, self.person_id, &self.password).await?;
+        let Err(not_proved) = proved else { return Ok(Ok(())) };
+        work.log.extend(not_proved.wrong_tries.map(|tries| self.refused(tries)));
+        Ok(Err(not_proved.reason))
     }
 
-    fn refused(&self, guard: &PayerGuard) -> Entry {
-        let content = format!("by=device/{} wrong_tries={}", self.device_id, guard.failures);
+    fn refused(&self, wrong_tries: u32) -> Entry {
+        let content = format!("by=device/{} wrong_tries={wrong_tries}", self.device_id);
         Entry { kind: "safety_code.not_proved", subject: self.person_id.uuid(), content }
     }
 }

@@ -11,11 +11,11 @@ use server_kit::store::StoreError;
 
 use super::sql::{self, Kept};
 use super::steps::{Done, Step, Work};
-use super::{SignIns, fault, machinery, words};
-use crate::directory::{open_phone, password_matches};
+use super::{SignIns, machinery, words};
+use crate::directory::open_phone;
 use crate::feed::Feeds;
-use crate::freeze::{count_tries, load_guard};
 use crate::signed::{SignedAs, SignedText};
+use crate::transaction_password;
 
 /// Longer than a text with the longest password.
 const LONGEST_TEXT_BYTES: usize = 512;
@@ -109,29 +109,12 @@ impl SetPassword {
     /// Compares the transaction password; a wrong one counts as one at a terminal, and is stored. `Err` inside with `AttemptsExhausted`
     /// or `VerificationFailed`.
     async fn prove(&self, work: &mut Work<'_>) -> Result<Result<(), Reason>, StoreError> {
-        let (now, person_id) = (work.tx.now(), self.signed.person_id);
-        let Some((mut guard, stored)) = load_guard(work.tx, person_id).await? else {
-            return Ok(Err(Reason::VerificationFailed));
-        };
-        if guard.is_blocked(now) {
-            return Ok(Err(Reason::AttemptsExhausted));
-        }
-        let right = password_matches(work.keys, &person_id, self.password.reveal(), &stored)
-            .map_err(|error| StoreError::Refused(fault(&error).code().to_owned()))?;
-        let before = guard.clone();
-        if right {
-            guard.succeeded();
-        } else {
-            guard.failed(now, work.payments);
-        }
-        if guard != before {
-            count_tries(work.tx, &guard).await?;
-        }
-        if right {
-            return Ok(Ok(()));
-        }
-        work.log.push(self.entry("ACCOUNT_PASSWORD_REFUSED", format!(" wrong_tries={}", guard.failures)));
-        Ok(Err(Reason::VerificationFailed))
+        let by = (work.keys, work.payments);
+        let proved = transaction_password::prove(work.tx, by, self.signed.person_id, &self.password).await?;
+        let Err(not_proved) = proved else { return Ok(Ok(())) };
+        let refused = |tries| self.entry("ACCOUNT_PASSWORD_REFUSED", format!(" wrong_tries={tries}"));
+        work.log.extend(not_proved.wrong_tries.map(refused));
+        Ok(Err(not_proved.reason))
     }
 
     fn entry(&self, kind: &'static str, more: String) -> Entry {
