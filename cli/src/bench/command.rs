@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::codec::{self, CodecArgs};
+use super::freezes::{self, FreezesBenchArgs};
 use super::hsm::{self, HsmBenchArgs};
 use super::records::command::{self as records, RecordsBenchArgs};
 use super::{BenchError, BenchOptions, run as measure};
@@ -46,6 +47,8 @@ pub enum BenchPart {
     Hsm(HsmBenchArgs),
     /// Measure how fast the records of people are taken in, asked for and told, with a small past and with a large one.
     Records(RecordsBenchArgs),
+    /// Measure how soon banks confirm what phones freeze and set free, at half of the peak.
+    Freezes(FreezesBenchArgs),
 }
 
 pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
@@ -53,6 +56,7 @@ pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
         Some(BenchPart::Codec(args)) => return Ok(codec::run(args, out).map_err(BenchError::from)?),
         Some(BenchPart::Hsm(args)) => return Ok(hsm::run(args, out).map_err(BenchError::from)?),
         Some(BenchPart::Records(args)) => return Ok(records::run(args, out).await.map_err(BenchError::from)?),
+        Some(BenchPart::Freezes(args)) => return Ok(freezes::run(args, out).await?),
         None => {}
     }
     let options = BenchOptions {

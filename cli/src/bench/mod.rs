@@ -8,6 +8,7 @@ mod codec;
 pub mod command;
 mod contest;
 mod flush;
+mod freezes;
 mod growth;
 mod hsm;
 mod latency;
