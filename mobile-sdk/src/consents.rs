@@ -1,11 +1,12 @@
-//! Consents: that one bank may ask once for the person's credit history. The person sees a text, and the phone's key signs it.
+//! Consents: that one bank may ask once for the person's credit history, or until it ends for totals of habits; that one operator of the hub
+//! may look at purchases. The person sees a text, and the phone's key signs it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use domain::credit_history::{Asker, ConsentForm, Field, Fields, Purpose};
-use domain::{BankId, ConsentId, Timestamp};
+use domain::{BankId, ConsentId, OperatorId, Timestamp};
 use proto::cardholder as pb;
 
 use crate::bills::some;
@@ -17,16 +18,22 @@ use crate::platform;
 use crate::purchase::{optional_time, time_of};
 use crate::session::Hub;
 
-/// What a bank wants to know it for.
+/// What somebody wants to know it for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum ConsentPurpose {
     CardApplication,
     LoanApplication,
     LimitChange,
     Review,
+    /// A bank makes offers that fit: of habits.
+    Offers,
+    /// The person has asked for help with a payment: of purchases.
+    Support,
+    /// The person contests a payment: of purchases.
+    Dispute,
 }
 
-/// A part of a report.
+/// A part of what is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum ConsentField {
     /// How many accounts at how many banks, and since when.
@@ -37,6 +44,16 @@ pub enum ConsentField {
     Arrears,
     /// What was paid in time.
     GoodRecord,
+    /// Totals of what the person buys, to a bank.
+    Habits,
+    /// Of purchases, what they cost, to an operator.
+    Amounts,
+    /// Of purchases, from whom.
+    Merchants,
+    /// Of purchases, where.
+    Places,
+    /// Of purchases, what was bought.
+    Items,
 }
 
 mirror! {
@@ -113,6 +130,9 @@ const fn purpose_of(purpose: ConsentPurpose) -> Purpose {
         ConsentPurpose::LoanApplication => Purpose::LoanApplication,
         ConsentPurpose::LimitChange => Purpose::LimitChange,
         ConsentPurpose::Review => Purpose::Review,
+        ConsentPurpose::Offers => Purpose::Offers,
+        ConsentPurpose::Support => Purpose::Support,
+        ConsentPurpose::Dispute => Purpose::Dispute,
     }
 }
 
@@ -122,13 +142,18 @@ const fn field_of(field: ConsentField) -> Field {
         ConsentField::OpenBills => Field::OpenBills,
         ConsentField::Arrears => Field::Arrears,
         ConsentField::GoodRecord => Field::GoodRecord,
+        ConsentField::Habits => Field::Habits,
+        ConsentField::Amounts => Field::Amounts,
+        ConsentField::Merchants => Field::Merchants,
+        ConsentField::Places => Field::Places,
+        ConsentField::Items => Field::Items,
     }
 }
 
 impl Inner {
     fn propose(
         &self,
-        bank_id: &str,
+        asker: Asker,
         purpose: ConsentPurpose,
         fields: Vec<ConsentField>,
         valid_for: Duration,
@@ -138,7 +163,7 @@ impl Inner {
         let form = ConsentForm {
             id: ConsentId::from_uuid(platform::new_id(&*self.clock)?),
             person_id: bound.person_id,
-            asker: Asker::Bank(BankId::parse(bank_id)?),
+            asker,
             purpose: purpose_of(purpose),
             fields: Fields::new(fields.into_iter().map(field_of))?,
             from,
@@ -172,12 +197,10 @@ impl Inner {
     }
 }
 
-#[uniffi::export]
 impl Phone {
-    /// A consent to one inquiry of this bank, from now on for 1 second to 90 days, in whole seconds. Nothing is sent.
-    pub fn propose_consent(
+    fn proposal(
         &self,
-        bank_id: String,
+        asker: impl FnOnce() -> Result<Asker, Failure>,
         purpose: ConsentPurpose,
         fields: Vec<ConsentField>,
         valid_for: Duration,
@@ -185,8 +208,35 @@ impl Phone {
         if self.inner.closing.is_cancelled() {
             return Err(self.inner.words(Trouble::PhoneClosed));
         }
-        let proposed = self.inner.propose(&bank_id, purpose, fields, valid_for);
+        let proposed = asker().and_then(|asker| self.inner.propose(asker, purpose, fields, valid_for));
         proposed.map(Arc::new).map_err(|failure| self.inner.words(failure))
+    }
+}
+
+#[uniffi::export]
+impl Phone {
+    /// A consent to one inquiry of this bank, from now on for 1 second to 90 days, in whole seconds; with the field `Habits` alone and the
+    /// purpose `Offers` to any number of them. Nothing is sent.
+    pub fn propose_consent(
+        &self,
+        bank_id: String,
+        purpose: ConsentPurpose,
+        fields: Vec<ConsentField>,
+        valid_for: Duration,
+    ) -> Result<Arc<ConsentProposal>, SdkError> {
+        self.proposal(|| Ok(Asker::Bank(BankId::parse(&bank_id)?)), purpose, fields, valid_for)
+    }
+
+    /// A consent that this operator of the hub may look at the person's purchases, of which it shows these fields, for as long. Nothing is
+    /// sent.
+    pub fn propose_view(
+        &self,
+        operator_id: String,
+        purpose: ConsentPurpose,
+        fields: Vec<ConsentField>,
+        valid_for: Duration,
+    ) -> Result<Arc<ConsentProposal>, SdkError> {
+        self.proposal(|| Ok(Asker::Operator(OperatorId::parse(&operator_id)?)), purpose, fields, valid_for)
     }
 
     /// Has the key sign what the person saw, and gives it to the hub. The same proposal again gives the same consent, as it stands by then.
