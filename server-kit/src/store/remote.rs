@@ -62,7 +62,10 @@ impl RemoteTx {
     }
 
     pub(super) async fn load(&mut self, load: Load, keys: Keys) -> Result<Vec<Row>, StoreError> {
-        self.flush().await?;
+        // Reading takes no proof of whose the name is: what is decided from it is not committed without one.
+        if !self.waiting.is_fence_alone() {
+            self.flush().await?;
+        }
         // An array is one parameter, so one prepared statement serves every size.
         let lock = if load.lock { " FOR UPDATE" } else { "" };
         let sql = AssertSqlSafe(format!("{} = ANY($1){}{lock}", load.select, load.tail));
@@ -98,7 +101,7 @@ impl RemoteTx {
         self.waiting.notices.push((channel, notice));
     }
 
-    /// Has the transaction refused, at its next query or at the flush, if somebody has taken the name over; until its end nobody can.
+    /// Has the transaction refused, at its next query that is no load or at the flush, if somebody has taken the name over; until its end nobody can.
     pub(super) fn fence(&mut self, fence: Fence) {
         self.waiting.fence = Some(fence);
     }
@@ -150,6 +153,10 @@ impl RemoteTx {
 impl Waiting {
     fn is_empty(&self) -> bool {
         self.fence.is_none() && self.writes.is_empty() && self.notices.is_empty()
+    }
+
+    fn is_fence_alone(&self) -> bool {
+        self.fence.is_some() && self.writes.is_empty() && self.notices.is_empty()
     }
 
     /// `WITH fence AS (SELECT mark …), w0 AS (INSERT … RETURNING 1), w1 AS (UPDATE … RETURNING 1) SELECT` the mark, how many rows
