@@ -35,7 +35,7 @@ use crate::follow::{self, FollowParts, Followers};
 use crate::freeze::Freezes;
 use crate::notify::{ChannelError, Notices};
 use crate::offers::Offers;
-use crate::payment::{Approvals, Desk, TerminalApi, TerminalLimits, sweep};
+use crate::payment::{Approvals, Desk, TerminalApi, TerminalLimits, keep_standing, sweep};
 use crate::prices::Prices;
 use crate::records::Records;
 use crate::repayment::Repayments;
@@ -89,7 +89,7 @@ const OWNERSHIP_EVERY: Duration = Duration::from_secs(5);
 /// for as long as a bank takes to answer, is left to the sweeper.
 const FINISH_AT_MOST: Duration = Duration::from_secs(10);
 
-/// What the hub describes by reflection.
+/// What the hub measures, and describes by reflection.
 const CONTRACT: Contract = Contract {
     descriptors: proto::DESCRIPTORS,
     services: &[
@@ -127,6 +127,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let (server, health) = GrpcServer::new(listener, server_tls, hub.routes(&config, &shutdown), shutdown.draining())
         .with_limits(config.limits.clone())
         .with_refusals(proto::unread)
+        .with_measures(CONTRACT)?
         .with_health();
     let server = if config.reflection { server.with_reflection(CONTRACT)? } else { server };
     health.set("", true).await;
@@ -216,6 +217,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let following = follow::start(parts, &followers, shutdown.draining());
     following.into_iter().for_each(|task| ground.vital.watch("follow", task));
     ground.vital.watch("sweeper", sweeper);
+    ground.vital.watch("standing", tokio::spawn(keep_standing(desk.clone(), shutdown.draining())));
     let Ground { store, owner, vital, .. } = ground;
     Ok(Hub {
         store,

@@ -23,8 +23,10 @@ use tower_service::Service;
 use crate::config::HumanDuration;
 use crate::tls::{HandshakeLimits, ServerTls};
 
+mod measured;
 mod reflection;
 
+use measured::{Measured, Measures};
 pub use reflection::Contract;
 
 /// How long connections may take to notice that they were cut.
@@ -85,6 +87,9 @@ pub enum ServeError {
     /// What reflection is to describe cannot be read.
     #[error("the descriptors of the services cannot be read")]
     Descriptors(#[from] tonic_reflection::server::Error),
+    /// What is to be measured cannot be read.
+    #[error("the services that are to be measured cannot be read")]
+    Undecodable(#[from] prost::DecodeError),
 }
 
 /// A server on one port.
@@ -93,6 +98,7 @@ pub struct GrpcServer {
     listener: TcpListener,
     tls: ServerTls,
     router: axum::Router,
+    measures: Measures,
     health: Option<HealthHandle>,
     draining: CancellationToken,
     limits: ServeLimits,
@@ -104,7 +110,8 @@ impl GrpcServer {
     /// A stream that stays open must end itself when `draining` is cancelled, or it uses up the grace period.
     pub fn new(listener: TcpListener, tls: ServerTls, routes: Routes, draining: CancellationToken) -> Self {
         let router = routes.into_axum_router();
-        Self { listener, tls, router, health: None, draining, limits: ServeLimits::default() }
+        let measures = Measures::none();
+        Self { listener, tls, router, measures, health: None, draining, limits: ServeLimits::default() }
     }
 
     /// Sets other bounds.
@@ -142,6 +149,11 @@ impl GrpcServer {
         (Self { router, health: Some(health.clone()), ..self }, health)
     }
 
+    /// Counts the calls of `contract` and how long they take; see [`measured`].
+    pub fn with_measures(self, contract: Contract) -> Result<Self, ServeError> {
+        Ok(Self { measures: Measures::of(contract.descriptors, contract.services)?, ..self })
+    }
+
     /// Adds `grpc.reflection.v1`, which describes the services in `contract`, the health service if there is one by then, and
     /// itself.
     ///
@@ -158,7 +170,7 @@ impl GrpcServer {
     /// Serves until the server is drained: no new connections, calls under way finish within the grace period, then
     /// whatever is left is cut.
     pub async fn run(self) -> Result<Drained, ServeError> {
-        let Self { listener, tls, router, health, draining, limits } = self;
+        let Self { listener, tls, router, measures, health, draining, limits } = self;
         let addr = listener.local_addr()?;
         let handshakes =
             HandshakeLimits { timeout: limits.handshake_timeout.get(), in_flight: limits.handshakes_in_flight };
@@ -171,6 +183,7 @@ impl GrpcServer {
                 health.drain().await;
             }
         };
+        let service = Measured { inner: Deadline { inner: router.with_state(()) }, measures };
         let serving = tonic::transport::Server::builder()
             .accept_http1(true)
             .max_concurrent_streams(limits.concurrent_streams)
@@ -179,7 +192,7 @@ impl GrpcServer {
             .http2_keepalive_timeout(Some(limits.keep_alive_timeout.get()))
             .initial_stream_window_size(256 * 1024)
             .initial_connection_window_size(4 * 1024 * 1024)
-            .serve_with_incoming_shutdown(Deadline { inner: router.with_state(()) }, incoming, signal);
+            .serve_with_incoming_shutdown(service, incoming, signal);
         let mut serving = Box::pin(serving);
         tracing::info!(%addr, "serving");
         let grace_is_over = async {

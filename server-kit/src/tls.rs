@@ -17,6 +17,7 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_util::sync::CancellationToken;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::config::{ConfigError, SecretRef};
 use crate::identity::{IdentityError, Principal, Role};
@@ -157,6 +158,15 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         .ok()
         .filter(|found| !found.is_empty())
         .ok_or_else(|| TlsError::Pem { path: path.to_owned(), wanted: "certificate" })
+}
+
+/// Says until when the certificate in `file` is good, in seconds of Unix time, so that somebody is told before it ends.
+fn note_end(file: &Path, certificates: &[CertificateDer<'_>]) {
+    let ends = certificates.first().and_then(|first| X509Certificate::from_der(first).ok());
+    if let Some((_, certificate)) = ends {
+        let ends = certificate.validity().not_after.timestamp() as f64;
+        metrics::gauge!("bankhub_certificate_ends_seconds", "file" => file.display().to_string()).set(ends);
+    }
 }
 
 fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {

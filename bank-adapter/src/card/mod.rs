@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use domain::card::{BinRange, BinTable, Card, CvvKey, Pan, PinCheck};
 use domain::{CardId, Reason, Timestamp};
-use server_kit::clock::SharedClock;
+use server_kit::clock::{SharedClock, Stopwatch};
 use server_kit::identity::Principal;
 use server_kit::keystore::{KeyError, KeyName, SharedKeyStore};
 use server_kit::rng::SharedRng;
@@ -196,8 +196,13 @@ impl Cards {
         question: impl FnOnce(&dyn Hsm) -> Result<T, HsmError> + Send + 'static,
     ) -> Result<T, CallError> {
         let hsm = self.parts.hsm.clone();
+        let watch = Stopwatch::start();
         let answer = tokio::task::spawn_blocking(move || question(&*hsm)).await;
-        Ok(answer.map_err(|_| Reason::Fault)??)
+        let answer = answer.map_err(|_| Reason::Fault)?;
+        // With the wait for a thread, since whoever pays waits for that, too.
+        let result = if answer.is_ok() { "answered" } else { "failed" };
+        metrics::histogram!("bankhub_hsm_seconds", "result" => result).record(watch.elapsed());
+        Ok(answer?)
     }
 }
 

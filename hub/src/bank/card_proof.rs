@@ -45,7 +45,7 @@ impl Banks {
             card_ids: of.iter().map(CardId::to_string).collect(),
         };
         let asked = |mut client: Client, request| async move { client.prove_card(request).await };
-        let said = self.links.call(bank, request, asked).await.map_err(|status| {
+        let said = self.links.call((bank, "prove_card"), request, asked).await.map_err(|status| {
             let reason = proto::reason_of(&status);
             tracing::debug!(%bank, code = ?status.code(), reason = reason.map_or("", Reason::code), "a card was not proved");
             match reason {

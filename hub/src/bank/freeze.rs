@@ -13,7 +13,7 @@ impl Banks {
         request: pb::FollowOrdersRequest,
     ) -> Result<pb::FollowOrdersResponse, String> {
         let asked = |mut client: Client, request| async move { client.follow_orders(request).await };
-        let answer = self.links.call(bank, request, asked).await;
+        let answer = self.links.call((bank, "follow_orders"), request, asked).await;
         answer.map_err(|status| {
             let reason = proto::reason_of(&status).map_or("", Reason::code);
             format!("{:?} {reason}", status.code())

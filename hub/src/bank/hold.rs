@@ -133,8 +133,10 @@ impl SetCall for Holding {
         }
         let legs: Vec<String> = holds.iter().map(|hold| hold.leg_id.clone()).collect();
         let request = pb::HoldLegsRequest { holds };
-        let answer =
-            self.links.call(bank, request, |mut client, request| async move { client.hold_legs(request).await }).await;
+        let answer = self
+            .links
+            .call((bank, "hold_legs"), request, |mut client, request| async move { client.hold_legs(request).await })
+            .await;
         match answer.and_then(|answer| in_order(answer, &legs)) {
             Ok(results) => {
                 for (result, answer) in results.iter().zip(answers) {
@@ -144,7 +146,6 @@ impl SetCall for Holding {
             }
             // With the senders go the answers.
             Err(status) => {
-                metrics::counter!("bankhub_bank_errors", "bank" => bank.to_string(), "call" => "hold").increment(1);
                 tracing::warn!(%bank, holds = legs.len(), code = ?status.code(), "a call for holds got no answer");
             }
         }

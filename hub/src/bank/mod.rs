@@ -17,6 +17,7 @@ use domain::payment::{Instrument, Payment};
 use domain::{AccountId, BankId, CardId, LegId, Money, PaymentId, Reason};
 use proto::bank as pb;
 use proto::bank::bank_service_client::BankServiceClient;
+use server_kit::clock::Stopwatch;
 use server_kit::identity::Principal;
 use server_kit::store::StoreError;
 use server_kit::tls::{ChannelOptions, ClientTls, ServerIdentity, TlsError};
@@ -136,8 +137,33 @@ impl Links {
         Ok(BankServiceClient::new(channel).max_decoding_message_size(proto::MAX_MESSAGE_BYTES))
     }
 
-    /// One call with the deadline of this link, on the wire and here.
+    /// One call with the deadline of this link, on the wire and here, counted under its name.
     async fn call<Q, A, F>(
+        &self,
+        (bank, name): (&BankId, &'static str),
+        message: Q,
+        call: impl FnOnce(Client, Request<Q>) -> F,
+    ) -> Result<A, Status>
+    where
+        F: Future<Output = Result<tonic::Response<A>, Status>>,
+    {
+        let watch = Stopwatch::start();
+        let answer = self.ask(bank, message, call).await;
+        // What a bank refuses by a reason is an answer; what carries none says that it is away or does not understand.
+        let result = match &answer {
+            Ok(_) => "answered",
+            Err(status) if proto::reason_of(status).is_some() => "refused",
+            Err(_) => "failed",
+        };
+        let bank = bank.to_string();
+        metrics::histogram!("bankhub_bank_request_seconds", "bank" => bank.clone(), "call" => name)
+            .record(watch.elapsed());
+        metrics::counter!("bankhub_bank_requests_total", "bank" => bank, "call" => name, "result" => result)
+            .increment(1);
+        answer
+    }
+
+    async fn ask<Q, A, F>(
         &self,
         bank: &BankId,
         message: Q,
@@ -170,15 +196,16 @@ impl Banks {
             payment_id: payment.to_string(),
             amount: Some(proto::to_money(amount)),
         };
-        let answer = self
-            .links
-            .call(bank, request, |mut client, request| async move { client.complete_leg(request).await })
-            .await;
+        let answer =
+            self.links
+                .call((bank, "complete_leg"), request, |mut client, request| async move {
+                    client.complete_leg(request).await
+                })
+                .await;
         match answer {
             Ok(answer) => answer.leg.is_some_and(|leg| leg.state() == pb::LegState::Posted),
             Err(status) => {
                 // Forward only: the hub has told the terminal that it is charged, so if the bank means it somebody has to look.
-                metrics::counter!("bankhub_bank_errors", "bank" => bank.to_string(), "call" => "complete").increment(1);
                 let reason = proto::reason_of(&status).map_or("", Reason::code);
                 tracing::warn!(%bank, %leg, code = ?status.code(), reason, "a completion was not taken");
                 false
@@ -195,7 +222,9 @@ impl Banks {
         let request = pb::InquireBalanceRequest { card: Some(card.at_terminal()) };
         let answer = self
             .links
-            .call(bank, request, |mut client, request| async move { client.inquire_balance(request).await })
+            .call((bank, "inquire_balance"), request, |mut client, request| async move {
+                client.inquire_balance(request).await
+            })
             .await;
         answer.map_err(|status| {
             tracing::debug!(%bank, code = ?status.code(), "an inquiry was not answered");
@@ -206,8 +235,10 @@ impl Banks {
     /// Releases a hold. `true` when the bank has said so: the leg is void for ever.
     pub(crate) async fn void(&self, bank: &BankId, leg: LegId, payment: PaymentId) -> bool {
         let request = pb::VoidLegRequest { leg_id: leg.to_string(), payment_id: payment.to_string() };
-        let answer =
-            self.links.call(bank, request, |mut client, request| async move { client.void_leg(request).await }).await;
+        let answer = self
+            .links
+            .call((bank, "void_leg"), request, |mut client, request| async move { client.void_leg(request).await })
+            .await;
         match answer {
             Ok(answer) => {
                 answer.leg.is_some_and(|leg| matches!(leg.state(), pb::LegState::Voided | pb::LegState::Refused))
@@ -234,8 +265,10 @@ impl Banks {
             original_leg_id: original.to_string(),
             amount: Some(proto::to_money(amount)),
         };
-        let answer =
-            self.links.call(bank, request, |mut client, request| async move { client.refund_leg(request).await }).await;
+        let answer = self
+            .links
+            .call((bank, "refund_leg"), request, |mut client, request| async move { client.refund_leg(request).await })
+            .await;
         match answer.map(|answer| answer.leg) {
             Ok(Some(leg)) => match leg.state() {
                 pb::LegState::Posted => GiveBackAnswer::Posted,
@@ -253,8 +286,10 @@ impl Banks {
     /// Posts legs in one call; gives those that the bank says are posted.
     pub(crate) async fn post(&self, bank: &BankId, legs: &[LegId]) -> Vec<LegId> {
         let request = pb::PostLegsRequest { leg_ids: legs.iter().map(LegId::to_string).collect() };
-        let answer =
-            self.links.call(bank, request, |mut client, request| async move { client.post_legs(request).await }).await;
+        let answer = self
+            .links
+            .call((bank, "post_legs"), request, |mut client, request| async move { client.post_legs(request).await })
+            .await;
         let results = match answer {
             Ok(answer) => answer.results,
             Err(status) => {
@@ -268,7 +303,7 @@ impl Banks {
                 posted.push(*leg);
             } else {
                 // The hub has committed what the bank says it cannot post: somebody has to look.
-                metrics::counter!("bankhub_post_refused", "bank" => bank.to_string()).increment(1);
+                metrics::counter!("bankhub_posts_refused_total", "bank" => bank.to_string()).increment(1);
                 let reason = result.refusal.as_ref().map_or("", |refusal| refusal.reason.as_str());
                 tracing::error!(%bank, %leg, reason, "the bank refuses to post a committed leg");
             }
@@ -279,8 +314,10 @@ impl Banks {
     /// Reads how a card may be shown, which is also the proof that it exists.
     async fn card(&self, bank: &BankId, card: CardId) -> Result<String, Reason> {
         let request = pb::GetCardRequest { card_id: card.to_string() };
-        let answer =
-            self.links.call(bank, request, |mut client, request| async move { client.get_card(request).await }).await;
+        let answer = self
+            .links
+            .call((bank, "get_card"), request, |mut client, request| async move { client.get_card(request).await })
+            .await;
         match answer {
             Ok(answer) => Ok(answer.card_masked),
             Err(status) => Err(match proto::reason_of(&status) {
@@ -295,7 +332,11 @@ impl Banks {
         let request = pb::GetAccountRequest { account_id: account.to_string() };
         let answer = self
             .links
-            .call(bank, request, |mut client, request| async move { client.get_account(request).await })
+            .call(
+                (bank, "get_account"),
+                request,
+                |mut client, request| async move { client.get_account(request).await },
+            )
             .await;
         match answer {
             Ok(answer) => answer.account.map(|account| account.account_masked).ok_or(Reason::AccountUnknown),
@@ -317,7 +358,7 @@ impl Banks {
         };
         let request = pb::FollowInstrumentRequest { instrument: Some(named) };
         let asked = |mut client: Client, request| async move { client.follow_instrument(request).await };
-        match self.links.call(bank, request, asked).await {
+        match self.links.call((bank, "follow_instrument"), request, asked).await {
             Ok(_) => Ok(()),
             Err(status) => Err(match proto::reason_of(&status) {
                 Some(reason @ (Reason::AccountUnknown | Reason::CardUnknown)) => reason,

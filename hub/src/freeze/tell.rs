@@ -120,8 +120,6 @@ impl Freezes {
                 Step::Answered(Answered { person_id: telling.person_id, bank_id: telling.bank_id.clone(), answers })
             }
             Err(error) => {
-                metrics::counter!("bankhub_bank_errors", "bank" => bank.to_string(), "call" => "follow_orders")
-                    .increment(1);
                 tracing::warn!(%bank, error, "a bank has not confirmed a freeze; it is told again");
                 let instruments = telling.orders.iter().map(|(instrument, _)| *instrument).collect();
                 Step::Missed(Missed { bank_id: telling.bank_id.clone(), instruments })

@@ -385,7 +385,7 @@ impl Desk {
             GiveBackAnswer::Posted => self.settle(Step::ReversalPosted { payment: payment.id }).await,
             GiveBackAnswer::Refused(reason) => {
                 // Forward only: the hub has told the terminal that the money goes back, so somebody has to look.
-                metrics::counter!("bankhub_reversal_refused", "bank" => charge.bank_id.to_string()).increment(1);
+                metrics::counter!("bankhub_reversals_refused_total", "bank" => charge.bank_id.to_string()).increment(1);
                 tracing::error!(payment = %payment.id, ?reason, "the bank refuses a reversal");
                 Ok(None)
             }

@@ -2,7 +2,7 @@
 //!
 //! `service` speaks to terminals (about cards in `card`); `desk` carries a payment from step to step; `steps` are the durable ones,
 //! decided by `domain::payment` and written in sets; `sweep` carries on whatever a lost answer or a killed process left behind;
-//! `approval` is the payer's own answer, on the phone.
+//! `standing` counts what is open, for alarms; `approval` is the payer's own answer, on the phone.
 
 mod approval;
 mod books;
@@ -14,6 +14,7 @@ mod recent;
 mod request;
 mod service;
 pub(crate) mod sql;
+mod standing;
 mod steps;
 mod sweep;
 #[cfg(test)]
@@ -24,4 +25,5 @@ mod watch;
 pub use approval::Approvals;
 pub use desk::{Desk, DeskOptions};
 pub use service::{TerminalApi, TerminalLimits};
+pub use standing::keep_standing;
 pub use sweep::sweep;

@@ -106,7 +106,7 @@ impl Web {
         {
             answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
-        metrics::counter!("bankhub_web_requests", "status" => answer.status().as_str().to_owned()).increment(1);
+        metrics::counter!("bankhub_web_requests_total", "status" => answer.status().as_str().to_owned()).increment(1);
         answer
     }
 

@@ -223,9 +223,11 @@ impl<S: StepSet> Task<S> {
 
     /// Runs a set and answers its callers. Those who have gone are not missed: their steps stand all the same.
     async fn answer(&mut self, steps: &[S::Step], replies: Vec<Reply<S>>) {
-        metrics::histogram!("bankhub_writer_batch_steps").record(steps.len() as f64);
+        metrics::histogram!("bankhub_writer_batch_steps", "writer" => S::NAME).record(steps.len() as f64);
         let watch = Stopwatch::start();
-        match self.run_set(steps, &watch).await {
+        let done = self.run_set(steps, &watch).await;
+        metrics::histogram!("bankhub_writer_set_seconds", "writer" => S::NAME).record(watch.elapsed());
+        match done {
             Ok(outcomes) => {
                 for (reply, outcome) in replies.into_iter().zip(outcomes) {
                     let _ = reply.send(Ok(outcome));

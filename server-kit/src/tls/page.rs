@@ -22,13 +22,15 @@ pub struct PageTls {
 
 impl PageTls {
     /// Reads the certificate, with the chain behind it, and its private key.
-    pub fn load(certificate: &Path, key: &SecretRef) -> Result<Self, TlsError> {
+    pub fn load(certificate_file: &Path, key: &SecretRef) -> Result<Self, TlsError> {
+        let certificates = super::certificates(certificate_file)?;
+        super::note_end(certificate_file, &certificates);
         let mut config = ServerConfig::builder_with_provider(super::provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(super::certificates(certificate)?, super::private_key(key, certificate)?)?;
+            .with_single_cert(certificates, super::private_key(key, certificate_file)?)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { certificate: certificate.to_owned(), acceptor: TlsAcceptor::from(Arc::new(config)) })
+        Ok(Self { certificate: certificate_file.to_owned(), acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
     /// Shakes hands with one browser.

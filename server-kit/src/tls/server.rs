@@ -187,13 +187,12 @@ fn build(files: &ServerTlsConfig) -> Result<ServerConfig, TlsError> {
         .allow_unauthenticated()
         .build()
         .map_err(|source| TlsError::Verifier { path: files.client_ca.clone(), source })?;
+    let certificates = super::certificates(&files.certificate)?;
+    super::note_end(&files.certificate, &certificates);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(
-            super::certificates(&files.certificate)?,
-            super::private_key(&files.key, &files.certificate)?,
-        )?;
+        .with_single_cert(certificates, super::private_key(&files.key, &files.certificate)?)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Tickets hold the sessions of many phones at the phones; the keys are new with every reload and every start.
     config.ticketer = tokio_rustls::rustls::crypto::ring::Ticketer::new()?;
