@@ -29,7 +29,7 @@ val cargoNdk = tasks.register<Exec>("cargoNdk") {
     environment("ANDROID_NDK_HOME", androidComponents.sdkComponents.ndkDirectory.get().asFile.path)
     val abis = listOf("arm64-v8a", "armeabi-v7a", "x86_64").flatMap { listOf("--target", it) }
     val platform = listOf("--platform", libs.versions.minSdk.get(), "--output-dir", natives.get().asFile.path)
-    commandLine(listOf("cargo", "ndk") + abis + platform + listOf("build", "--package", "mobile-sdk", "--profile", "dist"))
+    commandLine(listOf("cargo", "ndk") + abis + platform + listOf("build", "--package", "mobile-sdk", "--features", "bindings", "--profile", "dist"))
     outputs.dir(natives)
     outputs.upToDateWhen { false }
 }

@@ -16,6 +16,7 @@ use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 use crate::cardholder::{CardholderOptions, StrangerLimits};
 use crate::notify::NotifyConfig;
 use crate::safety_code::SafetyCodeConfig;
+use crate::sign_in::SignInConfig;
 use crate::voice::VoiceConfig;
 use crate::web::WebConfig;
 use crate::zone::Zone;
@@ -62,6 +63,8 @@ pub struct Config {
     pub offers: OffersConfig,
     #[serde(default)]
     pub safety_code: SafetyCodeConfig,
+    #[serde(default)]
+    pub sign_in: SignInConfig,
     /// Telephone calls, over FastAGI and by VoiceXML.
     #[serde(default)]
     pub voice: VoiceConfig,

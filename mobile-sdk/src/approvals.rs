@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use domain::TransactionPassword;
 use domain::payment::ApprovalForm;
+use domain::{PersonId, TransactionPassword};
 use proto::cardholder as pb;
 use zeroize::Zeroizing;
 
@@ -83,37 +83,45 @@ fn approval_of(it: pb::Approval) -> Approval {
     }
 }
 
+/// Whether the text to be signed says what the person was shown, and nobody else's: a phone signs nothing that it has not read itself.
+fn says_what_it_shows(approval: &Approval, person_id: PersonId) -> bool {
+    let Ok(form) = ApprovalForm::parse(&approval.text) else { return false };
+    form.person_id == person_id
+        && form.payment_id.to_string() == approval.payment_id
+        && form.amount.currency.code() == approval.amount.currency_code
+        && form.amount.minor == approval.amount.minor_units
+        && form.payee.as_str() == approval.merchant.display_name
+        && form.terminal_id.to_string() == approval.terminal_id
+        && form.bank_id.as_str() == approval.bank_id
+        && form.masked.as_str() == approval.account_masked
+}
+
 impl Inner {
-    /// That the text to be signed says what the person was shown, and nobody else's.
-    fn check_approval(&self, approval: &Approval) -> Result<String, Failure> {
-        let person_id = self.bound()?.person_id;
-        let form = ApprovalForm::parse(&approval.text)?;
-        let says_the_same = form.person_id == person_id
-            && form.payment_id.to_string() == approval.payment_id
-            && form.amount.currency.code() == approval.amount.currency_code
-            && form.amount.minor == approval.amount.minor_units
-            && form.payee.as_str() == approval.merchant.display_name
-            && form.terminal_id.to_string() == approval.terminal_id
-            && form.bank_id.as_str() == approval.bank_id
-            && form.masked.as_str() == approval.account_masked;
-        if says_the_same { Ok(form.payment_id.to_string()) } else { Err(Trouble::TextForeign.into()) }
+    /// Approves what was listed, and gives the hub's answer.
+    pub(crate) async fn approve_listed(
+        &self,
+        approval: pb::Approval,
+        password: Zeroizing<String>,
+    ) -> Result<pb::ApprovePaymentResponse, Failure> {
+        self.approve(&approval_of(approval), password).await
     }
 
-    async fn approve(&self, approval: &Approval, password: Zeroizing<String>) -> Result<ApprovalOutcome, Failure> {
+    async fn approve(
+        &self,
+        approval: &Approval,
+        password: Zeroizing<String>,
+    ) -> Result<pb::ApprovePaymentResponse, Failure> {
         // A typing error costs no try.
         TransactionPassword::parse(&password)?;
-        let payment_id = self.check_approval(approval)?;
+        if !says_what_it_shows(approval, self.bound()?.person_id) {
+            return Err(Trouble::TextForeign.into());
+        }
         let text = approval.text.clone();
         let (device_id, signature) = self.sign_text("bankhub.v1.approval", &text).await?;
         let transaction_password = password.to_string();
         let request = pb::ApprovePaymentRequest { text, device_id, signature, transaction_password };
         let call = |mut hub: Hub, request| async move { hub.approve_payment(request).await };
-        let answer = self.insist(request, call).await?;
-        Ok(ApprovalOutcome {
-            payment_id,
-            state: ApprovalState::read(answer.state),
-            refusal: answer.refusal.map(|refusal| refusal_of(refusal, self.language)),
-        })
+        self.insist(request, call).await
     }
 
     async fn decline(&self, payment_id: String) -> Result<ApprovalOutcome, Failure> {
@@ -146,11 +154,67 @@ impl Phone {
     /// same call again counts nothing and charges nothing twice.
     pub async fn approve(&self, approval: Approval, transaction_password: String) -> Result<ApprovalOutcome, SdkError> {
         let password = Zeroizing::new(transaction_password);
-        self.run(|inner| async move { inner.approve(&approval, password).await }).await
+        self.run(|inner| async move {
+            let answer = inner.approve(&approval, password).await?;
+            Ok(ApprovalOutcome {
+                payment_id: approval.payment_id,
+                state: ApprovalState::read(answer.state),
+                refusal: answer.refusal.map(|refusal| refusal_of(refusal, inner.language)),
+            })
+        })
+        .await
     }
 
     /// Declines a payment that waits: its terminal is told at once. It asks for no signature; again it changes nothing.
     pub async fn decline(&self, payment_id: String) -> Result<ApprovalOutcome, SdkError> {
         self.run(|inner| async move { inner.decline(payment_id).await }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::common;
+
+    use super::*;
+
+    const PERSON: &str = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e10";
+
+    fn listed() -> Approval {
+        let id = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f";
+        let text = format!(
+            "bankhub approval v1\npayment: {id}\nperson: {PERSON}\namount: 35.50 CNY\npayee: Noodle House\n\
+             terminal: till-1\nfrom: bank-a ****4821\nshown: 2026-11-22T10:00:00Z\n"
+        );
+        approval_of(pb::Approval {
+            payment_id: id.to_owned(),
+            amount: Some(common::Money { currency_code: "CNY".to_owned(), minor_units: 3_550 }),
+            merchant: Some(common::Merchant { display_name: "Noodle House".to_owned(), ..common::Merchant::default() }),
+            terminal_id: "till-1".to_owned(),
+            bank_id: "bank-a".to_owned(),
+            account_masked: "****4821".to_owned(),
+            text,
+            ..pb::Approval::default()
+        })
+    }
+
+    #[test]
+    fn s2_a_phone_signs_nothing_that_says_something_else_than_it_shows() {
+        let person = PersonId::parse(PERSON).unwrap();
+        assert!(says_what_it_shows(&listed(), person));
+        for (shown, signed) in [
+            ("35.50 CNY", "355.00 CNY"),
+            ("35.50 CNY", "35.50 EUR"),
+            ("Noodle House", "Noodle Hous"),
+            ("till-1", "till-2"),
+            ("bank-a", "bank-b"),
+            ("4821", "4822"),
+            (PERSON, "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e11"),
+            ("9e0f", "9e0e"),
+            ("\nshown", "\n\nshown"),
+        ] {
+            let text = listed().text.replace(shown, signed);
+            assert_ne!(text, listed().text, "{shown}");
+            assert!(!says_what_it_shows(&Approval { text, ..listed() }, person), "{signed}");
+        }
     }
 }

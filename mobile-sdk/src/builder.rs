@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::cardholder::cardholder_service_client::CardholderServiceClient;
 
 use crate::device_key::{DeviceKey, Signer};
+use tonic::transport::Channel;
+
 use crate::error::{Failure, SdkError, Trouble};
+use crate::feed::reader::LONGEST_PAUSE;
 use crate::log::{Log, LogSink};
 use crate::phone::{Inner, Parts, Phone};
 use crate::platform::{self, Clock, SystemClock};
 use crate::preferences::Language;
-use crate::secure_store::SecureStore;
+use crate::secure_store::{MemorySecureStore, SecureStore};
 use crate::transport;
 use crate::vault::Vault;
 
@@ -26,9 +30,31 @@ pub struct PhoneBuilder {
     store: Option<Arc<dyn SecureStore>>,
     sink: Option<Arc<dyn LogSink>>,
     clock: Option<Arc<dyn Clock>>,
+    channel: Option<Channel>,
+    is_in_memory: bool,
+    longest_pause: Option<Duration>,
 }
 
 impl PhoneBuilder {
+    /// For programs in Rust: a connection that others use as well, in the place of an address and an authority.
+    #[must_use]
+    pub fn over(self: Arc<Self>, channel: Channel) -> Arc<Self> {
+        Arc::new(Self { channel: Some(channel), ..(*self).clone() })
+    }
+
+    /// For programs in Rust: nothing is stored on disk, so that the phone ends with the process; it needs no folder and no secure store.
+    #[must_use]
+    pub fn in_memory(self: Arc<Self>) -> Arc<Self> {
+        Arc::new(Self { is_in_memory: true, ..(*self).clone() })
+    }
+
+    /// For programs in Rust: how long a lost stream of events waits at most before it is opened again; otherwise 30 seconds, which spares
+    /// a battery.
+    #[must_use]
+    pub fn longest_pause(self: Arc<Self>, pause: Duration) -> Arc<Self> {
+        Arc::new(Self { longest_pause: Some(pause), ..(*self).clone() })
+    }
+
     /// By which clock certificates are judged and consents are dated, for tests; otherwise the phone's own.
     #[must_use]
     pub fn clock(self: Arc<Self>, clock: Arc<dyn Clock>) -> Arc<Self> {
@@ -36,20 +62,26 @@ impl PhoneBuilder {
     }
 
     async fn put_together(self: Arc<Self>) -> Result<Arc<Phone>, Failure> {
-        let (Some(folder), Some(key), Some(store)) = (&self.folder, &self.key, &self.store) else {
-            return Err(Trouble::BuilderIncomplete.into());
+        let Some(key) = &self.key else { return Err(Trouble::BuilderIncomplete.into()) };
+        let (vault, store) = match (&self.folder, &self.store) {
+            _ if self.is_in_memory => (Vault::in_memory(), MemorySecureStore::new().as_secure_store()),
+            (Some(folder), Some(store)) => (Vault::open(folder, &**store).await?, store.clone()),
+            _ => return Err(Trouble::BuilderIncomplete.into()),
         };
         let clock = self.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
-        let channel = transport::channel(&self.endpoint, &self.authority_pem, clock.clone())?;
+        let channel = match &self.channel {
+            Some(channel) => channel.clone(),
+            None => transport::channel(&self.endpoint, &self.authority_pem, clock.clone())?,
+        };
         let parts = Parts {
             hub: CardholderServiceClient::new(channel),
             signer: Signer::new(key.clone()),
-            vault: Vault::open(folder, &**store).await?,
-            store: store.clone(),
+            vault,
+            store,
             clock,
             language: self.spoken(),
             log: self.sink.clone().map_or_else(Log::default, Log::to),
-            folder: folder.clone(),
+            longest_pause: self.longest_pause.unwrap_or(LONGEST_PAUSE),
         };
         Ok(Arc::new(Phone { inner: Arc::new(Inner::new(parts)?) }))
     }

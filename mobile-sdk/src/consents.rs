@@ -154,8 +154,8 @@ impl Inner {
     fn propose(
         &self,
         asker: Asker,
-        purpose: ConsentPurpose,
-        fields: Vec<ConsentField>,
+        purpose: Purpose,
+        fields: Fields,
         valid_for: Duration,
     ) -> Result<ConsentProposal, Failure> {
         let bound = self.bound()?;
@@ -164,8 +164,8 @@ impl Inner {
             id: ConsentId::from_uuid(platform::new_id(&*self.clock)?),
             person_id: bound.person_id,
             asker,
-            purpose: purpose_of(purpose),
-            fields: Fields::new(fields.into_iter().map(field_of))?,
+            purpose,
+            fields,
             from,
             until: from.plus(Duration::from_secs(valid_for.as_secs())),
         };
@@ -173,14 +173,23 @@ impl Inner {
         Ok(ConsentProposal { form })
     }
 
-    async fn give(&self, text: String) -> Result<Consent, Failure> {
-        let bound = self.bound()?;
-        let device_id = bound.device_id.to_string();
-        let message = format!("bankhub.v1.consent\n{device_id}\n{text}");
-        let signature = self.signer.sign(message.as_bytes(), &bound.public_key).await?;
+    async fn give(&self, text: String) -> Result<pb::Consent, Failure> {
+        let (device_id, signature) = self.sign_text("bankhub.v1.consent", &text).await?;
         let call = |mut hub: Hub, request| async move { hub.give_consent(request).await };
         let answer = self.in_session(pb::GiveConsentRequest { text, device_id, signature }, call).await?;
-        Ok(consent_of(answer.consent.ok_or(Trouble::AnswerUnreadable)?))
+        Ok(answer.consent.ok_or(Trouble::AnswerUnreadable)?)
+    }
+
+    /// Proposes and gives it at once, for whoever has shown what is signed.
+    pub(crate) async fn give_now(
+        &self,
+        asker: Asker,
+        purpose: Purpose,
+        fields: Fields,
+        valid_for: Duration,
+    ) -> Result<pb::Consent, Failure> {
+        let proposal = self.propose(asker, purpose, fields, valid_for)?;
+        self.give(proposal.form.to_string()).await
     }
 
     pub(crate) async fn consents(
@@ -208,7 +217,12 @@ impl Phone {
         if self.inner.closing.is_cancelled() {
             return Err(self.inner.words(Trouble::PhoneClosed));
         }
-        let proposed = asker().and_then(|asker| self.inner.propose(asker, purpose, fields, valid_for));
+        let propose = || {
+            let asker = asker()?;
+            let fields = Fields::new(fields.into_iter().map(field_of))?;
+            self.inner.propose(asker, purpose_of(purpose), fields, valid_for)
+        };
+        let proposed = propose();
         proposed.map(Arc::new).map_err(|failure| self.inner.words(failure))
     }
 }
@@ -241,7 +255,7 @@ impl Phone {
 
     /// Has the key sign what the person saw, and gives it to the hub. The same proposal again gives the same consent, as it stands by then.
     pub async fn give_consent(&self, proposal: Arc<ConsentProposal>) -> Result<Consent, SdkError> {
-        self.run(|inner| async move { inner.give(proposal.text()).await }).await
+        self.run(|inner| async move { Ok(consent_of(inner.give(proposal.text()).await?)) }).await
     }
 
     /// A page of the person's consents: at most `page_size` of them, 1 to 100, 0 for 50.

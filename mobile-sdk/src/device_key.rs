@@ -36,6 +36,7 @@ pub enum KeyError {
     Failed,
 }
 
+#[cfg(feature = "bindings")]
 impl From<uniffi::UnexpectedUniFFICallbackError> for KeyError {
     fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Failed
@@ -65,6 +66,19 @@ pub struct SoftwareDeviceKey {
 impl fmt::Debug for SoftwareDeviceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SoftwareDeviceKey").finish_non_exhaustive()
+    }
+}
+
+impl SoftwareDeviceKey {
+    /// For programs in Rust: the public key, the uncompressed point.
+    pub fn point(&self) -> Vec<u8> {
+        self.pair.public_key().as_ref().to_vec()
+    }
+
+    /// For programs in Rust: the signature, r and s in 64 bytes, without waiting for anybody.
+    pub fn signature(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let signature = self.pair.sign(&platform::random(), message);
+        Ok(signature.map_err(|_| KeyError::Failed)?.as_ref().to_vec())
     }
 }
 
@@ -99,12 +113,11 @@ impl SoftwareDeviceKey {
 #[async_trait::async_trait]
 impl DeviceKey for SoftwareDeviceKey {
     async fn public_key(&self) -> Result<Vec<u8>, KeyError> {
-        Ok(self.pair.public_key().as_ref().to_vec())
+        Ok(self.point())
     }
 
     async fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>, KeyError> {
-        let signature = self.pair.sign(&platform::random(), &message);
-        Ok(signature.map_err(|_| KeyError::Failed)?.as_ref().to_vec())
+        self.signature(&message)
     }
 }
 

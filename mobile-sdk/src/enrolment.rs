@@ -84,9 +84,23 @@ impl Inner {
             person_id: PersonId::parse(&enrolled.person_id).map_err(|_| Trouble::AnswerUnreadable)?,
             public_key,
         };
+        self.keep_binding(bound)?;
+        Ok(Enrolled::from(&bound))
+    }
+
+    fn keep_binding(&self, bound: Bound) -> Result<(), Trouble> {
         self.vault.write(BINDING_FILE, &bound.encode(), Lasting::Now)?;
         self.bind(Binding::Bound(bound));
-        Ok(Enrolled::from(&bound))
+        Ok(())
+    }
+
+    /// Takes over a phone whose key was bound by another program.
+    pub(crate) async fn adopt(&self, device_id: DeviceId, person_id: PersonId) -> Result<(), Failure> {
+        if !matches!(self.binding(), Binding::Nobody) {
+            return Err(Trouble::AlreadyEnrolled.into());
+        }
+        let public_key = self.signer.public_key().await?;
+        Ok(self.keep_binding(Bound { device_id, person_id, public_key })?)
     }
 }
 

@@ -11,7 +11,7 @@ use proto::cardholder as pb;
 use zeroize::Zeroizing;
 
 use crate::error::{SdkError, Trouble};
-use crate::feed::{Queue, reader};
+use crate::feed::{Phase, Queue, reader};
 use crate::log::LogLevel;
 use crate::mirror::mirror;
 use crate::phone::{Inner, Phone, on_threads};
@@ -152,6 +152,7 @@ pub enum ListenerError {
     Failed,
 }
 
+#[cfg(feature = "bindings")]
 impl From<uniffi::UnexpectedUniFFICallbackError> for ListenerError {
     fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Failed
@@ -196,8 +197,8 @@ impl Subscription {
 /// Events that are asked for one after the other, each until it is said to be handled.
 #[derive(Debug, uniffi::Object)]
 pub struct EventFeed {
-    inner: Arc<Inner>,
-    queue: Arc<Queue>,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) queue: Arc<Queue>,
 }
 
 #[uniffi::export]
@@ -206,10 +207,9 @@ impl EventFeed {
     /// again tries again.
     pub async fn next_event(&self) -> Result<Event, SdkError> {
         let queue = self.queue.clone();
-        if matches!(self.inner.feed.phase(), crate::feed::Phase::Stopped(_)) && !queue.has_news() {
-            self.inner.feed.resume();
-        }
-        on_threads(&self.inner, |_| async move { queue.next().await }).await
+        self.try_again_if_stopped();
+        let language = self.inner.language;
+        on_threads(&self.inner, |_| async move { Ok(Event::read(queue.next().await?, language)) }).await
     }
 
     /// Says that all events up to this one are handled: they are not told again, whatever happens. What was taken and not handled comes
@@ -224,6 +224,15 @@ impl EventFeed {
     /// Ends it.
     pub fn cancel(&self) {
         self.inner.feed.remove(&self.queue);
+    }
+}
+
+impl EventFeed {
+    /// Asking again is what tries again, once what has come was taken.
+    pub(crate) fn try_again_if_stopped(&self) {
+        if matches!(self.inner.feed.phase(), Phase::Stopped(_)) && !self.queue.has_news() {
+            self.inner.feed.resume();
+        }
     }
 }
 
@@ -284,6 +293,7 @@ impl Telling {
                 None => return,
                 Some(Ok(event)) => {
                     let sequence = event.sequence;
+                    let event = Event::read(event, self.inner.language);
                     self.heard(self.listener.on_event(event)).await;
                     if self.inner.feed.note_handled(&self.queue, sequence).is_err() {
                         return;

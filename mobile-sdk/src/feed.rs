@@ -4,12 +4,13 @@
 //! an event only when it is newer than all that it was offered before. The cursor that is stored is the least that all have handled.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use proto::cardholder as pb;
 use tokio::sync::Notify;
 
 use crate::error::{Failure, Trouble};
-use crate::events::Event;
 
 mod keeper;
 pub(crate) mod reader;
@@ -155,9 +156,8 @@ impl Feed {
     }
 }
 
-#[derive(Debug)]
 struct QueueState {
-    waiting: VecDeque<Event>,
+    waiting: VecDeque<pb::Event>,
     /// The newest that was put in.
     offered: i64,
     /// The newest that was taken out.
@@ -166,6 +166,15 @@ struct QueueState {
     handled: i64,
     failure: Option<Failure>,
     is_cancelled: bool,
+}
+
+impl fmt::Debug for QueueState {
+    /// Events have codes, which nobody is to read here.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (waiting, offered, handled) = (self.waiting.len(), self.offered, self.handled);
+        let mut shown = f.debug_struct("QueueState");
+        shown.field("waiting", &waiting).field("offered", &offered).field("handled", &handled).finish_non_exhaustive()
+    }
 }
 
 /// What waits for one who listens.
@@ -204,7 +213,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn offer(&self, event: &Event) -> Offer {
+    fn offer(&self, event: &pb::Event) -> Offer {
         let mut state = self.lock();
         if state.is_cancelled || event.sequence <= state.offered {
             return Offer::Done;
@@ -243,7 +252,7 @@ impl Queue {
         self.lock().is_cancelled
     }
 
-    fn take(&self) -> Option<Result<Event, Failure>> {
+    fn take(&self) -> Option<Result<pb::Event, Failure>> {
         let mut state = self.lock();
         if state.is_cancelled {
             // The next one who waits is to find out too.
@@ -259,8 +268,9 @@ impl Queue {
         state.failure.take().map(Err)
     }
 
-    /// The oldest event that was not taken yet. `Err` when it was cancelled, or once when the stream has stopped.
-    pub(crate) async fn next(&self) -> Result<Event, Failure> {
+    /// The oldest event that was not taken yet. `Err` when it was cancelled, or once when the stream has stopped. Whoever stops waiting has
+    /// taken nothing.
+    pub(crate) async fn next(&self) -> Result<pb::Event, Failure> {
         let _turn = self.turn.lock().await;
         loop {
             if let Some(taken) = self.take() {

@@ -180,14 +180,16 @@ impl Inner {
     }
 
     /// Freezes these; everything where none is named.
-    async fn freeze(&self, names: Vec<FrozenInstrument>) -> Result<Vec<Instrument>, Failure> {
+    pub(crate) async fn freeze(&self, names: Vec<FrozenInstrument>) -> Result<Vec<pb::Instrument>, Failure> {
         self.bound()?;
         // A freeze is not held up by a disk that is full.
         let _ = self.forget_list();
         let wish = Wish::freeze(&names);
         let order = self.order(&wish)?;
         let stands = self.send_freeze(&wish, order, &names).await?;
-        let is_loose = |it: &Instrument| matches!(it.freeze_state, FreezeState::Free | FreezeState::Unfreezing);
+        let is_loose = |it: &pb::Instrument| {
+            matches!(FreezeState::read(it.freeze_state), FreezeState::Free | FreezeState::Unfreezing)
+        };
         if order.is_again && stands.iter().any(is_loose) {
             // That order had been followed, and what it froze was set free since; this wish is a new one.
             let order = self.order(&wish)?;
@@ -201,7 +203,7 @@ impl Inner {
         wish: &Wish,
         order: Order,
         names: &[FrozenInstrument],
-    ) -> Result<Vec<Instrument>, Failure> {
+    ) -> Result<Vec<pb::Instrument>, Failure> {
         if let Err(trouble) = self.keep_order(wish, order) {
             self.log_order_not_kept(trouble);
         }
@@ -212,32 +214,31 @@ impl Inner {
         let call = |mut hub: Hub, request| async move { hub.freeze_instruments(request).await };
         let answered = self.insist(request, call).await;
         self.forget_order_if_final(wish, order, answered.as_ref().err());
-        Ok(all_of(answered?.instruments))
+        Ok(answered?.instruments)
     }
 
-    async fn unfreeze(
+    pub(crate) async fn unfreeze(
         &self,
         names: Vec<FrozenInstrument>,
         password: Zeroizing<String>,
-    ) -> Result<Vec<Instrument>, Failure> {
+    ) -> Result<Vec<pb::Instrument>, Failure> {
         // A typing error costs no try.
         TransactionPassword::parse(&password)?;
-        let bound = self.bound()?;
+        self.bound()?;
         let wish = Wish::unfreeze(&names);
         let order = self.order(&wish)?;
         let now = self.clock.now();
         let unfreeze = Unfreeze { order_id: order.id, signed_at: now, instruments: names };
         let text = unfreeze.text();
         Unfreeze::parse(&text, now)?;
-        let message = format!("bankhub.v1.unfreeze\n{}\n{text}", bound.device_id);
-        let signature = self.signer.sign(message.as_bytes(), &bound.public_key).await?;
+        let (_, signature) = self.sign_text("bankhub.v1.unfreeze", &text).await?;
         self.keep_order(&wish, order)?;
         self.forget_list()?;
         let request = pb::UnfreezeInstrumentsRequest { text, signature, transaction_password: password.to_string() };
         let call = |mut hub: Hub, request| async move { hub.unfreeze_instruments(request).await };
         let answered = self.insist(request, call).await;
         self.forget_order_if_final(&wish, order, answered.as_ref().err());
-        Ok(all_of(answered?.instruments))
+        Ok(answered?.instruments)
     }
 }
 
@@ -252,12 +253,12 @@ impl Phone {
     /// Stops money from going out of these, 1 to 50: at the hub when this returns, at each bank when it has confirmed, which is waited for two
     /// seconds. It asks for no password and no signature. When no answer comes, the same call again within the hour is the same order.
     pub async fn freeze(&self, instruments: Vec<InstrumentName>) -> Result<Vec<Instrument>, SdkError> {
-        self.run(|inner| async move { inner.freeze(named(&instruments)?).await }).await
+        self.run(|inner| async move { Ok(all_of(inner.freeze(named(&instruments)?).await?)) }).await
     }
 
     /// Stops money from going out of everything that the person has bound, also by another phone a moment ago; tells bank by bank.
     pub async fn freeze_all(&self) -> Result<Vec<BankFreeze>, SdkError> {
-        self.run(|inner| async move { Ok(by_bank(inner.freeze(Vec::new()).await?)) }).await
+        self.run(|inner| async move { Ok(by_bank(all_of(inner.freeze(Vec::new()).await?))) }).await
     }
 
     /// Lets money go out of these again, 1 to 50. The key signs what is set free, and the transaction password, six digits, is asked for;
@@ -269,7 +270,7 @@ impl Phone {
         transaction_password: String,
     ) -> Result<Vec<Instrument>, SdkError> {
         let password = Zeroizing::new(transaction_password);
-        self.run(|inner| async move { inner.unfreeze(named(&instruments)?, password).await }).await
+        self.run(|inner| async move { Ok(all_of(inner.unfreeze(named(&instruments)?, password).await?)) }).await
     }
 }
 

@@ -1,12 +1,17 @@
-//! The phone's side of bankhub, for Kotlin and Swift: a person's payments, bills, habits, reminders, consents and events.
+//! The phone's side of bankhub, for Kotlin, Swift and Rust: a person's payments, bills, habits, reminders, consents and events.
 //!
 //! A [`PhoneBuilder`] gives a [`Phone`]; every call on it is asynchronous, answers with records of plain data, and fails with an
-//! [`SdkError`] that says which sort of failure it is. Events come by [`Phone::add_listener`] or [`Phone::events`].
+//! [`SdkError`] that says which sort of failure it is. Events come by [`Phone::add_listener`] or [`Phone::events`]. A program in Rust that
+//! speaks the contract's own messages makes its calls by [`Phone::ask`], in the same sessions and under the same key.
 //!
 //! Invariants: nothing but the client of cardholders is known of the contract; whatever happens in here, no panic reaches the app; no
 //! secret is in any `Debug`; every queue is bounded.
 
+#[cfg(feature = "bindings")]
 uniffi::setup_scaffolding!();
+
+#[cfg(not(feature = "bindings"))]
+extern crate no_bindings as uniffi;
 
 mod approvals;
 mod bills;
@@ -15,6 +20,7 @@ mod cache;
 mod consents;
 mod credit_history;
 mod device_key;
+mod direct;
 mod enrolment;
 mod error;
 mod events;

@@ -23,6 +23,7 @@ pub enum LogError {
     Failed,
 }
 
+#[cfg(feature = "bindings")]
 impl From<uniffi::UnexpectedUniFFICallbackError> for LogError {
     fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Failed

@@ -1,7 +1,7 @@
 //! The phone as the app holds it, and what all of its calls share.
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,8 @@ pub(crate) struct Inner {
     pub(crate) log: Log,
     pub(crate) session: Mutex<Option<Bearer>>,
     pub(crate) closing: CancellationToken,
-    pub(crate) folder: PathBuf,
+    /// How long a lost stream of events waits at most.
+    pub(crate) longest_pause: Duration,
     /// Held while orders are kept and forgotten.
     pub(crate) ordering: std::sync::Mutex<()>,
     /// Held while a repayment is signed and sent.
@@ -63,12 +64,12 @@ pub(crate) struct Parts {
     pub(crate) clock: SharedClock,
     pub(crate) language: Language,
     pub(crate) log: Log,
-    pub(crate) folder: PathBuf,
+    pub(crate) longest_pause: Duration,
 }
 
 impl Inner {
     pub(crate) fn new(parts: Parts) -> Result<Self, Failure> {
-        let Parts { hub, signer, store, vault, clock, language, log, folder } = parts;
+        let Parts { hub, signer, store, vault, clock, language, log, longest_pause } = parts;
         let (binding, kept) = match (vault.read(BINDING_FILE), vault.read(CURSOR_FILE)) {
             (Ok(None), Ok(_)) => (Binding::Nobody, 0),
             (Ok(Some(bytes)), Ok(cursor)) => {
@@ -93,7 +94,7 @@ impl Inner {
             log,
             session: Mutex::new(None),
             closing: CancellationToken::new(),
-            folder,
+            longest_pause,
             ordering: std::sync::Mutex::default(),
             repaying: Mutex::default(),
             binding: RwLock::new(binding),
@@ -123,7 +124,7 @@ impl Inner {
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("Inner").field("vault", &self.vault).finish_non_exhaustive()
     }
 }
 

@@ -204,25 +204,33 @@ impl Inner {
         }
     }
 
-    async fn repay(&self, proposal: &RepaymentProposal) -> Result<Repayment, Failure> {
-        let bound = self.bound()?;
-        let id = proposal.form.id;
-        let _turn = self.repaying.lock().await;
-        let request = match self.open_under(id)? {
-            Some(request) => request,
-            None => {
-                let (text, device_id) = (proposal.form.to_string(), bound.device_id.to_string());
-                let message = format!("bankhub.v1.repayment\n{device_id}\n{text}");
-                let signature = self.signer.sign(message.as_bytes(), &bound.public_key).await?;
-                let request = pb::CreateRepaymentRequest { text, device_id, signature };
-                self.vault.write(REPAYMENT_FILE, &request.encode_to_vec(), Lasting::Now)?;
-                request
-            }
-        };
-        self.send_repayment(id, request).await
+    /// What is signed and written down, before it is first sent.
+    async fn kept_repayment(&self, form: &Form) -> Result<pb::CreateRepaymentRequest, Failure> {
+        if let Some(request) = self.open_under(form.id)? {
+            return Ok(request);
+        }
+        let text = form.to_string();
+        let (device_id, signature) = self.sign_text("bankhub.v1.repayment", &text).await?;
+        let request = pb::CreateRepaymentRequest { text, device_id, signature };
+        self.vault.write(REPAYMENT_FILE, &request.encode_to_vec(), Lasting::Now)?;
+        Ok(request)
     }
 
-    async fn resume_repayment(&self) -> Result<Option<Repayment>, Failure> {
+    async fn repay(&self, proposal: &RepaymentProposal) -> Result<pb::Repayment, Failure> {
+        self.bound()?;
+        let _turn = self.repaying.lock().await;
+        let request = self.kept_repayment(&proposal.form).await?;
+        self.send_repayment(proposal.form.id, request).await
+    }
+
+    /// Signs and writes down, and sends nothing; [`Inner::resume_repayment`] sends it.
+    pub(crate) async fn keep_repayment(&self, proposal: &RepaymentProposal) -> Result<(), Failure> {
+        self.bound()?;
+        let _turn = self.repaying.lock().await;
+        self.kept_repayment(&proposal.form).await.map(|_| ())
+    }
+
+    pub(crate) async fn resume_repayment(&self) -> Result<Option<pb::Repayment>, Failure> {
         self.bound()?;
         let _turn = self.repaying.lock().await;
         match self.open_repayment()? {
@@ -232,15 +240,19 @@ impl Inner {
     }
 
     /// Sends what is written down, and forgets it when its answer is final.
-    async fn send_repayment(&self, id: PaymentId, request: pb::CreateRepaymentRequest) -> Result<Repayment, Failure> {
+    async fn send_repayment(
+        &self,
+        id: PaymentId,
+        request: pb::CreateRepaymentRequest,
+    ) -> Result<pb::Repayment, Failure> {
         let call = |mut hub: Hub, request| async move { hub.create_repayment(request).await };
         let answered = self.insist(request, call).await;
         if answered.as_ref().err().is_some_and(Failure::is_final) {
             // The hub has stored nothing of it, and never will.
             self.forget_repayment(id);
         }
-        let repayment = repayment_of(answered?.repayment.ok_or(Trouble::AnswerUnreadable)?, self.language);
-        if is_decided(repayment.state) {
+        let repayment = answered?.repayment.ok_or(Trouble::AnswerUnreadable)?;
+        if is_decided(RepaymentState::read(repayment.state)) {
             self.forget_repayment(id);
         }
         Ok(repayment)
@@ -293,7 +305,7 @@ impl Phone {
     /// [`Phone::resume_repayment`] after the app was killed, give the same repayment. `Invalid` with `REPAYMENT_OPEN` while another one
     /// waits for its final answer.
     pub async fn repay(&self, proposal: Arc<RepaymentProposal>) -> Result<Repayment, SdkError> {
-        self.run(|inner| async move { inner.repay(&proposal).await }).await
+        self.run(|inner| async move { Ok(repayment_of(inner.repay(&proposal).await?, inner.language)) }).await
     }
 
     /// What was signed here and has got no final answer yet. The hub is not asked.
@@ -308,7 +320,11 @@ impl Phone {
 
     /// Sends once more what waits for its final answer; none when nothing does.
     pub async fn resume_repayment(&self) -> Result<Option<Repayment>, SdkError> {
-        self.run(|inner| async move { inner.resume_repayment().await }).await
+        self.run(|inner| async move {
+            let resumed = inner.resume_repayment().await?;
+            Ok(resumed.map(|repayment| repayment_of(repayment, inner.language)))
+        })
+        .await
     }
 
     /// One repayment as it stands.

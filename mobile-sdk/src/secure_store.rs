@@ -13,6 +13,7 @@ pub enum StoreError {
     Failed,
 }
 
+#[cfg(feature = "bindings")]
 impl From<uniffi::UnexpectedUniFFICallbackError> for StoreError {
     fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Failed

@@ -1,9 +1,11 @@
 //! The phone's own files: sealed with AES-256-GCM under a key that lies in the secure store, and replaced as a whole.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -19,14 +21,30 @@ const KEY_BYTES: usize = 32;
 /// A folder of sealed files. A file that was moved to another name, or was written under another key, cannot be opened.
 #[derive(Clone)]
 pub(crate) struct Vault {
-    folder: Arc<Path>,
-    key: Arc<LessSafeKey>,
+    place: Place,
 }
 
-impl std::fmt::Debug for Vault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vault").field("folder", &self.folder).finish_non_exhaustive()
+#[derive(Clone)]
+enum Place {
+    Folder {
+        folder: Arc<Path>,
+        key: Arc<LessSafeKey>,
+    },
+    /// Gone with the process.
+    Memory(Arc<Mutex<Files>>),
+}
+
+type Files = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = if let Place::Folder { folder, .. } = &self.place { Some(folder) } else { None };
+        f.debug_struct("Vault").field("folder", &folder).finish_non_exhaustive()
     }
+}
+
+fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
+    files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a write has to outlive a power cut before it counts.
@@ -53,7 +71,12 @@ impl Vault {
             }
         };
         let key = UnboundKey::new(&AES_256_GCM, &key).map_err(|_| Trouble::DataUnreadable)?;
-        Ok(Self { folder: folder.into(), key: Arc::new(LessSafeKey::new(key)) })
+        Ok(Self { place: Place::Folder { folder: folder.into(), key: Arc::new(LessSafeKey::new(key)) } })
+    }
+
+    /// One that stores nothing on disk.
+    pub(crate) fn in_memory() -> Self {
+        Self { place: Place::Memory(Arc::default()) }
     }
 
     /// Removes the key, so that nobody can read the files again.
@@ -61,13 +84,13 @@ impl Vault {
         store.remove(KEY_NAME.to_owned()).await.map_err(|_| Trouble::StoreFailed.into())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
     /// What was written under this name; none when nothing was. `Err` with `DataUnreadable` when it was not written here.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
-        let sealed = match fs::read(self.path(name)) {
+        let (folder, key) = match &self.place {
+            Place::Folder { folder, key } => (folder, key),
+            Place::Memory(files) => return Ok(lock(files).get(name).cloned()),
+        };
+        let sealed = match fs::read(folder.join(name)) {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(_) => return Err(Trouble::DiskFailed),
@@ -75,24 +98,27 @@ impl Vault {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Trouble::DataUnreadable)?;
         let mut rest = Zeroizing::new(rest.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self
-            .key
-            .open_in_place(nonce, Aad::from(name.as_bytes()), &mut rest)
-            .map_err(|_| Trouble::DataUnreadable)?
-            .len();
+        let opened = key.open_in_place(nonce, Aad::from(name.as_bytes()), &mut rest);
+        let length = opened.map_err(|_| Trouble::DataUnreadable)?.len();
         rest.truncate(length);
         Ok(Some(rest))
     }
 
     /// Writes a file as a whole: either the old one or the new one is found after a power cut.
     pub(crate) fn write(&self, name: &str, content: &[u8], lasting: Lasting) -> Result<(), Trouble> {
+        let (folder, key) = match &self.place {
+            Place::Folder { folder, key } => (folder, key),
+            Place::Memory(files) => {
+                lock(files).insert(name.to_owned(), Zeroizing::new(content.to_vec()));
+                return Ok(());
+            }
+        };
         let mut nonce = [0; NONCE_LEN];
         platform::fill(&mut nonce)?;
         let mut sealed = content.to_vec();
-        self.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name.as_bytes()), &mut sealed)
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name.as_bytes()), &mut sealed)
             .map_err(|_| Trouble::DiskFailed)?;
-        let (path, partial) = (self.path(name), self.path(&format!("{name}.partial")));
+        let (path, partial) = (folder.join(name), folder.join(format!("{name}.partial")));
         let written = fs::File::create(&partial).and_then(|mut file| {
             file.write_all(&nonce)?;
             file.write_all(&sealed)?;
@@ -102,7 +128,14 @@ impl Vault {
     }
 
     pub(crate) fn remove(&self, name: &str) -> Result<(), Trouble> {
-        match fs::remove_file(self.path(name)) {
+        let folder = match &self.place {
+            Place::Folder { folder, .. } => folder,
+            Place::Memory(files) => {
+                lock(files).remove(name);
+                return Ok(());
+            }
+        };
+        match fs::remove_file(folder.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Trouble::DiskFailed),
             _ => Ok(()),
         }
@@ -110,8 +143,16 @@ impl Vault {
 
     /// The files whose names begin so, with their sizes, the oldest first.
     pub(crate) fn files(&self, prefix: &str) -> Result<Vec<(String, u64)>, Trouble> {
+        let folder = match &self.place {
+            Place::Folder { folder, .. } => folder,
+            Place::Memory(files) => {
+                let size = |file: &[u8]| u64::try_from(file.len()).unwrap_or(u64::MAX);
+                let named = |(name, file): (&String, &Zeroizing<Vec<u8>>)| (name.clone(), size(file));
+                return Ok(lock(files).iter().filter(|(name, _)| name.starts_with(prefix)).map(named).collect());
+            }
+        };
         let mut found = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(|_| Trouble::DiskFailed)?.flatten() {
+        for entry in fs::read_dir(folder).map_err(|_| Trouble::DiskFailed)?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if let (true, Ok(about)) = (name.starts_with(prefix), entry.metadata()) {
                 found.push((about.modified().ok(), name, about.len()));
@@ -151,5 +192,16 @@ mod tests {
         again.remove("a").unwrap();
         again.remove("a").unwrap();
         assert_eq!(again.read("a"), Ok(None));
+    }
+
+    #[test]
+    fn s1_a_phone_in_memory_reads_what_it_has_written_and_shows_nothing() {
+        let vault = Vault::in_memory();
+        vault.write("cache-a", b"a secret thing", Lasting::Now).unwrap();
+        assert_eq!(vault.clone().read("cache-a").unwrap().unwrap().as_slice(), b"a secret thing");
+        assert_eq!(vault.files("cache-").unwrap(), [("cache-a".to_owned(), 14)]);
+        assert!(!format!("{vault:?}").contains("secret"));
+        vault.remove("cache-a").unwrap();
+        assert_eq!(vault.read("cache-a"), Ok(None));
     }
 }

@@ -1,7 +1,7 @@
 //! People with cards, and a till with a PIN pad.
 
 use bankhub::operator::Counter;
-use bankhub::phone::{DeviceKey, Enrolment, Feed, FeedOptions, Phone};
+use bankhub::phone::{DeviceKey, Enrolment, Feed, Phone};
 use bankhub::terminal::{Card, Pad};
 use bankhub::trial::{IssuedCard, NewCard};
 use domain::{AccountId, BankId, Currency, Money, PersonId, PhoneNumber};
@@ -32,7 +32,7 @@ pub struct Holder {
 impl Holder {
     /// The feed of the phone, from its beginning.
     pub fn feed(&self) -> Feed {
-        self.device.follow(FeedOptions::after(0))
+        self.device.follow(0)
     }
 
     /// The card as it is read at a till, with this PIN typed.

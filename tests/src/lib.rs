@@ -11,6 +11,7 @@
 )]
 
 pub mod answers;
+pub mod browser;
 pub mod callers;
 pub mod cards;
 pub mod databases;

@@ -1,6 +1,6 @@
 //! A person with a phone in the hand.
 
-use bankhub::phone::{Feed, FeedOptions};
+use bankhub::phone::Feed;
 use bankhub::trial::Person;
 use domain::PaymentId;
 use secrecy::ExposeSecret as _;
@@ -17,7 +17,7 @@ pub struct Payer {
 
 impl Payer {
     pub fn new(person: Person) -> Self {
-        let feed = Mutex::new(person.device.follow(FeedOptions::after(0)));
+        let feed = Mutex::new(person.device.follow(0));
         Self { person, feed }
     }
 

@@ -12,7 +12,7 @@ use crate::doctor::{Check, Verdict};
 use crate::error::CliError;
 use crate::operator::Operator;
 use crate::output::Output;
-use crate::phone::{Feed, FeedOptions};
+use crate::phone::Feed;
 use crate::terminal::{Item, Order, Payment, PaymentState, Proof, Terminal};
 use crate::trial::{self, Federation, NewPerson, Person, ServerOptions, Shop, TrialOptions, bank_id};
 
@@ -352,7 +352,7 @@ async fn sign_up(federation: &Federation, timeline: &Timeline, new: &NewPerson<'
     timeline.say(&Actor::operator(), &Actor::hub(), &format!("{number} pays with {} {masked}", spoken(new.bank)));
     let phone = Actor::phone(new.name);
     timeline.say(&phone, &Actor::hub(), "my key, my enrolment code, and a transaction password of my choice");
-    let feed = person.device.follow(FeedOptions::after(0));
+    let feed = person.device.follow(0);
     let accounts = vec![(bank_id(new.bank)?, person.account)];
     Ok(Payer { person, feed, accounts, expected_minor: new.balance_minor })
 }

@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+mod sign_in;
+
+use sign_in::SIGN_IN;
+
 use super::Member;
 use super::cards::{CardRange, cards};
 
@@ -383,6 +387,7 @@ listen = {listen}
 {LIMITS}
 {PAYMENTS}
 {web}
+{SIGN_IN}
 {NOTIFY}
 {VOICE}"#
     )

@@ -1,13 +1,10 @@
 //! The account password, set from the phone.
 
 use clap::Args;
-use domain::OrderId;
 use domain::sign_in::{AccountPassword, SetForm};
 use proto::cardholder as pb;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use server_kit::clock::{Clock as _, SystemClock};
-use server_kit::rng::{IdMaker, SystemRng};
 
 use super::{Phone, PhoneError};
 use crate::error::CliError;
@@ -29,7 +26,7 @@ impl Phone {
         transaction_password: &SecretString,
     ) -> Result<(), PhoneError> {
         let text = form.text();
-        let signature = self.key.sign(format!("bankhub.v1.account_password\n{}\n{text}", self.device_id).as_bytes())?;
+        let signature = self.sdk.sign("bankhub.v1.account_password", &text).await?;
         let transaction_password = transaction_password.expose_secret().to_owned();
         let request = pb::SetAccountPasswordRequest { text, signature, transaction_password };
         self.in_session(request, |mut hub, request| async move { hub.set_account_password(request).await }).await?;
@@ -42,11 +39,10 @@ pub(super) async fn set(phone: &Phone, args: &AccountPasswordArgs, out: &Output)
     let ask = |question| if args.passwords_stdin { typed::secret_from_stdin() } else { typed::hidden(question) };
     let chosen = ask("new account password: ").map_err(asking)?;
     let transaction_password = ask("transaction password: ").map_err(asking)?;
-    let password = AccountPassword::parse(chosen.expose_secret())
-        .map_err(|reason| CliError::Usage(reason.english().to_owned()))?;
-    let order_id = IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid().map_err(PhoneError::from)?;
-    let form = SetForm { order_id: OrderId::from_uuid(order_id), signed_at: SystemClock.now(), password };
-    phone.set_account_password(&form, &transaction_password).await?;
+    AccountPassword::parse(chosen.expose_secret()).map_err(|reason| CliError::Usage(reason.english().to_owned()))?;
+    let bare = |secret: &SecretString| secret.expose_secret().to_owned();
+    let set = phone.sdk().set_account_password(bare(&chosen), bare(&transaction_password));
+    set.await.map_err(PhoneError::from)?;
     out.event("the account password is set", &json!({ "set": true }));
     Ok(())
 }

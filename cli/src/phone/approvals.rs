@@ -1,7 +1,6 @@
 //! Payments that wait at terminals for the person's code, approved or declined on the phone.
 
 use clap::Args;
-use domain::payment::ApprovalForm;
 use domain::{PaymentId, Reason, TransactionPassword};
 use proto::cardholder as pb;
 use proto::common;
@@ -9,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::show::{money, money_value, name, time};
-use super::{Phone, PhoneError};
+use super::{Phone, PhoneError, bare};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::typed;
@@ -32,29 +31,25 @@ impl Phone {
         Ok(call.await?.approvals)
     }
 
-    /// Approves what was listed, signed by the phone's key.
+    /// Approves what was listed: the SDK holds its text against what it shows, and has the key sign it.
     pub async fn approve(
         &self,
         approval: &pb::Approval,
         transaction_password: &SecretString,
     ) -> Result<pb::ApprovePaymentResponse, PhoneError> {
-        if !says_what_it_shows(approval, self.person_id()) {
-            return Err(PhoneError::Unreadable("the text to sign speaks of something else than the payment"));
-        }
-        self.approve_text(&approval.text, transaction_password).await
+        Ok(self.sdk.approve_listed(approval.clone(), bare(transaction_password)).await?)
     }
 
-    /// Signs a text and sends it as an approval.
+    /// Signs a text, whatever it says, and sends it as an approval.
     pub async fn approve_text(
         &self,
         text: &str,
         transaction_password: &SecretString,
     ) -> Result<pb::ApprovePaymentResponse, PhoneError> {
-        let device_id = self.device_id.to_string();
         let request = pb::ApprovePaymentRequest {
-            signature: self.key.sign(format!("bankhub.v1.approval\n{device_id}\n{text}").as_bytes())?,
+            signature: self.sdk.sign("bankhub.v1.approval", text).await?,
             text: text.to_owned(),
-            device_id,
+            device_id: self.device_id.to_string(),
             transaction_password: transaction_password.expose_secret().to_owned(),
         };
         self.send_approval(request).await
@@ -73,18 +68,6 @@ impl Phone {
         let request = pb::DeclinePaymentRequest { payment_id: payment.to_string() };
         self.in_session(request, |mut hub, request| async move { hub.decline_payment(request).await }).await
     }
-}
-
-/// Whether what would be signed is what the person is shown: a phone signs nothing that it has not read itself.
-fn says_what_it_shows(approval: &pb::Approval, person_id: Option<domain::PersonId>) -> bool {
-    let Ok(form) = ApprovalForm::parse(&approval.text) else { return false };
-    form.payment_id.to_string() == approval.payment_id
-        && person_id.is_none_or(|person_id| form.person_id == person_id)
-        && Some(proto::to_money(form.amount)) == approval.amount
-        && approval.merchant.as_ref().is_some_and(|merchant| merchant.display_name == form.payee.as_str())
-        && form.terminal_id.as_str() == approval.terminal_id
-        && form.bank_id.as_str() == approval.bank_id
-        && form.masked.as_str() == approval.account_masked
 }
 
 pub(super) async fn approvals(phone: &Phone, out: &Output) -> Result<(), CliError> {
@@ -184,52 +167,4 @@ fn outcome(payment_id: &str, state: pb::ApprovalState, refusal: Option<&common::
     let shown = if reason.is_some() { 3 } else { 2 };
     let value = json!({ "payment_id": payment_id, "state": state.as_str_name(), "reason": reason });
     out.record(fields.get(..shown).unwrap_or_default(), &value);
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::PersonId;
-
-    use super::*;
-
-    const PERSON: &str = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e10";
-
-    fn listed() -> pb::Approval {
-        let id = "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e0f";
-        let text = format!(
-            "bankhub approval v1\npayment: {id}\nperson: {PERSON}\namount: 35.50 CNY\npayee: Noodle House\n\
-             terminal: till-1\nfrom: bank-a ****4821\nshown: 2026-11-22T10:00:00Z\n"
-        );
-        pb::Approval {
-            payment_id: id.to_owned(),
-            amount: Some(common::Money { currency_code: "CNY".to_owned(), minor_units: 3_550 }),
-            merchant: Some(common::Merchant { display_name: "Noodle House".to_owned(), ..common::Merchant::default() }),
-            terminal_id: "till-1".to_owned(),
-            bank_id: "bank-a".to_owned(),
-            account_masked: "****4821".to_owned(),
-            text,
-            ..pb::Approval::default()
-        }
-    }
-
-    #[test]
-    fn s2_a_phone_signs_nothing_that_says_something_else_than_it_shows() {
-        let person = PersonId::parse(PERSON).unwrap();
-        assert!(says_what_it_shows(&listed(), Some(person)));
-        for (shown, signed) in [
-            ("35.50 CNY", "355.00 CNY"),
-            ("35.50 CNY", "35.50 EUR"),
-            ("Noodle House", "Noodle Hous"),
-            ("till-1", "till-2"),
-            ("bank-a", "bank-b"),
-            ("4821", "4822"),
-            (PERSON, "0192f0c1-7a6b-7c3d-8e4f-5a6b7c8d9e11"),
-            ("9e0f", "9e0e"),
-            ("\nshown", "\n\nshown"),
-        ] {
-            let text = listed().text.replace(shown, signed);
-            assert_ne!(text, listed().text, "{shown}");
-            assert!(!says_what_it_shows(&pb::Approval { text, ..listed() }, Some(person)), "{signed}");
-        }
-    }
 }

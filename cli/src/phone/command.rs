@@ -20,7 +20,7 @@ use super::safety_code::{self, SafetyCodeArgs};
 use super::show::{sentence, value};
 use super::telling::{self, PreferencesCommand};
 use super::templates::{self, TemplatesCommand};
-use super::{Enrolment, FeedOptions, PhoneFolder};
+use super::{Enrolment, PhoneError, PhoneFolder};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::typed;
@@ -60,14 +60,7 @@ pub enum PhoneCommand {
     /// Make a device key and bind it to the person, with the code that the bank or the operator handed out.
     Enrol(EnrolArgs),
     /// Show codes, charges and refunds as they happen, beginning where this phone has stopped.
-    Watch {
-        /// Show everything again that is kept.
-        #[arg(long)]
-        from_start: bool,
-        /// End after so many events.
-        #[arg(long, value_name = "COUNT")]
-        count: Option<usize>,
-    },
+    Watch(WatchArgs),
     /// List purchases over all banks, newest first.
     Payments(PaymentsArgs),
     /// Sum purchases up over all banks, what has cost most first.
@@ -137,6 +130,20 @@ pub enum PhoneCommand {
     Templates(TemplatesCommand),
 }
 
+#[derive(Clone, Debug, Args)]
+pub struct WatchArgs {
+    /// Show everything again that is kept.
+    #[arg(long)]
+    pub from_start: bool,
+    /// Begin after this event, wherever this phone has stopped: whoever notes how far it is misses nothing and hears nothing twice, whatever
+    /// is killed.
+    #[arg(long, value_name = "SEQUENCE", conflicts_with = "from_start", value_parser = clap::value_parser!(i64).range(0..))]
+    pub after: Option<i64>,
+    /// End after so many events.
+    #[arg(long, value_name = "COUNT")]
+    pub count: Option<usize>,
+}
+
 #[derive(Clone, Args)]
 pub struct EnrolArgs {
     /// The person's number in international form.
@@ -172,31 +179,31 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
     let folder = PhoneFolder::new(&args.dir);
     match &args.command {
         PhoneCommand::Enrol(enrol_args) => enrol(&folder, enrol_args, out).await,
-        PhoneCommand::Watch { from_start, count } => watch(&folder, *from_start, *count, out).await,
+        PhoneCommand::Watch(args) => watch(&folder, args, out).await,
         PhoneCommand::Payments(args) => record::payments(&folder, args, out).await,
         PhoneCommand::Sums(args) => record::sums(&folder, args, out).await,
         PhoneCommand::Export(args) => record::export(&folder, args, out).await,
-        PhoneCommand::Approvals => approvals::approvals(&folder.open()?, out).await,
-        PhoneCommand::Approve(args) => approvals::approve(&folder.open()?, args, out).await,
-        PhoneCommand::Decline { payment } => approvals::decline(&folder.open()?, *payment, out).await,
-        PhoneCommand::Instruments => freezing::instruments(&folder.open()?, out).await,
-        PhoneCommand::Freeze(which) => freezing::freeze(&folder.open()?, which, out).await,
-        PhoneCommand::Unfreeze(args) => freezing::unfreeze(&folder.open()?, args, out).await,
-        PhoneCommand::SafetyCode(args) => safety_code::safety_code(&folder.open()?, args, out).await,
-        PhoneCommand::AccountPassword(args) => account_password::set(&folder.open()?, args, out).await,
-        PhoneCommand::Bills(bills_args) => owing::bills(&folder.open()?, bills_args, out).await,
-        PhoneCommand::TotalBill => owing::total_bill(&folder.open()?, out).await,
-        PhoneCommand::Bill { bill_id } => owing::bill(&folder.open()?, *bill_id, out).await,
+        PhoneCommand::Approvals => approvals::approvals(&folder.open().await?, out).await,
+        PhoneCommand::Approve(args) => approvals::approve(&folder.open().await?, args, out).await,
+        PhoneCommand::Decline { payment } => approvals::decline(&folder.open().await?, *payment, out).await,
+        PhoneCommand::Instruments => freezing::instruments(&folder.open().await?, out).await,
+        PhoneCommand::Freeze(which) => freezing::freeze(&folder.open().await?, which, out).await,
+        PhoneCommand::Unfreeze(args) => freezing::unfreeze(&folder.open().await?, args, out).await,
+        PhoneCommand::SafetyCode(args) => safety_code::safety_code(&folder.open().await?, args, out).await,
+        PhoneCommand::AccountPassword(args) => account_password::set(&folder.open().await?, args, out).await,
+        PhoneCommand::Bills(bills_args) => owing::bills(&folder.open().await?, bills_args, out).await,
+        PhoneCommand::TotalBill => owing::total_bill(&folder.open().await?, out).await,
+        PhoneCommand::Bill { bill_id } => owing::bill(&folder.open().await?, *bill_id, out).await,
         PhoneCommand::Repay(repay_args) => repay::repay(&folder, repay_args, out).await,
-        PhoneCommand::Repayments(args) => repay::repayments(&folder.open()?, args, out).await,
-        PhoneCommand::Reminders(command) => owing::reminders(&folder.open()?, command, out).await,
-        PhoneCommand::Consents(command) => history::consents(&folder.open()?, command, out).await,
+        PhoneCommand::Repayments(args) => repay::repayments(&folder.open().await?, args, out).await,
+        PhoneCommand::Reminders(command) => owing::reminders(&folder.open().await?, command, out).await,
+        PhoneCommand::Consents(command) => history::consents(&folder.open().await?, command, out).await,
         PhoneCommand::Inquiries => history::inquiries(&folder, out).await,
-        PhoneCommand::CreditHistory => history::credit_history(&folder.open()?, out).await,
-        PhoneCommand::Habits(args) => habits::habits(&folder.open()?, args, out).await,
+        PhoneCommand::CreditHistory => history::credit_history(&folder.open().await?, out).await,
+        PhoneCommand::Habits(args) => habits::habits(&folder.open().await?, args, out).await,
         PhoneCommand::Preferences(command) => telling::preferences(&folder, command, out).await,
-        PhoneCommand::Offers(command) => offers::offers(&folder.open()?, command, out).await,
-        PhoneCommand::Allow(command) => offers::allow(&folder.open()?, command, out).await,
+        PhoneCommand::Offers(command) => offers::offers(&folder.open().await?, command, out).await,
+        PhoneCommand::Allow(command) => offers::allow(&folder.open().await?, command, out).await,
         PhoneCommand::Templates(command) => templates::templates(&folder, command, out).await,
     }
 }
@@ -223,26 +230,24 @@ async fn enrol(folder: &PhoneFolder, args: &EnrolArgs, out: &Output) -> Result<(
     Ok(())
 }
 
-async fn watch(folder: &PhoneFolder, from_start: bool, count: Option<usize>, out: &Output) -> Result<(), CliError> {
-    let after = if from_start { 0 } else { folder.cursor() };
-    let phone = folder.open()?;
-    let mut feed = phone.follow(FeedOptions::after(after));
+async fn watch(folder: &PhoneFolder, args: &WatchArgs, out: &Output) -> Result<(), CliError> {
+    let phone = folder.open().await?;
+    let after = if args.from_start { Some(0) } else { args.after };
+    let feed = phone.sdk().events(after).map_err(PhoneError::from)?;
     let mut shown = 0_usize;
     let control_c = tokio::signal::ctrl_c();
     tokio::pin!(control_c);
-    while count.is_none_or(|count| shown < count) {
+    while args.count.is_none_or(|count| shown < count) {
         let event = tokio::select! {
-            event = feed.next() => event?,
-            _ = &mut control_c => return Ok(()),
+            event = feed.next_message() => event.map_err(PhoneError::from)?,
+            _ = &mut control_c => break,
         };
         out.event(&sentence(&event, out), &value(&event));
         // Shown first and then remembered: what is shown twice harms nobody, what is never shown might.
-        if event.sequence > folder.cursor() {
-            folder.keep_cursor(event.sequence)?;
-            phone.acknowledge(event.sequence).await?;
-        }
+        feed.event_handled(event.sequence).map_err(PhoneError::from)?;
         shown = shown.saturating_add(1);
     }
+    phone.sdk().settle().await.map_err(PhoneError::from)?;
     Ok(())
 }
 

@@ -1,109 +1,54 @@
-//! The person's feed as the phone sees it: every event once, in order, over as many streams as it takes.
+//! The person's feed as a program takes it, event by event in the contract's own words. That each comes once and in order is the SDK's.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{PaymentId, Reason};
+use bankhub_mobile::{EventFeed, SdkError};
+use domain::PaymentId;
 use proto::cardholder as pb;
 use proto::cardholder::event::Kind;
 use secrecy::SecretString;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use super::{Phone, PhoneError};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// How a feed is followed.
-#[derive(Clone, Copy, Debug)]
-pub struct FeedOptions {
-    /// The last sequence that was handled.
-    pub after_sequence: i64,
-    /// Events that may wait to be taken.
-    pub buffer: usize,
-}
-
-impl FeedOptions {
-    pub const fn after(after_sequence: i64) -> Self {
-        Self { after_sequence, buffer: 256 }
-    }
-}
-
-/// Events as they come. Streams that end are opened again from where they ended; what comes twice is told once.
-#[derive(Debug)]
+/// Events as they come, over as many streams as it takes.
 pub struct Feed {
-    events: mpsc::Receiver<Result<pb::Event, PhoneError>>,
-    follower: JoinHandle<()>,
+    /// Kept, since a phone that nobody has any more is closed.
+    _phone: Arc<bankhub_mobile::Phone>,
+    events: Result<Arc<EventFeed>, SdkError>,
     /// Codes that came before somebody asked for them.
-    codes: BTreeMap<String, String>,
+    codes: BTreeMap<String, SecretString>,
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").finish_non_exhaustive()
+    }
 }
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.follower.abort();
+        if let Ok(events) = &self.events {
+            events.cancel();
+        }
     }
 }
 
 impl Phone {
-    /// Follows the feed in a task of its own.
-    pub fn follow(&self, options: FeedOptions) -> Feed {
-        let (send, events) = mpsc::channel(options.buffer.max(1));
-        let phone = self.clone();
-        let follower = tokio::spawn(async move { phone.pump(options.after_sequence, &send).await });
-        Feed { events, follower, codes: BTreeMap::new() }
-    }
-
-    async fn pump(&self, after_sequence: i64, send: &mpsc::Sender<Result<pb::Event, PhoneError>>) {
-        let (mut handled, mut pause) = (after_sequence, FIRST_PAUSE);
-        loop {
-            let before = handled;
-            match self.pump_once(&mut handled, send).await {
-                Ok(()) => {}
-                Err(PhoneError::FeedEnded) => return,
-                Err(error) if error.passes_later() => {
-                    tracing::debug!(%error, "the stream of events broke; opening it again");
-                    if error.reason() == Some(Reason::SessionInvalid) {
-                        self.sign_out().await;
-                    }
-                }
-                Err(error) => {
-                    // Nobody listens when this fails, and then it does not matter.
-                    let _ = send.send(Err(error)).await;
-                    return;
-                }
-            }
-            pause = if handled > before { FIRST_PAUSE } else { pause.saturating_mul(2).min(LONGEST_PAUSE) };
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// Passes on what one stream brings, until it ends.
-    async fn pump_once(
-        &self,
-        handled: &mut i64,
-        send: &mpsc::Sender<Result<pb::Event, PhoneError>>,
-    ) -> Result<(), PhoneError> {
-        let mut stream = self.events(*handled).await?;
-        while let Some(message) = stream.message().await? {
-            let event = message.event.ok_or(PhoneError::Unreadable("an event without content"))?;
-            if event.sequence <= *handled {
-                continue;
-            }
-            let sequence = event.sequence;
-            send.send(Ok(event)).await.map_err(|_| PhoneError::FeedEnded)?;
-            *handled = sequence;
-        }
-        Ok(())
+    /// Follows the feed from after a sequence on. What is taken is not noted as handled anywhere.
+    pub fn follow(&self, after_sequence: i64) -> Feed {
+        Feed { _phone: self.sdk.clone(), events: self.sdk.events(Some(after_sequence)), codes: BTreeMap::new() }
     }
 }
 
 impl Feed {
-    /// The next event; an error when the feed cannot go on.
+    /// The next event; an error when the feed cannot go on by itself.
     pub async fn next(&mut self) -> Result<pb::Event, PhoneError> {
-        let event = self.events.recv().await.unwrap_or(Err(PhoneError::FeedEnded))?;
+        let event = self.events.as_ref().map_err(SdkError::clone)?.next_message().await?;
         if let Some(Kind::PaymentCode(code)) = &event.kind {
-            self.codes.insert(code.payment_id.clone(), code.code.clone());
+            self.codes.insert(code.payment_id.clone(), SecretString::from(code.code.clone()));
         }
         Ok(event)
     }
@@ -115,7 +60,7 @@ impl Feed {
         let waiting = async {
             loop {
                 if let Some(code) = self.codes.remove(&wanted) {
-                    return Ok(SecretString::from(code));
+                    return Ok(code);
                 }
                 self.next().await?;
             }

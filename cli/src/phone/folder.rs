@@ -1,19 +1,22 @@
-//! A phone on disk: its profile, its key, and how far it has read.
+//! A phone on disk: its profile, its key, and the SDK's sealed files.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use bankhub_mobile::{SecureStore, StoreError};
 use domain::credit_history::Digest;
 use domain::{DeviceId, PersonId};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use server_kit::tls::ClientTlsConfig;
 
-use super::{DeviceKey, Enrolment, OpenRepayments, Phone, PhoneError};
+use super::{DeviceKey, Enrolment, Phone, PhoneError, bind, builder};
 use crate::profile::{Link, ProfileError};
 
-/// What a phone knows besides its key.
+/// What a phone knows besides what the SDK keeps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PhoneFile {
@@ -22,10 +25,49 @@ struct PhoneFile {
     hub: String,
     /// The authority of the hub's certificate.
     server_ca: PathBuf,
+    /// Which phone and whose it is, where it was bound before the SDK kept that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     device_id: String,
-    /// Whose phone it is; empty where the hub did not say.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     person_id: String,
+}
+
+/// Small secrets in files that only their owner can read, in the place of a platform's store.
+#[derive(Debug)]
+struct FileStore(PathBuf);
+
+impl FileStore {
+    fn write(&self, name: &str, value: &[u8]) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        let (path, partial) = (self.0.join(name), self.0.join(format!("{name}.partial")));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        file.write_all(value)?;
+        file.sync_all()?;
+        fs::rename(partial, path)?;
+        File::open(&self.0)?.sync_all()
+    }
+}
+
+#[async_trait::async_trait]
+impl SecureStore for FileStore {
+    async fn get(&self, name: String) -> Result<Option<Vec<u8>>, StoreError> {
+        match fs::read(self.0.join(name)) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(_) => Err(StoreError::Failed),
+        }
+    }
+
+    async fn put(&self, name: String, value: Vec<u8>) -> Result<(), StoreError> {
+        self.write(&name, &value).map_err(|_| StoreError::Failed)
+    }
+
+    async fn remove(&self, name: String) -> Result<(), StoreError> {
+        match fs::remove_file(self.0.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::Failed),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The folder that a software phone lives in.
@@ -43,8 +85,16 @@ impl PhoneFolder {
         self.folder.join(name)
     }
 
-    fn failed<'p>(path: &'p Path) -> impl Fn(std::io::Error) -> PhoneError + 'p {
+    fn failed<'p>(path: &'p Path) -> impl Fn(io::Error) -> PhoneError + 'p {
         move |error| PhoneError::file(path, &error)
+    }
+
+    /// The SDK over this folder's files.
+    async fn build(&self, key: &DeviceKey, file: &PhoneFile) -> Result<Arc<bankhub_mobile::Phone>, PhoneError> {
+        let store: Arc<dyn SecureStore> = Arc::new(FileStore(self.path("store")));
+        let channel = channel(&file.federation, &file.hub, &file.server_ca)?;
+        let data = self.path("data").display().to_string();
+        Ok(builder(key).over(channel).data_folder(data).secure_store(store).build().await?)
     }
 
     /// Binds a new key and keeps it here. A phone that is here already is kept, and the call fails.
@@ -56,55 +106,59 @@ impl PhoneFolder {
         enrolment: &Enrolment,
     ) -> Result<Phone, PhoneError> {
         fs::create_dir_all(&self.folder).map_err(Self::failed(&self.folder))?;
-        let key = DeviceKey::generate()?;
-        // The key is on disk before the hub hears of it: a key that is bound and lost could never be used.
-        key.save(&self.path("device.key"))?;
-        let channel = channel(federation, hub, server_ca)?;
-        let enrolled = Phone::enrol(channel, key, enrolment).await;
-        let phone = match enrolled {
-            Ok(phone) => phone,
-            Err(error) => {
-                let _ = fs::remove_file(self.path("device.key"));
-                return Err(error);
-            }
-        };
         let file = PhoneFile {
             federation: federation.to_owned(),
             hub: hub.to_owned(),
             server_ca: std::path::absolute(server_ca).map_err(Self::failed(server_ca))?,
-            device_id: phone.device_id().to_string(),
-            person_id: phone.person_id().map(|id| id.to_string()).unwrap_or_default(),
+            device_id: String::new(),
+            person_id: String::new(),
         };
+        let key = DeviceKey::generate()?;
+        // The key is on disk before the hub hears of it: a key that is bound and lost could never be used.
+        key.save(&self.path("device.key"))?;
+        let bound = self.bound(&key, &file, enrolment).await;
+        if bound.is_err() {
+            let _ = fs::remove_file(self.path("device.key"));
+        }
+        Phone::of(bound?, Arc::new(key))
+    }
+
+    async fn bound(
+        &self,
+        key: &DeviceKey,
+        file: &PhoneFile,
+        enrolment: &Enrolment,
+    ) -> Result<Arc<bankhub_mobile::Phone>, PhoneError> {
+        let sdk = self.build(key, file).await?;
         let path = self.path("phone.json");
-        let text = serde_json::to_string_pretty(&file).map_err(|_| PhoneError::Unreadable("its profile"))?;
+        let text = serde_json::to_string_pretty(file).map_err(|_| PhoneError::Unreadable("its profile"))?;
         fs::write(&path, text).map_err(Self::failed(&path))?;
-        Ok(phone)
+        bind(&sdk, enrolment).await?;
+        Ok(sdk)
     }
 
     /// The phone that was bound here.
-    pub fn open(&self) -> Result<Phone, PhoneError> {
+    pub async fn open(&self) -> Result<Phone, PhoneError> {
         let path = self.path("phone.json");
         let text = fs::read_to_string(&path).map_err(Self::failed(&path))?;
         let file: PhoneFile = serde_json::from_str(&text).map_err(|_| PhoneError::Unreadable("its profile"))?;
-        let device_id = DeviceId::parse(&file.device_id).map_err(|_| PhoneError::Unreadable("its device id"))?;
         let key = DeviceKey::load(&self.path("device.key"))?;
-        let person_id = match file.person_id.as_str() {
-            "" => None,
-            id => Some(PersonId::parse(id).map_err(|_| PhoneError::Unreadable("whose phone it is"))?),
-        };
-        let channel = channel(&file.federation, &file.hub, &file.server_ca)?;
-        Ok(Phone::open(channel, (device_id, person_id), key))
+        let sdk = self.build(&key, &file).await?;
+        if sdk.bound_as().is_none() && !file.device_id.is_empty() {
+            let device_id = DeviceId::parse(&file.device_id).map_err(|_| PhoneError::Unreadable("its device id"))?;
+            let unknown = |_| PhoneError::Unreadable("whose phone it is; enrol it again in another folder");
+            sdk.adopt(device_id, PersonId::parse(&file.person_id).map_err(unknown)?).await?;
+        }
+        Phone::of(sdk, Arc::new(key))
     }
 
-    /// What this phone has asked to repay and has got no final answer for.
-    pub fn open_repayments(&self) -> OpenRepayments {
-        OpenRepayments::of(&self.folder)
-    }
-
-    /// The last sequence that was handled here; 0 for none.
-    pub fn cursor(&self) -> i64 {
-        let text = fs::read_to_string(self.path("cursor")).unwrap_or_default();
-        text.trim().parse().unwrap_or(0)
+    /// Held while a repayment is made and sent: two programs on one folder would each write down their own.
+    pub(super) fn hold_repayments(&self) -> Result<File, PhoneError> {
+        let path = self.path("repaying.lock");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(Self::failed(&path))?;
+        file.try_lock().map_err(|error| PhoneError::file(&path, &error.into()))?;
+        Ok(file)
     }
 
     /// The end of the log of inquiries as this phone saw it last: how many there were, and the hash of the last one.
@@ -119,12 +173,6 @@ impl PhoneFolder {
     pub(super) fn keep_last_inquiry(&self, (number, hash): (usize, Digest)) -> Result<(), PhoneError> {
         let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         self.keep("inquiries", &format!("{number} {hash}"))
-    }
-
-    /// Keeps how far the phone has read. Either the old cursor or the new one is found after a power cut; an old one
-    /// only means that events are shown again.
-    pub fn keep_cursor(&self, sequence: i64) -> Result<(), PhoneError> {
-        self.keep("cursor", &sequence.to_string())
     }
 
     fn keep(&self, name: &str, line: &str) -> Result<(), PhoneError> {
@@ -159,15 +207,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_phone_begins_at_the_start_of_its_feed_and_goes_on_where_it_was() {
+    fn r9_a_phone_remembers_the_end_of_the_log_of_inquiries() {
         let folder = tempfile::tempdir().unwrap();
         let phone = PhoneFolder::new(folder.path());
-        assert_eq!(phone.cursor(), 0);
-        phone.keep_cursor(41).unwrap();
-        phone.keep_cursor(42).unwrap();
-        assert_eq!(phone.cursor(), 42);
         assert_eq!(phone.last_inquiry(), None);
         phone.keep_last_inquiry((3, [0xab; 32])).unwrap();
         assert_eq!(phone.last_inquiry(), Some((3, [0xab; 32])));
+    }
+
+    #[tokio::test]
+    async fn s1_the_sdks_key_lies_in_a_file_that_only_its_owner_can_read() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore(folder.path().join("store"));
+        assert_eq!(store.get("k".to_owned()).await, Ok(None));
+        store.put("k".to_owned(), vec![1]).await.unwrap();
+        store.put("k".to_owned(), vec![2]).await.unwrap();
+        assert_eq!(store.get("k".to_owned()).await, Ok(Some(vec![2])));
+        assert_eq!(fs::metadata(folder.path().join("store/k")).unwrap().permissions().mode() & 0o777, 0o600);
+        store.remove("k".to_owned()).await.unwrap();
+        store.remove("k".to_owned()).await.unwrap();
+        assert_eq!(store.get("k".to_owned()).await, Ok(None));
+    }
+
+    #[test]
+    fn r8_two_programs_on_one_phone_do_not_repay_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let phone = PhoneFolder::new(folder.path());
+        let held = phone.hold_repayments().unwrap();
+        assert!(phone.hold_repayments().is_err());
+        drop(held);
+        phone.hold_repayments().unwrap();
     }
 }

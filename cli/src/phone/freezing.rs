@@ -7,11 +7,9 @@ use domain::{AccountId, BankId, CardId, OrderId};
 use proto::cardholder as pb;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
-use server_kit::clock::{Clock as _, SystemClock};
-use server_kit::rng::{IdMaker, SystemRng};
 
 use super::show::time;
-use super::{Phone, PhoneError};
+use super::{Phone, PhoneError, bare};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::typed;
@@ -63,7 +61,7 @@ impl Phone {
         transaction_password: &SecretString,
     ) -> Result<Vec<pb::Instrument>, PhoneError> {
         let text = unfreeze.text();
-        let signature = self.key.sign(format!("bankhub.v1.unfreeze\n{}\n{text}", self.device_id).as_bytes())?;
+        let signature = self.sdk.sign("bankhub.v1.unfreeze", &text).await?;
         let transaction_password = transaction_password.expose_secret().to_owned();
         let request = pb::UnfreezeInstrumentsRequest { text, signature, transaction_password };
         let call = self.in_session(request, |mut hub, request| async move { hub.unfreeze_instruments(request).await });
@@ -79,15 +77,6 @@ pub fn name_of(listed: &pb::Instrument) -> Option<FrozenInstrument> {
         Named::CardId(id) => Instrument::Card(CardId::parse(id).ok()?),
     };
     Some(FrozenInstrument { bank_id: BankId::parse(&listed.bank_id).ok()?, instrument })
-}
-
-fn message(name: &FrozenInstrument) -> pb::InstrumentName {
-    use pb::instrument_name::Instrument as Named;
-    let instrument = Some(match name.instrument {
-        Instrument::Account(id) => Named::AccountId(id.to_string()),
-        Instrument::Card(id) => Named::CardId(id.to_string()),
-    });
-    pb::InstrumentName { bank_id: name.bank_id.to_string(), instrument }
 }
 
 /// What was meant; all of it for `all`.
@@ -109,10 +98,6 @@ async fn chosen(phone: &Phone, which: &Which) -> Result<Vec<FrozenInstrument>, C
     Ok(names)
 }
 
-fn new_order() -> Result<OrderId, PhoneError> {
-    Ok(OrderId::from_uuid(IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid()?))
-}
-
 pub(super) async fn instruments(phone: &Phone, out: &Output) -> Result<(), CliError> {
     show(&phone.instruments().await?, out);
     Ok(())
@@ -121,7 +106,8 @@ pub(super) async fn instruments(phone: &Phone, out: &Output) -> Result<(), CliEr
 pub(super) async fn freeze(phone: &Phone, which: &Which, out: &Output) -> Result<(), CliError> {
     // Everything is for the hub to say: also what was bound a moment ago.
     let names = if which.all { Vec::new() } else { chosen(phone, which).await? };
-    show(&phone.freeze(new_order()?, names.iter().map(message).collect()).await?, out);
+    // The SDK makes the order's id, and keeps it until there is an answer: the same command again is the same order.
+    show(&phone.sdk().freeze_named(names).await.map_err(PhoneError::from)?, out);
     Ok(())
 }
 
@@ -133,8 +119,7 @@ pub(super) async fn unfreeze(phone: &Phone, args: &UnfreezeArgs, out: &Output) -
     } else {
         typed::hidden("transaction password: ").map_err(asking)?
     };
-    let unfreeze = Unfreeze { order_id: new_order()?, signed_at: SystemClock.now(), instruments };
-    show(&phone.unfreeze(&unfreeze, &password).await?, out);
+    show(&phone.sdk().unfreeze_named(instruments, bare(&password)).await.map_err(PhoneError::from)?, out);
     Ok(())
 }
 

@@ -6,12 +6,10 @@ use clap::{Args, Subcommand};
 use domain::credit_history::{
     Asker, ConsentForm, Digest, Field, Fields, InquiryRecord, NOTHING_BEFORE, Purpose, check_chain,
 };
-use domain::{BankId, ConsentId, Timestamp};
+use domain::{BankId, ConsentId};
 use proto::cardholder as pb;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use server_kit::clock::{Clock as _, SystemClock};
-use server_kit::rng::{IdMaker, SystemRng};
 
 use super::show::{money, money_value, time};
 use super::{Phone, PhoneError, PhoneFolder};
@@ -21,8 +19,6 @@ use crate::typed;
 
 /// The most consents, inquiries and bills that are asked for at once.
 const PAGE: i32 = 100;
-/// The hub's clock may be behind this one's.
-const BEHIND: Duration = Duration::from_mins(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
 
 #[derive(Clone, Debug, Subcommand)]
@@ -114,18 +110,8 @@ impl InquiryLog {
 impl Phone {
     /// Signs a consent, and gives it as the hub has stored it.
     pub async fn give_consent(&self, agreed: Agreed) -> Result<pb::Consent, PhoneError> {
-        let person_id = self.signs_as().await?;
-        let id = IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid()?;
-        let second = |at: Timestamp| Timestamp::from_secs(at.micros().div_euclid(1_000_000));
-        let now = SystemClock.now();
         let Agreed { asker, purpose, fields, lasts } = agreed;
-        let (from, until) = (second(now.minus(BEHIND)), second(now.plus(lasts)));
-        let form = ConsentForm { id: ConsentId::from_uuid(id), person_id, asker, purpose, fields, from, until };
-        let (text, device_id) = (form.to_string(), self.device_id().to_string());
-        let signature = self.key().sign(format!("bankhub.v1.consent\n{device_id}\n{text}").as_bytes())?;
-        let request = pb::GiveConsentRequest { text, device_id, signature };
-        let call = self.in_session(request, |mut hub, request| async move { hub.give_consent(request).await });
-        call.await?.consent.ok_or(PhoneError::Unreadable("the consent"))
+        Ok(self.sdk.give_consent_now(asker, purpose, fields, lasts).await?)
     }
 
     /// The same, and gives its id.
@@ -242,7 +228,7 @@ fn consent_value(consent: &pb::Consent) -> Value {
 }
 
 pub(super) async fn inquiries(folder: &PhoneFolder, out: &Output) -> Result<(), CliError> {
-    let log = folder.open()?.inquiries().await?;
+    let log = folder.open().await?.inquiries().await?;
     let row = |(record, inquiry_id): &(InquiryRecord, String)| {
         vec![
             record.number.to_string(),
@@ -312,7 +298,7 @@ pub(super) async fn credit_history(phone: &Phone, out: &Output) -> Result<(), Cl
 #[cfg(test)]
 mod tests {
     use domain::credit_history::Answer;
-    use domain::{PersonId, Reason};
+    use domain::{PersonId, Reason, Timestamp};
     use uuid::Uuid;
 
     use super::*;

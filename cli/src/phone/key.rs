@@ -1,68 +1,59 @@
-//! A device key in software: P-256, made on this machine. On a real phone the platform's key store holds it.
+//! A device key in a file, in the place of a platform's key store: P-256, made on this machine.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use bankhub_mobile::{KeyError, SoftwareDeviceKey};
+use zeroize::Zeroizing;
 
 use super::PhoneError;
 
 /// Signs what the phone says.
+#[derive(Clone, Debug)]
 pub struct DeviceKey {
-    pair: EcdsaKeyPair,
-    pkcs8: zeroize::Zeroizing<Vec<u8>>,
-    random: SystemRandom,
+    software: Arc<SoftwareDeviceKey>,
 }
 
-impl std::fmt::Debug for DeviceKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DeviceKey").finish_non_exhaustive()
-    }
-}
-
-/// ring takes its own source of randomness for signatures and no other.
-#[allow(clippy::disallowed_methods, reason = "ring's trait for randomness is sealed, so the Rng cannot be passed in")]
-fn random() -> SystemRandom {
-    SystemRandom::new()
+fn failed(what: &'static str) -> impl FnOnce(KeyError) -> PhoneError {
+    move |_| PhoneError::Key(what)
 }
 
 impl DeviceKey {
     pub fn generate() -> Result<Self, PhoneError> {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random());
-        Self::from_pkcs8(pkcs8.map_err(|_| PhoneError::Key("it could not be made"))?.as_ref())
+        Ok(Self { software: SoftwareDeviceKey::generate().map_err(failed("it could not be made"))? })
     }
 
-    pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, PhoneError> {
-        let random = random();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &random)
-            .map_err(|_| PhoneError::Key("it is not a P-256 key in PKCS#8 form"))?;
-        Ok(Self { pair, pkcs8: zeroize::Zeroizing::new(pkcs8.to_vec()), random })
-    }
-
+    /// Reads a key that was saved.
     pub fn load(path: &Path) -> Result<Self, PhoneError> {
-        let bytes = zeroize::Zeroizing::new(fs::read(path).map_err(|error| PhoneError::file(path, &error))?);
-        Self::from_pkcs8(&bytes)
+        let bytes = Zeroizing::new(fs::read(path).map_err(|error| PhoneError::file(path, &error))?);
+        let software = SoftwareDeviceKey::from_pkcs8(bytes.to_vec());
+        Ok(Self { software: software.map_err(failed("it is not a P-256 key in PKCS#8 form"))? })
     }
 
-    /// Writes the key for its owner's eyes only. A key that is there is kept, and the call fails.
+    /// Writes the key to a new file that only its owner can read.
     pub fn save(&self, path: &Path) -> Result<(), PhoneError> {
+        let pkcs8 = Zeroizing::new(self.software.export_for_tests());
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        file.and_then(|mut file| file.write_all(&self.pkcs8).and_then(|()| file.sync_all()))
+        file.and_then(|mut file| file.write_all(&pkcs8).and_then(|()| file.sync_all()))
             .map_err(|error| PhoneError::file(path, &error))
     }
 
     /// The uncompressed point, 65 bytes.
     pub fn public(&self) -> Vec<u8> {
-        self.pair.public_key().as_ref().to_vec()
+        self.software.point()
     }
 
-    /// ECDSA with SHA-256, 64 bytes r‖s.
+    /// r and s, 64 bytes.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, PhoneError> {
-        let signature = self.pair.sign(&self.random, message);
-        Ok(signature.map_err(|_| PhoneError::Key("it could not sign"))?.as_ref().to_vec())
+        self.software.signature(message).map_err(failed("it could not sign"))
+    }
+
+    /// As the SDK takes it.
+    pub fn as_device_key(&self) -> Arc<dyn bankhub_mobile::DeviceKey> {
+        self.software.clone().as_device_key()
     }
 }
 

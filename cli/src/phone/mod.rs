@@ -1,5 +1,8 @@
-//! A phone in software: a device key, a session, and the person's feed from a cursor, over plain server TLS as a real phone
-//! has it. The demo, the tests and the bench use it; the SDK does the same on real phones.
+//! A phone in the terminal. All that a phone has to get right is the SDK's: its key, sessions, the feed, what it has signed and not got an
+//! answer to. What is here is a person who types, and a platform: a folder in the place of a key store.
+//!
+//! The calls of [`Phone`] give the contract's own messages, for commands to show, and for the demo, the tests and the bench, which drive
+//! thousands of phones in one process.
 
 mod account_password;
 mod approvals;
@@ -25,34 +28,35 @@ mod templates;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::reason::Class;
+use bankhub_mobile::{Language, PhoneBuilder, SdkError};
 use domain::{BillId, DeviceId, PersonId, PhoneNumber, Reason, ReminderId};
+use proto::Message;
 use proto::cardholder as pb;
 use proto::cardholder::cardholder_service_client::CardholderServiceClient;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Mutex;
-use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
+use zeroize::Zeroizing;
 
-pub use feed::{Feed, FeedOptions};
+pub use feed::Feed;
 pub use folder::PhoneFolder;
 pub use history::{Agreed, InquiryLog};
 pub use key::DeviceKey;
-pub use repayment::{OpenRepayments, SignedRepayment};
+pub use repayment::SignedRepayment;
 
-/// How long one call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the next piece of a file may take.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A terminal has power, and somebody looks at it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why the phone could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum PhoneError {
-    #[error("{}: {message}", reason.map_or("REFUSED", Reason::code))]
-    Refused { reason: Option<Reason>, message: String, code: Code },
-    #[error("no answer within {} s", CALL_TIMEOUT.as_secs())]
-    NoAnswer,
+    /// The hub has refused it, or the SDK has failed or refused it: by its reason and in words.
+    #[error(transparent)]
+    Sdk(#[from] SdkError),
+    #[error("no answer within {} s", .0.as_secs())]
+    NoAnswer(Duration),
     #[error("the hub's answer cannot be read: {0}")]
     Unreadable(&'static str),
     #[error("the device key cannot be used: {0}")]
@@ -61,8 +65,6 @@ pub enum PhoneError {
     File { path: String, message: String },
     #[error("the code did not come within {} s", .0.as_secs())]
     NoCode(Duration),
-    #[error("the feed has ended")]
-    FeedEnded,
     #[error(transparent)]
     Rng(#[from] server_kit::rng::RngError),
 }
@@ -72,34 +74,9 @@ impl PhoneError {
         Self::File { path: path.display().to_string(), message: error.to_string() }
     }
 
+    /// Of the catalogue, when the hub or a rule of the domain has refused it.
     pub fn reason(&self) -> Option<Reason> {
-        if let Self::Refused { reason, .. } = self { *reason } else { None }
-    }
-
-    /// Whether the same thing again may pass: the hub was away, or the session had ended.
-    fn passes_later(&self) -> bool {
-        match self {
-            Self::NoAnswer => true,
-            Self::Refused { reason: Some(reason), .. } => {
-                let is_passing = matches!(reason.class(), Class::Exhausted | Class::Away | Class::Fault);
-                is_passing || *reason == Reason::SessionInvalid
-            }
-            Self::Refused { reason: None, code, .. } => {
-                matches!(
-                    code,
-                    Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::DeadlineExceeded
-                )
-            }
-            _ => false,
-        }
-    }
-}
-
-impl From<Status> for PhoneError {
-    fn from(status: Status) -> Self {
-        let reason = proto::reason_of(&status);
-        let message = reason.map_or_else(|| status.message().to_owned(), |reason| reason.english().to_owned());
-        Self::Refused { reason, message, code: status.code() }
+        if let Self::Sdk(SdkError::Refused { reason, .. }) = self { Reason::from_code(reason) } else { None }
     }
 }
 
@@ -116,64 +93,49 @@ pub struct Enrolment {
 /// A phone that is bound. Clones are the same phone with the same session.
 #[derive(Clone, Debug)]
 pub struct Phone {
-    hub: CardholderServiceClient<Channel>,
-    device_id: DeviceId,
-    /// Not known of a phone that was enrolled at a hub that did not say it.
-    person_id: Option<PersonId>,
+    sdk: Arc<bankhub_mobile::Phone>,
     key: Arc<DeviceKey>,
-    session: Arc<Mutex<Option<Session>>>,
+    device_id: DeviceId,
+    person_id: PersonId,
 }
 
-#[derive(Clone, Debug)]
-struct Session {
-    bearer: MetadataValue<Ascii>,
+fn builder(key: &DeviceKey) -> Arc<PhoneBuilder> {
+    PhoneBuilder::new().language(Language::English).device_key(key.as_device_key()).longest_pause(LONGEST_PAUSE)
 }
 
-async fn answer<R>(call: impl Future<Output = Result<Response<R>, Status>>) -> Result<R, PhoneError> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(answer) => Ok(answer?.into_inner()),
-        Err(_) => Err(PhoneError::NoAnswer),
-    }
+/// A secret as the SDK takes it.
+fn bare(secret: &SecretString) -> Zeroizing<String> {
+    Zeroizing::new(secret.expose_secret().to_owned())
+}
+
+async fn bind(sdk: &bankhub_mobile::Phone, enrolment: &Enrolment) -> Result<(), PhoneError> {
+    let code = enrolment.code.expose_secret().to_owned();
+    let password = enrolment.transaction_password.as_ref().map(|password| password.expose_secret().to_owned());
+    sdk.enrol(enrolment.phone.as_e164().to_owned(), code, password).await?;
+    Ok(())
 }
 
 impl Phone {
-    /// Binds a new device key to the person. `channel` needs no client certificate; phones may share it.
+    /// Binds a new device key to the person, for as long as the process lives. `channel` needs no client certificate; phones may share it.
     pub async fn enrol(channel: Channel, key: DeviceKey, enrolment: &Enrolment) -> Result<Self, PhoneError> {
-        let number = enrolment.phone.as_e164();
-        let code = enrolment.code.expose_secret();
-        let message = format!("bankhub.v1.enrol\n{number}\n{code}");
-        let request = pb::EnrolDeviceRequest {
-            phone_number: number.to_owned(),
-            enrolment_code: code.to_owned(),
-            device_public_key: key.public(),
-            signature: key.sign(message.as_bytes())?,
-            transaction_password: enrolment
-                .transaction_password
-                .as_ref()
-                .map(|password| password.expose_secret().to_owned())
-                .unwrap_or_default(),
-        };
-        let mut hub = CardholderServiceClient::new(channel.clone());
-        let enrolled = answer(hub.enrol_device(request)).await?;
-        let device_id = DeviceId::parse(&enrolled.device_id).map_err(|_| PhoneError::Unreadable("the device id"))?;
-        let person_id = match enrolled.person_id.as_str() {
-            "" => None,
-            id => Some(PersonId::parse(id).map_err(|_| PhoneError::Unreadable("whose phone it is"))?),
-        };
-        Ok(Self::open(channel, (device_id, person_id), key))
+        let sdk = builder(&key).over(channel).in_memory().build().await?;
+        bind(&sdk, enrolment).await?;
+        Self::of(sdk, Arc::new(key))
     }
 
-    /// A phone that was bound before.
-    pub fn open(channel: Channel, (device_id, person_id): (DeviceId, Option<PersonId>), key: DeviceKey) -> Self {
-        let hub = CardholderServiceClient::new(channel);
-        Self { hub, device_id, person_id, key: Arc::new(key), session: Arc::default() }
+    fn of(sdk: Arc<bankhub_mobile::Phone>, key: Arc<DeviceKey>) -> Result<Self, PhoneError> {
+        let (device_id, person_id) = sdk.bound_as().ok_or(PhoneError::Unreadable("whose phone it is"))?;
+        Ok(Self { sdk, key, device_id, person_id })
     }
 
     /// The same phone over another connection, with a session of its own.
-    #[must_use]
-    pub fn over(&self, channel: Channel) -> Self {
-        let hub = CardholderServiceClient::new(channel);
-        Self { hub, key: self.key.clone(), session: Arc::default(), ..self.clone() }
+    pub fn over(&self, channel: Channel) -> Result<Self, PhoneError> {
+        Ok(Self { sdk: self.sdk.over(channel)?, ..self.clone() })
+    }
+
+    /// The phone as the SDK has it.
+    pub fn sdk(&self) -> &Arc<bankhub_mobile::Phone> {
+        &self.sdk
     }
 
     pub fn device_id(&self) -> DeviceId {
@@ -181,7 +143,7 @@ impl Phone {
     }
 
     /// Whose phone it is, by the hub's id.
-    pub fn person_id(&self) -> Option<PersonId> {
+    pub fn person_id(&self) -> PersonId {
         self.person_id
     }
 
@@ -189,66 +151,19 @@ impl Phone {
         &self.key
     }
 
-    /// The session's token, from a new session if there is none.
-    async fn bearer(&self) -> Result<MetadataValue<Ascii>, PhoneError> {
-        let mut session = self.session.lock().await;
-        if let Some(session) = &*session {
-            return Ok(session.bearer.clone());
-        }
-        let device_id = self.device_id.to_string();
-        let mut hub = self.hub.clone();
-        let begun = answer(hub.begin_session(pb::BeginSessionRequest { device_id: device_id.clone() })).await?;
-        let mut message = format!("bankhub.v1.session\n{device_id}\n").into_bytes();
-        message.extend_from_slice(&begun.nonce);
-        let signature = self.key.sign(&message)?;
-        let opened =
-            answer(hub.open_session(pb::OpenSessionRequest { device_id, nonce: begun.nonce, signature })).await?;
-        let mut bearer: MetadataValue<Ascii> =
-            format!("Bearer {}", opened.token).parse().map_err(|_| PhoneError::Unreadable("the session's token"))?;
-        bearer.set_sensitive(true);
-        *session = Some(Session { bearer: bearer.clone() });
-        Ok(bearer)
-    }
-
-    async fn signed_in<T>(&self, message: T) -> Result<Request<T>, PhoneError> {
-        let mut request = Request::new(message);
-        request.metadata_mut().insert("authorization", self.bearer().await?);
-        Ok(request)
-    }
-
-    /// Forgets the session, so that the next call opens a new one.
-    async fn sign_out(&self) {
-        *self.session.lock().await = None;
-    }
-
-    /// Opens the stream of events after a sequence. It ends when the session or the hub does; [`Feed`] opens it again.
+    /// Opens a stream of events of its own after a sequence, for measurements. It ends when the session or the hub does; a [`Feed`] goes on.
     pub async fn events(&self, after_sequence: i64) -> Result<tonic::Streaming<pb::WatchEventsResponse>, PhoneError> {
-        let request = self.signed_in(pb::WatchEventsRequest { after_sequence }).await?;
-        Ok(self.hub.clone().watch_events(request).await?.into_inner())
+        Ok(self.sdk.watch(after_sequence).await?)
     }
 
-    /// Makes a call in the session, and once more in a new one if the session had ended.
+    /// Makes a call in the session.
     async fn in_session<T, R, C, F>(&self, message: T, call: C) -> Result<R, PhoneError>
     where
-        T: Clone,
+        T: Message + Clone,
         C: Fn(CardholderServiceClient<Channel>, Request<T>) -> F,
         F: Future<Output = Result<Response<R>, Status>>,
     {
-        let first = answer(call(self.hub.clone(), self.signed_in(message.clone()).await?)).await;
-        match first {
-            Err(error) if error.reason() == Some(Reason::SessionInvalid) => {
-                self.sign_out().await;
-                answer(call(self.hub.clone(), self.signed_in(message).await?)).await
-            }
-            other => other,
-        }
-    }
-
-    /// Says that all events up to a sequence are handled.
-    pub async fn acknowledge(&self, through_sequence: i64) -> Result<i64, PhoneError> {
-        let request = pb::AcknowledgeEventsRequest { through_sequence };
-        let call = self.in_session(request, |mut hub, request| async move { hub.acknowledge_events(request).await });
-        Ok(call.await?.acknowledged_sequence)
+        Ok(self.sdk.ask(message, call).await?)
     }
 
     /// One page of the person's purchases over all banks, newest first.
@@ -278,9 +193,9 @@ impl Phone {
         let mut pieces = call.await?;
         loop {
             // The first piece of a statement comes when the whole record was read.
-            let piece =
-                tokio::time::timeout(PIECE_TIMEOUT, pieces.message()).await.map_err(|_| PhoneError::NoAnswer)??;
-            match piece {
+            let piece = tokio::time::timeout(PIECE_TIMEOUT, pieces.message()).await;
+            let piece = piece.map_err(|_| PhoneError::NoAnswer(PIECE_TIMEOUT))?;
+            match piece.map_err(|status| self.sdk.told(status))? {
                 Some(piece) => take(&piece.chunk)?,
                 None => return Ok(()),
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::{Args, Subcommand, ValueEnum};
 use domain::credit_history::{Asker, Field, Fields, Purpose};
 use domain::offer::{AcceptanceForm, AgreementForm};
-use domain::{BankId, OfferId, OperatorId, PersonId};
+use domain::{BankId, OfferId, OperatorId};
 use proto::cardholder as pb;
 use serde_json::{Value, json};
 use server_kit::clock::{Clock as _, SystemClock};
@@ -100,25 +100,11 @@ fn purpose(text: &str) -> Result<Purpose, String> {
 }
 
 impl Phone {
-    /// Whose offers come, and under which id the person signs.
+    /// Whose offers come.
     pub async fn offer_preferences(&self) -> Result<pb::OfferPreferences, PhoneError> {
         let request = pb::GetOfferPreferencesRequest {};
         let call = self.in_session(request, |mut hub, request| async move { hub.get_offer_preferences(request).await });
         call.await?.preferences.ok_or(PhoneError::Unreadable("the preferences"))
-    }
-
-    /// Under which id the person signs: the one that the phone was told when it was bound, or the hub's.
-    pub(super) async fn signs_as(&self) -> Result<PersonId, PhoneError> {
-        if let Some(person_id) = self.person_id() {
-            return Ok(person_id);
-        }
-        let preferences = self.offer_preferences().await?;
-        PersonId::parse(&preferences.person_id).map_err(|_| PhoneError::Unreadable("the person's id"))
-    }
-
-    /// Signs a text as its sort of text is signed.
-    fn sign_text(&self, prefix: &str, text: &str) -> Result<Vec<u8>, PhoneError> {
-        self.key.sign(format!("{prefix}{}\n{text}", self.device_id).as_bytes())
     }
 
     /// Agrees to get the offers of these banks.
@@ -127,9 +113,9 @@ impl Phone {
         banks: BTreeSet<BankId>,
         most_a_week: u8,
     ) -> Result<pb::OfferPreferences, PhoneError> {
-        let form = AgreementForm { person_id: self.signs_as().await?, banks, most_a_week, at: SystemClock.now() };
+        let form = AgreementForm { person_id: self.person_id(), banks, most_a_week, at: SystemClock.now() };
         let text = form.to_string();
-        let signature = self.sign_text("bankhub.v1.offers\n", &text)?;
+        let signature = self.sdk.sign("bankhub.v1.offers", &text).await?;
         let request = pb::SetOfferPreferencesRequest { text, device_id: self.device_id.to_string(), signature };
         let call = self.in_session(request, |mut hub, request| async move { hub.set_offer_preferences(request).await });
         call.await?.preferences.ok_or(PhoneError::Unreadable("the preferences"))
@@ -161,7 +147,7 @@ impl Phone {
     pub async fn accept_offer(&self, text: &str) -> Result<pb::PersonOffer, PhoneError> {
         // What is not a text of this form is not signed, whatever the hub says.
         AcceptanceForm::parse(text).map_err(|_| PhoneError::Unreadable("what is to be signed"))?;
-        let signature = self.sign_text("bankhub.v1.acceptance\n", text)?;
+        let signature = self.sdk.sign("bankhub.v1.acceptance", text).await?;
         let device_id = self.device_id.to_string();
         let request = pb::AcceptOfferRequest { text: text.to_owned(), device_id, signature };
         let call = self.in_session(request, |mut hub, request| async move { hub.accept_offer(request).await });

@@ -102,7 +102,7 @@ impl FileFormat {
 }
 
 pub(super) async fn payments(folder: &PhoneFolder, args: &PaymentsArgs, out: &Output) -> Result<(), CliError> {
-    let purchases = all_pages(&folder.open()?, args.filter.read()?, args.most).await?;
+    let purchases = all_pages(&folder.open().await?, args.filter.read()?, args.most).await?;
     let rows: Vec<Vec<String>> = purchases
         .iter()
         .map(|purchase| {
@@ -142,7 +142,7 @@ pub(super) async fn sums(folder: &PhoneFolder, args: &SumsArgs, out: &Output) ->
         group_by: args.by.map_or(pb::GroupBy::Unspecified, By::message).into(),
         time_zone: args.time_zone.clone(),
     };
-    let sums = folder.open()?.sums(request).await?;
+    let sums = folder.open().await?.sums(request).await?;
     let by = args.by.and_then(|by| by.to_possible_value());
     let by = by.as_ref().map_or("", |by| by.get_name());
     let rows: Vec<Vec<String>> = sums.iter().map(sum_row).collect();
@@ -177,7 +177,7 @@ fn sum_value(sum: &pb::PurchaseSum) -> Value {
 
 pub(super) async fn export(folder: &PhoneFolder, args: &ExportArgs, out: &Output) -> Result<(), CliError> {
     let request = pb::ExportPaymentsRequest { filter: Some(args.filter.read()?), format: args.format.message().into() };
-    let phone = folder.open()?;
+    let phone = folder.open().await?;
     match &args.to {
         Some(path) => {
             let written = export_to(&phone, request, path).await?;

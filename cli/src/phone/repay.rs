@@ -1,16 +1,16 @@
 //! `bankhub phone repay` and `repayments`.
 
+use std::sync::Arc;
+
+use bankhub_mobile::{InstrumentId, InstrumentName, RepaymentProposal};
 use clap::{ArgGroup, Args};
 use domain::bill::Cover;
 use domain::payment::Instrument;
-use domain::repayment::{End, Form};
-use domain::{AccountId, BankId, CardId, Currency, Money, PaymentId, Reason, Timestamp};
+use domain::repayment::End;
+use domain::{AccountId, BankId, CardId, Currency, Money, Reason};
 use proto::cardholder as pb;
 use serde_json::{Value, json};
-use server_kit::clock::{Clock as _, SystemClock};
-use server_kit::rng::{IdMaker, SystemRng};
 
-use super::repayment::{OpenRepayments, SignedRepayment};
 use super::show::{money, money_value, time};
 use super::{Phone, PhoneError, PhoneFolder};
 use crate::error::CliError;
@@ -130,7 +130,7 @@ async fn billed(phone: &Phone, to: &Found, cover: Cover) -> Result<Money, CliErr
     }
 }
 
-async fn form(phone: &Phone, args: &RepayArgs) -> Result<Form, CliError> {
+async fn proposal(phone: &Phone, args: &RepayArgs) -> Result<Arc<RepaymentProposal>, CliError> {
     let (Some(from), Some(to)) = (&args.from, &args.to) else {
         return Err(CliError::Usage("say --from and --to".to_owned()));
     };
@@ -140,58 +140,64 @@ async fn form(phone: &Phone, args: &RepayArgs) -> Result<Form, CliError> {
         Some(amount) => amount,
         None => billed(phone, &to, if args.minimum { Cover::Minimum } else { Cover::Full }).await?,
     };
-    let made = IdMaker::new(SystemClock::shared(), SystemRng::shared()).uuid().map_err(PhoneError::from)?;
-    // What is signed is in whole seconds.
-    let signed_at = Timestamp::from_secs(SystemClock.now().micros().div_euclid(1_000_000));
-    Ok(Form { id: PaymentId::from_uuid(made), from: from.end, to: to.end, amount, signed_at })
+    let amount = bankhub_mobile::Money { currency_code: amount.currency.code().to_owned(), minor_units: amount.minor };
+    let proposed = phone.sdk().propose_repayment(name_of(&from.end), name_of(&to.end), amount);
+    Ok(proposed.map_err(PhoneError::from)?)
+}
+
+/// The name as the SDK has it.
+fn name_of(end: &End) -> InstrumentName {
+    let id = match end.instrument {
+        Instrument::Account(id) => InstrumentId::Account { account_id: id.to_string() },
+        Instrument::Card(id) => InstrumentId::Card { card_id: id.to_string() },
+    };
+    InstrumentName { bank_id: end.bank_id.to_string(), id }
 }
 
 pub(super) async fn repay(folder: &PhoneFolder, args: &RepayArgs, out: &Output) -> Result<(), CliError> {
-    let (phone, open) = (folder.open()?, folder.open_repayments());
-    let waiting = open.all()?;
+    let phone = folder.open().await?;
+    let _held = folder.hold_repayments()?;
+    let waiting = phone.sdk().open_repayment().await.map_err(PhoneError::from)?;
     if args.resume {
-        for signed in &waiting {
-            send(&phone, &open, signed, out).await?;
-        }
-        if waiting.is_empty() {
+        return if waiting.is_some() {
+            send(&phone, out).await
+        } else {
             out.note("Nothing waits for an answer.");
-        }
-        return Ok(());
+            Ok(())
+        };
     }
-    if !waiting.is_empty() {
+    if waiting.is_some() {
         // Whoever types the same once more after a cut means the same repayment, not a second one.
         let words = "a repayment has got no final answer yet: `bankhub phone repay --resume` asks for it";
         return Err(CliError::Usage(words.to_owned()));
     }
-    let signed = phone.sign_repayment(&form(&phone, args).await?)?;
+    let proposal = proposal(&phone, args).await?;
     server_kit::fault::point("D0.before");
-    open.keep(&signed)?;
+    phone.sdk().keep_repayment(proposal).await.map_err(PhoneError::from)?;
     server_kit::fault::point("D0.after");
-    send(&phone, &open, &signed, out).await
+    send(&phone, out).await
 }
 
-/// Sends what is written down, shows the answer, and forgets it when the answer is final.
-async fn send(phone: &Phone, open: &OpenRepayments, signed: &SignedRepayment, out: &Output) -> Result<(), CliError> {
-    let repayment = match phone.create_repayment(signed).await {
-        Ok(repayment) => repayment,
-        Err(error) if error.passes_later() => {
-            let words = format!(
-                "repayment {} has got no answer ({error}); `bankhub phone repay --resume` asks again",
-                signed.id
-            );
-            return Err(CliError::Unknown(words));
-        }
+/// Sends what is written down, and shows the answer; the SDK forgets it when the answer is final.
+async fn send(phone: &Phone, out: &Output) -> Result<(), CliError> {
+    let repayment = match phone.sdk().resend_repayment().await {
+        Ok(Some(repayment)) => repayment,
+        Ok(None) => return Ok(()),
         Err(error) => {
-            // The hub has stored nothing of it, and never will: the text is refused for good.
-            open.forget(&signed.id)?;
-            return Err(error.into());
+            // What the hub has refused for good is forgotten; what is still kept may have been done.
+            let Some(open) = phone.sdk().open_repayment().await.map_err(PhoneError::from)? else {
+                return Err(PhoneError::from(error).into());
+            };
+            let id = open.repayment_id;
+            let words =
+                format!("repayment {id} has got no answer ({error}); `bankhub phone repay --resume` asks again");
+            return Err(CliError::Unknown(words));
         }
     };
     out.record(&fields(&repayment), &value(&repayment));
     match repayment.state() {
-        pb::RepaymentState::Approved => Ok(open.forget(&signed.id)?),
+        pb::RepaymentState::Approved => Ok(()),
         pb::RepaymentState::Declined => {
-            open.forget(&signed.id)?;
             let refusal = repayment.refusal.clone().unwrap_or_default();
             let by = side(&repayment).map(|party| format!(" ({} {})", party.bank_id, party.masked)).unwrap_or_default();
             Err(CliError::Declined {

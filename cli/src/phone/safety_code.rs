@@ -1,13 +1,10 @@
 //! The safety code, set from the phone.
 
 use clap::Args;
-use domain::OrderId;
 use domain::safety_code::{SafetyCode, SetForm};
 use proto::cardholder as pb;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use server_kit::clock::{Clock as _, SystemClock};
-use server_kit::rng::{IdMaker, SystemRng};
 
 use super::show::time;
 use super::{Phone, PhoneError};
@@ -33,7 +30,7 @@ impl Phone {
         transaction_password: &SecretString,
     ) -> Result<pb::SetSafetyCodeResponse, PhoneError> {
         let text = form.text();
-        let signature = self.key.sign(format!("bankhub.v1.safety_code\n{}\n{text}", self.device_id).as_bytes())?;
+        let signature = self.sdk.sign("bankhub.v1.safety_code", &text).await?;
         let transaction_password = transaction_password.expose_secret().to_owned();
         let request = pb::SetSafetyCodeRequest { text, signature, transaction_password };
         self.in_session(request, |mut hub, request| async move { hub.set_safety_code(request).await }).await
@@ -55,9 +52,8 @@ pub(super) async fn safety_code(phone: &Phone, args: &SafetyCodeArgs, out: &Outp
         let code = SafetyCode::parse(code.expose_secret()).map_err(told)?;
         code.may_be_chosen().map_err(told)?;
         let password = ask("transaction password: ").map_err(asking)?;
-        let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
-        let order_id = OrderId::from_uuid(ids.uuid().map_err(PhoneError::from)?);
-        phone.set_safety_code(&SetForm { order_id, signed_at: SystemClock.now(), code }, &password).await?;
+        let set = phone.sdk().set_safety_code(code.reveal().to_owned(), password.expose_secret().to_owned());
+        set.await.map_err(PhoneError::from)?;
     }
     let standing = phone.safety_code().await?;
     let (set, open) = (time(standing.set_at.as_ref()), time(standing.open_until.as_ref()));

@@ -182,7 +182,7 @@ pub(super) async fn preferences(
     command: &PreferencesCommand,
     out: &Output,
 ) -> Result<(), CliError> {
-    let phone = folder.open()?;
+    let phone = folder.open().await?;
     let (preferences, awaited) = match command {
         PreferencesCommand::Show => {
             let standing = phone.preferences().await?;

@@ -55,7 +55,7 @@ pub enum TemplatesCommand {
 }
 
 pub(super) async fn templates(folder: &PhoneFolder, command: &TemplatesCommand, out: &Output) -> Result<(), CliError> {
-    let phone = folder.open()?;
+    let phone = folder.open().await?;
     match command {
         TemplatesCommand::List { kind, language } => {
             let request = pb::ListTemplatesRequest {

@@ -273,7 +273,7 @@ impl Ground {
             ids: self.ids.clone(),
             feed: feed.clone(),
             owner: self.owner.clone(),
-            policy: domain::sign_in::Policy::default(),
+            policy: config.sign_in.policy(),
             payments: config.payments.policy(),
         });
         self.vital.watch("sign-ins", task);

@@ -138,7 +138,8 @@ impl Finish {
         sql::delete_sign_in(work.tx, &self.token_hash).await?;
         sql::delete_sessions(work.tx, person_id).await?;
         let now = work.tx.now();
-        let (expires_at, ends_at) = (now.plus(work.policy.idle), now.plus(work.policy.session_at_most));
+        let ends_at = now.plus(work.policy.session_at_most);
+        let expires_at = now.plus(work.policy.idle).min(ends_at);
         sql::insert_session(work.tx, &self.session_hash, Session { person_id, expires_at, ends_at }).await
     }
 }

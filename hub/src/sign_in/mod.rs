@@ -4,6 +4,8 @@
 //! whose number it is; in the end every password is hashed, be it of nobody, and whatever was wrong is one refusal.
 
 mod begin;
+mod check;
+mod config;
 mod finish;
 mod hasher;
 mod secret;
@@ -33,6 +35,8 @@ use crate::feed::Feed;
 use hasher::Hasher;
 use steps::{Done, SignInSteps, Step};
 
+pub(crate) use check::CHECKS;
+pub use config::SignInConfig;
 pub use secret::WebToken;
 pub use session::WebSession;
 

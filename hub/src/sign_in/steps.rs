@@ -6,6 +6,7 @@ use domain::feed::Event;
 use domain::sign_in::Policy;
 use domain::{PersonId, Reason, payment};
 use server_kit::audit::{Entry, HeldChain};
+use server_kit::fault;
 use server_kit::keystore::{KeyStore, SharedKeyStore};
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 
@@ -98,11 +99,13 @@ impl StepSet for SignInSteps {
         }
         let told: Vec<Arc<Event>> = outcomes.iter().flat_map(|it| &it.events).cloned().collect();
         self.feed.hand_on(tx, &told).await?;
+        points(steps).for_each(|[before, _]| fault::point(before));
         Ok(outcomes)
     }
 
-    fn committed(&self, _: &[Step], outcomes: &[Outcome]) {
+    fn committed(&self, steps: &[Step], outcomes: &[Outcome]) {
         self.chain.confirm();
+        points(steps).for_each(|[_, after]| fault::point(after));
         for outcome in outcomes {
             self.feed.publish(&outcome.events);
         }
@@ -124,4 +127,15 @@ impl StepSet for SignInSteps {
         self.owner.fence(tx);
         self.chain.seal(tx).await
     }
+}
+
+/// The fault points before and after the durable points of a set.
+fn points(steps: &[Step]) -> impl Iterator<Item = [&'static str; 2]> {
+    steps.iter().filter_map(|step| match step {
+        Step::Set(_) => Some(["sign_in.set.before", "sign_in.set.after"]),
+        Step::Send(_) => Some(["sign_in.send.before", "sign_in.send.after"]),
+        Step::Finish(_) => Some(["sign_in.finish.before", "sign_in.finish.after"]),
+        // What begins, lives on or ends without a code is asked for again by whoever got no answer.
+        Step::Begin(_) | Step::Extend(_) | Step::SignOut(_) => None,
+    })
 }

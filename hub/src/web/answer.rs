@@ -72,7 +72,7 @@ pub(super) const fn status_of(reason: Reason) -> StatusCode {
 fn methods(path: &str) -> Option<(&'static str, bool, bool)> {
     match path {
         "/sign-in" | "/sign-in/code" | "/freeze" => Some(("GET, HEAD, POST", true, true)),
-        "/" | "/purchases" | "/bills" | "/consents" => Some(("GET, HEAD", true, false)),
+        "/" | "/purchases" | purchases::FILE_PATH | "/bills" | "/consents" => Some(("GET, HEAD", true, false)),
         "/unfreeze" | "/sign-out" | "/consents/take-back" => Some(("POST", false, true)),
         _ if path == STYLE_PATH.as_str() || purchases::id_of(path).is_some() => Some(("GET, HEAD", true, false)),
         _ => None,
@@ -214,6 +214,7 @@ async fn signed_in(asked: &Asked<'_>, session: WebSession) -> Result<Told, Reaso
     match asked.visit.path.as_str() {
         "/" => overview::page(asked, person_id).await,
         "/purchases" => purchases::list(asked, person_id).await,
+        purchases::FILE_PATH => purchases::file(asked, person_id).await,
         "/bills" => bills::page(asked, person_id).await,
         "/freeze" | "/unfreeze" => freezing::page(asked, person_id).await,
         "/consents" => consents::page(asked, person_id).await,

@@ -16,6 +16,7 @@ use super::form::query;
 use super::language::Language;
 use super::page::Frame;
 use super::response::Outcome;
+use crate::records::export::Export;
 use crate::records::page::{self, PageAsked};
 use crate::records::query::filter_of;
 use crate::zone::start_of;
@@ -24,6 +25,12 @@ const PAGE_SIZE: i32 = 20;
 /// Purchases that may have happened within one microsecond.
 const AT_ONE_TIME: i32 = 200;
 const NAMES: [&str; 7] = ["bank", "card", "merchant", "category", "from", "until", "text"];
+
+/// Where the list is given as a file for a spreadsheet.
+pub(super) const FILE_PATH: &str = "/purchases.csv";
+const FILE_NAME: &str = "purchases.csv";
+/// A file is held in memory until it is sent; who has more narrows the filter, or takes it away in the app.
+const MOST_FILE_BYTES: usize = 4 << 20;
 
 /// The purchase that a path names.
 pub(super) fn id_of(path: &str) -> Option<PaymentId> {
@@ -34,8 +41,8 @@ fn away(error: &StoreError) -> Reason {
     error.reason()
 }
 
-/// The filter that was typed. `Err` with the field that is not right.
-fn filter(asked: &Asked<'_>) -> Result<PurchaseFilter, (&'static str, Reason)> {
+/// What was typed into the filter, and the filter. `Err` with the field that is not right.
+fn typed(asked: &Asked<'_>) -> Result<(pb::PurchaseFilter, PurchaseFilter), (&'static str, Reason)> {
     let query = &asked.visit.query;
     let zone = &asked.web.inner.parts.zone;
     let day = |name: &'static str, more: i32| {
@@ -59,7 +66,7 @@ fn filter(asked: &Asked<'_>) -> Result<PurchaseFilter, (&'static str, Reason)> {
         text: format!("{} {}", query.get("merchant"), query.get("text")).trim().to_owned(),
         ..pb::PurchaseFilter::default()
     };
-    filter_of(Some(&message)).map_err(|reason| {
+    let filter = filter_of(Some(&message)).map_err(|reason| {
         let field = match reason {
             Reason::NameMalformed => "bank",
             Reason::CategoryMalformed => "category",
@@ -67,7 +74,25 @@ fn filter(asked: &Asked<'_>) -> Result<PurchaseFilter, (&'static str, Reason)> {
             _ => "text",
         };
         (field, reason)
-    })
+    })?;
+    Ok((message, filter))
+}
+
+/// What fits the filter as a file, with no more of a card than a receipt shows. What cannot be a filter gets the page that says so.
+/// `Err(TooManyItems)`.
+pub(super) async fn file(asked: &Asked<'_>, person_id: PersonId) -> Result<Told, Reason> {
+    let parts = &asked.web.inner.parts;
+    let Ok((message, _)) = typed(asked) else { return list(asked, person_id).await };
+    let request = pb::ExportPaymentsRequest { filter: Some(message), format: pb::ExportFormat::Csv.into() };
+    let mut export = Export::read(&parts.store, person_id, &request, parts.clock.now())?;
+    let mut content = Vec::new();
+    while let Some(piece) = export.next().await.map_err(|error| away(&error))?? {
+        if content.len().saturating_add(piece.len()) > MOST_FILE_BYTES {
+            return Err(Reason::TooManyItems);
+        }
+        content.extend_from_slice(&piece);
+    }
+    Ok(Outcome::File(FILE_NAME, content).into())
 }
 
 pub(super) async fn list(asked: &Asked<'_>, person_id: PersonId) -> Result<Told, Reason> {
@@ -75,8 +100,8 @@ pub(super) async fn list(asked: &Asked<'_>, person_id: PersonId) -> Result<Told,
     let title = frame.say("Purchases", "消费记录");
     let instruments =
         parts.freezes.list_instruments(person_id).await.map_err(|it| super::overview::reason_of(&it))?.instruments;
-    let filter = match filter(asked) {
-        Ok(filter) => filter,
+    let filter = match typed(asked) {
+        Ok((_, filter)) => filter,
         Err(wrong) => {
             let main = html! { (form(asked, &instruments, Some(wrong))) };
             return Ok(Outcome::Page(StatusCode::UNPROCESSABLE_ENTITY, frame.page(title, &main)).into());
@@ -95,8 +120,12 @@ pub(super) async fn list(asked: &Asked<'_>, person_id: PersonId) -> Result<Told,
     let main = html! {
         (form(asked, &instruments, None))
         @if found.purchases.is_empty() { p.empty role="status" { (frame.say("No purchases.", "没有符合条件的记录。")) } } @else { (table(asked, &found.purchases)) }
+        @let filter_values: Vec<(&str, &str)> = NAMES.iter().map(|name| (*name, asked.visit.query.get(name))).collect();
+        @if !found.purchases.is_empty() {
+            p { a href={ (FILE_PATH) "?" (query(&filter_values)) } { (frame.say("All of these as a file for a spreadsheet", "将以上全部记录下载为表格文件")) } }
+        }
         @if let Some(next) = next {
-            @let values: Vec<(&str, &str)> = NAMES.iter().map(|name| (*name, asked.visit.query.get(name))).chain([("page", next.as_str())]).collect();
+            @let values: Vec<(&str, &str)> = filter_values.iter().copied().chain([("page", next.as_str())]).collect();
             p { a.button rel="next" href={ "/purchases?" (query(&values)) } { (frame.say("Earlier purchases", "更早的记录")) } }
         }
     };

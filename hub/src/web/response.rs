@@ -40,6 +40,8 @@ pub(super) enum Keep {
 /// What a page comes to.
 pub(super) enum Outcome {
     Page(StatusCode, Markup),
+    /// A file of the person's, which the browser stores under this name.
+    File(&'static str, Vec<u8>),
     /// Another page is asked for instead.
     Go(String),
 }
@@ -66,6 +68,7 @@ fn cookie(keep: &Keep, is_secure: bool) -> String {
 pub(super) fn answer(outcome: Outcome, keep: &[Keep], is_secure: bool) -> Answer {
     let (status, content_type, body) = match &outcome {
         Outcome::Page(status, markup) => (*status, "text/html; charset=utf-8", Bytes::from(markup.0.clone())),
+        Outcome::File(_, content) => (StatusCode::OK, "text/csv; charset=utf-8", Bytes::from(content.clone())),
         Outcome::Go(_) => (StatusCode::SEE_OTHER, "text/plain; charset=utf-8", Bytes::new()),
     };
     let mut answer = base(status, content_type, body, is_secure);
@@ -75,6 +78,11 @@ pub(super) fn answer(outcome: Outcome, keep: &[Keep], is_secure: bool) -> Answer
         && let Ok(to) = HeaderValue::try_from(to.as_str())
     {
         headers.insert(header::LOCATION, to);
+    }
+    if let Outcome::File(name, _) = &outcome
+        && let Ok(stored) = HeaderValue::try_from(format!("attachment; filename=\"{name}\""))
+    {
+        headers.insert(header::CONTENT_DISPOSITION, stored);
     }
     for keep in keep {
         if let Ok(mut value) = HeaderValue::try_from(cookie(keep, is_secure)) {

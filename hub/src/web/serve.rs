@@ -8,9 +8,11 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use server_kit::shutdown;
 use server_kit::tls::{PageTls, TlsError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::Signal;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -71,9 +73,10 @@ impl Listening {
         self.listener.local_addr()
     }
 
-    /// Answers until the hub drains; then waits for what is under way.
+    /// Answers until the hub drains; then waits for what is under way. On every SIGHUP the certificate is read again.
     pub async fn run(self, web: Web, draining: CancellationToken) {
         let (room, tasks) = (Arc::new(Semaphore::new(self.connections)), TaskTracker::new());
+        let mut hangups = shutdown::reload_requests().ok().filter(|_| self.tls.is_some());
         loop {
             let next = async {
                 let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
@@ -81,6 +84,10 @@ impl Listening {
             };
             let accepted = tokio::select! {
                 accepted = next => accepted,
+                () = asked_to_reload(&mut hangups) => {
+                    self.reload();
+                    continue;
+                }
                 () = draining.cancelled() => break,
             };
             match accepted {
@@ -100,6 +107,27 @@ impl Listening {
         tasks.close();
         tasks.wait().await;
     }
+
+    fn reload(&self) {
+        match self.tls.as_ref().map(PageTls::reload) {
+            Some(Ok(())) => tracing::info!("the certificate of the pages was reloaded"),
+            Some(Err(error)) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the certificate of the pages could not be reloaded; the one from before stays in use"
+            ),
+            None => {}
+        }
+    }
+}
+
+/// Waits until an administrator asks for certificates to be read again; for ever where there are none.
+async fn asked_to_reload(hangups: &mut Option<Signal>) {
+    if let Some(hangups) = hangups
+        && hangups.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 async fn serve_one(web: Web, tls: Option<PageTls>, socket: TcpStream, from: IpAddr, draining: CancellationToken) {

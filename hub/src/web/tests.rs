@@ -260,6 +260,41 @@ async fn r7_whoever_signs_in_sees_cards_purchases_bills_and_consents_and_nothing
 }
 
 #[tokio::test]
+async fn r7_what_fits_the_filter_is_taken_away_as_a_file_that_shows_no_more_of_a_card_than_a_receipt() {
+    on_each_engine(async |hub| {
+        let world = World::open(&hub).await;
+        world.past.happen(&[world.ann.id], 200).await;
+        let without = world.browser().get("/purchases.csv").await;
+        assert_eq!((without.status, without.location.as_str()), (StatusCode::SEE_OTHER, "/sign-in"));
+        let mut browser = world.signed_in().await;
+        let list = browser.get("/purchases?category=5812").await.body;
+        let link = list.split_once("href=\"/purchases.csv?").unwrap().1.split('"').next().unwrap().to_owned();
+        let file = browser.get(&format!("/purchases.csv?{}", link.replace("&amp;", "&"))).await;
+        assert_eq!(file.status, StatusCode::OK);
+        assert_eq!(file.headers[header::CONTENT_TYPE], "text/csv; charset=utf-8");
+        assert_eq!(file.headers[header::CONTENT_DISPOSITION], "attachment; filename=\"purchases.csv\"");
+        assert_eq!(file.headers[header::CACHE_CONTROL], "no-store");
+        let mut table = csv::Reader::from_reader(file.body.as_bytes());
+        let at = |name: &str, head: &csv::StringRecord| head.iter().position(|it| it == name).unwrap();
+        let head = table.headers().unwrap().clone();
+        let (category, account) = (at("category", &head), at("account", &head));
+        let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+        assert!(!rows.is_empty());
+        for row in &rows {
+            assert_eq!(&row[category], "5812");
+            let digits = row[account].bytes().filter(u8::is_ascii_digit).count();
+            assert!(row[account].contains('*') && digits <= 10, "{}", &row[account]);
+        }
+        let none = browser.get("/purchases.csv?text=nothing-like-it").await.body;
+        assert_eq!(none.lines().count(), 1, "the names of the columns alone");
+        let wrong = browser.get("/purchases.csv?from=yesterday").await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(world.browser().post("/purchases.csv", &[]).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn r7_the_record_is_paged_without_a_gap_and_somebody_elses_page_is_none() {
     on_each_engine(async |hub| {
         let world = World::open(&hub).await;

@@ -42,6 +42,15 @@ impl Inner {
         })
     }
 
+    /// Stores what was handled and tells the hub at once, before a process ends; a hub that is away hears of it later.
+    pub(crate) async fn settle(&self) -> Result<(), Trouble> {
+        self.keep_cursor().await?;
+        if self.is_ahead() {
+            self.tell_hub().await;
+        }
+        Ok(())
+    }
+
     fn is_ahead(&self) -> bool {
         let (kept, acknowledged) = self.feed.cursor();
         kept > acknowledged

@@ -10,14 +10,13 @@ use tokio::time::{sleep, timeout};
 
 use super::{Offer, Phase, Queue};
 use crate::error::{Failure, Trouble};
-use crate::events::Event;
 use crate::log::LogLevel;
 use crate::phone::Inner;
 use crate::platform;
 use crate::session::CALL_TIMEOUT;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Why a stream was left, when it did not fail.
 #[derive(Debug)]
@@ -85,7 +84,7 @@ async fn read_on(inner: &Inner) {
             feed.set_phase(Phase::Waiting(failure));
             // Whoever wakes it wants it at once.
             let _ = timeout(with_jitter(pause), feed.wake.notified()).await;
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            pause = pause.saturating_mul(2).min(inner.longest_pause);
         } else {
             inner.log.say(LogLevel::Warn, || format!("the stream of events has stopped: {}", failure.code()));
             feed.set_phase(Phase::Stopped(failure));
@@ -120,7 +119,6 @@ async fn stream(inner: &Inner, at: &mut i64) -> Result<Left, Failure> {
         if *at > 0 && event.sequence > at.saturating_add(1) {
             inner.log.say(LogLevel::Error, || format!("the hub has no events between {at} and {}", event.sequence));
         }
-        let event = Event::read(event, inner.language);
         for queue in inner.feed.queues() {
             if !offer(inner, &queue, &event, *at).await {
                 return Ok(Left::ToBeginAnew);
@@ -135,7 +133,7 @@ fn has_to_begin_anew(inner: &Inner, at: i64) -> bool {
 }
 
 /// Waits until the queue has room. Whether the stream may go on as it is.
-async fn offer(inner: &Inner, queue: &Queue, event: &Event, at: i64) -> bool {
+async fn offer(inner: &Inner, queue: &Queue, event: &pb::Event, at: i64) -> bool {
     while queue.offer(event) == Offer::Full {
         tokio::select! {
             () = queue.emptied.notified() => {}

@@ -1,10 +1,18 @@
-use std::time::SystemTime;
+use pb::event::Kind;
 
 use super::*;
-use crate::events::EventKind;
 
-fn event(sequence: i64) -> Event {
-    Event { sequence, occurred_at: SystemTime::UNIX_EPOCH, kind: EventKind::Unknown }
+fn event(sequence: i64) -> pb::Event {
+    pb::Event { sequence, ..pb::Event::default() }
+}
+
+#[test]
+fn s1_no_code_is_read_where_a_queue_is_shown() {
+    let feed = Feed::new(0);
+    let (queue, _) = feed.add(None);
+    let code = pb::PaymentCode { code: "602214".to_owned(), ..pb::PaymentCode::default() };
+    queue.offer(&pb::Event { kind: Some(Kind::PaymentCode(code)), ..event(1) });
+    assert!(!format!("{queue:?} {feed:?}").contains("602214"));
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn watched(till: &Till, id: &str) -> Vec<Payment> {
 
 /// Waits until the payer's phone is told of the charge.
 async fn charged(payer: &Payer, id: &str) {
-    let mut feed = payer.person.device.follow(bankhub::phone::FeedOptions::after(0));
+    let mut feed = payer.person.device.follow(0);
     bounded("the charge", PATIENCE, async {
         loop {
             if let Kind::Charge(charge) = feed.next().await.unwrap().kind.unwrap()

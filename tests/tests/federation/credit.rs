@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bankhub::operator::Counter;
 use bankhub::operator::inquiry::InquireArgs;
-use bankhub::phone::{Agreed, Phone, PhoneFolder};
+use bankhub::phone::{Agreed, Phone};
 use bankhub::trial::IssuedCard;
 use domain::credit_history::{Answer, Asker, Field, Fields, Purpose};
 use domain::{BankId, ConsentId, Currency, InquiryId, Money, PhoneNumber, Reason};
@@ -313,8 +313,6 @@ async fn r9_a_phone_and_a_counter_do_it_by_commands_and_the_phone_sees_a_log_tha
         assert!(shown, "{list}: {text}");
     }
     // As if the hub had another log than the one that this phone has seen.
-    let seen = PhoneFolder::new(&folder);
-    assert_eq!(seen.cursor(), 0);
     std::fs::write(folder.join("inquiries"), format!("2 {}\n", "ab".repeat(32))).unwrap();
     let (whole, text) = command(&log).await;
     assert!(!whole && text.contains("does not go on"), "{text}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bankhub::phone::{DeviceKey, Enrolment, FeedOptions, Phone};
+use bankhub::phone::{DeviceKey, Enrolment, Phone};
 use bankhub::profile::Link;
 use federation_tests::databases::Engine;
 use federation_tests::payer::Payer;
@@ -59,7 +59,7 @@ async fn s1_events_reach_the_phone_once_and_in_order_over_connections_that_are_c
         let (till, payer) = (world.till("till-1"), world.payer("bank-a", 1_000_000).await);
         let hub = world.federation.server("hub-1").unwrap().address().unwrap();
         let relay = Relay::start(Some(hub)).await;
-        let mut feed = phone_over(&relay, &world, &payer).await.follow(FeedOptions::after(0));
+        let mut feed = phone_over(&relay, &world, &payer).await.follow(0);
         // The phone's link breaks again and again while payments are made.
         let (relay, over) = (relay.clone(), Arc::new(AtomicBool::new(false)));
         let cutter = tokio::spawn({

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bankhub::phone::Phone;
 use bankhub::phone::freezing::name_of;
-use bankhub::phone::{FeedOptions, Phone};
 use domain::freeze::Unfreeze;
 use domain::{BankId, Currency, Money, OrderId};
 use federation_tests::cards::PIN;
@@ -52,7 +52,7 @@ async fn unfreeze(payer: &Payer) -> Vec<Instrument> {
 
 /// The news of a feed up to now, each with how often it is there.
 async fn news(phone: &Phone, wanted: usize) -> BTreeMap<String, usize> {
-    let mut feed = phone.follow(FeedOptions::after(0));
+    let mut feed = phone.follow(0);
     let mut told = BTreeMap::new();
     bounded("the news", PATIENCE, async {
         while told.values().sum::<usize>() < wanted {

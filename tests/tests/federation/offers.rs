@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bankhub::operator::Counter;
 use bankhub::operator::ask::{HabitsArgs, HabitsPurposeWord, PaymentsArgs, RecordFieldWord, RecordsPurposeWord};
-use bankhub::phone::{Agreed, FeedOptions};
+use bankhub::phone::Agreed;
 use domain::credit_history::{Asker, Field, Fields, Purpose};
 use domain::{BankId, Currency, Money, OfferId, OperatorId, PaymentId, Reason, Timestamp};
 use federation_tests::databases::Engine;
@@ -82,7 +82,7 @@ fn filing() -> common::OfferFiling {
 
 /// Waits for the charges and gives how many offers were told of by then.
 async fn heard(payer: &Payer, charges: usize, offers: usize) -> usize {
-    let mut feed = payer.person.device.follow(FeedOptions::after(0));
+    let mut feed = payer.person.device.follow(0);
     let (mut charged, mut offered) = (0, 0);
     bounded("charges and offers", World::HEALING, async {
         while charged < charges || offered < offers {
@@ -207,7 +207,7 @@ async fn r5_m9_a_bank_is_given_totals_and_an_operator_purchases_under_consents_a
     assert_eq!(refused.reason(), Some(Reason::ConsentRequired));
 
     // The consents, and the inquiries that were about this person.
-    let mut feed = phone.follow(FeedOptions::after(0));
+    let mut feed = phone.follow(0);
     let mut inquiries = 0;
     until("what the person is told", World::HEALING, async || {
         if let Kind::News(news) = feed.next().await.unwrap().kind.unwrap() {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use bankhub::phone::FeedOptions;
 use bankhub::terminal::prices::price;
 use domain::{BankId, Currency, Money, PaymentId};
 use federation_tests::databases::Engine;
@@ -57,7 +56,7 @@ async fn killed_at(engine: Engine, point: &str) {
         bought.insert(id.to_string());
     }
     world.rise_again("hub-1").await;
-    let mut feed = payer.person.device.follow(FeedOptions::after(0));
+    let mut feed = payer.person.device.follow(0);
     let (mut charged, mut compared) = (Vec::new(), Vec::new());
     bounded("all that is to be told", World::HEALING, async {
         for place in 1.. {

@@ -54,7 +54,7 @@ async fn texts(victim: &Client) -> Texts {
         amount: Money::new(Currency::CNY, 100),
         signed_at: now(),
     };
-    let person_id = victim.person_id().unwrap();
+    let person_id = victim.person_id();
     let agreement = AgreementForm { person_id, banks: [bank].into(), most_a_week: 3, at: now() };
     Texts { unfreeze, repayment: repayment.to_string(), agreement: agreement.to_string() }
 }

@@ -87,7 +87,7 @@ fn open(
 ) -> Result<impl Future<Output = Result<Opened, RecordsError>> + Send + 'static, RecordsError> {
     let channel = federation.phone_channel()?;
     Ok(async move {
-        let phone = phone.over(channel);
+        let phone = phone.over(channel)?;
         let events = phone.events(end).await?;
         Ok((phone, events))
     })

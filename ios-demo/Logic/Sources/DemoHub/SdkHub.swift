@@ -190,8 +190,8 @@ private func kindOf(_ kind: EventKind) -> HubEvent.Kind {
     case let .paidIn(_, _, amount, _, cardMasked, _): return .paidIn(amount: moneyOf(amount), masked: cardMasked)
     case let .purchaseUpdate(purchase, _): return .update(purchaseOf(purchase))
     case let .news(topic, _, text): return .news(topicOf(topic), text: text)
-    // The app has no screen for it yet.
-    case .signInCode: return .other
+    case let .signInCode(signInId, code, expiresAt):
+        return .signInCode(signInId: signInId, expiresAt: expiresAt, code: code.map { Secret($0.reveal()) })
     case .unknown: return .other
     }
 }

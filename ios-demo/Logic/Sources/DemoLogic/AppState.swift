@@ -36,6 +36,13 @@ public struct Waiting: Hashable, Sendable {
     public var code: Secret?
 }
 
+/// Somebody who signs in to the person's pages by web, with this code.
+public struct SigningIn: Hashable, Sendable {
+    public let signInId: String
+    public let expiresAt: Date
+    public let code: Secret
+}
+
 public enum Part: CaseIterable, Hashable, Sendable {
     case purchases, instruments, approvals, bills
 }
@@ -56,6 +63,8 @@ public struct AppState: Equatable, Sendable {
     public var approvals: [Approval] = []
     /// Payments whose code was heard, each once.
     public var codes: [Waiting] = []
+    /// Sign-ins by web whose code was heard, each once.
+    public var signIns: [SigningIn] = []
     public var bills: Kept<Bills>?
     /// What the person was told of, the last first.
     public var alerts: [HubEvent] = []
@@ -81,6 +90,16 @@ public struct AppState: Equatable, Sendable {
         return all.values.filter { $0.expiresAt > now }.sorted { ($0.expiresAt, $0.paymentId) < ($1.expiresAt, $1.paymentId) }
     }
 
+    /// Who signs in by web page at this moment, what ends first at the top.
+    public func signingIn(_ now: Date) -> [SigningIn] {
+        signIns.filter { $0.expiresAt > now }.sorted { ($0.expiresAt, $0.signInId) < ($1.expiresAt, $1.signInId) }
+    }
+
+    /// When the first of all that is shown ends by itself.
+    public func nextEnd(_ now: Date) -> Date? {
+        [waiting(now).first?.expiresAt, signingIn(now).first?.expiresAt].compactMap { $0 }.min()
+    }
+
     public func bankName(_ bankId: String) -> String {
         instruments.value.first { $0.name.bankId == bankId }?.bankName ?? bankId
     }
@@ -99,6 +118,11 @@ public struct AppState: Equatable, Sendable {
             codes.removeAll { $0.paymentId == paymentId }
             codes.append(
                 Waiting(paymentId: paymentId, amount: amount, merchantName: merchantName, expiresAt: expiresAt, approval: nil, code: code))
+        case let .signInCode(signInId, expiresAt, code):
+            signIns.removeAll { $0.signInId == signInId }
+            if let code {
+                signIns.append(SigningIn(signInId: signInId, expiresAt: expiresAt, code: code))
+            }
         case let .charge(purchase):
             answered(purchase.paymentId)
             take(purchase)
@@ -145,6 +169,7 @@ extension HubEvent {
     var isAlert: Bool {
         switch kind {
         case let .paymentCode(_, _, _, _, code): return code != nil
+        case let .signInCode(_, _, code): return code != nil
         case .charge, .giveBack, .paidIn, .news: return true
         case .update, .other: return false
         }
@@ -158,7 +183,7 @@ extension HubEvent {
         case .paidIn: return [.bills]
         case .news(.security, _): return [.instruments]
         case .news(.bill, _), .news(.reminder, _): return [.bills]
-        case .news, .other: return []
+        case .news, .signInCode, .other: return []
         }
     }
 }

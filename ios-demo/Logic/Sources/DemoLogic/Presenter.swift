@@ -239,7 +239,7 @@ public final class Presenter {
         // What waits ends by itself; the screen is made again at that moment and at no other.
         nextEnd?.cancel()
         nextEnd = nil
-        guard let end = state.waiting(now()).first?.expiresAt else { return }
+        guard let end = state.nextEnd(now()) else { return }
         let wait = max(0, end.timeIntervalSince(now())) + 0.001
         nextEnd = Task {
             guard (try? await Task.sleep(nanoseconds: UInt64(wait * 1_000_000_000))) != nil else { return }

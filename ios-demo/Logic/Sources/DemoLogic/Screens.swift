@@ -25,7 +25,7 @@ public struct Screens: Sendable {
             }
             return Screen(title: title, notice: notice, pieces: pieces, tabs: [], open: state.tab, isSecret: true)
         }
-        let pieces = page(state, now)
+        let pieces = signingIn(state, now) + page(state, now)
         let hasCode = pieces.contains { piece in
             if case .code = piece { return true }
             return false
@@ -40,6 +40,7 @@ public struct Screens: Sendable {
     public func text(_ event: HubEvent) -> String {
         switch event.kind {
         case let .paymentCode(_, amount, merchantName, _, _): return words.asksFor(merchantName, formats.money(amount))
+        case .signInCode: return words.signingIn
         case let .charge(purchase): return words.charged(purchase.merchantName, formats.money(purchase.amount))
         case let .giveBack(amount, merchantName): return words.cameBack(merchantName, formats.money(amount))
         case let .paidIn(amount, masked): return words.cameIn(masked, formats.money(amount))
@@ -89,6 +90,17 @@ public struct Screens: Sendable {
         case .approvals: return approvals(state, now)
         case .bill: return bill(state, now)
         case .alerts: return orNothing(state.alerts.map { row(text($0), formats.time($0.at), "") })
+        }
+    }
+
+    /// Stands above every page: whoever is asked for the code is looking at another screen.
+    private func signingIn(_ state: AppState, _ now: Date) -> [Piece] {
+        state.signingIn(now).flatMap { it -> [Piece] in
+            [
+                row(words.signingIn, words.until(formats.clock(it.expiresAt)), "", .warning),
+                .code(label: words.codeForPages, it.code),
+                .note(words.notYou, .warning),
+            ]
         }
     }
 

@@ -42,6 +42,11 @@ public struct Words: Sendable {
     var askUnfreeze: String { say("Let money go out again?", "恢复支出？") }
     var codeForTill: String { say("Code for the till", "收银台验证码") }
     var typeAtTill: String { say("Or type this code and your password at the till.", "也可在收银台输入此验证码和交易密码。") }
+    var signingIn: String { say("Somebody signs in to your pages with this code", "有人正用此验证码登录您的网页") }
+    var codeForPages: String { say("Code for your pages", "网页登录验证码") }
+    var notYou: String {
+        say("If this is not you, tell nobody the code; without it nobody gets in.", "如非本人操作，请勿告诉任何人；没有验证码无法登录。")
+    }
     var freeze: String { say("Freeze", "冻结") }
     var freezeAll: String { say("Freeze everything", "全部冻结") }
     var unfreeze: String { say("Unfreeze…", "解冻…") }

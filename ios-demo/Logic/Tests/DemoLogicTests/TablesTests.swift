@@ -66,6 +66,30 @@ final class TablesTests: XCTestCase {
         XCTAssertEqual(state, before)
     }
 
+    func test_f3_s3_whoever_signs_in_by_web_is_told_of_on_every_page_until_it_ends() {
+        func asked(_ sequence: Int64, _ code: Secret?) -> HubEvent {
+            HubEvent(sequence: sequence, at: noon, kind: .signInCode(signInId: "s1", expiresAt: noon.addingTimeInterval(120), code: code))
+        }
+        var state = AppState(isEnrolled: true)
+        XCTAssertTrue(state.hear(asked(1, Secret("602214"))))
+        XCTAssertFalse("\(state)".contains("602214"))
+        XCTAssertEqual(state.nextEnd(noon), noon.addingTimeInterval(120))
+        for (formats, words) in [(english, "Somebody signs in to your pages with this code"), (chinese, "有人正用此验证码登录您的网页")] {
+            let screens = Screens(formats, isPlayed: true)
+            for tab in Tab.allCases {
+                state.tab = tab
+                let screen = screens.screen(state, now: noon)
+                guard case let .row(title, _, _, _, _) = screen.pieces.first else { return XCTFail("no notice on \(tab)") }
+                XCTAssertEqual(title, words)
+                XCTAssertTrue(screen.isSecret)
+                XCTAssertFalse(screens.screen(state, now: noon.addingTimeInterval(120)).isSecret)
+            }
+            XCTAssertEqual(screens.text(asked(1, Secret("602214"))), words)
+        }
+        XCTAssertTrue(state.hear(asked(2, nil)))
+        XCTAssertEqual(state.signingIn(noon).count, 0)
+    }
+
     func test_s3_a_payment_ends_on_the_phone_when_its_code_is_gone() {
         func asked(_ sequence: Int64, _ code: Secret?) -> HubEvent {
             HubEvent(

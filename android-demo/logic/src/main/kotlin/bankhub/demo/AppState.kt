@@ -58,6 +58,7 @@ data class AppState(
     val instrumentsKeptSince: Instant? = null,
     val approvals: List<Approval> = emptyList(),
     val codes: List<HubEvent.PaymentCode> = emptyList(),
+    val signIns: List<HubEvent.SignInCode> = emptyList(),
     val bills: Bills? = null,
     val alerts: List<Alert> = emptyList(),
     val lastSequence: Long = 0,
@@ -78,6 +79,12 @@ data class AppState(
         }.filter { it.expiresAt > now }.sortedBy { it.expiresAt }
     }
 
+    /** Who signs in by web page at this moment, what ends first at the top. */
+    fun signingIn(now: Instant): List<HubEvent.SignInCode> = signIns.filter { it.expiresAt > now }.sortedBy { it.expiresAt }
+
+    /** When the first of all that is shown ends by itself. */
+    fun nextEnd(now: Instant): Instant? = listOfNotNull(waiting(now).firstOrNull()?.expiresAt, signingIn(now).firstOrNull()?.expiresAt).minOrNull()
+
     fun bankName(bankId: String): String = instruments.firstOrNull { it.name.bankId == bankId }?.bankName ?: bankId
 
     /** With what has happened. An event that was heard before changes nothing. */
@@ -91,6 +98,10 @@ data class AppState(
                 } else {
                     next.copy(codes = codes.filter { it.paymentId != event.paymentId } + event).alerted(event)
                 }
+            is HubEvent.SignInCode -> {
+                val others = signIns.filter { it.signInId != event.signInId }
+                if (event.code == null) next.copy(signIns = others) else next.copy(signIns = others + event).alerted(event)
+            }
             is HubEvent.Charge -> next.answered(event.purchase.paymentId).with(event.purchase).alerted(event)
             is HubEvent.Update -> next.with(event.purchase)
             is HubEvent.GiveBack, is HubEvent.PaidIn, is HubEvent.News -> next.alerted(event)
@@ -140,7 +151,7 @@ data class AppState(
                 Topic.BILL, Topic.REMINDER -> setOf(Part.BILLS)
                 else -> emptySet()
             }
-            is HubEvent.Other -> emptySet()
+            is HubEvent.SignInCode, is HubEvent.Other -> emptySet()
         }
     }
 }

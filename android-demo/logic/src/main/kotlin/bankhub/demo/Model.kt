@@ -144,6 +144,15 @@ sealed interface HubEvent {
 
     data class News(override val sequence: Long, override val at: Instant, val topic: Topic, val text: String) : HubEvent
 
+    /** Somebody signs in to the person's pages by web. There is no code once that has ended. */
+    data class SignInCode(
+        override val sequence: Long,
+        override val at: Instant,
+        val signInId: String,
+        val expiresAt: Instant,
+        val code: Secret?,
+    ) : HubEvent
+
     /** A kind that this app does not know. */
     data class Other(override val sequence: Long, override val at: Instant) : HubEvent
 }

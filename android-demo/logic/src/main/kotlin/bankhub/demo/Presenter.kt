@@ -186,7 +186,7 @@ class Presenter(
         shown.value = screens.of(next, now())
         // What waits ends by itself; the screen is made again at that moment and at no other.
         nextEnd?.cancel()
-        val end = next.waiting(now()).firstOrNull()?.expiresAt ?: return
+        val end = next.nextEnd(now()) ?: return
         nextEnd = scope.launch {
             delay(Duration.between(now(), end).toMillis() + 1)
             show(state)

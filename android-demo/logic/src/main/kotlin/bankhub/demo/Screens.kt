@@ -12,7 +12,7 @@ class Screens(language: Language, private val formats: Formats, private val isPl
         return when {
             !state.isEnrolled -> Screen(words.appName, notice, signIn(state), emptyList(), isSecret = true, canGoBack = false)
             asking != null -> asking(state, asking, notice, now)
-            else -> page(state, now).let { pieces ->
+            else -> (signingIn(state, now) + page(state, now)).let { pieces ->
                 Screen(words.tab(state.tab), notice, pieces, tabs(state, now), isSecret = pieces.any { it is Piece.Code }, canGoBack = false)
             }
         }
@@ -60,6 +60,13 @@ class Screens(language: Language, private val formats: Formats, private val isPl
         Tab.APPROVALS -> approvals(state, now)
         Tab.BILL -> bill(state, now)
         Tab.ALERTS -> state.alerts.map(::alert).ifEmpty { listOf(Piece.Note(words.nothingYet)) }
+    }
+
+    /** Stands above every page: whoever is asked for the code is looking at another screen. */
+    private fun signingIn(state: AppState, now: Instant): List<Piece> = state.signingIn(now).flatMap {
+        val row = row(words.signingIn, words.until(formats.clock(it.expiresAt)), "", Tone.WARNING)
+        val code = it.code?.let { code -> listOf(Piece.Code(words.codeForPages, code)) }.orEmpty()
+        listOf(row) + code + Piece.Note(words.notYou, Tone.WARNING)
     }
 
     private fun charges(state: AppState): List<Piece> {
@@ -157,6 +164,7 @@ class Screens(language: Language, private val formats: Formats, private val isPl
     /** The words of an alert, for the list and for the platform's notification: no code is in it. */
     fun text(alert: Alert): String = when (val event = alert.event) {
         is HubEvent.PaymentCode -> words.asksFor(event.merchantName, formats.money(event.amount))
+        is HubEvent.SignInCode -> words.signingIn
         is HubEvent.Charge -> words.charged(event.purchase.merchantName, formats.money(event.purchase.amount))
         is HubEvent.GiveBack -> words.cameBack(event.merchantName, formats.money(event.amount))
         is HubEvent.PaidIn -> words.cameIn(event.masked, formats.money(event.amount))

@@ -175,8 +175,10 @@ internal fun eventOf(event: Event): HubEvent {
         is EventKind.PaidIn -> HubEvent.PaidIn(sequence, at, moneyOf(kind.amount), kind.cardMasked)
         is EventKind.PurchaseUpdate -> HubEvent.Update(sequence, at, purchaseOf(kind.purchase))
         is EventKind.News -> HubEvent.News(sequence, at, topicOf(kind.topic), kind.text)
-        // The app has no screen for it yet.
-        is EventKind.SignInCode -> HubEvent.Other(sequence, at)
+        is EventKind.SignInCode -> {
+            val code = kind.code?.use { Secret(it.reveal()) }
+            HubEvent.SignInCode(sequence, at, kind.signInId, kind.expiresAt, code)
+        }
         is EventKind.Unknown -> HubEvent.Other(sequence, at)
     }
 }

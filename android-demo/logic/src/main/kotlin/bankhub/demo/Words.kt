@@ -26,6 +26,9 @@ interface Words {
     val askUnfreeze: String
     val codeForTill: String
     val typeAtTill: String
+    val signingIn: String
+    val codeForPages: String
+    val notYou: String
     val freeze: String
     val freezeAll: String
     val unfreeze: String
@@ -80,6 +83,9 @@ object English : Words {
     override val askUnfreeze = "Let money go out again?"
     override val codeForTill = "Code for the till"
     override val typeAtTill = "Or type this code and your password at the till."
+    override val signingIn = "Somebody signs in to your pages with this code"
+    override val codeForPages = "Code for your pages"
+    override val notYou = "If this is not you, tell nobody the code; without it nobody gets in."
     override val freeze = "Freeze"
     override val freezeAll = "Freeze everything"
     override val unfreeze = "Unfreeze…"
@@ -174,6 +180,9 @@ object Chinese : Words {
     override val askUnfreeze = "恢复支出？"
     override val codeForTill = "收银台验证码"
     override val typeAtTill = "也可在收银台输入此验证码和交易密码。"
+    override val signingIn = "有人正用此验证码登录您的网页"
+    override val codeForPages = "网页登录验证码"
+    override val notYou = "如非本人操作，请勿告诉任何人；没有验证码无法登录。"
     override val freeze = "冻结"
     override val freezeAll = "全部冻结"
     override val unfreeze = "解冻…"

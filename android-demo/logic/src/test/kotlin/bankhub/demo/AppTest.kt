@@ -1,7 +1,9 @@
 package bankhub.demo
 
+import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.flow.receiveAsFlow
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
@@ -245,6 +247,40 @@ class AppTest {
             assertNull(screen.notice)
             pass(10_000)
             assertEquals(1, alerts.size)
+        }
+    }
+
+    @Test
+    fun `f3 s3 whoever signs in by web is told of live on every page, with the code, until it ends`() {
+        val heard = Channel<HubEvent>(Channel.UNLIMITED)
+        val signing = { hub: Hub ->
+            object : Hub by hub {
+                override fun events(): Flow<HubEvent> = heard.receiveAsFlow()
+            }
+        }
+        played(wrap = signing) {
+            signIn()
+            val (first, second) = now().plusSeconds(120) to now().plusSeconds(180)
+            heard.trySend(HubEvent.SignInCode(1, now(), "s1", first, Secret("602214")))
+            heard.trySend(HubEvent.SignInCode(2, now(), "s2", second, Secret("667430")))
+            pass(100)
+            for (tab in Tab.entries) {
+                open(tab)
+                val codes = screen.pieces.filterIsInstance<Piece.Code>()
+                assertEquals(listOf("602214", "667430"), codes.map { it.code.reveal() }, "$tab")
+                assertEquals("Somebody signs in to your pages with this code, until 12:02:01", rows().first().spoken)
+                assertTrue(screen.isSecret, "a picture of the code may be taken")
+            }
+            assertEquals(listOf(1L to English.signingIn, 2L to English.signingIn), alerts)
+            presenter.screens = Screens(Language.CHINESE, Formats(Language.CHINESE, SHANGHAI), isPlayed = true)
+            assertEquals("有人正用此验证码登录您的网页, 12:02:01前有效", rows().first().spoken)
+            // The first ends by the hub's word, the second by itself.
+            heard.trySend(HubEvent.SignInCode(3, now(), "s1", first, null))
+            pass(100)
+            assertEquals(listOf("667430"), screen.pieces.filterIsInstance<Piece.Code>().map { it.code.reveal() })
+            pass(181_000)
+            assertEquals(0, screen.pieces.count { it is Piece.Code })
+            assertFalse(screen.isSecret)
         }
     }
 
