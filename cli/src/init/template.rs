@@ -1,10 +1,13 @@
 //! Configurations with every key explained. Keys that have a default are there as comments that say it.
 
+mod network;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Member;
 use super::cards::{CardRange, cards};
+use network::NETWORK;
 
 /// What differs from server to server.
 #[derive(Clone, Debug)]
@@ -384,7 +387,7 @@ listen = {listen}
 {PAYMENTS}
 {web}
 {NOTIFY}
-{VOICE}"#
+{VOICE}{NETWORK}"#
     )
 }
 
