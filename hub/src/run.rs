@@ -221,13 +221,12 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     following.into_iter().for_each(|task| ground.vital.watch("follow", task));
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
-    let till = till(config, &store, (&desk, &prices), shutdown);
     Ok(Hub {
+        till: till(config, &store, (&desk, &prices), shutdown),
         store,
         owner,
         directory,
         banks,
-        till,
         desk,
         records,
         bills,

@@ -51,6 +51,7 @@ impl World {
             ("listen", addr.to_string().as_str()),
             ("dialect", dialect),
             ("acquirers", &format!("[\"{INSTITUTION}\"]")),
+            ("terminal_prefix", ""),
             ("pin_key", &pin),
             ("exchange_key", &exchange),
         ]

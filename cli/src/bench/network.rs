@@ -91,6 +91,7 @@ async fn engine(options: &BenchOptions, folder: &Path, server: Option<&str>) -> 
         ("listen", addr.to_string()),
         ("acquirers", format!("[\"{INSTITUTION}\"]")),
         ("pin_key", format!("file:{}", key.display())),
+        ("terminal_prefix", String::new()),
         ("connections", "200".to_owned()),
         ("window", "1000".to_owned()),
     ];

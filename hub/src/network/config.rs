@@ -36,9 +36,10 @@ pub struct LinkConfig {
     pub framing: Framing,
     /// The acquirers for which this link speaks, field 32: 1 to 11 digits each. Must be set, and no two links name the same.
     pub acquirers: Vec<String>,
-    /// A terminal is known in the directory by this and the name in field 41 in lower case. Default: nothing before it.
+    /// A terminal is known in the directory by this and the name in field 41 in lower case, so that a link speaks for no terminals but its
+    /// own. Default: the link's id and `-`. Empty for a link that speaks for all.
     #[serde(default)]
-    pub terminal_prefix: String,
+    pub terminal_prefix: Option<String>,
     /// The same for the merchant of field 42, which has to be the terminal's. Default: field 42 is not looked at.
     #[serde(default)]
     pub merchant_prefix: Option<String>,

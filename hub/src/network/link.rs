@@ -57,7 +57,7 @@ impl Link {
         if config.acquirers.is_empty() || !config.acquirers.iter().all(is_institution) {
             return Err(refuse("acquirers", "there is one at least, each of 1 to 11 digits that are not all zero"));
         }
-        if !is_slug(&config.terminal_prefix) || config.merchant_prefix.as_deref().is_some_and(|text| !is_slug(text)) {
+        if [&config.terminal_prefix, &config.merchant_prefix].into_iter().flatten().any(|text| !is_slug(text)) {
             return Err(refuse("terminal_prefix", "prefixes have a-z, 0-9 and '-'"));
         }
         if !(1..=1_000).contains(&config.connections) || !(1..=10_000).contains(&config.window) {
@@ -76,7 +76,7 @@ impl Link {
             dialect: config.dialect.dialect(),
             framing: config.framing.header(),
             acquirers: config.acquirers.iter().map(|digits| digits.trim_start_matches('0').to_owned()).collect(),
-            terminal_prefix: config.terminal_prefix.clone(),
+            terminal_prefix: config.terminal_prefix.clone().unwrap_or_else(|| format!("{id}-")),
             merchant_prefix: config.merchant_prefix.clone(),
             keys,
             exchange_key,
@@ -145,5 +145,27 @@ mod tests {
             let config: LinkConfig = serde_json::from_str(&text).unwrap();
             assert!(Link::read("acq", &config).unwrap_err().to_string().contains("acquirers"), "{acquirers}");
         }
+    }
+
+    #[test]
+    fn m7_a_link_speaks_for_its_own_acquirers_and_terminals_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("pin.hex");
+        std::fs::write(&key, "0123456789ABCDEFFEDCBA9876543210").unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let key = format!(r#", "pin_key": "file:{}""#, key.display());
+        let link = |more: &str| {
+            let text = format!(r#"{{"listen": "127.0.0.1:0", "acquirers": ["066280000"]{key}{more}}}"#);
+            Link::read("acq", &serde_json::from_str(&text).unwrap()).unwrap()
+        };
+        let terminal = |link: &Link, acquirer: &str, code: &str| link.terminal(acquirer, code).map(|id| id.to_string());
+        let own = link("");
+        assert_eq!(terminal(&own, "66280000", "TILL-1"), Ok("acq-till-1".to_owned()));
+        assert_eq!(terminal(&own, "66280001", "TILL-1"), Err(Reason::NotYours));
+        assert_eq!(terminal(&own, "66280000", "../TILL"), Err(Reason::TerminalUnknown));
+        let all = link(r#", "terminal_prefix": """#);
+        assert_eq!(terminal(&all, "66280000", "TILL-1"), Ok("till-1".to_owned()));
+        assert!(!format!("{all:?}").contains("0123456789"), "a key is shown");
     }
 }

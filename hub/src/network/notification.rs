@@ -185,9 +185,8 @@ pub fn from_xml(text: &str) -> Result<Vec<Entry>, Reason> {
                 }
             }
             Event::End(_) => {
-                if path.pop().as_deref() == Some("Ntry") {
-                    entries.extend(reading.entry.take());
-                }
+                let ended = path.pop();
+                entries.extend(reading.entry.take_if(|_| ended.as_deref() == Some("Ntry")));
             }
             Event::Eof => return if path.is_empty() { Ok(entries) } else { Err(Reason::MessageMalformed) },
             _ => {}

@@ -224,7 +224,6 @@ impl Session {
         }
         let place = self.places.clone().acquire_owned().await.map_err(|_| Ended::Closed)?;
         let work = Work { carrier: self.ground.carrier.clone(), answers: self.answers.clone(), link, keys, place };
-        drop(message);
         tokio::spawn(work.run(frame));
         Ok(())
     }

@@ -1,12 +1,13 @@
 """An acquirer at one end of a link, whose messages pyiso8583 reads and writes; a line for a line:
 
-    connect HOST PORT DIALECT                ok
+    connect HOST PORT DIALECT [CA [CERTIFICATE KEY]]   ok; under TLS if there is a CA
     ask TYPE HEADER FIELD=VALUE …            ok TYPE HEADER FIELD=VALUE …
 
 Values are hexadecimal, of octets or of characters in ISO 8859-1; "-" is a header of no octets.
 """
 
 import socket
+import ssl
 import struct
 import sys
 
@@ -20,9 +21,14 @@ class Link:
         self.socket = None
         self.dialect = None
 
-    def connect(self, host: str, port: str, dialect: str) -> str:
+    def connect(self, host: str, port: str, dialect: str, authority: str = "", *own: str) -> str:
         self.dialect = DIALECTS[dialect]
         self.socket = socket.create_connection((host, int(port)), timeout=20)
+        if authority:
+            context = ssl.create_default_context(cafile=authority)
+            if own:
+                context.load_cert_chain(*own)
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         return ""
 
     def receive(self, length: int) -> bytes:

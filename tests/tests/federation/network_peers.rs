@@ -10,6 +10,7 @@ use federation_tests::links::{INSTITUTION, PIN_KEY, key};
 use federation_tests::payer::Payer;
 use federation_tests::wait::bounded;
 use federation_tests::world::{Setup, World};
+use server_kit::identity::Role;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -44,10 +45,14 @@ impl Peer {
         Self { _child: child, input, output: BufReader::new(output).lines(), header, stan: 0 }
     }
 
-    async fn say(&mut self, line: String) -> String {
+    async fn try_to_say(&mut self, line: &str) -> String {
         self.input.write_all(format!("{line}\n").as_bytes()).await.unwrap();
         let answer = bounded("a peer's answer", World::HEALING, self.output.next_line()).await;
-        let answer = answer.unwrap().unwrap_or_else(|| panic!("the peer has ended"));
+        answer.unwrap().unwrap_or_else(|| panic!("the peer has ended"))
+    }
+
+    async fn say(&mut self, line: String) -> String {
+        let answer = self.try_to_say(&line).await;
         let said = answer.strip_prefix("ok").unwrap_or_else(|| panic!("{line}: {answer}"));
         said.trim().to_owned()
     }
@@ -165,7 +170,8 @@ async fn m7_jpos_pays_by_phone_number_and_takes_it_back() {
     let Some(command) = jpos().await else { return };
     let (world, addr, payer) = world(Engine::Sqlite, "iso-1987-ascii").await;
     let mut peer = Peer::start(command, None);
-    peer.say(format!("connect {} {} ascii", addr.ip(), addr.port())).await;
+    let folder = world.federation.folder().join("jpos");
+    peer.say(format!("connect {} {} {}", addr.ip(), addr.port(), folder.display())).await;
     let block = async |peer: &mut Peer, payer: &Payer| {
         let digits = payer.number().trim_start_matches('+').to_owned();
         peer.say(format!("pin {PIN_KEY} {} {digits}", payer.password())).await
@@ -197,6 +203,34 @@ async fn pyiso8583_pays(engine: Engine) {
     };
     pays(&mut peer, block, &payer).await;
     assert_eq!(world.settled().await.charged_minor(), 0);
+}
+
+#[tokio::test]
+async fn m8_a_link_under_tls_listens_to_nobody_without_a_certificate() {
+    let Some(python) = python() else { return };
+    let mut world = Setup::on(Engine::Sqlite).start().await;
+    let hub = world.federation.server("hub-1").unwrap().member();
+    let (certificate, authority) = (hub.certificate().display().to_string(), hub.authority().display().to_string());
+    let key = format!("file:{}", hub.key().display());
+    let tls = [("tls.certificate", certificate.as_str()), ("tls.key", &key), ("tls.client_ca", &authority)];
+    let addr = world.open_link("union-pay", &tls).await;
+    let start = || {
+        let mut command = Command::new(&python);
+        command.arg(root().join("tests/peers/pyiso8583/acquirer.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+        Peer::start(command, Some("6000030000602200000000"))
+    };
+    let connect = format!("connect {} {} union-pay {authority}", addr.ip(), addr.port());
+    let own = world.federation.member(Role::Terminal, "till-1").unwrap();
+    let mut member = start();
+    member.say(format!("{connect} {} {}", own.certificate().display(), own.key().display())).await;
+    let (_, answer) = member.ask("0800", &[(70, "001")]).await;
+    assert_eq!(answer[&39], "00");
+    let mut stranger = start();
+    stranger.say(connect).await;
+    let said =
+        stranger.try_to_say("ask 0800 6000030000602200000000 7=31313232323030303030 11=303030303031 70=303031").await;
+    assert!(said.starts_with("error"), "{said}");
+    world.settled().await;
 }
 
 #[tokio::test]

@@ -11,8 +11,9 @@ pub(super) const NETWORK: &str = r#"
 # union-pay, iso-1987-ascii, iso-1987-ascii-binary, iso-1987-ebcdic or iso-1987-bcd, and how a message tells its length: binary-2 or ascii-4.
 #   dialect = "union-pay"
 #   framing = "binary-2"
-# A terminal is known in the directory by this prefix and field 41 in lower case. With merchant_prefix, field 42 has to be its merchant.
-#   terminal_prefix = ""
+# A terminal is known in the directory by this prefix, which is the id of the link unless it is set, and field 41 in lower case. With
+# merchant_prefix, field 42 has to be its merchant in the same way.
+#   terminal_prefix = "acquirer-1-"
 #   merchant_prefix = "m-"
 # Keys of 32 hexadecimal digits, file: or env:. Of PIN blocks; of authentication codes, without which there are none; and under which new keys
 # are handed out, without which none are.

@@ -4,22 +4,23 @@ import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HexFormat;
 import javax.crypto.Cipher;
 import javax.crypto.spec.SecretKeySpec;
 import org.jpos.iso.ISOBinaryField;
-import org.jpos.iso.ISOMUX;
-import org.jpos.iso.ISOMsg;
-import org.jpos.iso.ISOPackager;
-import org.jpos.iso.ISORequest;
 import org.jpos.iso.ISOBasePackager;
-import org.jpos.iso.channel.PostChannel;
+import org.jpos.iso.ISOMsg;
+import org.jpos.q2.Q2;
+import org.jpos.q2.iso.QMUX;
+import org.jpos.util.NameRegistrar;
 
 /**
- * An acquirer at one end of a link, over a channel and a multiplexer of jPOS; a line for a line:
+ * An acquirer at one end of a link, over a channel and a multiplexer of jPOS that its own container runs; a line for a line:
  *
  * <pre>
- * connect HOST PORT DIALECT          ok
+ * connect HOST PORT FOLDER           ok; the folder is for the container's descriptions
  * ask TYPE FIELD=VALUE …             ok TYPE FIELD=VALUE …, or "error no answer"
  * pin KEY PASSWORD DIGITS            ok BLOCK
  * </pre>
@@ -29,13 +30,15 @@ import org.jpos.iso.channel.PostChannel;
 public final class Acquirer {
     private static final HexFormat HEX = HexFormat.of().withUpperCase();
     private static ISOBasePackager dialect;
-    private static ISOMUX mux;
+    private static QMUX mux;
 
     private Acquirer() {}
 
     public static void main(String[] arguments) throws Exception {
         var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
         var out = new PrintStream(System.out, true, StandardCharsets.US_ASCII);
+        // What the container says is no answer.
+        System.setOut(System.err);
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             String answer;
             try {
@@ -51,14 +54,7 @@ public final class Acquirer {
     private static String answer(String[] words) throws Exception {
         switch (words[0]) {
             case "connect":
-                dialect = Dialects.named(words[3]);
-                var channel = new PostChannel(words[1], Integer.parseInt(words[2]), dialect);
-                mux = new ISOMUX(channel);
-                mux.setConnect(true);
-                new Thread(mux, "multiplexer").start();
-                for (int waited = 0; !mux.isConnected() && waited < 1000; waited++) {
-                    Thread.sleep(10);
-                }
+                connect(words[1], words[2], Path.of(words[3]));
                 return "";
             case "ask":
                 return ask(words);
@@ -67,6 +63,38 @@ public final class Acquirer {
             default:
                 throw new IllegalArgumentException(words[0]);
         }
+    }
+
+    private static void connect(String host, String port, Path folder) throws Exception {
+        dialect = Dialects.named("ascii");
+        Files.createDirectories(folder);
+        Files.writeString(folder.resolve("10_channel.xml"), """
+            <channel-adaptor name="link" class="org.jpos.q2.iso.ChannelAdaptor" logger="Q2">
+              <channel class="org.jpos.iso.channel.PostChannel" packager="org.jpos.iso.packager.ISO87APackager" logger="Q2">
+                <property name="host" value="%s"/>
+                <property name="port" value="%s"/>
+              </channel>
+              <in>link-send</in>
+              <out>link-receive</out>
+              <reconnect-delay>500</reconnect-delay>
+            </channel-adaptor>
+            """.formatted(host, port));
+        Files.writeString(folder.resolve("20_mux.xml"), """
+            <mux name="link-mux" class="org.jpos.q2.iso.QMUX" logger="Q2">
+              <in>link-receive</in>
+              <out>link-send</out>
+              <ready>link.ready</ready>
+            </mux>
+            """);
+        new Q2(new String[] {"-d", folder.toString()}).start();
+        for (int waited = 0; waited < 2000; waited++) {
+            mux = (QMUX) NameRegistrar.getIfExists("mux.link-mux");
+            if (mux != null && mux.isConnected()) {
+                return;
+            }
+            Thread.sleep(10);
+        }
+        throw new IllegalStateException("the link is not up");
     }
 
     private static String ask(String[] words) throws Exception {
@@ -81,10 +109,7 @@ public final class Acquirer {
                 message.set(number, new String(value, StandardCharsets.ISO_8859_1));
             }
         }
-        message.setPackager((ISOPackager) dialect);
-        var request = new ISORequest(message);
-        mux.queue(request);
-        ISOMsg answer = request.getResponse(20_000);
+        ISOMsg answer = mux.request(message, 20_000);
         if (answer == null) {
             throw new IllegalStateException("no answer");
         }
