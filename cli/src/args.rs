@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::acquirer::command::AcquirerArgs;
 use crate::bench::command::BenchArgs;
 use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
@@ -76,6 +77,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Be a payment terminal: pay, reverse, refund, and forward what is owed.
     Terminal(TerminalArgs),
+    /// Be an acquirer on a link of the hub's front for card networks: echo, pay, reverse, compare totals.
+    Acquirer(AcquirerArgs),
     /// Be a person's phone: enrol, watch codes and charges, list payments, say how to be told.
     Phone(PhoneArgs),
     /// Call the hub by telephone, as an exchange would, and list the recordings that calls need.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use domain::Reason;
 use server_kit::config::ConfigError;
 
+use crate::acquirer::AcquirerError;
 use crate::bench::BenchError;
 use crate::doctor::DoctorError;
 use crate::init::InitError;
@@ -25,6 +26,8 @@ pub enum CliError {
     Init(#[from] InitError),
     #[error(transparent)]
     Terminal(#[from] TerminalError),
+    #[error(transparent)]
+    Acquirer(#[from] AcquirerError),
     #[error(transparent)]
     Phone(#[from] PhoneError),
     #[error(transparent)]
@@ -71,6 +74,7 @@ impl CliError {
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::Terminal(error) => error.reason(),
+            Self::Acquirer(AcquirerError::Refused(reason)) => Some(*reason),
             Self::Phone(error) => error.reason(),
             Self::Operator(error) => error.reason(),
             Self::Declined { reason, .. } => *reason,

@@ -3,6 +3,7 @@
 //!
 //! Invariant: everything that is printed goes through [`output`]; no secret, code, password or full phone number does.
 
+pub mod acquirer;
 pub mod args;
 pub mod bench;
 pub mod books;

@@ -10,7 +10,7 @@ use crate::effective::{self, ConfigCommand};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::serve::AdapterArgs;
-use crate::{bench, demo, dev, doctor, hsm, init, operator, phone, serve, terminal, voice};
+use crate::{acquirer, bench, demo, dev, doctor, hsm, init, operator, phone, serve, terminal, voice};
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -61,6 +61,7 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Config(ConfigCommand::Check(args)) => effective::check(&args, out),
         Command::Doctor(args) => doctor::command::run(&args, out).await,
         Command::Terminal(args) => terminal::command::run(&args, out).await,
+        Command::Acquirer(args) => acquirer::command::run(&args, out).await,
         Command::Phone(args) => phone::command::run(&args, out).await,
         Command::Voice(args) => voice::command::run(&args, out).await,
         Command::Bank(args) => operator::command::bank(&args, out).await,

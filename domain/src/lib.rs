@@ -15,6 +15,7 @@ pub mod id;
 pub mod ledger;
 pub mod money;
 pub mod nearby;
+pub mod network;
 pub mod notice;
 pub mod offer;
 pub mod payment;

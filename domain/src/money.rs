@@ -32,6 +32,12 @@ impl Currency {
         self.0.numeric()
     }
 
+    /// The currency with this number; those without minor units are refused as by [`Currency::parse`].
+    pub fn from_numeric(number: u16) -> Result<Self, Reason> {
+        let found = iso_currency::Currency::from_numeric(number).ok_or(Reason::CurrencyUnknown)?;
+        Self::parse(found.code())
+    }
+
     /// Decimal places of the major unit: 2 for CNY, 0 for JPY, 3 for KWD.
     pub fn exponent(self) -> u32 {
         self.0.exponent().map_or(0, u32::from)

@@ -288,6 +288,11 @@ catalogue! {
     AccountTaken "ACCOUNT_TAKEN" Exists "The account is bound to somebody else." "该账户已绑定其他用户。";
     CardTaken "CARD_TAKEN" Exists "The card is bound to somebody else." "该卡片已绑定其他用户。";
 
+    // Links of a card network.
+    NotSignedOn "NOT_SIGNED_ON" State "The link is not signed on." "链路尚未签到。";
+    MacRefused "MAC_REFUSED" Denied "The message has no authentication code, or a wrong one." "报文缺少校验码或校验码错误。";
+    TotalsDiffer "TOTALS_DIFFER" State "The totals of the day differ." "当日对账总计不一致。";
+
     // The machinery.
     TooBusy "TOO_BUSY" Exhausted "More than can be done right now; try again." "系统繁忙，请稍后再试。";
     ShuttingDown "SHUTTING_DOWN" Away "This server is going down; try again, another one will answer." "服务器正在停机，请重试。";

@@ -46,7 +46,12 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 24] = [
+const CHECKS: [(&str, &str); 25] = [
+    (
+        "reversals over links took nothing back and left no tombstone",
+        "SELECT count(*) FROM network_messages m WHERE m.kind = 'REVERSAL' AND NOT EXISTS \
+         (SELECT 1 FROM payments p WHERE p.payment_id = m.payment_id)",
+    ),
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \

@@ -14,6 +14,7 @@ use server_kit::telemetry::LogFormat;
 use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
+use crate::network::config::NetworkConfig;
 use crate::notify::NotifyConfig;
 use crate::safety_code::SafetyCodeConfig;
 use crate::sign_in::SignInConfig;
@@ -68,6 +69,9 @@ pub struct Config {
     /// Telephone calls, over FastAGI and by VoiceXML.
     #[serde(default)]
     pub voice: VoiceConfig,
+    /// Links to acquirers and a card network, `[network.links.<id>]`; none unless they are configured.
+    #[serde(default)]
+    pub network: NetworkConfig,
     /// The self-service pages; nowhere unless `listen` is set.
     #[serde(default)]
     pub web: WebConfig,

@@ -17,6 +17,7 @@ pub mod follow;
 pub mod freeze;
 pub mod habits;
 mod hex;
+pub mod network;
 pub mod notify;
 pub mod offers;
 pub mod payment;

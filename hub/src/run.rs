@@ -33,6 +33,7 @@ use crate::directory::{Directory, OperatorApi};
 use crate::federation::FederationApi;
 use crate::follow::{self, FollowParts, Followers};
 use crate::freeze::Freezes;
+use crate::network::{Network, NetworkError, NetworkParts};
 use crate::notify::{ChannelError, Notices};
 use crate::offers::Offers;
 use crate::payment::{Approvals, Desk, TerminalApi, TerminalLimits, keep_standing, sweep};
@@ -72,6 +73,8 @@ pub enum RunError {
     PinPad(#[from] PinPadError),
     #[error(transparent)]
     Voice(#[from] crate::voice::VoiceError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     #[error(transparent)]
     Web(#[from] WebError),
     #[error(transparent)]
@@ -120,11 +123,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let client_tls = ClientTls::load(&config.tls.client(), &config.federation)?;
     let mut hub = build(&config, client_tls.clone(), &shutdown).await?;
     readiness.set(DATABASE, true);
+    hub.serve_links(&config, &shutdown).await?;
 
     let listener = TcpListener::bind(config.listen).await.map_err(listen(config.listen))?;
     let grpc_addr = listener.local_addr().map_err(listen(config.listen))?;
     tls::reload_on_hangup(server_tls.clone(), client_tls, shutdown.draining()).map_err(RunError::Signals)?;
-    let (server, health) = GrpcServer::new(listener, server_tls, hub.routes(&config, &shutdown), shutdown.draining())
+    let (server, health) = GrpcServer::new(listener, server_tls, hub.routes(), shutdown.draining())
         .with_limits(config.limits.clone())
         .with_refusals(proto::unread)
         .with_measures(CONTRACT)?
@@ -153,7 +157,7 @@ struct Hub {
     directory: Directory,
     banks: Banks,
     desk: Desk,
-    prices: Prices,
+    till: TerminalApi,
     records: Records,
     bills: Bills,
     credit_history: CreditHistory,
@@ -220,12 +224,12 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     ground.vital.watch("standing", tokio::spawn(keep_standing(desk.clone(), shutdown.draining())));
     let Ground { store, owner, vital, .. } = ground;
     Ok(Hub {
+        till: till(config, &store, (&desk, &prices), shutdown),
         store,
         owner,
         directory,
         banks,
         desk,
-        prices,
         records,
         bills,
         credit_history,
@@ -240,17 +244,38 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     })
 }
 
+/// What terminals ask, whichever front they come through: one, so that its limits are.
+fn till(config: &Config, store: &Store, (desk, prices): (&Desk, &Prices), shutdown: &Shutdown) -> TerminalApi {
+    let limits = TerminalLimits {
+        codes_per_minute: config.payments.codes_per_terminal_per_minute,
+        reads_per_second: config.payments.reads_per_terminal_per_second,
+        writes_per_second: config.payments.writes_per_terminal_per_second,
+        refused_cards_per_minute: config.payments.refused_cards_per_terminal_per_minute,
+        watches: config.payments.watches_per_terminal,
+        watch_every: (store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
+    };
+    TerminalApi::new(desk.clone(), prices.clone(), limits, shutdown.draining())
+}
+
 impl Hub {
-    fn routes(&self, config: &Config, shutdown: &Shutdown) -> Routes {
-        let limits = TerminalLimits {
-            codes_per_minute: config.payments.codes_per_terminal_per_minute,
-            reads_per_second: config.payments.reads_per_terminal_per_second,
-            writes_per_second: config.payments.writes_per_terminal_per_second,
-            refused_cards_per_minute: config.payments.refused_cards_per_terminal_per_minute,
-            watches: config.payments.watches_per_terminal,
-            watch_every: (self.store.dialect() == Dialect::Postgres).then_some(Duration::from_secs(1)),
+    /// Serves the links to acquirers and a card network that are configured.
+    async fn serve_links(&mut self, config: &Config, shutdown: &Shutdown) -> Result<(), NetworkError> {
+        let parts = NetworkParts {
+            store: self.store.clone(),
+            owner: self.owner.clone(),
+            keys: self.desk.keys().clone(),
+            clock: self.desk.clock().clone(),
+            rng: self.desk.rng().clone(),
+            zone: config.records.time_zone.rules().clone(),
+            till: self.till.clone(),
+            federation: config.federation.clone(),
         };
-        let terminal = TerminalApi::new(self.desk.clone(), self.prices.clone(), limits, shutdown.draining());
+        let network = Network::start(&config.network, parts, shutdown.draining()).await?;
+        network.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
+        Ok(())
+    }
+
+    fn routes(&self) -> Routes {
         let (records, bills, history) = (self.records.clone(), self.bills.clone(), self.credit_history.clone());
         let federation = FederationApi::new(
             self.desk.clone(),
@@ -264,7 +289,7 @@ impl Hub {
             .serving(self.offers.clone(), self.credit_history.clone())
             .helping(self.freezes.clone(), self.safety_codes.clone());
         let most = proto::MAX_MESSAGE_BYTES;
-        Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
+        Routes::new(TerminalServiceServer::new(self.till.clone()).max_decoding_message_size(most))
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(proto::MAX_REPORT_BYTES))
             .add_service(OperatorServiceServer::new(operator).max_decoding_message_size(most))
             .add_service(CardholderServiceServer::new(self.cardholder.clone()).max_decoding_message_size(most))
@@ -299,7 +324,7 @@ impl Hub {
             directory,
             banks,
             desk,
-            prices,
+            till,
             records,
             bills,
             credit_history,
@@ -312,7 +337,7 @@ impl Hub {
             vital,
             ..
         } = self;
-        drop((directory, banks, desk, prices, records, bills, credit_history, offers, repayments, notices, cardholder));
+        drop((directory, banks, desk, till, records, bills, credit_history, offers, repayments, notices, cardholder));
         drop((freezes, safety_codes));
         vital.finish().await;
         store.close().await;

@@ -16,6 +16,7 @@ pub mod callers;
 pub mod cards;
 pub mod databases;
 pub mod interposed;
+pub mod links;
 pub mod payer;
 pub mod peers;
 pub mod relay;

@@ -30,6 +30,18 @@ impl Payer {
         self.person.password.expose_secret()
     }
 
+    /// The next code that the phone gets, and for which payment.
+    pub async fn next_code(&self) -> (String, String) {
+        let code = |event: &proto::cardholder::Event| match &event.kind {
+            Some(proto::cardholder::event::Kind::PaymentCode(code)) => {
+                Some((code.payment_id.clone(), code.code.clone()))
+            }
+            _ => None,
+        };
+        let found = self.feed.lock().await.find(PATIENCE, code).await;
+        found.unwrap_or_else(|error| panic!("no code: {error}"))
+    }
+
     /// The code that the phone gets for a payment.
     pub async fn code(&self, payment: &str) -> String {
         let id = PaymentId::parse(payment).unwrap();

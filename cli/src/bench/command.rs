@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::codec::{self, CodecArgs};
 use super::freezes::{self, FreezesBenchArgs};
 use super::hsm::{self, HsmBenchArgs};
+use super::network::{self, NetworkBenchArgs};
 use super::records::command::{self as records, RecordsBenchArgs};
 use super::{BenchError, BenchOptions, run as measure};
 use crate::error::CliError;
@@ -49,6 +50,8 @@ pub enum BenchPart {
     Records(RecordsBenchArgs),
     /// Measure how soon banks confirm what phones freeze and set free, at half of the peak.
     Freezes(FreezesBenchArgs),
+    /// Measure phone payments over a link of a card network beside those by the calls of the contract.
+    Network(NetworkBenchArgs),
 }
 
 pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
@@ -57,6 +60,7 @@ pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
         Some(BenchPart::Hsm(args)) => return Ok(hsm::run(args, out).map_err(BenchError::from)?),
         Some(BenchPart::Records(args)) => return Ok(records::run(args, out).await.map_err(BenchError::from)?),
         Some(BenchPart::Freezes(args)) => return Ok(freezes::run(args, out).await?),
+        Some(BenchPart::Network(args)) => return Ok(network::run(args, out).await?),
         None => {}
     }
     let options = BenchOptions {

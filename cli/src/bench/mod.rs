@@ -12,6 +12,7 @@ mod freezes;
 mod growth;
 mod hsm;
 mod latency;
+mod network;
 mod past;
 mod payments;
 mod postgres;

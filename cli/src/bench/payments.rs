@@ -16,6 +16,7 @@ use tonic::{Status, Streaming};
 use super::cards::{CardsError, Wallet};
 use super::latency::Latencies;
 use super::past::Holder;
+use crate::acquirer::AcquirerError;
 use crate::phone::{Phone, PhoneError};
 
 /// How long a payer waits for an event before the bench gives up.
@@ -91,6 +92,8 @@ pub enum PayError {
     NoId,
     #[error("a card: {0}")]
     Card(#[source] Box<CardsError>),
+    #[error("a link: {0}")]
+    Link(#[source] Box<AcquirerError>),
     #[error(transparent)]
     Phone(#[from] PhoneError),
 }
@@ -98,6 +101,12 @@ pub enum PayError {
 impl From<Status> for PayError {
     fn from(status: Status) -> Self {
         Self::Call(Box::new(status))
+    }
+}
+
+impl From<AcquirerError> for PayError {
+    fn from(error: AcquirerError) -> Self {
+        Self::Link(Box::new(error))
     }
 }
 
@@ -202,7 +211,7 @@ fn create(payment_id: &str, phone_number: &str) -> pb::CreatePaymentRequest {
     }
 }
 
-async fn next_event(
+pub(super) async fn next_event(
     events: &mut Streaming<phone::WatchEventsResponse>,
     cursor: &mut i64,
 ) -> Result<phone::event::Kind, PayError> {

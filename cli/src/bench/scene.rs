@@ -41,8 +41,22 @@ impl Scene {
         server: Option<&str>,
         suffix: &str,
     ) -> Result<Self, BenchError> {
+        Self::open_with(options, folder, (server, suffix), &[]).await
+    }
+
+    /// The same with more settings for the hub.
+    pub async fn open_with(
+        options: &BenchOptions,
+        folder: &Path,
+        (server, suffix): (Option<&str>, &str),
+        more: &[(String, String)],
+    ) -> Result<Self, BenchError> {
         std::fs::create_dir_all(folder)?;
-        let federation = Federation::start(trial(options, folder, server, suffix).await?).await?;
+        let mut trial = trial(options, folder, server, suffix).await?;
+        for hub in &mut trial.hubs {
+            *hub = more.iter().fold(hub.clone(), |hub, (key, value)| hub.with(key, value));
+        }
+        let federation = Federation::start(trial).await?;
         let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
         let mut scene = Self { federation, channels: Vec::new(), tills: Vec::new(), payers: Vec::new(), ids };
         scene.open_shops(options.terminals).await?;

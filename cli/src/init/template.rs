@@ -1,5 +1,7 @@
 //! Configurations with every key explained. Keys that have a default are there as comments that say it.
 
+mod network;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,6 +11,7 @@ use sign_in::SIGN_IN;
 
 use super::Member;
 use super::cards::{CardRange, cards};
+use network::NETWORK;
 
 /// What differs from server to server.
 #[derive(Clone, Debug)]
@@ -389,7 +392,7 @@ listen = {listen}
 {web}
 {SIGN_IN}
 {NOTIFY}
-{VOICE}"#
+{VOICE}{NETWORK}"#
     )
 }
 

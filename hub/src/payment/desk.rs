@@ -128,11 +128,11 @@ impl Desk {
         &self.inner.store
     }
 
-    pub(super) fn keys(&self) -> &SharedKeyStore {
+    pub(crate) fn keys(&self) -> &SharedKeyStore {
         &self.inner.keys
     }
 
-    pub(super) fn rng(&self) -> &SharedRng {
+    pub(crate) fn rng(&self) -> &SharedRng {
         &self.inner.rng
     }
 

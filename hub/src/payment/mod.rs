@@ -1,6 +1,6 @@
 //! Payments: from the terminal's request to the bank's ledger, exactly once (R1, R2, M4–M6, M8).
 //!
-//! `service` speaks to terminals (about cards in `card`); `desk` carries a payment from step to step; `steps` are the durable ones,
+//! `service` speaks to terminals (about cards in `card`), `till` has what they ask, through this front and that of a card network; `desk` carries a payment from step to step; `steps` are the durable ones,
 //! decided by `domain::payment` and written in sets; `sweep` carries on whatever a lost answer or a killed process left behind;
 //! `standing` counts what is open, for alarms; `approval` is the payer's own answer, on the phone.
 
@@ -19,11 +19,14 @@ mod steps;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod till;
 mod tries;
 mod watch;
 
 pub use approval::Approvals;
 pub use desk::{Desk, DeskOptions};
+pub(crate) use request::{ReadCreate, read_reference};
 pub use service::{TerminalApi, TerminalLimits};
 pub use standing::keep_standing;
 pub use sweep::sweep;
+pub(crate) use till::{Typed, WantedRefund};

@@ -14,12 +14,12 @@ use crate::directory::snapshot;
 
 /// A request to pay that can be read.
 #[derive(Debug)]
-pub(super) struct ReadCreate {
-    pub id: PaymentId,
-    pub phone: PhoneNumber,
-    pub amount: Money,
-    pub items: Vec<LineItem>,
-    pub reference: Option<Line>,
+pub(crate) struct ReadCreate {
+    pub(crate) id: PaymentId,
+    pub(crate) phone: PhoneNumber,
+    pub(crate) amount: Money,
+    pub(crate) items: Vec<LineItem>,
+    pub(crate) reference: Option<Line>,
 }
 
 impl ReadCreate {
@@ -52,7 +52,7 @@ impl ReadCreate {
     }
 }
 
-fn read_reference(text: &str) -> Result<Option<Line>, Reason> {
+pub(crate) fn read_reference(text: &str) -> Result<Option<Line>, Reason> {
     match text {
         "" => Ok(None),
         text if text.chars().count() > 64 => Err(Reason::TextMalformed),

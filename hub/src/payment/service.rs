@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::payment::{NewPayment, NewRefund, Payer, PayingInstrument, Payment, Reversal, Seen, Work};
+use domain::payment::{Payer, PayingInstrument, Payment};
 use domain::purchase::Terminal;
 use domain::{AttemptId, LegId, OneTimeCode, PaymentId, Reason, TerminalId, TransactionPassword};
 use futures_util::Stream;
@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::desk::Desk;
-use super::request::{ReadCreate, refund_fingerprint, seen};
-use super::steps::{Authorize, Create, NewCode, ResendCode, Step, code_context, code_mac};
+use super::request::{ReadCreate, seen};
+use super::steps::{NewCode, ResendCode, Step};
+use super::till::{Typed, WantedRefund};
 use super::tries::RefusedTries;
 use super::watch::{Place, Places, Watching};
 use crate::caller::caller;
@@ -75,21 +76,16 @@ impl TerminalApi {
     /// its customers must not hang on it.
     async fn terminal<T>(&self, request: &Request<T>) -> Result<Arc<Terminal>, Status> {
         let id = caller(request, Role::Terminal).and_then(|id| TerminalId::parse(&id)).map_err(status)?;
-        let terminal = self.desk.directory().terminal(&id).await.map_err(|error| store_status(&error))?;
-        terminal.ok_or_else(|| status(Reason::TerminalUnknown))
+        self.enrolled(&id).await
     }
 
     /// The terminal of the certificate, which may take money.
     pub(super) async fn active_terminal<T>(&self, request: &Request<T>) -> Result<Arc<Terminal>, Status> {
         let terminal = self.terminal(request).await?;
-        if terminal.suspended {
-            return Err(status(Reason::TerminalSuspended));
-        }
-        self.may_write(&terminal.id)?;
-        Ok(terminal)
+        self.taking_money(terminal)
     }
 
-    fn may_write(&self, terminal: &TerminalId) -> Result<(), Status> {
+    pub(super) fn may_write(&self, terminal: &TerminalId) -> Result<(), Status> {
         self.writes.check_key(terminal).map_err(|_| status(Reason::TooBusy))
     }
 
@@ -97,17 +93,17 @@ impl TerminalApi {
         self.reads.check_key(terminal).map_err(|_| status(Reason::TooBusy))
     }
 
-    fn may_send_code(&self, terminal: &TerminalId) -> Result<(), Status> {
+    pub(super) fn may_send_code(&self, terminal: &TerminalId) -> Result<(), Status> {
         self.codes.check_key(terminal).map_err(|_| status(Reason::TooBusy))
     }
 
-    async fn step(&self, step: Step) -> Result<Payment, Status> {
+    pub(super) async fn step(&self, step: Step) -> Result<Payment, Status> {
         let outcome = self.desk.write(step).await.map_err(|error| store_status(&error))?;
         outcome.payment.map_err(status)
     }
 
     /// A code from the system's randomness, sealed for the payer's feed.
-    fn new_code(&self, payment: PaymentId) -> Result<NewCode, Status> {
+    pub(super) fn new_code(&self, payment: PaymentId) -> Result<NewCode, Status> {
         let fault = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "a code cannot be made");
             status(Reason::Fault)
@@ -126,7 +122,7 @@ impl TerminalApi {
         })
     }
 
-    async fn payer(&self, read: &ReadCreate) -> Result<Option<Payer>, Status> {
+    pub(super) async fn payer(&self, read: &ReadCreate) -> Result<Option<Payer>, Status> {
         let known = self.desk.directory().payer_by_phone(&read.phone).await.map_err(|error| store_status(&error))?;
         Ok(known.map(|payer| Payer {
             person_id: payer.person_id,
@@ -161,24 +157,7 @@ impl TerminalService for TerminalApi {
     ) -> Result<Response<pb::CreatePaymentResponse>, Status> {
         let terminal = self.active_terminal(&request).await?;
         let read = ReadCreate::read(request.get_ref()).map_err(status)?;
-        self.may_send_code(&terminal.id)?;
-        let keys = self.desk.keys().as_ref();
-        let fingerprint = read.fingerprint(keys).map_err(|error| key_fault(&error))?;
-        let payer = self.payer(&read).await?;
-        let code = self.new_code(read.id)?;
-        let bound = code_context(read.id, read.amount, &terminal.id);
-        let code_mac = code_mac(keys, &code.code, &bound).map_err(|error| key_fault(&error))?;
-        let new = NewPayment {
-            id: read.id,
-            terminal,
-            fingerprint,
-            amount: read.amount,
-            items: read.items,
-            reference: read.reference,
-            payer,
-            code_mac,
-        };
-        let payment = self.step(Step::Create(Box::new(Create { new, code }))).await?;
+        let payment = self.challenge(terminal, read).await?;
         Ok(Response::new(pb::CreatePaymentResponse { payment: Some(seen(&payment)) }))
     }
 
@@ -188,19 +167,13 @@ impl TerminalService for TerminalApi {
     ) -> Result<Response<pb::AuthorizePaymentResponse>, Status> {
         let terminal = self.active_terminal(&request).await?;
         let message = request.into_inner();
-        let authorize = Authorize {
+        let typed = Typed {
             payment: PaymentId::parse(&message.payment_id).map_err(status)?,
             attempt: AttemptId::parse(&message.attempt_id).map_err(status)?,
-            terminal: terminal.id.clone(),
             code: OneTimeCode::parse(&message.code).map_err(status)?,
             password: TransactionPassword::parse(&message.transaction_password).map_err(status)?,
-            leg_id: self.new_leg()?,
         };
-        let desk = self.desk.clone();
-        // In a task of its own, which a caller that hangs up does not end between the two.
-        let task = tokio::spawn(async move { desk.answer(Step::Authorize(authorize)).await });
-        let done = task.await.map_err(|_| status(Reason::Fault))?;
-        let payment = done.map_err(|error| store_status(&error))?.map_err(status)?;
+        let payment = self.evaluate(&terminal.id, typed).await?;
         Ok(Response::new(pb::AuthorizePaymentResponse { payment: Some(seen(&payment)) }))
     }
 
@@ -275,19 +248,10 @@ impl TerminalService for TerminalApi {
         request: Request<pb::ReversePaymentRequest>,
     ) -> Result<Response<pb::ReversePaymentResponse>, Status> {
         let terminal = self.terminal(&request).await?;
-        self.may_write(&terminal.id)?;
         let message = request.into_inner();
-        let reversal = Reversal {
-            payment_id: PaymentId::parse(&message.payment_id).map_err(status)?,
-            terminal_id: terminal.id.clone(),
-            amount: proto::to_payable(message.amount.as_ref()).map_err(status)?,
-            leg_id: self.new_leg()?,
-        };
-        let mut payment = self.step(Step::Reverse(reversal)).await?;
-        let work = payment.outstanding(self.desk.clock().now());
-        if work != Work::Nothing {
-            payment = self.desk.carry_and_wait(payment, work).await.map_err(|error| store_status(&error))?;
-        }
+        let payment = PaymentId::parse(&message.payment_id).map_err(status)?;
+        let amount = proto::to_payable(message.amount.as_ref()).map_err(status)?;
+        let payment = self.take_back(&terminal.id, payment, amount).await?;
         Ok(Response::new(pb::ReversePaymentResponse { payment: Some(seen(&payment)) }))
     }
 
@@ -297,21 +261,12 @@ impl TerminalService for TerminalApi {
     ) -> Result<Response<pb::RefundPaymentResponse>, Status> {
         let terminal = self.active_terminal(&request).await?;
         let message = request.into_inner();
-        let original = PaymentId::parse(&message.payment_id).map_err(status)?;
-        let amount = proto::to_payable(message.amount.as_ref()).map_err(status)?;
-        let fingerprint = refund_fingerprint(self.desk.keys().as_ref(), original, amount);
-        let new = NewRefund {
+        let wanted = WantedRefund {
             id: PaymentId::parse(&message.refund_id).map_err(status)?,
-            original,
-            terminal_id: terminal.id.clone(),
-            fingerprint: fingerprint.map_err(|error| key_fault(&error))?,
-            amount,
-            leg_id: self.new_leg()?,
+            original: PaymentId::parse(&message.payment_id).map_err(status)?,
+            amount: proto::to_payable(message.amount.as_ref()).map_err(status)?,
         };
-        let mut refund = self.step(Step::Refund(new)).await?;
-        if refund.seen() == Seen::Pending {
-            refund = self.desk.carry_and_wait(refund, Work::Refund).await.map_err(|error| store_status(&error))?;
-        }
+        let refund = self.give_back(&terminal.id, wanted).await?;
         Ok(Response::new(pb::RefundPaymentResponse { refund: Some(seen(&refund)) }))
     }
 

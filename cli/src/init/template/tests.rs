@@ -70,10 +70,12 @@ fn the_hubs_template_says_every_default_as_it_is() {
     assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
     assert_eq!(plain.database.url, settings().database_url);
     says_every_key(&full, &text);
-    let switched_on = text.replace("# [notify", "[notify").replace("\n#   ", "\n");
+    let switched_on = text.replace("# [notify", "[notify").replace("# [network", "[network").replace("\n#   ", "\n");
     let telling: hub::Config = loaded(folder.path(), &switched_on).unwrap();
     assert!(telling.notify.sms.is_some() && telling.notify.mail.is_some());
     assert_eq!(telling.notify.push.services().len(), 3);
+    let link = &telling.network.links["acquirer-1"];
+    assert!(link.tls.is_some() && link.mac_key.is_some() && link.exchange_key.is_some());
 }
 
 #[test]
