@@ -6,7 +6,9 @@ use domain::Reason;
 use server_kit::config::ConfigError;
 
 use crate::bench::BenchError;
+use crate::carrier::CarrierError;
 use crate::doctor::DoctorError;
+use crate::identity_simulator::SimulatorError;
 use crate::init::InitError;
 use crate::operator::OperatorError;
 use crate::phone::PhoneError;
@@ -29,6 +31,10 @@ pub enum CliError {
     Phone(#[from] PhoneError),
     #[error(transparent)]
     Operator(#[from] OperatorError),
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
+    #[error(transparent)]
+    Simulator(#[from] SimulatorError),
     #[error(transparent)]
     Trial(#[from] TrialError),
     #[error(transparent)]
@@ -73,6 +79,7 @@ impl CliError {
             Self::Terminal(error) => error.reason(),
             Self::Phone(error) => error.reason(),
             Self::Operator(error) => error.reason(),
+            Self::Carrier(error) => error.reason(),
             Self::Declined { reason, .. } => *reason,
             _ => None,
         }

@@ -6,12 +6,14 @@
 pub mod args;
 pub mod bench;
 pub mod books;
+pub mod carrier;
 pub mod demo;
 pub mod dev;
 pub mod doctor;
 pub mod effective;
 pub mod error;
 pub mod hsm;
+pub mod identity_simulator;
 pub mod init;
 pub mod operator;
 pub mod output;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Member;
 use super::cards::{CardRange, cards};
+use super::members::IDENTITY;
 
 /// What differs from server to server.
 #[derive(Clone, Debug)]
@@ -423,11 +424,12 @@ endpoint = {hub}
 {LIMITS}
 {LEDGER}
 {CREDIT}
+{IDENTITY}
 {cards}"#
     )
 }
 
-fn client_files(member: &Member) -> String {
+pub(super) fn client_files(member: &Member) -> String {
     let (certificate, key, ca) = (path(&member.certificate()), secret_file(&member.key()), path(&member.authority()));
     format!(
         r#"[tls]

@@ -131,6 +131,7 @@ impl TerminalApi {
         Ok(known.map(|payer| Payer {
             person_id: payer.person_id,
             has_password: payer.password_mac.is_some(),
+            number_epoch: payer.number_epoch,
             instrument: payer.instrument.as_ref().map(|paying| PayingInstrument {
                 bank_id: paying.bank_id.clone(),
                 instrument: paying.instrument,
@@ -166,7 +167,9 @@ impl TerminalService for TerminalApi {
         let fingerprint = read.fingerprint(keys).map_err(|error| key_fault(&error))?;
         let payer = self.payer(&read).await?;
         let code = self.new_code(read.id)?;
-        let bound = code_context(read.id, read.amount, &terminal.id);
+        let seller = (terminal.id.as_str(), terminal.merchant.id.as_str());
+        let epoch = payer.as_ref().map_or(0, |payer| payer.number_epoch);
+        let bound = code_context(read.id, read.amount, seller, epoch);
         let code_mac = code_mac(keys, &code.code, &bound).map_err(|error| key_fault(&error))?;
         let new = NewPayment {
             id: read.id,
