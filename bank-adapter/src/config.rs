@@ -12,6 +12,7 @@ use server_kit::tls::ServerTlsConfig;
 use crate::credit::{TimeOfDay, ZoneName};
 use crate::credit_system::CreditSystemConfig;
 use crate::hsm::HsmConfig;
+use crate::identity::IdentityConfig;
 
 /// Everything that a bank's node is told. Keys that are not listed here are refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,6 +67,9 @@ pub struct Config {
     /// the credit accounts itself.
     #[serde(default)]
     pub credit_system: Option<CreditSystemConfig>,
+    /// `[identity]`: the citizen-identity service. Default: none, and no account is opened for the hub.
+    #[serde(default)]
+    pub identity: Option<IdentityConfig>,
     /// `[limits]`: the bounds of the gRPC server.
     #[serde(default)]
     pub limits: ServeLimits,

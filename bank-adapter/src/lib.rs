@@ -10,6 +10,7 @@ pub mod credit;
 pub mod credit_system;
 mod freeze;
 pub mod hsm;
+mod identity;
 pub mod ledger;
 mod network;
 #[cfg(test)]

@@ -30,6 +30,7 @@ use crate::counter::CounterService;
 use crate::credit::{Calendar, DayCloser, Schedule};
 use crate::credit_system::{Connector, CreditSystemConfig, CreditSystemError};
 use crate::hsm::{self, Hsm, HsmError};
+use crate::identity::{Citizens, Desk};
 use crate::ledger::{
     BankService, CreditHolds, CreditSystem, HubClient, Ledger, LedgerParts, PinSettler, ResolveOptions, Resolver,
 };
@@ -122,6 +123,8 @@ pub struct Adapter {
     vital: VitalTasks,
     server_tls: ServerTls,
     client_tls: ClientTls,
+    /// None where no accounts are opened for the hub.
+    citizens: Option<Citizens>,
     hub: HubClient,
     listener: TcpListener,
     ops: OpsServer,
@@ -139,6 +142,7 @@ impl Adapter {
         let server_tls = ServerTls::load(&config.tls, &principal.federation)?;
         let client_tls = ClientTls::load(&client_files(&config), &principal.federation)?;
         let hub = hub_client(&config, &client_tls)?;
+        let citizens = config.identity.as_ref().map(|service| Citizens::new(service, &client_tls)).transpose()?;
 
         let (clock, rng) = (clock(&config)?, SystemRng::shared());
         let ids = IdMaker::new(clock.clone(), rng.clone());
@@ -191,6 +195,7 @@ impl Adapter {
             vital,
             server_tls,
             client_tls,
+            citizens,
             hub,
             listener,
             ops,
@@ -249,7 +254,8 @@ impl Adapter {
             (self.clock.clone(), self.hub.clone()),
             operators,
         );
-        let bank = BankService::new(self.ledger.clone(), self.cards.clone(), credit.clone());
+        let desk = Desk::new(self.ledger.clone(), self.citizens, self.clock.clone());
+        let bank = BankService::new(self.ledger.clone(), self.cards.clone(), credit.clone(), desk);
         let routes = Routes::new(bank.into_server()).add_service(counter.into_server());
         if let Some(cards) = &self.cards {
             tokio::spawn(card::register_ranges(self.hub.clone(), cards.ranges(), draining.clone()));

@@ -5,14 +5,17 @@ use clap_complete::Shell;
 
 use crate::acquirer::command::AcquirerArgs;
 use crate::bench::command::BenchArgs;
+use crate::carrier::command::CarrierArgs;
 use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 use crate::doctor::command::DoctorArgs;
 use crate::effective::ConfigCommand;
 use crate::hsm::command::HsmArgs;
+use crate::identity_simulator::command::IdentitySimulatorArgs;
 use crate::init::command::InitArgs;
 use crate::operator::ask::AskCommand;
 use crate::operator::cards::CardCommand;
+use crate::operator::carriers::CarriersCommand;
 use crate::operator::command::{
     AccountCommand, BankCommand, MerchantCommand, OperatorArgs, OverviewArgs, PaymentCommand, PersonCommand,
     TillCommand,
@@ -81,10 +84,16 @@ pub enum Command {
     Acquirer(AcquirerArgs),
     /// Be a person's phone: enrol, watch codes and charges, list payments, say how to be told.
     Phone(PhoneArgs),
+    /// Be a mobile carrier's back end: sign people up, say what has happened to a number, and watch the answers.
+    Carrier(CarrierArgs),
+    /// Be a citizen-identity service that answers by rules in a file, for trials: nothing of it is true.
+    IdentitySimulator(IdentitySimulatorArgs),
     /// Call the hub by telephone, as an exchange would, and list the recordings that calls need.
     Voice(VoiceArgs),
     /// Banks of the federation, for operators.
     Bank(OperatorArgs<BankCommand>),
+    /// Mobile carriers that sign people up, for operators.
+    Carriers(OperatorArgs<CarriersCommand>),
     /// Merchants, for operators.
     Merchant(OperatorArgs<MerchantCommand>),
     /// The merchants' terminals as the hub knows them, for operators.

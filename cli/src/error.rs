@@ -7,7 +7,9 @@ use server_kit::config::ConfigError;
 
 use crate::acquirer::AcquirerError;
 use crate::bench::BenchError;
+use crate::carrier::CarrierError;
 use crate::doctor::DoctorError;
+use crate::identity_simulator::SimulatorError;
 use crate::init::InitError;
 use crate::operator::OperatorError;
 use crate::phone::PhoneError;
@@ -32,6 +34,10 @@ pub enum CliError {
     Phone(#[from] PhoneError),
     #[error(transparent)]
     Operator(#[from] OperatorError),
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
+    #[error(transparent)]
+    Simulator(#[from] SimulatorError),
     #[error(transparent)]
     Trial(#[from] TrialError),
     #[error(transparent)]
@@ -77,6 +83,7 @@ impl CliError {
             Self::Acquirer(AcquirerError::Refused(reason)) => Some(*reason),
             Self::Phone(error) => error.reason(),
             Self::Operator(error) => error.reason(),
+            Self::Carrier(error) => error.reason(),
             Self::Declined { reason, .. } => *reason,
             _ => None,
         }

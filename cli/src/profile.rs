@@ -17,6 +17,8 @@ use crate::terminal::{Pad, Terminal, TerminalError, TerminalOptions};
 
 /// The prefix of the variables that change a terminal's profile.
 pub const TERMINAL_PREFIX: &str = "BANKHUB_TERMINAL_";
+/// The prefix of the variables that change a carrier's profile.
+pub const CARRIER_PREFIX: &str = "BANKHUB_CARRIER_";
 /// The prefix of the variables that change an operator's profile.
 pub const OPERATOR_PREFIX: &str = "BANKHUB_OPERATOR_";
 
@@ -107,6 +109,25 @@ pub struct OperatorProfile {
 impl OperatorProfile {
     pub fn load(file: &Path, overrides: &[(String, String)]) -> Result<Self, ProfileError> {
         load(file, OPERATOR_PREFIX, overrides)
+    }
+}
+
+/// A carrier's `carrier.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarrierProfile {
+    /// The federation in every certificate.
+    pub federation: String,
+    /// The carrier's name, as in its certificate.
+    pub id: String,
+    /// Where the hub is, `https://host:port`.
+    pub hub: String,
+    pub tls: ClientTlsConfig,
+}
+
+impl CarrierProfile {
+    pub fn load(file: &Path, overrides: &[(String, String)]) -> Result<Self, ProfileError> {
+        load(file, CARRIER_PREFIX, overrides)
     }
 }
 

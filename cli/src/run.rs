@@ -10,7 +10,9 @@ use crate::effective::{self, ConfigCommand};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::serve::AdapterArgs;
-use crate::{acquirer, bench, demo, dev, doctor, hsm, init, operator, phone, serve, terminal, voice};
+use crate::{
+    acquirer, bench, carrier, demo, dev, doctor, hsm, identity_simulator, init, operator, phone, serve, terminal, voice,
+};
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -63,6 +65,9 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Terminal(args) => terminal::command::run(&args, out).await,
         Command::Acquirer(args) => acquirer::command::run(&args, out).await,
         Command::Phone(args) => phone::command::run(&args, out).await,
+        Command::Carrier(args) => carrier::command::run(&args, out).await,
+        Command::IdentitySimulator(args) => identity_simulator::command::run(&args, out).await,
+        Command::Carriers(args) => operator::carriers::carriers(&args, out).await,
         Command::Voice(args) => voice::command::run(&args, out).await,
         Command::Bank(args) => operator::command::bank(&args, out).await,
         Command::Merchant(args) => operator::command::merchant(&args, out).await,

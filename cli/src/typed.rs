@@ -6,9 +6,10 @@ use std::io::{self, BufRead as _, Read as _, Write as _};
 use domain::credit_history::{Field, Purpose};
 use domain::ledger::{Flow, Nature};
 use domain::purchase::CategoryCode;
+use domain::sign_up::PersonName;
 use domain::{
-    AccountId, BankId, BillId, CardId, ConsentId, Currency, InquiryId, LegId, MerchantId, Money, OfferId, OperatorId,
-    PaymentId, PersonId, PhoneNumber, ReminderId, TerminalId,
+    AccountId, BankId, BillId, CardId, CarrierId, ConsentId, Currency, InquiryId, LegId, MerchantId, Money, OfferId,
+    OperatorId, PaymentId, PersonId, PhoneNumber, ReminderId, SignUpId, TerminalId,
 };
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::SecretString;
@@ -29,6 +30,7 @@ parsers! {
     bank_id: BankId;
     bill_id: BillId;
     card_id: CardId;
+    carrier_id: CarrierId;
     category: CategoryCode;
     consent_id: ConsentId;
     currency: Currency;
@@ -39,8 +41,10 @@ parsers! {
     operator_id: OperatorId;
     payment_id: PaymentId;
     person_id: PersonId;
+    person_name: PersonName;
     phone_number: PhoneNumber;
     reminder_id: ReminderId;
+    sign_up_id: SignUpId;
     terminal_id: TerminalId;
 }
 

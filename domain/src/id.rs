@@ -93,6 +93,10 @@ uuid_id! {
     ConsentId
 }
 uuid_id! {
+    /// A sign-up of a person, made by the mobile carrier that asks for it.
+    SignUpId
+}
+uuid_id! {
     /// An inquiry into a credit history, made by the bank that asks.
     InquiryId
 }
@@ -149,6 +153,10 @@ slug_id! {
 slug_id! {
     /// Somebody who operates the hub or a bank's counter: the `<id>` of `spiffe://<federation>/operator/<id>`.
     OperatorId
+}
+slug_id! {
+    /// A mobile carrier: the `<id>` of `spiffe://<federation>/carrier/<id>`.
+    CarrierId
 }
 slug_id! {
     /// A payment terminal: the `<id>` of `spiffe://<federation>/terminal/<id>`.

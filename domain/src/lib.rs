@@ -28,6 +28,7 @@ pub mod repayment;
 pub mod safety_code;
 pub mod secret;
 pub mod sign_in;
+pub mod sign_up;
 mod signed_order;
 pub mod text;
 pub mod time;
@@ -36,8 +37,8 @@ pub mod voice;
 mod words;
 
 pub use id::{
-    AccountId, AttemptId, BankId, BillId, CardId, ConsentId, DeviceId, InquiryId, LegId, MerchantId, OfferId,
-    OperatorId, OrderId, PaymentId, PersonId, ReminderId, TerminalId,
+    AccountId, AttemptId, BankId, BillId, CardId, CarrierId, ConsentId, DeviceId, InquiryId, LegId, MerchantId,
+    OfferId, OperatorId, OrderId, PaymentId, PersonId, ReminderId, SignUpId, TerminalId,
 };
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;

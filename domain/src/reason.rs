@@ -234,6 +234,25 @@ catalogue! {
     AccountPasswordGuessable "ACCOUNT_PASSWORD_GUESSABLE" Invalid "This account password is among the first that anybody would try; choose another one." "该账户密码过于简单，请换一个。";
     SignInRefused "SIGN_IN_REFUSED" Stranger "The number, the code or the password is not right, or it was wrong too often lately." "号码、验证码或密码不正确，或近期错误次数过多。";
 
+    // People whom carriers sign up, and their numbers.
+    CitizenNumberMalformed "CITIZEN_NUMBER_MALFORMED" Invalid "A citizen identity number has 18 characters: a province, a real date of birth that is not to come, and the check character of GB 11643." "公民身份号码须为18位，省级代码、出生日期有效，且校验码符合GB 11643。";
+    PersonNameMalformed "PERSON_NAME_MALFORMED" Invalid "A person's name is written as on the identity card: Chinese characters, or Latin letters, and never a mixture." "姓名须与身份证件一致：全部为汉字或全部为拉丁字母，不得混用。";
+    CarrierUnknown "CARRIER_UNKNOWN" Denied "This carrier is not registered." "该运营商未登记。";
+    CarrierSuspended "CARRIER_SUSPENDED" Denied "This carrier is suspended." "该运营商已停用。";
+    BankNotOffered "BANK_NOT_OFFERED" State "The carrier signs nobody up at this bank." "该运营商不办理此银行的开户。";
+    SignUpUnknown "SIGN_UP_UNKNOWN" NotFound "There is no such sign-up of this caller." "没有该项开户申请。";
+    SignUpUnderWay "SIGN_UP_UNDER_WAY" State "This number is being signed up already; wait until that is decided." "该号码正在办理开户，请等待结果。";
+    AlreadySignedUp "ALREADY_SIGNED_UP" State "This number pays from an account at this bank already." "该号码已绑定此银行的账户。";
+    /// Whether the bank or the hub has found it out.
+    IdentityMismatch "IDENTITY_MISMATCH" State "Name and citizen identity number do not belong to one person." "姓名与公民身份号码不一致。";
+    CitizenUnknown "CITIZEN_UNKNOWN" State "There is no citizen of this identity number." "公民身份号码不存在。";
+    IdentityAway "IDENTITY_AWAY" Away "The citizen-identity service gives no answer; nothing was stored, and the same call again is safe." "身份核验服务暂无应答，未作任何登记，可安全重试。";
+    AccountsNotOpened "ACCOUNTS_NOT_OPENED" State "This bank opens no accounts through the hub." "该行未开通线上开户。";
+    NumberNotYours "NUMBER_NOT_YOURS" Denied "This carrier has not signed this number up, or has it no more." "该号码并非由本运营商办理，或已不属于本运营商。";
+    NumberChanged "NUMBER_CHANGED" State "The number has changed its SIM card or its owner since the code was sent; nothing was charged." "动态码发送后该号码已换卡或变更机主，未扣款。";
+    NumberNotProved "NUMBER_NOT_PROVED" State "The number has changed its SIM card or its owner: until the payer has proved who they are, it pays by approval in the app alone. Nothing was charged." "该号码已换卡或变更机主，本人核验身份前仅可在手机应用中确认付款，本次未扣款。";
+    NumberEnded "NUMBER_ENDED" State "This person has no number any more; another one is signed up first." "该用户已无手机号码，请先办理新号码。";
+
     // Bills and reminders.
     BillMalformed "BILL_MALFORMED" Invalid "The days or the amounts of a bill contradict each other." "账单的日期或金额相互矛盾。";
     BillUnknown "BILL_UNKNOWN" NotFound "There is no such bill of this person." "没有该账单。";

@@ -28,6 +28,7 @@ pub mod repayment;
 mod run;
 pub mod safety_code;
 pub mod sign_in;
+pub mod sign_up;
 mod signed;
 mod store_status;
 mod sweep;

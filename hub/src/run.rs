@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::cardholder::cardholder_service_server::CardholderServiceServer;
+use proto::carrier::carrier_service_server::CarrierServiceServer;
 use proto::federation::federation_service_server::FederationServiceServer;
 use proto::operator::operator_service_server::OperatorServiceServer;
 use proto::terminal::terminal_service_server::TerminalServiceServer;
@@ -41,6 +42,7 @@ use crate::prices::Prices;
 use crate::records::Records;
 use crate::repayment::Repayments;
 use crate::safety_code::SafetyCodes;
+use crate::sign_up::{CarrierApi, SignUps};
 use crate::voice::PinPadError;
 use crate::web::{Listening, Web, WebError};
 
@@ -100,6 +102,7 @@ const CONTRACT: Contract = Contract {
         proto::cardholder::cardholder_service_server::SERVICE_NAME,
         proto::federation::federation_service_server::SERVICE_NAME,
         proto::operator::operator_service_server::SERVICE_NAME,
+        proto::carrier::carrier_service_server::SERVICE_NAME,
     ],
     refuse: proto::status,
 };
@@ -165,6 +168,7 @@ struct Hub {
     repayments: Repayments,
     freezes: Freezes,
     safety_codes: SafetyCodes,
+    sign_ups: SignUps,
     cardholder: CardholderApi,
     notices: Notices,
     /// Until somebody serves them.
@@ -191,6 +195,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let notices = ground.notices(&config.notify, shutdown.draining())?;
     let freezes = ground.freezes(config, &banks, &feed, shutdown.draining());
     let safety_codes = ground.safety_codes(config, &feed);
+    let sign_ups = ground.sign_ups(config, (&directory, &banks), &feed, shutdown.draining());
     let desk_of_calls = ground.desk_of_calls(config, (&directory, &banks), (&freezes, &safety_codes))?;
     ground.take_calls(&config.voice, Arc::new(desk_of_calls), zone(), shutdown.draining()).await?;
     let asked = Asked {
@@ -237,6 +242,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         repayments,
         freezes,
         safety_codes,
+        sign_ups,
         notices,
         cardholder,
         web: Some(web),
@@ -287,11 +293,14 @@ impl Hub {
         .allowing(self.safety_codes.clone());
         let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone())
             .serving(self.offers.clone(), self.credit_history.clone())
-            .helping(self.freezes.clone(), self.safety_codes.clone());
+            .helping(self.freezes.clone(), self.safety_codes.clone())
+            .registering(self.sign_ups.clone());
+        let carrier = CarrierApi::new(self.sign_ups.clone(), shutdown.draining());
         let most = proto::MAX_MESSAGE_BYTES;
         Routes::new(TerminalServiceServer::new(self.till.clone()).max_decoding_message_size(most))
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(proto::MAX_REPORT_BYTES))
             .add_service(OperatorServiceServer::new(operator).max_decoding_message_size(most))
+            .add_service(CarrierServiceServer::new(carrier).max_decoding_message_size(most))
             .add_service(CardholderServiceServer::new(self.cardholder.clone()).max_decoding_message_size(most))
     }
 
@@ -332,13 +341,14 @@ impl Hub {
             repayments,
             freezes,
             safety_codes,
+            sign_ups,
             notices,
             cardholder,
             vital,
             ..
         } = self;
         drop((directory, banks, desk, till, records, bills, credit_history, offers, repayments, notices, cardholder));
-        drop((freezes, safety_codes));
+        drop((freezes, safety_codes, sign_ups));
         vital.finish().await;
         store.close().await;
     }

@@ -50,6 +50,18 @@ mod generated {
                 tonic::include_proto!("bankhub.operator.v1");
             }
         }
+        #[cfg(feature = "carrier")]
+        pub mod carrier {
+            pub mod v1 {
+                tonic::include_proto!("bankhub.carrier.v1");
+            }
+        }
+        #[cfg(feature = "identity")]
+        pub mod identity {
+            pub mod v1 {
+                tonic::include_proto!("bankhub.identity.v1");
+            }
+        }
     }
 }
 
@@ -57,11 +69,15 @@ mod generated {
 pub use generated::bankhub::bank::v1 as bank;
 #[cfg(feature = "cardholder")]
 pub use generated::bankhub::cardholder::v1 as cardholder;
+#[cfg(feature = "carrier")]
+pub use generated::bankhub::carrier::v1 as carrier;
 pub use generated::bankhub::common::v1 as common;
 #[cfg(feature = "counter")]
 pub use generated::bankhub::counter::v1 as counter;
 #[cfg(feature = "federation")]
 pub use generated::bankhub::federation::v1 as federation;
+#[cfg(feature = "identity")]
+pub use generated::bankhub::identity::v1 as identity;
 #[cfg(feature = "operator")]
 pub use generated::bankhub::operator::v1 as operator;
 #[cfg(feature = "terminal")]

@@ -109,6 +109,7 @@ impl CertificateShape {
     pub fn of(principal: &Principal, clock: &dyn Clock) -> Self {
         let usage = match principal.role {
             Role::Hub | Role::Bank => Usage::Both,
+            Role::Identity => Usage::Server,
             Role::Terminal | Role::Carrier | Role::Operator => Usage::Client,
         };
         Self { uris: vec![principal.to_string()], usage, ..Self::bare(clock) }

@@ -21,6 +21,8 @@ pub enum Role {
     Bank,
     /// A mobile carrier.
     Carrier,
+    /// A citizen-identity service, which banks ask.
+    Identity,
     /// A person who operates the hub.
     Operator,
 }
@@ -33,12 +35,15 @@ impl Role {
             Self::Terminal => "terminal",
             Self::Bank => "bank",
             Self::Carrier => "carrier",
+            Self::Identity => "identity",
             Self::Operator => "operator",
         }
     }
 
     fn with_id(name: &str) -> Option<Self> {
-        [Self::Terminal, Self::Bank, Self::Carrier, Self::Operator].into_iter().find(|role| role.as_str() == name)
+        [Self::Terminal, Self::Bank, Self::Carrier, Self::Identity, Self::Operator]
+            .into_iter()
+            .find(|role| role.as_str() == name)
     }
 }
 

@@ -58,11 +58,13 @@ pub enum KeyName {
     FreezeConfirmation,
     /// The keyed hash of a safety code.
     SafetyCode,
+    /// The keyed hash under which a citizen identity number is looked up.
+    CitizenIndex,
 }
 
 impl KeyName {
     /// Every key, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::OneTimeCode,
         Self::TransactionPassword,
         Self::PhoneIndex,
@@ -75,6 +77,7 @@ impl KeyName {
         Self::AuditHead,
         Self::FreezeConfirmation,
         Self::SafetyCode,
+        Self::CitizenIndex,
     ];
 
     /// What the key is for.
@@ -87,7 +90,8 @@ impl KeyName {
             | Self::SessionToken
             | Self::PageToken
             | Self::RequestFingerprint
-            | Self::SafetyCode => Purpose::Mac,
+            | Self::SafetyCode
+            | Self::CitizenIndex => Purpose::Mac,
             Self::SealedPayload | Self::CardNumber => Purpose::Seal,
             Self::AuditHead | Self::FreezeConfirmation => Purpose::Sign,
         }
@@ -96,7 +100,7 @@ impl KeyName {
     /// Whether a new version may take over. What is looked up by a hash, or compared with a stored one, would not be
     /// found again under a new key, so these keys stay for as long as the data does.
     pub const fn may_rotate(self) -> bool {
-        !matches!(self, Self::PhoneIndex | Self::CardIndex | Self::RequestFingerprint)
+        !matches!(self, Self::PhoneIndex | Self::CardIndex | Self::CitizenIndex | Self::RequestFingerprint)
     }
 
     /// The number under which the key is stored. Numbers are never used again for another key.
@@ -114,6 +118,7 @@ impl KeyName {
             Self::AuditHead => 10,
             Self::FreezeConfirmation => 11,
             Self::SafetyCode => 12,
+            Self::CitizenIndex => 13,
         }
     }
 

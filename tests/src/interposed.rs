@@ -211,6 +211,7 @@ middle! {
     bank.follow_instrument(FollowInstrumentRequest) -> FollowInstrumentResponse;
     bank.follow_orders(FollowOrdersRequest) -> FollowOrdersResponse;
     bank.prove_card(ProveCardRequest) -> ProveCardResponse;
+    bank.open_account(OpenAccountRequest) -> OpenAccountResponse;
 }
 
 middle! {

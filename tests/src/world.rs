@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bankhub::identity_simulator::Rules;
 use bankhub::trial::{Federation, NewPerson, Server, ServerOptions, Shop, TrialOptions};
 use domain::{BankId, Currency};
 use server_kit::fault;
@@ -57,11 +58,21 @@ pub struct Setup {
     pub interposed: bool,
     /// Whether the banks issue cards, and the tills have PIN pads.
     pub cards: bool,
+    /// What the banks are told of people's identity.
+    pub identity: Rules,
 }
 
 impl Setup {
     pub fn on(engine: Engine) -> Self {
-        Self { engine, hubs: 1, banks: vec!["bank-a"], hub_settings: Vec::new(), interposed: false, cards: false }
+        Self {
+            engine,
+            hubs: 1,
+            banks: vec!["bank-a"],
+            hub_settings: Vec::new(),
+            interposed: false,
+            cards: false,
+            identity: Rules::default(),
+        }
     }
 
     #[must_use]
@@ -83,6 +94,12 @@ impl Setup {
     #[must_use]
     pub fn interposed(self) -> Self {
         Self { interposed: true, ..self }
+    }
+
+    /// With a citizen-identity service that answers so.
+    #[must_use]
+    pub fn with_identity(self, identity: Rules) -> Self {
+        Self { identity, ..self }
     }
 
     /// With banks that issue cards: those of the n-th with numbers that begin with 622848 and n.
@@ -147,6 +164,7 @@ impl World {
         trial.binary = crate::bankhub();
         trial.log_filter = "debug,h2=info,hyper=info,rustls=info,sqlx=info,tower=info".to_owned();
         trial.register_banks = !setup.interposed;
+        trial.identity = setup.identity;
         let mut databases = BTreeMap::new();
         let shared = Database::create(setup.engine, "hub").await;
         let hub_settings: Vec<_> = QUICK_HUB.into_iter().chain(setup.hub_settings).collect();

@@ -42,6 +42,7 @@ impl IdentityDesk {
             instrument: Some(told),
             checked_by,
             checked_how: request.checked_how,
+            holds_number: request.holds_number,
         };
         let call = self.hub.ask(message, |mut hub, request| async move { hub.allow_safety_code(request).await });
         Ok(counter::AllowSafetyCodeResponse { open_until: call.await?.open_until })

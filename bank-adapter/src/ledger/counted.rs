@@ -11,7 +11,7 @@ pub(super) fn count(step: &Step, outcome: &Outcome) {
         Step::Post(_) => "post",
         Step::Void(_) => "void",
         Step::Refund(_) => "refund",
-        Step::Open(..) | Step::OpenCredit(..) => "open",
+        Step::Open(..) | Step::OpenChecked(_) | Step::OpenCredit(..) => "open",
         Step::CloseDays(..) => "close_days",
         Step::Deposit(..) => "deposit",
         Step::Freeze(..) => "freeze",

@@ -45,6 +45,7 @@ use tokio::task::JoinHandle;
 use crate::credit::{self, Calendar, CloseOrder, Closed, OpenDay};
 use crate::credit_system::Bell;
 use crate::freeze::Order;
+use crate::identity::{Checked, Said};
 use crate::report::{Answer, AskedHub, BillTold, IdentityChecked, ReportStep};
 
 pub(crate) use advices::PageAsked;
@@ -260,6 +261,10 @@ impl Ledger {
         self.card_step(Step::SetPin(order, by)).await
     }
 
+    pub(crate) fn keys(&self) -> SharedKeyStore {
+        self.keys.clone()
+    }
+
     /// Where the ledger is kept, for reading.
     pub(crate) const fn store(&self) -> &Store {
         &self.store
@@ -268,6 +273,17 @@ impl Ledger {
     /// Opens a deposit account and gives it a number. The log says by whom, as it does of all that is done at the counter.
     pub async fn open_account(&self, opening: Opening, by: Principal) -> Result<Account, LedgerError> {
         self.account_step(Step::Open(self.opening_order(opening, NewAccount::Deposit)?, by)).await
+    }
+
+    /// Opens a deposit account that the hub asks for, after what the citizen-identity service has said: with the keyed hash of the wish and the
+    /// sealed citizen number. The same wish again gives the first answer.
+    pub(crate) async fn open_checked(
+        &self,
+        opening: Opening,
+        (content_mac, said, citizen_sealed): ([u8; 32], Said, Vec<u8>),
+    ) -> Result<Account, LedgerError> {
+        let order = self.opening_order(opening, NewAccount::Deposit)?;
+        self.account_step(Step::OpenChecked(Box::new(Checked { order, content_mac, said, citizen_sealed }))).await
     }
 
     /// Opens a savings account.

@@ -15,6 +15,7 @@ use super::{CreditSystem, Ledger, Place, wire};
 use crate::call::{CallError, Calls};
 use crate::card::{Cards, Typed};
 use crate::freeze;
+use crate::identity::Desk;
 
 /// `bankhub.bank.v1.BankService`.
 #[derive(Clone, Debug)]
@@ -23,11 +24,13 @@ pub struct BankService {
     /// A bank may have none.
     cards: Option<Cards>,
     credit: Arc<dyn CreditSystem>,
+    /// Where the hub asks for accounts.
+    desk: Desk,
 }
 
 impl BankService {
-    pub(crate) fn new(ledger: Ledger, cards: Option<Cards>, credit: Arc<dyn CreditSystem>) -> Self {
-        Self { ledger, cards, credit }
+    pub(crate) fn new(ledger: Ledger, cards: Option<Cards>, credit: Arc<dyn CreditSystem>, desk: Desk) -> Self {
+        Self { ledger, cards, credit, desk }
     }
 
     /// The order of a hold, with what was proved of the card in it.
@@ -313,5 +316,12 @@ impl bank::bank_service_server::BankService for BankService {
                 },
             )
             .await
+    }
+
+    async fn open_account(
+        &self,
+        request: Request<bank::OpenAccountRequest>,
+    ) -> Result<Response<bank::OpenAccountResponse>, Status> {
+        CALLS.answer("OpenAccount", request, |_| Ok(()), async |request, _| self.desk.open(&request).await).await
     }
 }

@@ -27,6 +27,7 @@ use crate::card::sql as card;
 use crate::credit::{Calendar, CloseOrder, Closed, CreditBooks, Today};
 use crate::credit_system::{Bell, CreditHold, PinState, Retold};
 use crate::freeze::{HolderFreezes, Order};
+use crate::identity::{Checked, Openings};
 use crate::report::{Bells, Outbox, ReportStep};
 
 /// One durable step of the ledger.
@@ -45,6 +46,8 @@ pub(super) enum Step {
     Inquire(CardId, Proof),
     /// What is done at the counter, and who does it.
     Open(OpeningOrder, Principal),
+    /// What the hub asks for, of somebody whose identity was checked.
+    OpenChecked(Box<Checked>),
     OpenCredit(OpeningOrder, Agreement, Principal),
     Deposit(Deposit, Principal),
     Freeze(FreezeOrder, Principal),
@@ -147,6 +150,7 @@ impl StepSet for LedgerSteps {
         let mut books = sql::load(tx, named, &recent, today).await?;
         books.load_credit(positions, []);
         let mut freezes = HolderFreezes::load(tx, steps.iter().flat_map(orders_of)).await?;
+        let mut openings = Openings::load(tx, steps.iter().filter_map(checked_of)).await?;
         let mut outbox = Outbox::load(tx, steps.iter().filter_map(of_reports), &credit.ids()).await?;
         credit.watch(outbox.watched());
         let (pins, sent) = card_steps::pins_of(steps);
@@ -163,6 +167,9 @@ impl StepSet for LedgerSteps {
                 (Step::FollowHolders(orders), _) => {
                     let follow = |order: &Order| freezes.follow(&mut books, *order, now, &mut log);
                     Outcome::Freezes(orders.iter().map(follow).collect())
+                }
+                (Step::OpenChecked(checked), _) => {
+                    Outcome::Account(openings.decide(&mut books, checked, now, &mut log))
                 }
                 (Step::Report(step), _) => Outcome::Reported(outbox.decide(step, &books, &mut log)),
                 (Step::Credit(step), Some(told)) => told.decide(&mut books, &mut files, step, now, &mut log),
@@ -189,6 +196,7 @@ impl StepSet for LedgerSteps {
             sql::save(tx, &books, &files, &mut recent).await?;
             credit.save(tx, &books).await?;
             freezes.save(tx).await?;
+            openings.save(tx).await?;
             self.chain.append(tx, log).await?;
         }
         self.bells.prepare(outbox.save(tx, &books, &credit).await?);
@@ -246,6 +254,7 @@ fn durable_points(steps: &[Step]) -> BTreeSet<[&'static str; 2]> {
         Step::Void(_) => Some(["void.before", "void.after"]),
         Step::CloseDays(..) => Some(["day.before", "day.after"]),
         Step::FollowHolders(_) => Some(["freeze.before", "freeze.after"]),
+        Step::OpenChecked(_) => Some(["open.before", "open.after"]),
         Step::Credit(step) => Some(step.durable_point()),
         _ => None,
     };
@@ -254,6 +263,10 @@ fn durable_points(steps: &[Step]) -> BTreeSet<[&'static str; 2]> {
 
 const fn of_reports(step: &Step) -> Option<&ReportStep> {
     if let Step::Report(step) = step { Some(step) } else { None }
+}
+
+const fn checked_of(step: &Step) -> Option<&Checked> {
+    if let Step::OpenChecked(checked) = step { Some(checked) } else { None }
 }
 
 const fn orders_of(step: &Step) -> &[Order] {
@@ -312,6 +325,9 @@ fn named(steps: &[Step]) -> Named {
             Step::Refund(order) => named.legs.extend([order.leg_id, order.give_back.original_leg_id]),
             Step::Open(order, _) => {
                 named.accounts.insert(order.account_id);
+            }
+            Step::OpenChecked(checked) => {
+                named.accounts.insert(checked.order.account_id);
             }
             Step::OpenCredit(order, agreement, _) => {
                 named.accounts.insert(order.account_id);
@@ -381,6 +397,7 @@ fn decide(
         })),
         // Decided where the rows about them are.
         Step::Report(_) => Outcome::Reported(Err(Reason::Fault)),
+        Step::OpenChecked(_) => Outcome::Account(Err(Reason::Fault)),
         Step::FollowHolders(_) => Outcome::Freezes(Vec::new()),
         // There is nobody to ask.
         Step::Credit(CreditStep::HoldAlone(_)) => Outcome::Alone(Err(Reason::Fault)),

@@ -11,6 +11,7 @@ fn checked(trial: &Trial, account_id: &str) -> AllowSafetyCodeRequest {
         check_id: trial.id(),
         instrument: Some(Instrument::AccountId(account_id.to_owned())),
         checked_how: "ID card and photo".to_owned(),
+        holds_number: false,
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::json;
 use server_kit::identity::Role;
 
 use super::{
-    Authority, CardRange, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml,
+    Authority, CardRange, InitError, Member, ServerSettings, adapter_toml, carrier_toml, hub_toml,
+    identity_simulator_toml, operator_toml, terminal_toml,
 };
 use crate::error::CliError;
 use crate::output::{Output, Tone};
@@ -63,6 +64,22 @@ pub enum What {
     Terminal {
         /// The terminal's name: a-z, 0-9 and hyphens.
         id: String,
+    },
+    /// A mobile carrier: certificate, carrier.toml.
+    Carrier {
+        /// The carrier's name: a-z, 0-9 and hyphens.
+        id: String,
+    },
+    /// A simulator of the citizen-identity service: certificate, identity.toml with its rules.
+    IdentitySimulator {
+        /// The service's name: a-z, 0-9 and hyphens.
+        id: String,
+        /// A name or address that banks reach it by. May be given several times.
+        #[arg(long = "host", value_name = "HOST")]
+        hosts: Vec<String>,
+        /// Where it listens.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7480")]
+        listen: SocketAddr,
     },
     /// An operator: certificate, operator.toml.
     Operator {
@@ -125,6 +142,8 @@ pub fn run(args: &InitArgs, out: &Output) -> Result<(), CliError> {
             ];
             (member, config, next)
         }
+        What::Carrier { id } => carrier(args, &authority, id)?,
+        What::IdentitySimulator { id, hosts, listen } => simulator(args, &authority, (id, hosts), *listen)?,
         What::Operator { id } => {
             let member = member(args, &authority, (Role::Operator, id), "operator.toml", &[])?;
             let config = member.write("operator.toml", &operator_toml(&member, &args.hub))?;
@@ -217,6 +236,33 @@ fn bank(
     Ok((member, config, next))
 }
 
+fn carrier(args: &InitArgs, authority: &Authority, id: &str) -> Result<Made, InitError> {
+    let member = member(args, authority, (Role::Carrier, id), "carrier.toml", &[])?;
+    let config = member.write("carrier.toml", &carrier_toml(&member, &args.hub))?;
+    let next = vec![
+        format!("bankhub carriers add {id} \"NAME\" --bank BANK   (an operator tells the hub)"),
+        format!("bankhub carrier --as {} sign-up +8613800138000 NAME", config.display()),
+    ];
+    Ok((member, config, next))
+}
+
+fn simulator(
+    args: &InitArgs,
+    authority: &Authority,
+    (id, hosts): (&str, &[String]),
+    listen: SocketAddr,
+) -> Result<Made, InitError> {
+    let given = hosts.iter().map(String::as_str);
+    let hosts: Vec<&str> = ["localhost", "127.0.0.1"].into_iter().chain(given).collect();
+    let member = member(args, authority, (Role::Identity, id), "identity.toml", &hosts)?;
+    let config = member.write("identity.toml", &identity_simulator_toml(&member, &listen.to_string()))?;
+    let next = vec![
+        format!("bankhub identity-simulator --config {}", config.display()),
+        format!("[identity] in a bank's adapter.toml: endpoint = \"https://{listen}\", name = \"{id}\""),
+    ];
+    Ok((member, config, next))
+}
+
 fn shown(dir: &Path) -> String {
     dir.display().to_string()
 }
@@ -249,6 +295,8 @@ mod tests {
             "bank bank-a --counter ann --cards 62284800",
             "operator ann",
             "terminal till-1",
+            "carrier east",
+            "identity-simulator citizens",
         ] {
             init(line, dir).unwrap();
         }
@@ -258,6 +306,8 @@ mod tests {
             "operator-ann/operator.toml",
             "terminal-till-1/key.pem",
             "bank-bank-a/cards.sealed",
+            "carrier-east/carrier.toml",
+            "identity-citizens/identity.toml",
         ] {
             assert!(dir.join(file).exists(), "{file}");
         }

@@ -2,6 +2,7 @@
 
 mod cards;
 pub mod command;
+mod members;
 mod template;
 
 use std::fs::{self, OpenOptions};
@@ -23,6 +24,7 @@ use server_kit::rng::{Rng as _, RngError, SystemRng};
 use zeroize::Zeroizing;
 
 pub use cards::CardRange;
+pub use members::{carrier_toml, identity_simulator_toml};
 pub use template::{ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml};
 
 /// Why something could not be made.

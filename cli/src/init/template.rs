@@ -11,6 +11,7 @@ use sign_in::SIGN_IN;
 
 use super::Member;
 use super::cards::{CardRange, cards};
+use super::members::IDENTITY;
 use network::NETWORK;
 
 /// What differs from server to server.
@@ -431,11 +432,12 @@ endpoint = {hub}
 {LIMITS}
 {LEDGER}
 {CREDIT}
+{IDENTITY}
 {cards}"#
     )
 }
 
-fn client_files(member: &Member) -> String {
+pub(super) fn client_files(member: &Member) -> String {
     let (certificate, key, ca) = (path(&member.certificate()), secret_file(&member.key()), path(&member.authority()));
     format!(
         r#"[tls]

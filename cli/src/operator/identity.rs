@@ -26,6 +26,9 @@ pub enum IdentityCommand {
         /// By what, such as "ID card and photo", without any number of it.
         #[arg(long)]
         how: String,
+        /// The person has shown to hold the number, too: codes are sent to it again after a change of SIM card or carrier.
+        #[arg(long)]
+        holds_number: bool,
     },
     /// At a bank's counter: who holds this card was checked.
     Card {
@@ -36,6 +39,9 @@ pub enum IdentityCommand {
         /// By what, such as "ID card and photo", without any number of it.
         #[arg(long)]
         how: String,
+        /// The person has shown to hold the number, too: codes are sent to it again after a change of SIM card or carrier.
+        #[arg(long)]
+        holds_number: bool,
     },
     /// At the hub: who this person is was checked.
     Person {
@@ -44,6 +50,9 @@ pub enum IdentityCommand {
         /// By what, such as "ID card and photo", without any number of it.
         #[arg(long)]
         how: String,
+        /// The person has shown to hold the number, too: codes are sent to it again after a change of SIM card or carrier.
+        #[arg(long)]
+        holds_number: bool,
     },
 }
 
@@ -55,10 +64,21 @@ impl Counter {
         instrument: Instrument,
         how: &str,
     ) -> Result<Timestamp, OperatorError> {
+        self.checked(check_id, instrument, (how, false)).await
+    }
+
+    /// The same, and whether the person has also shown to hold the number.
+    pub async fn checked(
+        &self,
+        check_id: Uuid,
+        instrument: Instrument,
+        (how, holds_number): (&str, bool),
+    ) -> Result<Timestamp, OperatorError> {
         let request = bounded(counter::AllowSafetyCodeRequest {
             check_id: check_id.to_string(),
             instrument: Some(instrument),
             checked_how: how.to_owned(),
+            holds_number,
         });
         let answer = answer(self.counter.clone().allow_safety_code(request)).await?;
         answer.open_until.ok_or(OperatorError::Incomplete("until when"))
@@ -73,10 +93,21 @@ impl Operator {
         person: PersonId,
         how: &str,
     ) -> Result<Timestamp, OperatorError> {
+        self.checked(check_id, person, (how, false)).await
+    }
+
+    /// The same, and whether the person has also shown to hold the number.
+    pub async fn checked(
+        &self,
+        check_id: Uuid,
+        person: PersonId,
+        (how, holds_number): (&str, bool),
+    ) -> Result<Timestamp, OperatorError> {
         let request = bounded(pb::AllowSafetyCodeRequest {
             check_id: check_id.to_string(),
             person_id: person.to_string(),
             checked_how: how.to_owned(),
+            holds_number,
         });
         let answer = answer(self.hub.clone().allow_safety_code(request)).await?;
         answer.open_until.ok_or(OperatorError::Incomplete("until when"))
@@ -103,15 +134,17 @@ pub async fn identity(args: &OperatorArgs<IdentityCommand>, out: &Output) -> Res
     let operator = args.connect()?;
     let check_id = operator.ids.uuid().map_err(OperatorError::from)?;
     let until = match &args.command {
-        IdentityCommand::Account { bank, account, how } => {
+        IdentityCommand::Account { bank, account, how, holds_number } => {
             let counter = operator.counter(bank).await?;
-            counter.identity_checked(check_id, Instrument::AccountId(account.to_string()), how).await?
+            counter.checked(check_id, Instrument::AccountId(account.to_string()), (how, *holds_number)).await?
         }
-        IdentityCommand::Card { bank, card, how } => {
+        IdentityCommand::Card { bank, card, how, holds_number } => {
             let counter = operator.counter(bank).await?;
-            counter.identity_checked(check_id, Instrument::CardId(card.to_string()), how).await?
+            counter.checked(check_id, Instrument::CardId(card.to_string()), (how, *holds_number)).await?
         }
-        IdentityCommand::Person { person, how } => operator.identity_checked(check_id, *person, how).await?,
+        IdentityCommand::Person { person, how, holds_number } => {
+            operator.checked(check_id, *person, (how, *holds_number)).await?
+        }
     };
     let until = time(Some(&until));
     let fields = [("check", check_id.to_string()), ("a safety code may be set until", until.clone())];

@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod cards;
+pub mod carriers;
 pub mod command;
 mod counter;
 pub mod credit;

@@ -17,6 +17,7 @@
 //! ```
 
 mod cards;
+mod carriers;
 mod people;
 mod ports;
 pub mod postgres;
@@ -36,7 +37,9 @@ use server_kit::identity::Role;
 use server_kit::tls::ClientTlsConfig;
 use tonic::transport::Channel;
 
+use crate::carrier::CarrierError;
 use crate::hsm;
+use crate::identity_simulator::{Rules, Simulator, SimulatorError};
 use crate::init::{
     Authority, CardRange, InitError, Member, ServerSettings, adapter_toml, hub_toml, operator_toml, terminal_toml,
 };
@@ -65,6 +68,10 @@ pub enum TrialError {
     Phone(#[from] PhoneError),
     #[error(transparent)]
     Terminal(#[from] TerminalError),
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
+    #[error(transparent)]
+    Simulator(#[from] SimulatorError),
     #[error("PostgreSQL: {0}")]
     Postgres(#[from] sqlx::Error),
     #[error("{path}: {source}")]
@@ -151,6 +158,8 @@ pub struct TrialOptions {
     pub banks: Vec<ServerOptions>,
     /// Terminals with a PIN pad, whose keys the banks with cards get.
     pub pin_pads: Vec<String>,
+    /// What the banks are told of people's identity, by a simulator that runs in this process.
+    pub identity: Rules,
     /// Whether the banks are registered at the hub once they listen.
     pub register_banks: bool,
     /// What servers write to their log, such as `info`.
@@ -175,6 +184,7 @@ impl TrialOptions {
             hubs: vec![ServerOptions::named("hub-1")],
             banks: vec![ServerOptions::named("bank-a"), ServerOptions::named("bank-b")],
             pin_pads: Vec::new(),
+            identity: Rules::default(),
             register_banks: true,
             log_filter: "info".to_owned(),
             keep_ports: false,
@@ -192,6 +202,7 @@ pub struct Federation {
     servers: BTreeMap<String, Server>,
     operator: Member,
     hub_member: Member,
+    identity: Simulator,
 }
 
 impl Federation {
@@ -200,8 +211,9 @@ impl Federation {
         let folder = options.folder.clone();
         let authority = Authority::open_or_create(&folder.join("authority"), Some(&options.federation))?;
         let operator = authority.member(Role::Operator, OPERATOR, &folder.join("operator"), &[])?;
-        let mut federation =
-            Self { hub_member: operator.clone(), operator, authority, options, servers: BTreeMap::new() };
+        let identity = carriers::simulator(&authority, &options).await?;
+        let (hub_member, servers) = (operator.clone(), BTreeMap::new());
+        let mut federation = Self { hub_member, operator, authority, options, servers, identity };
         for server in federation.options.hubs.clone() {
             federation.start_hub(&server).await?;
         }
@@ -256,7 +268,9 @@ impl Federation {
         }
         let settings = self.settings(&member, options);
         let config = member.write("adapter.toml", &adapter_toml(&member, &self.hub_endpoint()?, &settings))?;
-        self.start_server(Kind::Adapter, member, config, options).await
+        let options = options.clone().with("identity.endpoint", &self.identity.endpoint());
+        let options = options.with("identity.name", carriers::IDENTITY);
+        self.start_server(Kind::Adapter, member, config, &options).await
     }
 
     fn settings(&self, member: &Member, options: &ServerOptions) -> ServerSettings {

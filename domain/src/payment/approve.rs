@@ -32,6 +32,8 @@ pub struct Payer {
     /// Whether a transaction password is set; without one nobody pays.
     pub has_password: bool,
     pub instrument: Option<PayingInstrument>,
+    /// That of the person's number, for which the code is made.
+    pub number_epoch: i64,
 }
 
 /// What a number pays with.
@@ -66,6 +68,8 @@ pub(super) struct Try {
     pub(super) id: AttemptId,
     pub(super) proof: Proof,
     pub(super) leg_id: LegId,
+    /// Whether it goes by a code, and not by the key of the payer's phone.
+    pub(super) by_code: bool,
 }
 
 /// A request for a new code.
@@ -74,6 +78,8 @@ pub struct Resend {
     pub id: AttemptId,
     pub terminal_id: TerminalId,
     pub code_mac: [u8; 32],
+    /// For which the new code is made.
+    pub epoch: i64,
 }
 
 impl Payment {
@@ -88,6 +94,7 @@ impl Payment {
             reference: new.reference,
             ..begun
         };
+        let epoch = new.payer.as_ref().map_or(0, |payer| payer.number_epoch);
         let paying = new.payer.filter(|payer| payer.has_password).and_then(|payer| payer.instrument);
         let (Some(paying), Some(guard)) = (paying.filter(|paying| paying.usable), guard) else {
             payment.decline(State::Declined, Reason::PayerUnavailable, now);
@@ -97,7 +104,8 @@ impl Payment {
             payment.decline(State::Declined, Reason::PayerUnavailable, now);
             return payment;
         }
-        if !guard.send_code(now, &policy.sends) {
+        // Whoever looked the number up looked too early: the next request is made for the number as it is.
+        if guard.number_epoch != epoch || !guard.send_code(now, &policy.sends) {
             // In the same words: how often a number was asked of is nobody's business.
             payment.decline(State::Declined, Reason::PayerUnavailable, now);
             return payment;
@@ -111,7 +119,8 @@ impl Payment {
             leg_id: None,
             reversal_leg_id: None,
         });
-        payment.challenge = Some(Challenge { code_mac: new.code_mac, expires_at, attempts_left: policy.attempts });
+        payment.challenge =
+            Some(Challenge { code_mac: new.code_mac, epoch, expires_at, attempts_left: policy.attempts });
         payment.due_at = Some(expires_at);
         payment
     }
@@ -138,7 +147,7 @@ impl Payment {
     ) -> Result<(), Reason> {
         self.owned_by(&attempt.terminal_id)?;
         let &Attempt { id, proof, leg_id, .. } = attempt;
-        self.evaluate(&Try { id, proof, leg_id }, guard, now, policy)
+        self.evaluate(&Try { id, proof, leg_id, by_code: true }, guard, now, policy)
     }
 
     /// The outcomes of a try, in the order of precedence.
@@ -162,6 +171,16 @@ impl Payment {
         }
         if guard.is_blocked(now) {
             self.decline(State::Declined, Reason::AttemptsExhausted, now);
+            return Ok(());
+        }
+        if attempt.by_code && challenge.epoch != guard.number_epoch {
+            // Whoever has the number now need not be who had it when the code was sent.
+            self.decline(State::Declined, Reason::NumberChanged, now);
+            return Ok(());
+        }
+        if attempt.by_code && guard.number_closed {
+            // It tells nothing of the code, so no try is counted; the app may still approve.
+            self.refusal = Some(Reason::NumberNotProved);
             return Ok(());
         }
         if !(attempt.proof.code_matches & attempt.proof.password_matches) {
@@ -216,6 +235,7 @@ impl Payment {
             return Err(Reason::CodesExhausted);
         }
         challenge.code_mac = resend.code_mac;
+        challenge.epoch = resend.epoch;
         challenge.expires_at = now.plus(policy.code_ttl);
         self.due_at = Some(challenge.expires_at);
         self.attempts.push(resend.id);

@@ -27,6 +27,10 @@ pub struct PayerGuard {
     pub frozen: Vec<FrozenInstrument>,
     /// Whether it is looked after a purchase which offers are for the person by now (R5).
     pub gets_offers: bool,
+    /// How often a number of the person has changed its SIM card or its owner: a code counts for the epoch for which it was made.
+    pub number_epoch: i64,
+    /// Whether the person has yet to prove who it is since then: until then no code counts, and the app alone approves.
+    pub number_closed: bool,
 }
 
 /// An account or a card that is frozen.
@@ -64,6 +68,8 @@ impl PayerGuard {
             last_sequence: 0,
             frozen: Vec::new(),
             gets_offers: false,
+            number_epoch: 0,
+            number_closed: false,
         }
     }
 

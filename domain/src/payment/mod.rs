@@ -187,8 +187,10 @@ impl Instrument {
 /// The code that is awaited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
-    /// Keyed hash of the code with the payment, the amount and the payee.
+    /// Keyed hash of the code with the payment, the amount, the payee and the epoch.
     pub code_mac: [u8; 32],
+    /// The epoch of the payer's number for which it was made.
+    pub epoch: i64,
     pub expires_at: Timestamp,
     /// Tries that are left; a new code resets nothing.
     pub attempts_left: u8,

@@ -50,7 +50,7 @@ fn payer() -> Payer {
         masked: "****4821".to_owned(),
         usable: true,
     };
-    Payer { person_id: person(), has_password: true, instrument: Some(account) }
+    Payer { person_id: person(), has_password: true, instrument: Some(account), number_epoch: 0 }
 }
 
 fn request(payer: Option<Payer>) -> NewPayment {
@@ -211,7 +211,7 @@ fn m5_a_code_ends_to_the_microsecond() {
 fn m5_a_new_code_gives_no_new_tries() {
     let Case { mut payment, mut guard, policy } = in_state(State::Challenged);
     payment.authorize(&attempt(1, false, true), &mut guard, at(1), &policy).unwrap();
-    let resend = |n| Resend { id: AttemptId::from_uuid(id(n)), terminal_id: till(), code_mac: [n; 32] };
+    let resend = |n| Resend { id: AttemptId::from_uuid(id(n)), terminal_id: till(), code_mac: [n; 32], epoch: 0 };
     assert_eq!(payment.resend(&resend(5), &mut guard, at(2), &policy), Err(Reason::CodesExhausted));
     assert_eq!(payment.resend(&resend(5), &mut guard, at(61), &policy), Ok(true));
     assert_eq!(payment.resend(&resend(5), &mut guard, at(62), &policy), Ok(false), "the same request again");

@@ -1,5 +1,6 @@
 //! The links to the banks' adapters: one channel per bank, calls with a deadline and a few tries, posts gathered into sets.
 
+mod account;
 mod card;
 mod card_proof;
 mod freeze;
@@ -26,6 +27,7 @@ use tonic::{Request, Status};
 
 use crate::directory::Directory;
 
+pub(crate) use account::OpenAnswer;
 pub(crate) use card::PresentedCard;
 pub(crate) use card_proof::TypedPin;
 pub(crate) use hold::HoldAnswer;
@@ -172,11 +174,25 @@ impl Links {
     where
         F: Future<Output = Result<tonic::Response<A>, Status>>,
     {
+        self.call_within(self.options.timeout, bank, message, call).await
+    }
+
+    /// One call with a deadline of its own.
+    async fn call_within<Q, A, F>(
+        &self,
+        timeout: Duration,
+        bank: &BankId,
+        message: Q,
+        call: impl FnOnce(Client, Request<Q>) -> F,
+    ) -> Result<A, Status>
+    where
+        F: Future<Output = Result<tonic::Response<A>, Status>>,
+    {
         let client = self.client(bank).await.map_err(|error| Status::unavailable(error.to_string()))?;
         let mut request = Request::new(message);
-        request.set_timeout(self.options.timeout);
+        request.set_timeout(timeout);
         // In a box: the future of a call is 2 KiB, and each future above would carry and copy it along.
-        match tokio::time::timeout(self.options.timeout, Box::pin(call(client, request))).await {
+        match tokio::time::timeout(timeout, Box::pin(call(client, request))).await {
             Ok(answer) => answer.map(tonic::Response::into_inner),
             Err(_) => Err(Status::deadline_exceeded("the bank did not answer in time")),
         }

@@ -57,7 +57,11 @@ pub(super) struct Log<'a> {
     entries: &'a mut Vec<Entry>,
 }
 
-impl Log<'_> {
+impl<'a> Log<'a> {
+    pub(super) fn new(by: &'a str, entries: &'a mut Vec<Entry>) -> Self {
+        Self { by, entries }
+    }
+
     /// `subject` is the person; things that have a slug for a name have the nil id and say their name in `content`.
     pub(super) fn add(&mut self, kind: &'static str, subject: Uuid, content: &str) {
         let content = format!("{content} by={}", self.by);
@@ -130,7 +134,7 @@ impl StepSet for Changes {
         let mut entries = Vec::new();
         let mut outcomes = Vec::with_capacity(steps.len());
         for step in steps {
-            let mut log = Log { by: &step.by, entries: &mut entries };
+            let mut log = Log::new(&step.by, &mut entries);
             outcomes.push(self.apply(tx, &step.change, &mut log).await?);
         }
         self.chain.append(tx, entries).await?;

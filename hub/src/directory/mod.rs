@@ -12,6 +12,7 @@ mod cache;
 mod changes;
 pub mod fill;
 mod inspect;
+pub(crate) mod join;
 mod merchants;
 mod operator;
 mod persons;
@@ -43,10 +44,8 @@ use cache::Caches;
 use changes::Changes;
 
 pub use operator::OperatorApi;
-#[cfg(test)]
-pub(crate) use sealed::seal_phone;
 pub use sealed::{SecretError, password_mac, password_matches, phone_hash};
-pub(crate) use sealed::{check_password, enrolment_code_matches, open_name, open_phone, seal_name};
+pub(crate) use sealed::{check_password, enrolment_code_matches, open_name, open_phone, seal_name, seal_phone};
 
 /// Asks a bank about its accounts and its cards.
 pub trait BankInstruments: Send + Sync {
@@ -94,6 +93,8 @@ pub struct Payer {
     pub password_mac: Option<Vec<u8>>,
     /// The default account or card, once there is one.
     pub instrument: Option<PayingInstrument>,
+    /// How often a number of the person has changed its SIM card or its owner.
+    pub number_epoch: i64,
 }
 
 impl fmt::Debug for Payer {
@@ -251,6 +252,11 @@ impl Directory {
     /// All banks in order of name, as they stand in the database.
     pub async fn banks(&self) -> Result<Vec<BankEntry>, StoreError> {
         sql::read_banks(&self.parts.store).await
+    }
+
+    /// Forgets who has a number, after a change that was made elsewhere in this process.
+    pub(crate) fn forget_phone(&self, phone_hash: &[u8; 32]) {
+        self.caches.phones.invalidate(phone_hash);
     }
 
     /// Forgets what is cached of a person, after a change that was made elsewhere in this process.

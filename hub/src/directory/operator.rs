@@ -24,6 +24,7 @@ use crate::freeze::Freezes;
 use crate::notify::{Notices, wire};
 use crate::offers::Offers;
 use crate::safety_code::SafetyCodes;
+use crate::sign_up::SignUps;
 use crate::store_status::{fault, store_status};
 
 /// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
@@ -40,6 +41,8 @@ pub struct OperatorApi {
     served: Option<(Offers, CreditHistory)>,
     /// The same.
     lost: Option<(Freezes, SafetyCodes)>,
+    /// The same.
+    sign_ups: Option<SignUps>,
 }
 
 impl fmt::Debug for OperatorApi {
@@ -51,7 +54,7 @@ impl fmt::Debug for OperatorApi {
 impl OperatorApi {
     /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
     pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
-        Self { directory, instruments, notices, served: None, lost: None }
+        Self { directory, instruments, notices, served: None, lost: None, sign_ups: None }
     }
 
     /// Serves offers and inquiries, too.
@@ -64,6 +67,16 @@ impl OperatorApi {
     #[must_use]
     pub fn helping(self, freezes: Freezes, safety_codes: SafetyCodes) -> Self {
         Self { lost: Some((freezes, safety_codes)), ..self }
+    }
+
+    /// Registers carriers, too.
+    #[must_use]
+    pub fn registering(self, sign_ups: SignUps) -> Self {
+        Self { sign_ups: Some(sign_ups), ..self }
+    }
+
+    fn sign_ups(&self) -> Result<&SignUps, Status> {
+        self.sign_ups.as_ref().ok_or_else(|| proto::status(Reason::Fault))
     }
 
     fn lost(&self) -> Result<&(Freezes, SafetyCodes), Status> {
@@ -332,5 +345,29 @@ impl OperatorService for OperatorApi {
     ) -> Result<Response<pb::FreezeInstrumentsResponse>, Status> {
         let operator = operator(&request)?;
         self.lost()?.0.freeze_lost(&operator, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn register_carrier(
+        &self,
+        request: Request<pb::RegisterCarrierRequest>,
+    ) -> Result<Response<pb::RegisterCarrierResponse>, Status> {
+        let operator = operator(&request)?;
+        self.sign_ups()?.register_carrier(operator, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_carriers(
+        &self,
+        request: Request<pb::ListCarriersRequest>,
+    ) -> Result<Response<pb::ListCarriersResponse>, Status> {
+        operator(&request)?;
+        self.sign_ups()?.list_carriers().await.map(Response::new)
+    }
+
+    async fn inspect_sign_up(
+        &self,
+        request: Request<pb::InspectSignUpRequest>,
+    ) -> Result<Response<pb::InspectSignUpResponse>, Status> {
+        operator(&request)?;
+        self.sign_ups()?.inspect(request.get_ref()).await.map(Response::new)
     }
 }

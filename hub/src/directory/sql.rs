@@ -192,8 +192,9 @@ pub(super) async fn put_terminal(tx: &mut Tx, terminal: &Terminal, version: i64)
 macro_rules! payer_columns {
     ($condition:literal) => {
         concat!(
-            "SELECT p.person_id, p.password_mac, b.bank_id, b.instrument_id, b.masked, b.active, k.suspended, b.instrument \
-             FROM persons p LEFT JOIN bindings b ON b.person_id = p.person_id AND b.is_default = 1 \
+            "SELECT p.person_id, p.password_mac, b.bank_id, b.instrument_id, b.masked, b.active, k.suspended, b.instrument, \
+             COALESCE(y.number_epoch, 0) \
+             FROM persons p LEFT JOIN payers y ON y.person_id = p.person_id LEFT JOIN bindings b ON b.person_id = p.person_id AND b.is_default = 1 \
              LEFT JOIN banks k ON k.bank_id = b.bank_id WHERE ",
             $condition
         )
@@ -212,12 +213,22 @@ fn payer_of(row: &Row) -> Result<Payer, StoreError> {
             bank_suspended: row.maybe_int(6)? != Some(0),
         }),
     };
-    Ok(Payer { person_id: PersonId::from_uuid(row.id(0)?), password_mac: row.maybe_bytes(1)?, instrument })
+    Ok(Payer {
+        person_id: PersonId::from_uuid(row.id(0)?),
+        password_mac: row.maybe_bytes(1)?,
+        instrument,
+        number_epoch: row.int(8)?,
+    })
 }
 
 pub(super) async fn read_payer_by_phone(store: &Store, phone_hash: &[u8]) -> Result<Option<Payer>, StoreError> {
-    let rows = store.fetch(payer_columns!("p.phone_hash = $1"), vec![phone_hash.to_vec().into()]).await?;
-    only(rows, payer_of)
+    // A person's first number stands with the person; every number that a carrier has signed up stands among the numbers. Both are
+    // looked up whatever is found, so that no number takes longer than another.
+    let sql = payer_columns!(
+        "p.person_id = COALESCE((SELECT person_id FROM persons WHERE phone_hash = $1), \
+         (SELECT person_id FROM numbers WHERE phone_hash = $1))"
+    );
+    only(store.fetch(sql, vec![phone_hash.to_vec().into()]).await?, payer_of)
 }
 
 pub(super) async fn read_payer(store: &Store, person_id: PersonId) -> Result<Option<Payer>, StoreError> {

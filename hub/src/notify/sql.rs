@@ -240,12 +240,14 @@ pub(super) async fn read_target(
     Ok(Some(PushTarget { vendor: row.parsed(0, Vendor::parse)?, token }))
 }
 
+/// Where SMS reaches somebody; nowhere while who has the number is to be proved.
 pub(super) async fn read_phone(
     store: &Store,
     keys: &dyn KeyStore,
     person: PersonId,
 ) -> Result<Option<PhoneNumber>, StoreError> {
-    let sql = "SELECT phone_sealed FROM persons WHERE person_id = $1";
+    let sql = "SELECT phone_sealed FROM persons WHERE person_id = $1 AND NOT EXISTS \
+               (SELECT 1 FROM payers y WHERE y.person_id = $1 AND y.number_closed IS NOT NULL)";
     let row = store.fetch_one(sql, vec![person.uuid().into()]).await?;
     row.map(|row| open_phone(keys, person, &row.bytes(0)?)).transpose()
 }

@@ -114,6 +114,11 @@ impl Books {
         self.guards.get(&person).is_some_and(|slot| slot.stored.value.gets_offers)
     }
 
+    /// For which epoch of the person's number a code is made now.
+    pub(super) fn number_epoch(&self, person: Option<PersonId>) -> i64 {
+        person.and_then(|person| self.guards.get(&person)).map_or(0, |slot| slot.stored.value.number_epoch)
+    }
+
     /// The keyed hash of the person's transaction password; empty when none is set.
     pub(super) fn password(&self, person: PersonId) -> &[u8] {
         self.passwords.get(&person).map_or(&[], Vec::as_slice)

@@ -124,6 +124,7 @@ impl Past {
             payer: Some(Payer {
                 person_id: past.person_id,
                 has_password: true,
+                number_epoch: 0,
                 instrument: Some(past.account.paying()),
             }),
             // It goes when the code is spent, so nothing of it is left in a past.

@@ -127,6 +127,7 @@ impl TerminalApi {
         Ok(known.map(|payer| Payer {
             person_id: payer.person_id,
             has_password: payer.password_mac.is_some(),
+            number_epoch: payer.number_epoch,
             instrument: payer.instrument.as_ref().map(|paying| PayingInstrument {
                 bank_id: paying.bank_id.clone(),
                 instrument: paying.instrument,

@@ -32,6 +32,7 @@ pub(super) const PAYMENTS: Table = Table {
         "code_mac",
         "code_expires_at",
         "attempts_left",
+        "code_epoch",
         "attempt_ids",
         "refusal",
         "leg_id",
@@ -65,10 +66,10 @@ pub(super) const PAYMENTS: Table = Table {
 };
 
 /// What changes of a payment after it was taken in, up to `logged_at`.
-pub(super) const PAYMENT_STATES: Table = PAYMENTS.changing(17);
+pub(super) const PAYMENT_STATES: Table = PAYMENTS.changing(18);
 
 /// What changes of a payment with a card, whose bank says whose card it is and which side of it pays.
-pub(super) const CARD_STATES: Table = PAYMENTS.changing(21);
+pub(super) const CARD_STATES: Table = PAYMENTS.changing(22);
 
 const PAYERS: Table = Table {
     name: "payers",
@@ -83,7 +84,7 @@ macro_rules! select_payments {
              refunded_minor, original_id, merchant, items, reference, created_at, decided_at, code_mac, \
              code_expires_at, attempts_left, attempt_ids, refusal, bank_id, account_id, masked, leg_id, \
              reversal_leg_id, decide_before, due_at, tries, logged_at, charge_sequence, nature, card_id, credit_minor, \
-             completed_minor FROM payments WHERE ",
+             completed_minor, code_epoch FROM payments WHERE ",
             $tail
         )
     };
@@ -237,7 +238,7 @@ fn read_attempts(bytes: &[u8]) -> Vec<AttemptId> {
 fn read_challenge(row: &Row) -> Result<Option<Challenge>, StoreError> {
     let (Some(code_mac), Some(expires_at)) = (row.maybe_bytes(16)?, row.maybe_time(17)?) else { return Ok(None) };
     let attempts_left = u8::try_from(row.int(18)?).map_err(|_| unreadable(18, "out of range"))?;
-    Ok(Some(Challenge { code_mac: read_hash(code_mac, 16)?, expires_at, attempts_left }))
+    Ok(Some(Challenge { code_mac: read_hash(code_mac, 16)?, epoch: row.int(35)?, expires_at, attempts_left }))
 }
 
 fn read_charge(row: &Row) -> Result<Option<Charge>, StoreError> {
@@ -333,6 +334,7 @@ fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
         challenge.map(|challenge| challenge.code_mac.to_vec()).into(),
         challenge.map(|challenge| challenge.expires_at).into(),
         challenge.map_or(0, |challenge| i64::from(challenge.attempts_left)).into(),
+        challenge.map_or(0, |challenge| challenge.epoch).into(),
         payment.attempts.iter().flat_map(|id| *id.uuid().as_bytes()).collect::<Vec<u8>>().into(),
         payment.refusal.map(|reason| reason.code().to_owned()).into(),
         charge.and_then(|charge| charge.leg_id).map(LegId::uuid).into(),
@@ -356,7 +358,7 @@ pub(crate) async fn load_guards(
     let load = Load {
         select: "SELECT person_id, version, failures, blocked_until, codes_sent, last_sequence, \
                  (SELECT password_mac FROM persons WHERE persons.person_id = payers.person_id), frozen, \
-                 gets_offers \
+                 gets_offers, number_epoch, number_closed \
                  FROM payers WHERE person_id",
         tail: " ORDER BY person_id",
         lock,
@@ -381,6 +383,8 @@ fn read_guard(row: &Row) -> Result<Guarded, StoreError> {
         last_sequence: row.int(5)?,
         frozen: row.maybe_text(7)?.as_deref().map_or_else(|| Ok(Vec::new()), frozen_of)?,
         gets_offers: row.flag(8)?,
+        number_epoch: row.int(9)?,
+        number_closed: row.maybe_text(10)?.is_some(),
     };
     Ok((Stored { value: guard, version: row.int(1)?, logged_at: Vec::new() }, row.maybe_bytes(6)?.unwrap_or_default()))
 }

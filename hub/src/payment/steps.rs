@@ -355,7 +355,8 @@ impl PaymentSteps {
     /// Compares what was typed in constant time. Both comparisons are always made.
     fn prove(&self, books: &Books, payment: &Payment, typed: &Authorize) -> Result<Proof, StoreError> {
         let stored = payment.challenge.as_ref().map_or([0; 32], |challenge| challenge.code_mac);
-        let bound = code_context(payment.id, payment.amount, &payment.terminal_id);
+        let epoch = payment.challenge.as_ref().map_or(0, |challenge| challenge.epoch);
+        let bound = code_context(payment.id, payment.amount, seller(payment), epoch);
         let parts: [&[u8]; 2] = [typed.code.reveal().as_bytes(), &bound];
         let code_matches = self.keys.mac_matches(KeyName::OneTimeCode, &parts, &stored)?;
         let person = payment.person_id.unwrap_or(PersonId::from_uuid(Uuid::nil()));
@@ -377,9 +378,10 @@ impl PaymentSteps {
         let Some(payment) = books.payment(resend.payment) else {
             return Ok(Outcome::of(Err(Reason::PaymentUnknown)));
         };
-        let bound = code_context(payment.id, payment.amount, &payment.terminal_id);
+        let epoch = books.number_epoch(payment.person_id);
+        let bound = code_context(payment.id, payment.amount, seller(payment), epoch);
         let code_mac = code_mac(self.keys.as_ref(), &resend.code.code, &bound)?;
-        let asked = Resend { id: resend.attempt, terminal_id: resend.terminal.clone(), code_mac };
+        let asked = Resend { id: resend.attempt, terminal_id: resend.terminal.clone(), code_mac, epoch };
         let done = books.change(resend.payment, |payment, guard| match guard {
             Some(guard) => payment.resend(&asked, guard, now, &self.policy),
             None => payment.owned_by(&asked.terminal_id).map(|_| false).and(Err(Reason::NotAwaitingCode)),
@@ -434,12 +436,28 @@ impl PaymentSteps {
     }
 }
 
-/// What a code is bound to besides itself: the payment, the amount and the payee.
-pub(super) fn code_context(id: PaymentId, amount: domain::Money, terminal: &TerminalId) -> Vec<u8> {
+/// Where a payment is made: the terminal, and whose it is.
+fn seller(payment: &Payment) -> (&str, &str) {
+    let merchant = payment.seller.as_ref().map_or("", |seller| seller.merchant.id.as_str());
+    (payment.terminal_id.as_str(), merchant)
+}
+
+/// What a code is bound to besides itself: the payment, the amount, the payee (the terminal and its merchant), and the epoch of the payer's
+/// number.
+pub(super) fn code_context(
+    id: PaymentId,
+    amount: domain::Money,
+    (terminal, merchant): (&str, &str),
+    epoch: i64,
+) -> Vec<u8> {
     let mut context = id.uuid().as_bytes().to_vec();
     context.extend_from_slice(&amount.minor.to_be_bytes());
+    context.extend_from_slice(&epoch.to_be_bytes());
     context.extend_from_slice(amount.currency.code().as_bytes());
-    context.extend_from_slice(terminal.as_str().as_bytes());
+    context.extend_from_slice(terminal.as_bytes());
+    // No name has this character, so that nothing of the one passes for the other.
+    context.push(b'\n');
+    context.extend_from_slice(merchant.as_bytes());
     context
 }
 

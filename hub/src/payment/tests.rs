@@ -114,7 +114,7 @@ impl Desk {
 
     fn create(&self, id: PaymentId, minor: i64) -> Step {
         let code = OneTimeCode::parse(CODE).unwrap();
-        let bound = code_context(id, cny(minor), &till());
+        let bound = code_context(id, cny(minor), (till().as_str(), "noodles"), 0);
         let account = PayingInstrument {
             bank_id: BankId::parse("bank-a").unwrap(),
             instrument: Instrument::Account(AccountId::from_uuid(self.ids.uuid().unwrap())),
@@ -142,7 +142,12 @@ impl Desk {
             amount: cny(minor),
             items: vec![LineItem::new("牛肉面", "6901234567892", 1000, minor).unwrap()],
             reference: None,
-            payer: Some(Payer { person_id: self.person, has_password: true, instrument: Some(account) }),
+            payer: Some(Payer {
+                person_id: self.person,
+                has_password: true,
+                instrument: Some(account),
+                number_epoch: 0,
+            }),
             code_mac: code_mac(self.keys.as_ref(), &code, &bound).unwrap(),
         };
         Step::Create(Box::new(Create { new, code: NewCode { code, sealed } }))

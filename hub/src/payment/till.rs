@@ -53,7 +53,9 @@ impl TerminalApi {
         let fingerprint = read.fingerprint(keys).map_err(|error| key_fault(&error))?;
         let payer = self.payer(&read).await?;
         let code = self.new_code(read.id)?;
-        let bound = code_context(read.id, read.amount, &terminal.id);
+        let seller = (terminal.id.as_str(), terminal.merchant.id.as_str());
+        let epoch = payer.as_ref().map_or(0, |payer| payer.number_epoch);
+        let bound = code_context(read.id, read.amount, seller, epoch);
         let code_mac = code_mac(keys, &code.code, &bound).map_err(|error| key_fault(&error))?;
         let new = NewPayment {
             id: read.id,

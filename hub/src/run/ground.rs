@@ -31,6 +31,7 @@ use crate::reminders::{ReminderParts, Reminders, remind};
 use crate::repayment::{self, RepaymentParts, Repayments};
 use crate::safety_code::{SafetyCodeParts, SafetyCodes};
 use crate::sign_in::{SignInParts, SignIns};
+use crate::sign_up::{self, SignUpParts, SignUps};
 use crate::voice::{Desk as VoiceDesk, HubDesk, HubDeskParts, Voice, VoiceConfig, VoiceParts, VoicePinPad};
 use crate::web::{Web, WebParts};
 
@@ -262,6 +263,30 @@ impl Ground {
             calls_per_number_per_minute: config.calls_per_number_per_minute,
             calls_in_all_per_minute: config.calls_in_all_per_minute,
         }))
+    }
+
+    pub(super) fn sign_ups(
+        &mut self,
+        config: &Config,
+        (directory, banks): (&Directory, &Banks),
+        feed: &Feed,
+        draining: CancellationToken,
+    ) -> SignUps {
+        let (sign_ups, task) = SignUps::start(SignUpParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            directory: directory.clone(),
+            banks: banks.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            zone: config.records.time_zone.clone(),
+        });
+        self.vital.watch("sign-ups", task);
+        let carrying = sign_up::carry_on(sign_ups.clone(), config.payments.sweep_every.get(), draining);
+        self.vital.watch("sign-ups' sweeper", tokio::spawn(carrying));
+        sign_ups
     }
 
     pub(super) fn sign_ins(&mut self, config: &Config, feed: &Feed) -> SignIns {

@@ -30,6 +30,8 @@ pub(super) struct Allow {
     pub(super) by: Line,
     /// By what it was checked.
     pub(super) how: Line,
+    /// Whether the person has also shown to hold the number.
+    pub(super) holds_number: bool,
 }
 
 impl Allow {
@@ -41,7 +43,8 @@ impl Allow {
             }
             Checked::ByOperator(person_id) => format!("operator person={person_id}"),
         };
-        format!("{of} by={} how={}", self.by, self.how)
+        let number = if self.holds_number { " number=HELD" } else { "" };
+        format!("{of} by={} how={}{number}", self.by, self.how)
     }
 
     pub(super) async fn apply(&self, work: &mut Work<'_>) -> Result<Result<Done, Reason>, StoreError> {
@@ -58,6 +61,9 @@ impl Allow {
             }
             Some(_) => return Ok(Err(Reason::IdTaken)),
         }
+        if self.holds_number && sql::has_no_number(work.tx, person_id).await? {
+            return Ok(Err(Reason::NumberEnded));
+        }
         let until = now.plus(work.policy.window);
         let mut kept = sql::load(work.tx, person_id).await?;
         kept.open_until = Some(until);
@@ -71,6 +77,9 @@ impl Allow {
         work.events.extend(feeds.tell_news(person_id, news, now));
         feeds.write(work.tx).await?;
         work.tx.flush().await?;
+        if self.holds_number {
+            sql::open_number(work.tx, person_id).await?;
+        }
         let content = format!("check={} {content} until={}", self.check_id, until.micros());
         work.log.push(Entry { kind: "safety_code.allowed", subject: person_id.uuid(), content });
         Ok(Ok(Done::Allowed(until)))

@@ -44,5 +44,6 @@ fn read(bank_id: BankId, request: &pb::AllowSafetyCodeRequest) -> Result<Allow, 
         checked: Checked::AtBank { bank_id, instrument },
         by: Line::parse(&request.checked_by)?,
         how: how_checked(&request.checked_how)?,
+        holds_number: request.holds_number,
     })
 }

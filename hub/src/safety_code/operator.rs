@@ -22,6 +22,7 @@ impl SafetyCodes {
                 checked: Checked::ByOperator(PersonId::parse(&request.person_id)?),
                 by: Line::parse(&format!("operator/{operator}"))?,
                 how: how_checked(&request.checked_how)?,
+                holds_number: request.holds_number,
             })
         };
         let allow = match read() {

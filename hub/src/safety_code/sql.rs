@@ -137,6 +137,19 @@ pub(super) async fn is_person(tx: &mut Tx, person_id: PersonId) -> Result<bool, 
     Ok(!rows.is_empty())
 }
 
+/// Whether somebody has no number any more.
+pub(super) async fn has_no_number(tx: &mut Tx, person_id: PersonId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM payers WHERE person_id = $1 AND number_closed = 'ENDED'";
+    Ok(!tx.fetch(sql, vec![person_id.uuid().into()]).await?.is_empty())
+}
+
+/// Has codes sent to somebody's number again, and count. The row is locked by whoever calls; its version goes on, so that no replica decides
+/// by what it remembers.
+pub(super) async fn open_number(tx: &mut Tx, person_id: PersonId) -> Result<(), StoreError> {
+    let sql = "UPDATE payers SET number_closed = NULL, version = version + 1 WHERE person_id = $1 AND number_closed = 'UNPROVED'";
+    tx.execute(sql, vec![person_id.uuid().into()]).await.map(|_| ())
+}
+
 /// Whose check this was, what it said, and until when a code may be set by it.
 pub(super) async fn find_check(
     tx: &mut Tx,

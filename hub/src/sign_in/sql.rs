@@ -168,10 +168,11 @@ pub(super) async fn person_of(tx: &mut Tx, phone_hash: &[u8]) -> Result<Option<P
     rows.first().map(|row| row.id(0).map(PersonId::from_uuid)).transpose()
 }
 
-/// A person's number, as it is sealed.
+/// A person's number, as it is sealed; none for somebody who has none any more.
 pub(super) async fn read_phone(store: &Store, person_id: PersonId) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT phone_sealed FROM persons WHERE person_id = $1";
-    store.fetch_one(sql, vec![person_id.uuid().into()]).await?.map(|row| row.bytes(0)).transpose()
+    let sealed = store.fetch_one(sql, vec![person_id.uuid().into()]).await?.map(|row| row.bytes(0)).transpose()?;
+    Ok(sealed.filter(|sealed| !sealed.is_empty()))
 }
 
 /// A browser's session.

@@ -2,6 +2,7 @@
 //! remembers what it was sent. It is reached without TLS.
 
 mod freezing;
+mod opening;
 mod proving;
 
 pub(crate) use freezing::EFFECTIVE_AT;
@@ -49,6 +50,7 @@ struct Vault {
     calls: Vec<String>,
     freezing: freezing::Freezing,
     proofs: proving::Proofs,
+    openings: opening::Openings,
 }
 
 /// The bank. Clones are the same bank.
@@ -282,6 +284,13 @@ impl BankService for PlayedBank {
         request: Request<pb::ProveCardRequest>,
     ) -> Result<Response<pb::ProveCardResponse>, Status> {
         self.vault().proofs.answer(request.into_inner()).map(Response::new)
+    }
+
+    async fn open_account(
+        &self,
+        request: Request<pb::OpenAccountRequest>,
+    ) -> Result<Response<pb::OpenAccountResponse>, Status> {
+        self.vault().openings.answer(request.get_ref()).map(Response::new)
     }
 
     async fn follow_orders(

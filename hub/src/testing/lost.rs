@@ -194,6 +194,7 @@ impl Lost {
             instrument: Some(Instrument::AccountId(account.to_string())),
             checked_by: "operator/op-1".to_owned(),
             checked_how: "ID card and photo".to_owned(),
+            holds_number: false,
         }
     }
 
@@ -210,6 +211,7 @@ impl Lost {
             check_id: self.hub.id().to_string(),
             person_id: caller.id.to_string(),
             checked_how: "passport".to_owned(),
+            holds_number: false,
         }
     }
 

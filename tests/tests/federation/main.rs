@@ -44,6 +44,8 @@ mod sdk;
 mod sdk_misused;
 mod secrets;
 mod secrets_of_records;
+mod sign_up;
+mod sign_up_killed;
 mod terminal;
 mod two_hubs;
 mod words;

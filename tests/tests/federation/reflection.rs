@@ -84,9 +84,14 @@ async fn a_server_describes_its_own_calls_when_it_is_told_to_and_not_before() {
 
     switch_on(&mut world).await;
     let (hub, bank) = (world.hub_channel(&operator), world.bank_channel("bank-a", &operator));
-    let audiences =
-        ["cardholder.v1.Cardholder", "federation.v1.Federation", "operator.v1.Operator", "terminal.v1.Terminal"]
-            .map(|service| format!("bankhub.{service}Service"));
+    let audiences = [
+        "cardholder.v1.Cardholder",
+        "carrier.v1.Carrier",
+        "federation.v1.Federation",
+        "operator.v1.Operator",
+        "terminal.v1.Terminal",
+    ]
+    .map(|service| format!("bankhub.{service}Service"));
     assert_eq!(services(hub.clone()).await.unwrap(), with(&audiences.each_ref().map(String::as_str)));
     assert_eq!(
         services(bank.clone()).await.unwrap(),

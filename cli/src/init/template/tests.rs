@@ -88,9 +88,11 @@ fn the_adapters_template_says_every_default_as_it_is() {
     let full: bank_adapter::Config = loaded(folder.path(), &uncommented(&text)).unwrap();
     assert_eq!(format!("{plain:#?}"), format!("{full:#?}"));
     says_every_key(&full, &text);
-    let switched_on = text.replace("# [credit_system]", "[credit_system]").replace("\n#   ", "\n");
+    let switched_on = text.replace("# [credit_system]", "[credit_system]").replace("# [identity]", "[identity]");
+    let switched_on = switched_on.replace("\n#   ", "\n");
     let existing: bank_adapter::Config = loaded(folder.path(), &switched_on).unwrap();
     assert!(existing.credit_system.is_some_and(|system| system.zone_key.is_some()));
+    assert_eq!(existing.identity.map(|service| service.name).as_deref(), Some("citizens"));
     let text = adapter_toml(
         &member(folder.path(), Role::Bank, "bank-b"),
         "https://127.0.0.1:7400",

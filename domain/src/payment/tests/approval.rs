@@ -235,6 +235,6 @@ fn s2_after_a_no_the_code_is_of_no_use_and_the_terminal_hears_why() {
     assert_eq!(payment, before, "and stays so");
     let typed = payment.authorize(&attempt(1, true, true), &mut guard, at(2), &policy);
     assert_eq!(typed, Err(Reason::NotAwaitingCode));
-    let resent = Resend { id: AttemptId::from_uuid(id(5)), terminal_id: till(), code_mac: [5; 32] };
+    let resent = Resend { id: AttemptId::from_uuid(id(5)), terminal_id: till(), code_mac: [5; 32], epoch: 0 };
     assert_eq!(payment.resend(&resent, &mut guard, at(70), &policy), Err(Reason::NotAwaitingCode));
 }

@@ -219,5 +219,6 @@ pub(in crate::offers) async fn load_contact(
     let sql = "SELECT name_sealed, phone_sealed FROM persons WHERE person_id = $1";
     let rows = tx.fetch(sql, vec![person_id.uuid().into()]).await?;
     let Some(row) = rows.first() else { return Ok(Err(Reason::PersonUnknown)) };
-    Ok(Ok((row.bytes(0)?, row.bytes(1)?)))
+    let phone = row.bytes(1)?;
+    Ok(if phone.is_empty() { Err(Reason::NumberEnded) } else { Ok((row.bytes(0)?, phone)) })
 }
