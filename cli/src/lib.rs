@@ -4,6 +4,7 @@
 //! Invariant: everything that is printed goes through [`output`]; no secret, code, password or full phone number does.
 
 pub mod args;
+pub mod audit;
 pub mod bench;
 pub mod books;
 pub mod demo;

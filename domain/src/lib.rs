@@ -17,6 +17,7 @@ pub mod money;
 pub mod nearby;
 pub mod notice;
 pub mod offer;
+pub mod operator;
 pub mod payment;
 pub mod phone;
 pub mod purchase;

@@ -46,7 +46,12 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 24] = [
+const CHECKS: [(&str, &str); 25] = [
+    (
+        "acts were approved by who proposed them, or by nobody",
+        "SELECT count(*) FROM operator_proposals WHERE state IN ('APPROVED', 'DONE', 'FAILED') \
+         AND (decided_by IS NULL OR decided_by = proposed_by)",
+    ),
     (
         "committed payments have no purchase",
         "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \

@@ -14,7 +14,9 @@ use server_kit::telemetry::LogFormat;
 use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
+use crate::console::ConsoleConfig;
 use crate::notify::NotifyConfig;
+use crate::operators::OperatorsConfig;
 use crate::safety_code::SafetyCodeConfig;
 use crate::voice::VoiceConfig;
 use crate::web::WebConfig;
@@ -65,6 +67,12 @@ pub struct Config {
     /// Telephone calls, over FastAGI and by VoiceXML.
     #[serde(default)]
     pub voice: VoiceConfig,
+    /// Who operates the hub at first, and whether dangerous acts wait for a second person.
+    #[serde(default)]
+    pub operators: OperatorsConfig,
+    /// The operators' console; nowhere unless `listen` is set.
+    #[serde(default)]
+    pub console: ConsoleConfig,
     /// The self-service pages; nowhere unless `listen` is set.
     #[serde(default)]
     pub web: WebConfig,

@@ -28,20 +28,24 @@ use crate::bank::{Banks, LinkOptions};
 use crate::bills::Bills;
 use crate::cardholder::CardholderApi;
 use crate::config::Config;
+use crate::console::Console;
 use crate::credit_history::CreditHistory;
 use crate::directory::{Directory, OperatorApi};
 use crate::federation::FederationApi;
-use crate::follow::{self, FollowParts, Followers};
+use crate::follow::Followers;
 use crate::freeze::Freezes;
 use crate::notify::{ChannelError, Notices};
 use crate::offers::Offers;
+use crate::operators::{Guarded, Operators};
+use crate::pages::serve::Place;
+use crate::pages::{Listening, Pages, WebError};
 use crate::payment::{Approvals, Desk, TerminalApi, TerminalLimits, sweep};
 use crate::prices::Prices;
 use crate::records::Records;
 use crate::repayment::Repayments;
 use crate::safety_code::SafetyCodes;
 use crate::voice::PinPadError;
-use crate::web::{Listening, Web, WebError};
+use crate::web::Web;
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +70,12 @@ pub enum RunError {
     PortsFile { path: PathBuf, error: std::io::Error },
     #[error("signals cannot be listened for")]
     Signals(#[source] std::io::Error),
+    #[error("the admins in operators.admins cannot be registered: {0}")]
+    FirstAdmins(domain::Reason),
+    #[error(
+        "operators.admins names one admin, and operators.second_person needs two: name another, or turn it off for a trial"
+    )]
+    OneAdmin,
     #[error(transparent)]
     Channel(#[from] ChannelError),
     #[error(transparent)]
@@ -131,9 +141,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let server = if config.reflection { server.with_reflection(CONTRACT)? } else { server };
     health.set("", true).await;
     readiness.set(LISTENER, true);
-    let web_addr = hub.serve_pages(&config, &shutdown).await?;
+    let pages = hub.serve_pages(&config, &shutdown).await?;
     if let Some(path) = &config.ports_file {
-        ops::write_ports(path, grpc_addr, ops_addr, web_addr)
+        ops::write_ports(path, grpc_addr, ops_addr, &pages)
             .map_err(|error| RunError::PortsFile { path: path.clone(), error })?;
     }
     tracing::info!(%grpc_addr, %ops_addr, replica = %config.replica, "the hub listens");
@@ -160,10 +170,13 @@ struct Hub {
     repayments: Repayments,
     freezes: Freezes,
     safety_codes: SafetyCodes,
+    operators: Operators,
+    operator_api: OperatorApi,
     cardholder: CardholderApi,
     notices: Notices,
     /// Until somebody serves them.
     web: Option<Web>,
+    console: Option<Console>,
     vital: VitalTasks,
 }
 
@@ -202,19 +215,11 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
     let web = ground.web(config, &directory, &asked);
+    let (operators, operator_api) = ground.operators(config, (&directory, &banks), &asked, shutdown.draining()).await?;
+    let console = ground.console(config, &operators, &operator_api);
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
-    let parts = FollowParts {
-        store: ground.store.clone(),
-        owner: ground.owner.clone(),
-        clock: ground.clock.clone(),
-        directory: directory.clone(),
-        feed,
-        notices: notices.clone(),
-        prices: prices.clone(),
-    };
-    let following = follow::start(parts, &followers, shutdown.draining());
-    following.into_iter().for_each(|task| ground.vital.watch("follow", task));
+    ground.follow(&followers, (&directory, feed), (&notices, &prices), shutdown.draining());
     ground.vital.watch("sweeper", sweeper);
     let Ground { store, owner, vital, .. } = ground;
     Ok(Hub {
@@ -231,9 +236,12 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         repayments,
         freezes,
         safety_codes,
+        operators,
+        operator_api,
         notices,
         cardholder,
         web: Some(web),
+        console: Some(console),
         vital,
     })
 }
@@ -258,26 +266,44 @@ impl Hub {
             (self.offers.clone(), self.repayments.clone()),
         )
         .allowing(self.safety_codes.clone());
-        let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone())
-            .serving(self.offers.clone(), self.credit_history.clone())
-            .helping(self.freezes.clone(), self.safety_codes.clone());
         let most = proto::MAX_MESSAGE_BYTES;
+        let operator = OperatorServiceServer::new(self.operator_api.clone()).max_decoding_message_size(most);
         Routes::new(TerminalServiceServer::new(terminal).max_decoding_message_size(most))
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(proto::MAX_REPORT_BYTES))
-            .add_service(OperatorServiceServer::new(operator).max_decoding_message_size(most))
+            .add_service(Guarded::new(operator, self.operators.clone()))
             .add_service(CardholderServiceServer::new(self.cardholder.clone()).max_decoding_message_size(most))
     }
 
-    /// Serves the pages for browsers, if they are to be served, and says where.
-    async fn serve_pages(&mut self, config: &Config, shutdown: &Shutdown) -> Result<Option<SocketAddr>, RunError> {
-        let (Some(web), Some(listening)) = (self.web.take(), Listening::bind(&config.web).await?) else {
-            return Ok(None);
-        };
-        let unknown = config.web.listen.unwrap_or(config.listen);
-        let addr = listening.local_addr().map_err(|error| RunError::Listen { addr: unknown, error })?;
-        self.vital.watch("web pages", tokio::spawn(listening.run(web, shutdown.draining())));
-        tracing::info!(%addr, "pages are served");
-        Ok(Some(addr))
+    /// Serves the pages for browsers that are to be served, and says where.
+    async fn serve_pages(
+        &mut self,
+        config: &Config,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<(&'static str, SocketAddr)>, RunError> {
+        let (web, console) = (config.web.place(), config.console.place());
+        let mut served = Vec::new();
+        if let Some(pages) = self.web.take() {
+            served.extend(self.serve_one(("web", web), pages, shutdown).await?);
+        }
+        if let Some(pages) = self.console.take() {
+            served.extend(self.serve_one(("console", console), pages, shutdown).await?);
+        }
+        Ok(served)
+    }
+
+    async fn serve_one(
+        &mut self,
+        (name, place): (&'static str, Place<'_>),
+        pages: impl Pages,
+        shutdown: &Shutdown,
+    ) -> Result<Option<(&'static str, SocketAddr)>, RunError> {
+        let unknown = place.listen;
+        let Some(listening) = Listening::bind(place).await? else { return Ok(None) };
+        let cannot = |error| RunError::Listen { addr: unknown.unwrap_or(ops::DEFAULT_ADDR), error };
+        let addr = listening.local_addr().map_err(cannot)?;
+        self.vital.watch(name, tokio::spawn(listening.run(pages, shutdown.draining())));
+        tracing::info!(%addr, name, "pages are served");
+        Ok(Some((name, addr)))
     }
 
     /// Why the hub has to end although nobody told it to.
@@ -305,13 +331,15 @@ impl Hub {
             repayments,
             freezes,
             safety_codes,
+            operators,
+            operator_api,
             notices,
             cardholder,
             vital,
             ..
         } = self;
         drop((directory, banks, desk, prices, records, bills, credit_history, offers, repayments, notices, cardholder));
-        drop((freezes, safety_codes));
+        drop((freezes, safety_codes, operators, operator_api));
         vital.finish().await;
         store.close().await;
     }

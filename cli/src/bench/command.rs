@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::audit::{self, AuditBenchArgs};
 use super::codec::{self, CodecArgs};
 use super::freezes::{self, FreezesBenchArgs};
 use super::hsm::{self, HsmBenchArgs};
@@ -49,6 +50,8 @@ pub enum BenchPart {
     Records(RecordsBenchArgs),
     /// Measure how soon banks confirm what phones freeze and set free, at half of the peak.
     Freezes(FreezesBenchArgs),
+    /// Measure how fast the hash-chained log is verified.
+    Audit(AuditBenchArgs),
 }
 
 pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
@@ -57,6 +60,7 @@ pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
         Some(BenchPart::Hsm(args)) => return Ok(hsm::run(args, out).map_err(BenchError::from)?),
         Some(BenchPart::Records(args)) => return Ok(records::run(args, out).await.map_err(BenchError::from)?),
         Some(BenchPart::Freezes(args)) => return Ok(freezes::run(args, out).await?),
+        Some(BenchPart::Audit(args)) => return Ok(audit::run(*args, out).await?),
         None => {}
     }
     let options = BenchOptions {

@@ -10,6 +10,7 @@ pub mod inquiry;
 pub mod network;
 pub mod notices;
 pub mod offers;
+pub mod operators;
 
 use std::time::Duration;
 

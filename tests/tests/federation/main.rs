@@ -27,6 +27,7 @@ mod giving_back;
 mod guesses;
 mod independent_client;
 mod offers;
+mod operators;
 mod records_killed;
 mod reflection;
 mod repayments;
