@@ -343,7 +343,7 @@ fn announce(config: &Config, running: Running) -> Result<(), RunError> {
     let Running { grpc_addr, ops_addr } = running;
     tracing::info!(bank = config.bank_id, grpc = %grpc_addr, ops = %ops_addr, "the bank's node is ready");
     let Some(path) = &config.ports_file else { return Ok(()) };
-    ops::write_ports(path, grpc_addr, ops_addr, None)
+    ops::write_ports(path, grpc_addr, ops_addr, &[])
         .map_err(|source| RunError::PortsFile { path: path.clone(), source })
 }
 

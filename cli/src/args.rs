@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::acquirer::command::AcquirerArgs;
+use crate::audit::AuditArgs;
 use crate::bench::command::BenchArgs;
 use crate::carrier::command::CarrierArgs;
 use crate::demo::DemoArgs;
@@ -25,6 +26,7 @@ use crate::operator::identity::IdentityCommand;
 use crate::operator::network::NetworkCommand;
 use crate::operator::notices::NoticesCommand;
 use crate::operator::offers::OffersCommand;
+use crate::operator::operators::OperatorCommand;
 use crate::output::{Color, Format};
 use crate::phone::command::PhoneArgs;
 use crate::serve::{AdapterArgs, ServeArgs};
@@ -78,6 +80,8 @@ pub enum Command {
     /// On SQLite the server must be stopped: one process owns the file. Opening brings an older database up to date, as
     /// starting the server would.
     Doctor(DoctorArgs),
+    /// Verify, export and search the hash-chained log of a server.
+    Audit(AuditArgs),
     /// Be a payment terminal: pay, reverse, refund, and forward what is owed.
     Terminal(TerminalArgs),
     /// Be an acquirer on a link of the hub's front for card networks: echo, pay, reverse, compare totals.
@@ -116,6 +120,8 @@ pub enum Command {
     Offers(OperatorArgs<OffersCommand>),
     /// Ask about a person under a consent that the person has signed, for operators.
     Ask(OperatorArgs<AskCommand>),
+    /// Who operates the hub, and what waits for a second person, for operators.
+    Operator(OperatorArgs<OperatorCommand>),
     /// Any payment with its steps, for operators.
     Payment(OperatorArgs<PaymentCommand>),
     /// How many payments there are in which state, for operators.

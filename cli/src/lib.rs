@@ -5,6 +5,7 @@
 
 pub mod acquirer;
 pub mod args;
+pub mod audit;
 pub mod bench;
 pub mod books;
 pub mod carrier;

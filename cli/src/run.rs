@@ -11,7 +11,8 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::serve::AdapterArgs;
 use crate::{
-    acquirer, bench, carrier, demo, dev, doctor, hsm, identity_simulator, init, operator, phone, serve, terminal, voice,
+    acquirer, audit, bench, carrier, demo, dev, doctor, hsm, identity_simulator, init, operator, phone, serve,
+    terminal, voice,
 };
 
 /// The whole program.
@@ -62,6 +63,7 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Hsm(args) => hsm::command::run(&args, out),
         Command::Config(ConfigCommand::Check(args)) => effective::check(&args, out),
         Command::Doctor(args) => doctor::command::run(&args, out).await,
+        Command::Audit(args) => audit::run(&args, out).await,
         Command::Terminal(args) => terminal::command::run(&args, out).await,
         Command::Acquirer(args) => acquirer::command::run(&args, out).await,
         Command::Phone(args) => phone::command::run(&args, out).await,
@@ -82,6 +84,7 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Notices(args) => operator::notices::notices(&args, out).await,
         Command::Offers(args) => operator::offers::offers(&args, out).await,
         Command::Ask(args) => operator::ask::ask(&args, out).await,
+        Command::Operator(args) => operator::operators::operator(&args, out).await,
         Command::Payment(args) => operator::command::payment(&args, out).await,
         Command::Overview(args) => operator::command::overview(&args, out).await,
         Command::Hub(_) | Command::Adapter(_) | Command::Completions { .. } => Ok(()),

@@ -18,6 +18,7 @@ pub mod nearby;
 pub mod network;
 pub mod notice;
 pub mod offer;
+pub mod operator;
 pub mod payment;
 pub mod phone;
 pub mod purchase;

@@ -306,6 +306,16 @@ catalogue! {
     NameTaken "NAME_TAKEN" Exists "The name is used with other content." "该名称已被占用。";
     AccountTaken "ACCOUNT_TAKEN" Exists "The account is bound to somebody else." "该账户已绑定其他用户。";
     CardTaken "CARD_TAKEN" Exists "The card is bound to somebody else." "该卡片已绑定其他用户。";
+    OperatorUnknown "OPERATOR_UNKNOWN" Denied "This operator is not registered at the hub; an admin registers operators." "该操作员未在本系统登记，须由管理员登记。";
+    OperatorSuspended "OPERATOR_SUSPENDED" Denied "This operator is suspended." "该操作员已停用。";
+    OperatorRoleLacking "OPERATOR_ROLE_LACKING" Denied "The operator's role does not allow this." "该操作员的角色无权进行此操作。";
+    OperatorLastAdmin "OPERATOR_LAST_ADMIN" State "Nobody would be left who may approve it: the hub keeps an admin, and two where second persons are asked for." "至少须保留一名管理员；启用双人复核时须保留两名。";
+    SecondPersonNeeded "SECOND_PERSON_NEEDED" State "This needs a second person: propose it, and have another operator approve it." "此操作须双人复核：请先提交申请，由另一名操作员批准。";
+    SecondPersonIsFirst "SECOND_PERSON_IS_FIRST" Denied "Nobody approves what they have proposed themselves." "不能批准自己提交的申请。";
+    ProposalUnknown "PROPOSAL_UNKNOWN" NotFound "There is no such proposal." "没有该申请。";
+    ProposalDecided "PROPOSAL_DECIDED" State "The proposal was decided before." "该申请已有决定。";
+    ProposalExpired "PROPOSAL_EXPIRED" State "Nobody has decided on the proposal in time; propose it again." "该申请已过期，请重新提交。";
+    ConsoleRefused "CONSOLE_REFUSED" Stranger "Name, password or one-time password is not right, or signing in is blocked for a while." "名称、密码或动态口令不正确，或登录已暂时锁定。";
 
     // Links of a card network.
     NotSignedOn "NOT_SIGNED_ON" State "The link is not signed on." "链路尚未签到。";

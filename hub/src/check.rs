@@ -46,11 +46,16 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 25] = [
+const CHECKS: [(&str, &str); 26] = [
     (
         "reversals over links took nothing back and left no tombstone",
         "SELECT count(*) FROM network_messages m WHERE m.kind = 'REVERSAL' AND NOT EXISTS \
          (SELECT 1 FROM payments p WHERE p.payment_id = m.payment_id)",
+    ),
+    (
+        "acts were approved by who proposed them, or by nobody",
+        "SELECT count(*) FROM operator_proposals WHERE state IN ('APPROVED', 'DONE', 'FAILED') \
+         AND (decided_by IS NULL OR decided_by = proposed_by)",
     ),
     (
         "committed payments have no purchase",

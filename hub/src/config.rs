@@ -14,8 +14,10 @@ use server_kit::telemetry::LogFormat;
 use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
+use crate::console::ConsoleConfig;
 use crate::network::config::NetworkConfig;
 use crate::notify::NotifyConfig;
+use crate::operators::OperatorsConfig;
 use crate::safety_code::SafetyCodeConfig;
 use crate::sign_in::SignInConfig;
 use crate::voice::VoiceConfig;
@@ -72,6 +74,12 @@ pub struct Config {
     /// Links to acquirers and a card network, `[network.links.<id>]`; none unless they are configured.
     #[serde(default)]
     pub network: NetworkConfig,
+    /// Who operates the hub at first, and whether dangerous acts wait for a second person.
+    #[serde(default)]
+    pub operators: OperatorsConfig,
+    /// The operators' console; nowhere unless `listen` is set.
+    #[serde(default)]
+    pub console: ConsoleConfig,
     /// The self-service pages; nowhere unless `listen` is set.
     #[serde(default)]
     pub web: WebConfig,

@@ -29,14 +29,18 @@ use crate::bank::{Banks, LinkOptions};
 use crate::bills::Bills;
 use crate::cardholder::CardholderApi;
 use crate::config::Config;
+use crate::console::Console;
 use crate::credit_history::CreditHistory;
 use crate::directory::{Directory, OperatorApi};
 use crate::federation::FederationApi;
-use crate::follow::{self, FollowParts, Followers};
+use crate::follow::Followers;
 use crate::freeze::Freezes;
 use crate::network::{Network, NetworkError, NetworkParts};
 use crate::notify::{ChannelError, Notices};
 use crate::offers::Offers;
+use crate::operators::{Guarded, Operators};
+use crate::pages::serve::Place;
+use crate::pages::{Listening, Pages, WebError};
 use crate::payment::{Approvals, Desk, TerminalApi, TerminalLimits, keep_standing, sweep};
 use crate::prices::Prices;
 use crate::records::Records;
@@ -44,7 +48,7 @@ use crate::repayment::Repayments;
 use crate::safety_code::SafetyCodes;
 use crate::sign_up::{CarrierApi, SignUps};
 use crate::voice::PinPadError;
-use crate::web::{Listening, Web, WebError};
+use crate::web::Web;
 
 /// Why the hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +73,12 @@ pub enum RunError {
     PortsFile { path: PathBuf, error: std::io::Error },
     #[error("signals cannot be listened for")]
     Signals(#[source] std::io::Error),
+    #[error("the admins in operators.admins cannot be registered: {0}")]
+    FirstAdmins(domain::Reason),
+    #[error(
+        "operators.admins names one admin, and operators.second_person needs two: name another, or turn it off for a trial"
+    )]
+    OneAdmin,
     #[error(transparent)]
     Channel(#[from] ChannelError),
     #[error(transparent)]
@@ -131,7 +141,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let listener = TcpListener::bind(config.listen).await.map_err(listen(config.listen))?;
     let grpc_addr = listener.local_addr().map_err(listen(config.listen))?;
     tls::reload_on_hangup(server_tls.clone(), client_tls, shutdown.draining()).map_err(RunError::Signals)?;
-    let (server, health) = GrpcServer::new(listener, server_tls, hub.routes(), shutdown.draining())
+    let (server, health) = GrpcServer::new(listener, server_tls, hub.routes(&shutdown), shutdown.draining())
         .with_limits(config.limits.clone())
         .with_refusals(proto::unread)
         .with_measures(CONTRACT)?
@@ -139,9 +149,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let server = if config.reflection { server.with_reflection(CONTRACT)? } else { server };
     health.set("", true).await;
     readiness.set(LISTENER, true);
-    let web_addr = hub.serve_pages(&config, &shutdown).await?;
+    let pages = hub.serve_pages(&config, &shutdown).await?;
     if let Some(path) = &config.ports_file {
-        ops::write_ports(path, grpc_addr, ops_addr, web_addr)
+        ops::write_ports(path, grpc_addr, ops_addr, &pages)
             .map_err(|error| RunError::PortsFile { path: path.clone(), error })?;
     }
     tracing::info!(%grpc_addr, %ops_addr, replica = %config.replica, "the hub listens");
@@ -169,10 +179,13 @@ struct Hub {
     freezes: Freezes,
     safety_codes: SafetyCodes,
     sign_ups: SignUps,
+    operators: Operators,
+    operator_api: OperatorApi,
     cardholder: CardholderApi,
     notices: Notices,
     /// Until somebody serves them.
     web: Option<Web>,
+    console: Option<Console>,
     vital: VitalTasks,
 }
 
@@ -212,19 +225,12 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
     let web = ground.web(config, &directory, &asked);
+    let (operators, operator_api) =
+        ground.operators(config, (&directory, &banks), (&asked, &sign_ups), shutdown.draining()).await?;
+    let console = ground.console(config, &operators, &operator_api);
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
-    let parts = FollowParts {
-        store: ground.store.clone(),
-        owner: ground.owner.clone(),
-        clock: ground.clock.clone(),
-        directory: directory.clone(),
-        feed,
-        notices: notices.clone(),
-        prices: prices.clone(),
-    };
-    let following = follow::start(parts, &followers, shutdown.draining());
-    following.into_iter().for_each(|task| ground.vital.watch("follow", task));
+    ground.follow(&followers, (&directory, feed), (&notices, &prices), shutdown.draining());
     ground.vital.watch("sweeper", sweeper);
     ground.vital.watch("standing", tokio::spawn(keep_standing(desk.clone(), shutdown.draining())));
     let Ground { store, owner, vital, .. } = ground;
@@ -243,9 +249,12 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         freezes,
         safety_codes,
         sign_ups,
+        operators,
+        operator_api,
         notices,
         cardholder,
         web: Some(web),
+        console: Some(console),
         vital,
     })
 }
@@ -281,7 +290,7 @@ impl Hub {
         Ok(())
     }
 
-    fn routes(&self) -> Routes {
+    fn routes(&self, shutdown: &Shutdown) -> Routes {
         let (records, bills, history) = (self.records.clone(), self.bills.clone(), self.credit_history.clone());
         let federation = FederationApi::new(
             self.desk.clone(),
@@ -291,29 +300,46 @@ impl Hub {
             (self.offers.clone(), self.repayments.clone()),
         )
         .allowing(self.safety_codes.clone());
-        let operator = OperatorApi::new(self.directory.clone(), Arc::new(self.banks.clone()), self.notices.clone())
-            .serving(self.offers.clone(), self.credit_history.clone())
-            .helping(self.freezes.clone(), self.safety_codes.clone())
-            .registering(self.sign_ups.clone());
         let carrier = CarrierApi::new(self.sign_ups.clone(), shutdown.draining());
         let most = proto::MAX_MESSAGE_BYTES;
+        let operator = OperatorServiceServer::new(self.operator_api.clone()).max_decoding_message_size(most);
         Routes::new(TerminalServiceServer::new(self.till.clone()).max_decoding_message_size(most))
             .add_service(FederationServiceServer::new(federation).max_decoding_message_size(proto::MAX_REPORT_BYTES))
-            .add_service(OperatorServiceServer::new(operator).max_decoding_message_size(most))
+            .add_service(Guarded::new(operator, self.operators.clone()))
             .add_service(CarrierServiceServer::new(carrier).max_decoding_message_size(most))
             .add_service(CardholderServiceServer::new(self.cardholder.clone()).max_decoding_message_size(most))
     }
 
-    /// Serves the pages for browsers, if they are to be served, and says where.
-    async fn serve_pages(&mut self, config: &Config, shutdown: &Shutdown) -> Result<Option<SocketAddr>, RunError> {
-        let (Some(web), Some(listening)) = (self.web.take(), Listening::bind(&config.web).await?) else {
-            return Ok(None);
-        };
-        let unknown = config.web.listen.unwrap_or(config.listen);
-        let addr = listening.local_addr().map_err(|error| RunError::Listen { addr: unknown, error })?;
-        self.vital.watch("web pages", tokio::spawn(listening.run(web, shutdown.draining())));
-        tracing::info!(%addr, "pages are served");
-        Ok(Some(addr))
+    /// Serves the pages for browsers that are to be served, and says where.
+    async fn serve_pages(
+        &mut self,
+        config: &Config,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<(&'static str, SocketAddr)>, RunError> {
+        let (web, console) = (config.web.place(), config.console.place());
+        let mut served = Vec::new();
+        if let Some(pages) = self.web.take() {
+            served.extend(self.serve_one(("web", web), pages, shutdown).await?);
+        }
+        if let Some(pages) = self.console.take() {
+            served.extend(self.serve_one(("console", console), pages, shutdown).await?);
+        }
+        Ok(served)
+    }
+
+    async fn serve_one(
+        &mut self,
+        (name, place): (&'static str, Place<'_>),
+        pages: impl Pages,
+        shutdown: &Shutdown,
+    ) -> Result<Option<(&'static str, SocketAddr)>, RunError> {
+        let unknown = place.listen;
+        let Some(listening) = Listening::bind(place).await? else { return Ok(None) };
+        let cannot = |error| RunError::Listen { addr: unknown.unwrap_or(ops::DEFAULT_ADDR), error };
+        let addr = listening.local_addr().map_err(cannot)?;
+        self.vital.watch(name, tokio::spawn(listening.run(pages, shutdown.draining())));
+        tracing::info!(%addr, name, "pages are served");
+        Ok(Some((name, addr)))
     }
 
     /// Why the hub has to end although nobody told it to.
@@ -342,13 +368,15 @@ impl Hub {
             freezes,
             safety_codes,
             sign_ups,
+            operators,
+            operator_api,
             notices,
             cardholder,
             vital,
             ..
         } = self;
         drop((directory, banks, desk, till, records, bills, credit_history, offers, repayments, notices, cardholder));
-        drop((freezes, safety_codes, sign_ups));
+        drop((freezes, safety_codes, sign_ups, operators, operator_api));
         vital.finish().await;
         store.close().await;
     }

@@ -6,6 +6,8 @@
 //! `audit_heads`, in the migrations of both servers. A page is found by its time; whoever wants to find the lines about
 //! something later keeps the times (as `payments.logged_at` does).
 
+pub mod find;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,14 +23,14 @@ pub const DEFAULT_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::n
 /// How often histograms are folded together, so that they do not grow while nobody reads them.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tells whoever started this process where it listens, as JSON: `{"grpc": "127.0.0.1:7443", "ops": "127.0.0.1:7490"}`, with
-/// `"web"` where pages are served. Nobody finds the file half written.
-pub fn write_ports(path: &Path, grpc: SocketAddr, ops: SocketAddr, web: Option<SocketAddr>) -> io::Result<()> {
+/// Tells whoever started this process where it listens, as JSON: `{"grpc": "127.0.0.1:7443", "ops": "127.0.0.1:7490"}`, with a name more for
+/// each of `others`, such as `"web"` where pages are served. Nobody finds the file half written.
+pub fn write_ports(path: &Path, grpc: SocketAddr, ops: SocketAddr, others: &[(&str, SocketAddr)]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let fresh = PathBuf::from(name);
-    let web = web.map(|web| format!(",\"web\":\"{web}\"")).unwrap_or_default();
-    std::fs::write(&fresh, format!("{{\"grpc\":\"{grpc}\",\"ops\":\"{ops}\"{web}}}"))?;
+    let others: String = others.iter().map(|(name, addr)| format!(",\"{name}\":\"{addr}\"")).collect();
+    std::fs::write(&fresh, format!("{{\"grpc\":\"{grpc}\",\"ops\":\"{ops}\"{others}}}"))?;
     std::fs::rename(&fresh, path)
 }
 

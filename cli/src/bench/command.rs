@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::audit::{self, AuditBenchArgs};
 use super::codec::{self, CodecArgs};
 use super::freezes::{self, FreezesBenchArgs};
 use super::hsm::{self, HsmBenchArgs};
@@ -52,6 +53,8 @@ pub enum BenchPart {
     Freezes(FreezesBenchArgs),
     /// Measure phone payments over a link of a card network beside those by the calls of the contract.
     Network(NetworkBenchArgs),
+    /// Measure how fast the hash-chained log is verified.
+    Audit(AuditBenchArgs),
 }
 
 pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
@@ -61,6 +64,7 @@ pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
         Some(BenchPart::Records(args)) => return Ok(records::run(args, out).await.map_err(BenchError::from)?),
         Some(BenchPart::Freezes(args)) => return Ok(freezes::run(args, out).await?),
         Some(BenchPart::Network(args)) => return Ok(network::run(args, out).await?),
+        Some(BenchPart::Audit(args)) => return Ok(audit::run(*args, out).await?),
         None => {}
     }
     let options = BenchOptions {

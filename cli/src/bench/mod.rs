@@ -2,6 +2,7 @@
 //! cards, on each engine. Apart from them, the codec of card messages and the key store of cards.
 //! Absolute figures of shared machines do not hold; the ratios within one run do.
 
+mod audit;
 mod cards;
 mod ceiling;
 mod codec;
@@ -79,6 +80,8 @@ pub enum BenchError {
     Codec(#[from] CodecError),
     #[error(transparent)]
     Hsm(#[from] HsmBenchError),
+    #[error("the log: {0}")]
+    Audit(#[from] Box<audit::AuditBenchError>),
     #[error("the temporary folder: {0}")]
     Folder(#[from] std::io::Error),
 }

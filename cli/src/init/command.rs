@@ -16,7 +16,7 @@ use crate::output::{Output, Tone};
 
 const EXAMPLES: &str = "\
 Examples:
-  bankhub init hub --dir pay --federation pay.example --host hub.pay.example
+  bankhub init hub --dir pay --federation pay.example --host hub.pay.example --admin ann --admin bob
   bankhub init bank bank-a --dir pay --hub https://hub.pay.example:7400 --counter ann
   bankhub init operator ann --dir pay --hub https://hub.pay.example:7400
   bankhub init terminal till-1 --dir pay --hub https://hub.pay.example:7400
@@ -45,7 +45,13 @@ pub struct InitArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum What {
     /// A hub: certificate, keys, hub.toml.
-    Hub(ServerArgs),
+    Hub {
+        /// An operator who is admin from the start. May be given several times; at least two, for what needs a second person.
+        #[arg(long = "admin", value_name = "OPERATOR")]
+        admins: Vec<String>,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
     /// A bank's adapter: certificate, keys, adapter.toml.
     Bank {
         /// The bank's name: a-z, 0-9 and hyphens.
@@ -116,6 +122,9 @@ impl ServerArgs {
             database_url: self.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display())),
             database_password: self.database_password.clone(),
             web_listen: None,
+            console_listen: None,
+            admins: Vec::new(),
+            second_person: true,
             ports_file: None,
             counter,
             cards: Vec::new(),
@@ -131,7 +140,7 @@ impl ServerArgs {
 pub fn run(args: &InitArgs, out: &Output) -> Result<(), CliError> {
     let authority = Authority::open_or_create(&args.dir.join("authority"), args.federation.as_deref())?;
     let (member, config, next) = match &args.what {
-        What::Hub(server) => hub(args, &authority, server)?,
+        What::Hub { admins, server } => hub(args, &authority, admins, server)?,
         What::Bank { id, counter, cards, server } => bank(args, &authority, (id, counter, cards), server)?,
         What::Terminal { id } => {
             let member = member(args, &authority, (Role::Terminal, id), "terminal.toml", &[])?;
@@ -197,10 +206,11 @@ fn member(
 
 type Made = (Member, PathBuf, Vec<String>);
 
-fn hub(args: &InitArgs, authority: &Authority, server: &ServerArgs) -> Result<Made, InitError> {
+fn hub(args: &InitArgs, authority: &Authority, admins: &[String], server: &ServerArgs) -> Result<Made, InitError> {
     let member = member(args, authority, (Role::Hub, ""), "hub.toml", &server.hosts())?;
     member.make_keys()?;
-    let text = hub_toml(&member, "hub-1", &server.settings(&member, (7400, 9090), Vec::new()));
+    let settings = server.settings(&member, (7400, 9090), Vec::new());
+    let text = hub_toml(&member, "hub-1", &ServerSettings { admins: admins.to_vec(), ..settings });
     let config = member.write("hub.toml", &text)?;
     let next = vec![
         format!("bankhub config check hub {}", config.display()),

@@ -1,6 +1,7 @@
 //! Configurations with every key explained. Keys that have a default are there as comments that say it.
 
 mod network;
+mod operators;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use super::Member;
 use super::cards::{CardRange, cards};
 use super::members::IDENTITY;
 use network::NETWORK;
+use operators::operators;
 
 /// What differs from server to server.
 #[derive(Clone, Debug)]
@@ -27,6 +29,11 @@ pub struct ServerSettings {
     pub database_password: Option<String>,
     /// For the hub, where it serves its pages for browsers; none to serve none.
     pub web_listen: Option<SocketAddr>,
+    /// For the hub, where it serves the operators' console; none to serve none.
+    pub console_listen: Option<SocketAddr>,
+    /// For the hub, who is its first admin, and whether dangerous acts wait for a second person.
+    pub admins: Vec<String>,
+    pub second_person: bool,
     /// Where to write the ports that were really bound.
     pub ports_file: Option<PathBuf>,
     /// For a bank, the operators who serve its counter.
@@ -371,7 +378,7 @@ pub fn hub_toml(member: &Member, replica: &str, settings: &ServerSettings) -> St
     let (replica, listen) = (quoted(replica), quoted(&settings.listen.to_string()));
     let (ports, files, storage, watching) =
         (operations(settings), files(member), storage(member, settings, READERS), watching(settings));
-    let web = web(settings);
+    let (operators, web) = (operators(settings), web(settings));
     format!(
         r#"# The hub. Every key can also be set by an environment variable (BANKHUB_HUB_TLS__KEY sets tls.key) and by
 # `bankhub hub --config FILE --set key=value`; the later wins. Keys that are comments show their default.
@@ -390,6 +397,7 @@ listen = {listen}
 {watching}
 {LIMITS}
 {PAYMENTS}
+{operators}
 {web}
 {SIGN_IN}
 {NOTIFY}

@@ -11,6 +11,7 @@ pub mod inquiry;
 pub mod network;
 pub mod notices;
 pub mod offers;
+pub mod operators;
 
 use std::time::Duration;
 

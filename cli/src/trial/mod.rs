@@ -235,7 +235,7 @@ impl Federation {
         let member = self.authority.member(Role::Hub, "", &folder, &["localhost", "127.0.0.1"])?;
         self.share_keys(&member)?;
         let web_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let settings = ServerSettings { web_listen, ..self.settings(&member, options) };
+        let settings = ServerSettings { web_listen, console_listen: web_listen, ..self.settings(&member, options) };
         let config = member.write("hub.toml", &hub_toml(&member, &options.name, &settings))?;
         self.hub_member = member.clone();
         self.start_server(Kind::Hub, member, config, options).await
@@ -282,6 +282,10 @@ impl Federation {
             database_url: options.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display())),
             database_password: options.database_password.clone(),
             web_listen: None,
+            console_listen: None,
+            admins: vec![OPERATOR.to_owned()],
+            // There is one operator, who is everybody: a trial says so in its configuration, and its hubs in their logs.
+            second_person: false,
             ports_file: Some(member.folder.join(server::PORTS_FILE)),
             counter: vec![OPERATOR.to_owned()],
             cards: options.cards.clone(),

@@ -22,6 +22,9 @@ pub(super) struct Ports {
     /// Where the hub serves its pages; another port with each start.
     #[serde(default)]
     pub(super) web: Option<SocketAddr>,
+    /// Where the hub serves its operators' console; another port with each start.
+    #[serde(default)]
+    pub(super) console: Option<SocketAddr>,
 }
 
 impl Ports {
@@ -32,7 +35,7 @@ impl Ports {
 
     /// Two ports that nobody listens on and that this process has not chosen before.
     pub(super) fn choose() -> io::Result<Self> {
-        Ok(Self { grpc: choose()?, ops: choose()?, web: None })
+        Ok(Self { grpc: choose()?, ops: choose()?, web: None, console: None })
     }
 }
 

@@ -126,6 +126,11 @@ impl Server {
         Ports::read(&self.member.folder.join(PORTS_FILE)).and_then(|ports| ports.web)
     }
 
+    /// Where the hub serves its operators' console, as it has written since its last start.
+    pub fn console_address(&self) -> Option<SocketAddr> {
+        Ports::read(&self.member.folder.join(PORTS_FILE)).and_then(|ports| ports.console)
+    }
+
     fn ports(&self) -> Result<&Ports, TrialError> {
         self.ports.as_ref().ok_or_else(|| TrialError::NotRunning(self.name.clone()))
     }

@@ -58,22 +58,33 @@ impl AccountPassword {
     /// a run of neighbours, words of the lists that everybody has with digits around them, and the person's own number.
     pub fn may_be_chosen(&self, phone: &PhoneNumber) -> Result<(), Reason> {
         let lower = self.0.to_lowercase();
-        let chars: Vec<char> = lower.chars().collect();
-        let mut different = chars.clone();
-        different.sort_unstable();
-        different.dedup();
-        let is_guessable = different.len() < FEWEST_DIFFERENT
-            || (1..=chars.len() / 2).any(|length| repeats(&chars, length))
-            || is_run(&chars)
-            || is_of_words(&lower)
-            || has_number(&lower, phone);
-        if is_guessable { Err(Reason::AccountPasswordGuessable) } else { Ok(()) }
+        if is_guessable(&lower) || has_number(&lower, phone) { Err(Reason::AccountPasswordGuessable) } else { Ok(()) }
+    }
+
+    /// The same for somebody who has a name and no number: the name is not in it. `Err(AccountPasswordGuessable)`.
+    pub fn may_be_chosen_as(&self, name: &str) -> Result<(), Reason> {
+        let lower = self.0.to_lowercase();
+        // A name of one or two letters is in many a password.
+        let has_name = name.len() > 2 && lower.contains(name);
+        if is_guessable(&lower) || has_name { Err(Reason::AccountPasswordGuessable) } else { Ok(()) }
     }
 
     /// The characters, to hash or to sign; never for a log.
     pub fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether it is tried first, whoever has chosen it.
+fn is_guessable(lower: &str) -> bool {
+    let chars: Vec<char> = lower.chars().collect();
+    let mut different = chars.clone();
+    different.sort_unstable();
+    different.dedup();
+    different.len() < FEWEST_DIFFERENT
+        || (1..=chars.len() / 2).any(|length| repeats(&chars, length))
+        || is_run(&chars)
+        || is_of_words(lower)
 }
 
 /// Whether what comes after the first so many characters is the same again, the last time maybe in part.
@@ -165,6 +176,14 @@ mod tests {
         for (text, fine) in table {
             let wanted = if fine { Ok(()) } else { Err(Reason::AccountPasswordGuessable) };
             assert_eq!(AccountPassword::parse(text).unwrap().may_be_chosen(&phone), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn m9_an_operators_password_does_not_have_their_name_in_it() {
+        for (text, fine) in [("Annabel lives here", false), ("correct horse battery", true), ("qwertyuiop123", false)] {
+            let wanted = if fine { Ok(()) } else { Err(Reason::AccountPasswordGuessable) };
+            assert_eq!(AccountPassword::parse(text).unwrap().may_be_chosen_as("anna"), wanted, "{text}");
         }
     }
 

@@ -133,6 +133,11 @@ pub struct DirectoryOptions {
     pub enrolment_code_ttl: Duration,
 }
 
+/// Whether a bank can be registered so. `Err` with what is not right.
+pub(crate) fn check_bank(request: &proto::operator::RegisterBankRequest) -> Result<(), Reason> {
+    banks::RegisterBank::read(request.clone()).map(|_| ())
+}
+
 impl Default for DirectoryOptions {
     fn default() -> Self {
         Self {

@@ -9,7 +9,9 @@ use proto::operator as pb;
 use proto::operator::operator_service_server::OperatorService;
 use server_kit::identity::Role;
 use server_kit::rng::digits;
+use server_kit::store::StoreError;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::banks::RegisterBank;
 use super::bindings::{Asked, Bind};
@@ -17,12 +19,13 @@ use super::changes::{Change, Done, Step};
 use super::merchants::RegisterMerchant;
 use super::persons::{ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
-use super::{BankInstruments, Directory, banks, inspect, merchants, sql, terminals};
+use super::{BankEntry, BankInstruments, Directory, banks, inspect, merchants, sql, terminals};
 use crate::caller::caller;
 use crate::credit_history::CreditHistory;
 use crate::freeze::Freezes;
-use crate::notify::{Notices, wire};
+use crate::notify::{DeadLetter, Notices, wire};
 use crate::offers::Offers;
+use crate::operators::{self, Operators};
 use crate::safety_code::SafetyCodes;
 use crate::sign_up::SignUps;
 use crate::store_status::{fault, store_status};
@@ -43,6 +46,8 @@ pub struct OperatorApi {
     lost: Option<(Freezes, SafetyCodes)>,
     /// The same.
     sign_ups: Option<SignUps>,
+    /// The same; whether a call may be made at all is found out before it comes here.
+    operators: Option<Operators>,
 }
 
 impl fmt::Debug for OperatorApi {
@@ -54,7 +59,7 @@ impl fmt::Debug for OperatorApi {
 impl OperatorApi {
     /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
     pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
-        Self { directory, instruments, notices, served: None, lost: None, sign_ups: None }
+        Self { directory, instruments, notices, served: None, lost: None, sign_ups: None, operators: None }
     }
 
     /// Serves offers and inquiries, too.
@@ -77,6 +82,36 @@ impl OperatorApi {
 
     fn sign_ups(&self) -> Result<&SignUps, Status> {
         self.sign_ups.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    /// Serves what operators ask about themselves, too.
+    #[must_use]
+    pub fn run_by(self, operators: Operators) -> Self {
+        Self { operators: Some(operators), ..self }
+    }
+
+    fn operators(&self) -> Result<&Operators, Status> {
+        self.operators.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    /// Any payment with its steps; none that nobody has made.
+    pub(crate) async fn inspect(&self, id: PaymentId) -> Result<Option<pb::InspectPaymentResponse>, StoreError> {
+        inspect::inspect(&self.directory.parts.store, id).await
+    }
+
+    /// All banks in order of name.
+    pub(crate) async fn banks(&self) -> Result<Vec<BankEntry>, StoreError> {
+        self.directory.banks().await
+    }
+
+    /// As [`Notices::dead_letters`].
+    pub(crate) async fn dead_letters(&self, before: Option<Uuid>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        self.notices.dead_letters(before, limit).await
+    }
+
+    /// As [`Notices::retry`].
+    pub(crate) async fn retry(&self, notice: Uuid, by: &str) -> Result<Result<(), Reason>, StoreError> {
+        self.notices.retry(notice, by).await
     }
 
     fn lost(&self) -> Result<&(Freezes, SafetyCodes), Status> {
@@ -133,6 +168,11 @@ impl OperatorApi {
 /// The operator who calls, by certificate.
 fn operator<T>(request: &Request<T>) -> Result<String, Status> {
     caller(request, Role::Operator).map_err(proto::status)
+}
+
+/// The same as an id.
+fn operator_id<T>(request: &Request<T>) -> Result<OperatorId, Status> {
+    operator(request).and_then(|id| OperatorId::parse(&id).map_err(proto::status))
 }
 
 /// A change answers with its own sort of thing; anything else is a fault of this program.
@@ -326,7 +366,7 @@ impl OperatorService for OperatorApi {
         &self,
         request: Request<pb::ListPersonPaymentsRequest>,
     ) -> Result<Response<pb::ListPersonPaymentsResponse>, Status> {
-        let operator = operator(&request).and_then(|id| OperatorId::parse(&id).map_err(proto::status))?;
+        let operator = operator_id(&request)?;
         self.inquiries()?.person_payments(operator, request.get_ref()).await.map(Response::new)
     }
 
@@ -369,5 +409,84 @@ impl OperatorService for OperatorApi {
     ) -> Result<Response<pb::InspectSignUpResponse>, Status> {
         operator(&request)?;
         self.sign_ups()?.inspect(request.get_ref()).await.map(Response::new)
+    }
+
+    async fn retry_all_dead_letters(
+        &self,
+        request: Request<pb::RetryAllDeadLettersRequest>,
+    ) -> Result<Response<pb::RetryAllDeadLettersResponse>, Status> {
+        let operator = operator(&request)?;
+        let retried = self.notices.retry_all(&operator).await.map_err(|error| store_status(&error))?;
+        Ok(Response::new(pb::RetryAllDeadLettersResponse { retried: i32::try_from(retried).unwrap_or(i32::MAX) }))
+    }
+
+    async fn set_operator(
+        &self,
+        request: Request<pb::SetOperatorRequest>,
+    ) -> Result<Response<pb::SetOperatorResponse>, Status> {
+        let operator = operator_id(&request)?;
+        let done = self.operators()?.set_operator(operator, request.get_ref()).await;
+        done.map(Response::new).map_err(proto::status)
+    }
+
+    async fn set_console_sign_in(
+        &self,
+        request: Request<pb::SetConsoleSignInRequest>,
+    ) -> Result<Response<pb::SetConsoleSignInResponse>, Status> {
+        let operator = operator_id(&request)?;
+        let done = self.operators()?.set_console_sign_in(operator, request.get_ref()).await;
+        done.map(Response::new).map_err(proto::status)
+    }
+
+    async fn propose_act(
+        &self,
+        request: Request<pb::ProposeActRequest>,
+    ) -> Result<Response<pb::ProposeActResponse>, Status> {
+        let operator = operator_id(&request)?;
+        let done = self.operators()?.propose_act(operator, request.get_ref()).await;
+        done.map(Response::new).map_err(proto::status)
+    }
+
+    async fn refuse_proposal(
+        &self,
+        request: Request<pb::RefuseProposalRequest>,
+    ) -> Result<Response<pb::RefuseProposalResponse>, Status> {
+        let operator = operator_id(&request)?;
+        let done = self.operators()?.refuse_proposal(operator, request.get_ref()).await;
+        done.map(Response::new).map_err(proto::status)
+    }
+
+    async fn approve_proposal(
+        &self,
+        request: Request<pb::ApproveProposalRequest>,
+    ) -> Result<Response<pb::ApproveProposalResponse>, Status> {
+        let operator = operator_id(&request)?;
+        let id = operators::proposal_id(&request.get_ref().proposal_id).map_err(proto::status)?;
+        let approved = self.approve(self.operators()?, operator, id).await.map_err(proto::status)?;
+        Ok(Response::new(pb::ApproveProposalResponse { proposal: Some(operators::proposal(&approved)) }))
+    }
+
+    async fn list_operators(
+        &self,
+        request: Request<pb::ListOperatorsRequest>,
+    ) -> Result<Response<pb::ListOperatorsResponse>, Status> {
+        operator(&request)?;
+        self.operators()?.list_operators().await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_proposals(
+        &self,
+        request: Request<pb::ListProposalsRequest>,
+    ) -> Result<Response<pb::ListProposalsResponse>, Status> {
+        operator(&request)?;
+        self.operators()?.list_proposals(request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn find_log_lines(
+        &self,
+        request: Request<pb::FindLogLinesRequest>,
+    ) -> Result<Response<pb::FindLogLinesResponse>, Status> {
+        operator(&request)?;
+        self.operators()?.find_log_lines(request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
 }

@@ -429,9 +429,15 @@ pub(super) async fn read_logged_at(store: &Store, id: PaymentId) -> Result<Vec<T
     Ok(only(rows, |row| Ok(times_of(&row.bytes(0)?)))?.unwrap_or_default())
 }
 
+/// Everything that is open, by state, and what is final among the newest: however many payments there are, no more than those are read.
 pub(super) async fn count_by_state(store: &Store) -> Result<Vec<(String, i64)>, StoreError> {
-    let sql = "SELECT state, CAST(sum(n) AS BIGINT) FROM (SELECT state, count(*) AS n FROM payments GROUP BY state UNION ALL \
-               SELECT state, count(*) FROM repayments GROUP BY state) counted GROUP BY state";
+    let sql = "SELECT state, CAST(sum(n) AS BIGINT) FROM (\
+               SELECT state, count(*) AS n FROM payments WHERE due_at IS NOT NULL GROUP BY state UNION ALL \
+               SELECT state, count(*) AS n FROM (SELECT state, due_at FROM payments ORDER BY payment_id DESC LIMIT 20000) p \
+               WHERE due_at IS NULL GROUP BY state UNION ALL \
+               SELECT state, count(*) AS n FROM repayments WHERE due_at IS NOT NULL GROUP BY state UNION ALL \
+               SELECT state, count(*) AS n FROM (SELECT state, due_at FROM repayments ORDER BY repayment_id DESC LIMIT 20000) r \
+               WHERE due_at IS NULL GROUP BY state) counted GROUP BY state";
     let rows = store.fetch(sql, Vec::new()).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
 }

@@ -43,4 +43,20 @@ impl Notices {
         self.wake();
         Ok(outcome.map(|_| ()))
     }
+
+    /// Has every dead letter tried again that has something to say still, on behalf of an operator; how many those are. One that is given
+    /// up meanwhile is left as it is.
+    pub async fn retry_all(&self, by: &str) -> Result<usize, StoreError> {
+        let (mut before, mut retried) = (None, 0_usize);
+        loop {
+            let page = self.dead_letters(before, 200).await?;
+            let Some(last) = page.last() else { return Ok(retried) };
+            before = Some(last.notice_id);
+            for letter in &page {
+                if self.retry(letter.notice_id, by).await?.is_ok() {
+                    retried = retried.saturating_add(1);
+                }
+            }
+        }
+    }
 }

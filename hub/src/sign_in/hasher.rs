@@ -24,7 +24,7 @@ const NOBODY: &str = "$argon2id$v=19$m=47104,t=1,p=1$c29tZWJvZHkgZWxzZQ$AAAAAAAA
 
 /// Hashes and compares. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Hasher {
+pub(crate) struct Hasher {
     rng: SharedRng,
     waiting: Arc<Semaphore>,
     working: Arc<Semaphore>,
@@ -37,13 +37,13 @@ impl fmt::Debug for Hasher {
 }
 
 impl Hasher {
-    pub(super) fn new(rng: SharedRng) -> Self {
+    pub(crate) fn new(rng: SharedRng) -> Self {
         let (waiting, working) = (Arc::new(Semaphore::new(MOST_WAITING)), Arc::new(Semaphore::new(AT_ONCE)));
         Self { rng, waiting, working }
     }
 
     /// The hash to store, as a PHC string. `Err(TooBusy)` when too many wait.
-    pub(super) async fn hash(&self, password: AccountPassword) -> Result<String, Reason> {
+    pub(crate) async fn hash(&self, password: AccountPassword) -> Result<String, Reason> {
         let mut salt = [0; SALT_BYTES];
         self.rng.fill(&mut salt).map_err(|error| super::fault(&error))?;
         let salt = SaltString::encode_b64(&salt).map_err(|error| super::fault(&error))?;
@@ -53,7 +53,7 @@ impl Hasher {
 
     /// Whether `stored` is the hash of this password; for somebody without one the same work comes to no. `Err(TooBusy)` when too many
     /// wait.
-    pub(super) async fn verify(&self, password: AccountPassword, stored: Option<&str>) -> Result<bool, Reason> {
+    pub(crate) async fn verify(&self, password: AccountPassword, stored: Option<&str>) -> Result<bool, Reason> {
         let (is_somebody, stored) = (stored.is_some(), stored.unwrap_or(NOBODY).to_owned());
         let work = move || {
             let hash = PasswordHash::new(&stored)?;

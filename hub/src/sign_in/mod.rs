@@ -32,11 +32,11 @@ use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
 use crate::feed::Feed;
-use hasher::Hasher;
 use steps::{Done, SignInSteps, Step};
 
 pub(crate) use check::CHECKS;
 pub use config::SignInConfig;
+pub(crate) use hasher::Hasher;
 pub use secret::WebToken;
 pub use session::WebSession;
 

@@ -42,6 +42,11 @@ impl WebToken {
         keys.mac(KeyName::SessionToken, &[b"web", &self.0]).map_err(|error| fault(&error))
     }
 
+    /// What is stored of it at the operators' console, where no token of the self-service pages is good.
+    pub(crate) fn console_hash(&self, keys: &dyn KeyStore) -> Result<[u8; 32], Reason> {
+        keys.mac(KeyName::SessionToken, &[b"console", &self.0]).map_err(|error| fault(&error))
+    }
+
     /// What a form has in it that was shown to this browser.
     pub(crate) fn form_mark(&self, keys: &dyn KeyStore) -> Result<String, Reason> {
         let mac = keys.mac(KeyName::SessionToken, &[b"form", &self.0]).map_err(|error| fault(&error))?;

@@ -41,6 +41,7 @@ use crate::zone::Zone;
 use steps::{Done, SignUpSteps, Step};
 
 pub(crate) use carry::carry_on;
+pub(crate) use operator::check_carrier;
 pub(crate) use service::CarrierApi;
 pub(crate) use sql::CHECKS;
 

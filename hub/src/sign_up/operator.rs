@@ -9,6 +9,12 @@ use super::steps::{Done, Step};
 use super::{SignUps, sql};
 use crate::store_status::store_status;
 
+/// The carrier that is to be registered, if it can be. `Err` as [`Register::read`] says.
+pub(crate) fn check_carrier(request: &pb::RegisterCarrierRequest) -> Result<&pb::Carrier, Reason> {
+    Register::read(String::new(), request.clone())?;
+    request.carrier.as_ref().ok_or(Reason::FieldMissing)
+}
+
 impl SignUps {
     pub(crate) async fn register_carrier(
         &self,

@@ -1,24 +1,22 @@
 //! The door: every request comes through here, is bounded, read, and told apart from what other sites send.
 
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use domain::Reason;
-use domain::reason::Class;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::{Body, Bytes};
+use http::{HeaderValue, Request, StatusCode, header};
+use hyper::body::{Body, Bytes, Incoming};
 
-use super::form::Fields;
 use super::page::Frame;
-use super::response::{self, Answer, Keep, Outcome, STYLE_PATH};
-use super::visit::{self, Visit};
 use super::{Web, bills, consents, freezing, overview, purchases, sign_in};
+use crate::pages::Pages;
+use crate::pages::door::{self, status_of, subscriber};
+use crate::pages::form::Fields;
+use crate::pages::language::Language;
+use crate::pages::response::{self, Answer, Keep, Outcome, POLICY, STYLE_PATH, Site};
+use crate::pages::visit::{self, Visit};
 use crate::sign_in::{WebSession, WebToken};
-
-/// No form here is longer.
-const MOST_BODY_BYTES: usize = 16 * 1024;
 
 /// A request with what is known of whoever has sent it.
 pub(super) struct Asked<'w> {
@@ -56,18 +54,6 @@ impl Asked<'_> {
     }
 }
 
-/// The status under which a reason is told.
-pub(super) const fn status_of(reason: Reason) -> StatusCode {
-    match reason.class() {
-        Class::Invalid | Class::State | Class::Exists => StatusCode::UNPROCESSABLE_ENTITY,
-        Class::NotFound => StatusCode::NOT_FOUND,
-        Class::Denied | Class::Stranger => StatusCode::FORBIDDEN,
-        Class::Exhausted => StatusCode::TOO_MANY_REQUESTS,
-        Class::Away => StatusCode::SERVICE_UNAVAILABLE,
-        Class::Fault => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
 /// Whether a path is one of ours, and whether it takes forms and shows pages.
 fn methods(path: &str) -> Option<(&'static str, bool, bool)> {
     match path {
@@ -79,28 +65,38 @@ fn methods(path: &str) -> Option<(&'static str, bool, bool)> {
     }
 }
 
+impl Pages for Web {
+    fn answer(&self, request: Request<Incoming>, from: IpAddr) -> impl Future<Output = Answer> + Send {
+        self.answer_one(request, from)
+    }
+}
+
 impl Web {
+    fn site(&self) -> Site {
+        Site { cookie: "bankhub", policy: POLICY, is_secure: self.inner.config.is_secure() }
+    }
+
     /// Answers one request that came from this address.
-    pub(super) async fn answer<B>(&self, request: Request<B>, from: IpAddr) -> Answer
+    pub(super) async fn answer_one<B>(&self, request: Request<B>, from: IpAddr) -> Answer
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Display + Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
         let config = &self.inner.config;
-        let is_secure = config.is_secure();
+        let site = self.site();
         let from = match visit::forwarded_for(&parts).filter(|_| config.trust_forwarded_for) {
             Some(forwarded) => subscriber(forwarded),
             None => subscriber(from),
         };
         let whole = async {
-            match Visit::read(&parts, from, is_secure) {
+            match Visit::read(&parts, from, site) {
                 Ok(visit) => self.told(&parts, body, &visit).await,
-                Err(_) => bare(StatusCode::BAD_REQUEST, is_secure),
+                Err(_) => bare(StatusCode::BAD_REQUEST, site),
             }
         };
         let within = tokio::time::timeout(config.answer_within.get(), whole);
-        let mut answer = within.await.unwrap_or_else(|_| bare(StatusCode::REQUEST_TIMEOUT, is_secure));
+        let mut answer = within.await.unwrap_or_else(|_| bare(StatusCode::REQUEST_TIMEOUT, site));
         if answer.status() == StatusCode::METHOD_NOT_ALLOWED
             && let Some((allowed, ..)) = methods(parts.uri.path())
         {
@@ -115,10 +111,10 @@ impl Web {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let is_secure = self.inner.config.is_secure();
+        let site = self.site();
         let frame = Frame { language: visit.language, path: &visit.path, mark: String::new(), is_signed_in: false };
         let refusal = |status: StatusCode, english: &'static str, chinese: &'static str| {
-            response::answer(frame.refusal(status, frame.say(english, chinese)), &[], is_secure)
+            response::answer(frame.refusal(status, frame.say(english, chinese)), &[], site)
         };
         if let Err(reason) = self.inner.limits.request(visit.from) {
             return refusal(StatusCode::TOO_MANY_REQUESTS, reason.english(), reason.chinese());
@@ -126,46 +122,19 @@ impl Web {
         let Some((_, shows, takes)) = methods(&visit.path) else {
             return refusal(StatusCode::NOT_FOUND, "There is nothing at this address.", "此地址没有内容。");
         };
-        let form = match parts.method {
-            Method::GET | Method::HEAD if shows => None,
-            Method::POST if takes => {
-                if !visit::is_form(parts) {
-                    return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is no form.", "提交的不是表单。");
-                }
-                if !visit::comes_from_here(parts, is_secure) {
-                    return refusal(
-                        StatusCode::FORBIDDEN,
-                        "This form was sent by another site.",
-                        "该表单来自其他网站。",
-                    );
-                }
-                match Limited::new(body, MOST_BODY_BYTES).collect().await {
-                    Ok(bytes) => match Fields::read(&bytes.to_bytes()) {
-                        Ok(fields) => Some(fields),
-                        Err(reason) => return refusal(status_of(reason), reason.english(), reason.chinese()),
-                    },
-                    Err(_) => {
-                        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "This form is too long.", "表单过长。");
-                    }
-                }
-            }
-            _ => {
-                return refusal(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "This address does not do that.",
-                    "此地址不支持该操作。",
-                );
-            }
+        let form = match door::form(parts, body, (shows, takes), site.is_secure).await {
+            Ok(form) => form,
+            Err((status, english, chinese)) => return refusal(status, english, chinese),
         };
         if visit.path == STYLE_PATH.as_str() {
-            return response::style(is_secure);
+            return response::style(site);
         }
         match self.page(visit, form).await {
             Ok(mut told) => {
                 if visit.chose {
                     told.keep.push(Keep::Language(visit.language));
                 }
-                response::answer(told.outcome, &told.keep, is_secure)
+                response::answer(told.outcome, &told.keep, site)
             }
             Err(reason) => refusal(status_of(reason), reason.english(), reason.chinese()),
         }
@@ -231,19 +200,7 @@ async fn signed_in(asked: &Asked<'_>, session: WebSession) -> Result<Told, Reaso
 }
 
 /// An answer for a request of which nothing is known.
-fn bare(status: StatusCode, is_secure: bool) -> Answer {
-    let frame =
-        Frame { language: super::language::Language::Chinese, path: "/", mark: String::new(), is_signed_in: false };
-    response::answer(frame.refusal(status, "请求无法处理。 / The request cannot be handled."), &[], is_secure)
-}
-
-/// An address, as far as limits tell addresses apart: a subscriber has a /64 of IPv6 at least, and can change the rest at will.
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 => v4,
-    }
+fn bare(status: StatusCode, site: Site) -> Answer {
+    let frame = Frame { language: Language::Chinese, path: "/", mark: String::new(), is_signed_in: false };
+    response::answer(frame.refusal(status, "请求无法处理。 / The request cannot be handled."), &[], site)
 }

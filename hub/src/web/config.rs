@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use server_kit::config::{HumanDuration, SecretRef};
 
+use crate::pages::serve::Place;
+
 /// The self-service pages.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,6 +57,18 @@ impl Default for WebConfig {
 }
 
 impl WebConfig {
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            section: "web",
+            listen: self.listen,
+            certificate: self.certificate.as_deref(),
+            key: self.key.as_ref(),
+            behind_proxy: self.behind_proxy,
+            trust_forwarded_for: self.trust_forwarded_for,
+            connections: self.connections,
+        }
+    }
+
     /// Whether browsers come over TLS, to the hub or to the proxy before it.
     pub(super) fn is_secure(&self) -> bool {
         self.certificate.is_some() || self.behind_proxy

@@ -8,10 +8,11 @@ use http::StatusCode;
 use maud::{Markup, html};
 use proto::cardholder as pb;
 
-use super::answer::{Asked, Told, status_of};
+use super::answer::{Asked, Told};
 use super::overview::{reason_of, state};
-use super::response::Outcome;
 use crate::freeze::{AtDistance, Wish};
+use crate::pages::door::status_of;
+use crate::pages::response::Outcome;
 
 /// The name of what is listed, as a form has it.
 fn name_of(it: &pb::Instrument) -> String {
@@ -38,7 +39,7 @@ fn wish(asked: &Asked<'_>, frozen: bool) -> Result<(SafetyCode, Wish), Reason> {
 pub(super) async fn page(asked: &Asked<'_>, person_id: PersonId) -> Result<Told, Reason> {
     let parts = &asked.web.inner.parts;
     // A form always has its mark.
-    let is_form = !asked.form.get(super::visit::MARK).is_empty();
+    let is_form = !asked.form.get(crate::pages::visit::MARK).is_empty();
     let frozen = asked.visit.path == "/freeze";
     let mut refused = None;
     if is_form {

@@ -7,19 +7,14 @@ mod answer;
 mod bills;
 mod config;
 mod consents;
-mod form;
 mod freezing;
-mod language;
 mod limits;
 mod overview;
 mod page;
 mod purchases;
-mod response;
-mod serve;
 mod sign_in;
 #[cfg(test)]
 mod tests;
-mod visit;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,7 +33,6 @@ use crate::sign_in::SignIns;
 use limits::Limits;
 
 pub use config::WebConfig;
-pub use serve::{Listening, WebError};
 
 /// What the pages are made from.
 #[derive(Clone)]

@@ -5,9 +5,9 @@ use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 use proto::common;
 
-use super::language::Language;
-use super::response::{Outcome, STYLE_PATH};
-use super::visit::MARK;
+use crate::pages::language::Language;
+use crate::pages::response::{Outcome, STYLE_PATH};
+use crate::pages::visit::MARK;
 
 /// What is around a page.
 pub(super) struct Frame<'v> {

@@ -11,11 +11,12 @@ use maud::{Markup, html};
 use proto::cardholder as pb;
 use server_kit::store::StoreError;
 
-use super::answer::{Asked, Told, status_of};
-use super::form::query;
-use super::language::Language;
+use super::answer::{Asked, Told};
 use super::page::Frame;
-use super::response::Outcome;
+use crate::pages::door::status_of;
+use crate::pages::form::query;
+use crate::pages::language::Language;
+use crate::pages::response::Outcome;
 use crate::records::export::Export;
 use crate::records::page::{self, PageAsked};
 use crate::records::query::filter_of;
@@ -92,7 +93,7 @@ pub(super) async fn file(asked: &Asked<'_>, person_id: PersonId) -> Result<Told,
         }
         content.extend_from_slice(&piece);
     }
-    Ok(Outcome::File(FILE_NAME, content).into())
+    Ok(Outcome::File("text/csv; charset=utf-8", FILE_NAME.to_owned(), content).into())
 }
 
 pub(super) async fn list(asked: &Asked<'_>, person_id: PersonId) -> Result<Told, Reason> {

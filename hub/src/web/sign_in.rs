@@ -5,8 +5,9 @@ use domain::{OneTimeCode, PhoneNumber, Reason};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::answer::{Asked, Told, status_of};
-use super::response::{Keep, Outcome};
+use super::answer::{Asked, Told};
+use crate::pages::door::status_of;
+use crate::pages::response::{Keep, Outcome};
 
 /// The country of numbers that are typed without one.
 const HERE: &str = "+86";

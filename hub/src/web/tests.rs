@@ -23,6 +23,7 @@ use crate::bills::testing::bill_parts;
 use crate::directory::{DirectoryOptions, DirectoryParts};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::freeze::FreezeParts;
+use crate::pages::{Listening, response};
 use crate::sign_in::testing::{ACCOUNT_PASSWORD, Holder, change, sign_in_parts};
 use crate::testing::history::history_parts;
 use crate::testing::past::Past;
@@ -179,7 +180,7 @@ impl Browser<'_> {
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Told {
-        let answer = self.world.web.answer(request, HERE).await;
+        let answer = self.world.web.answer_one(request, HERE).await;
         let (parts, body) = answer.into_parts();
         for cookie in parts.headers.get_all(header::SET_COOKIE) {
             let cookie = cookie.to_str().unwrap();

@@ -32,6 +32,7 @@ mod network_killed;
 mod network_misused;
 mod network_peers;
 mod offers;
+mod operators;
 mod phone_killed;
 mod records_killed;
 mod reflection;

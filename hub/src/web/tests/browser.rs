@@ -28,7 +28,7 @@ async fn visit(way: &str) {
         world.bind(world.ann.id).await;
         world.has_code().await;
         world.past.happen(&[world.ann.id], 120).await;
-        let listening = Listening::bind(&config).await.unwrap().unwrap();
+        let listening = Listening::bind(config.place()).await.unwrap().unwrap();
         let address = format!("http://{}", listening.local_addr().unwrap());
         let draining = CancellationToken::new();
         let serving = tokio::spawn(listening.run(world.web.clone(), draining.clone()));

@@ -164,7 +164,7 @@ async fn f3_a_slow_body_and_too_many_requests_are_refused() {
         let world = World::with(&hub, few).await;
         let slow = Request::builder().method(Method::POST).uri("/sign-in").header("host", "localhost");
         let slow = slow.header("content-type", "application/x-www-form-urlencoded").body(Never).unwrap();
-        assert_eq!(world.web.answer(slow, HERE).await.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(world.web.answer_one(slow, HERE).await.status(), StatusCode::REQUEST_TIMEOUT);
         let mut last = StatusCode::OK;
         for _ in 0..6 {
             last = world.browser().get(response::STYLE_PATH.as_str()).await.status;

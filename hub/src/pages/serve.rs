@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use server_kit::config::SecretRef;
 use server_kit::shutdown;
 use server_kit::tls::{PageTls, TlsError};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,7 +19,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Web, WebConfig};
+use http::Request;
+use hyper::body::Incoming;
+
+use super::response::Answer;
 
 /// Headers that take longer are nobody's browser.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -26,17 +31,36 @@ const MOST_HEADER_BYTES: usize = 16 * 1024;
 /// How long to wait when the system has no more sockets.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What answers browsers. Cheap to clone.
+pub trait Pages: Clone + Send + Sync + 'static {
+    /// Answers one request that came from this address.
+    fn answer(&self, request: Request<Incoming>, from: IpAddr) -> impl Future<Output = Answer> + Send;
+}
+
+/// Where pages are served, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'c> {
+    /// The section of the configuration.
+    pub(crate) section: &'static str,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) certificate: Option<&'c Path>,
+    pub(crate) key: Option<&'c SecretRef>,
+    pub(crate) behind_proxy: bool,
+    pub(crate) trust_forwarded_for: bool,
+    pub(crate) connections: usize,
+}
+
 /// Why the pages cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     #[error(
-        "web.listen is {0}, which browsers elsewhere can reach: web.certificate and web.key are missing, or web.behind_proxy"
+        "{0}.listen is {1}, which browsers elsewhere can reach: {0}.certificate and {0}.key are missing, or {0}.behind_proxy"
     )]
-    Plain(SocketAddr),
-    #[error("web.certificate and web.key go together")]
-    HalfTls,
-    #[error("web.trust_forwarded_for without web.behind_proxy believes whoever asks")]
-    TrustsAnybody,
+    Plain(&'static str, SocketAddr),
+    #[error("{0}.certificate and {0}.key go together")]
+    HalfTls(&'static str),
+    #[error("{0}.trust_forwarded_for without {0}.behind_proxy believes whoever asks")]
+    TrustsAnybody(&'static str),
     #[error("cannot listen on {addr}: {error}")]
     Listen { addr: SocketAddr, error: io::Error },
     #[error(transparent)]
@@ -53,19 +77,19 @@ pub struct Listening {
 
 impl Listening {
     /// Binds the listener of a configuration that has one.
-    pub async fn bind(config: &WebConfig) -> Result<Option<Self>, WebError> {
-        let Some(addr) = config.listen else { return Ok(None) };
-        if config.trust_forwarded_for && !config.behind_proxy {
-            return Err(WebError::TrustsAnybody);
+    pub(crate) async fn bind(place: Place<'_>) -> Result<Option<Self>, WebError> {
+        let Some(addr) = place.listen else { return Ok(None) };
+        if place.trust_forwarded_for && !place.behind_proxy {
+            return Err(WebError::TrustsAnybody(place.section));
         }
-        let tls = match (&config.certificate, &config.key) {
+        let tls = match (place.certificate, place.key) {
             (Some(certificate), Some(key)) => Some(PageTls::load(certificate, key)?),
-            (None, None) if config.behind_proxy || addr.ip().is_loopback() => None,
-            (None, None) => return Err(WebError::Plain(addr)),
-            _ => return Err(WebError::HalfTls),
+            (None, None) if place.behind_proxy || addr.ip().is_loopback() => None,
+            (None, None) => return Err(WebError::Plain(place.section, addr)),
+            _ => return Err(WebError::HalfTls(place.section)),
         };
         let listener = TcpListener::bind(addr).await.map_err(|error| WebError::Listen { addr, error })?;
-        Ok(Some(Self { listener, tls, connections: config.connections.max(1) }))
+        Ok(Some(Self { listener, tls, connections: place.connections.max(1) }))
     }
 
     /// Where it is bound.
@@ -74,7 +98,7 @@ impl Listening {
     }
 
     /// Answers until the hub drains; then waits for what is under way. On every SIGHUP the certificate is read again.
-    pub async fn run(self, web: Web, draining: CancellationToken) {
+    pub async fn run(self, web: impl Pages, draining: CancellationToken) {
         let (room, tasks) = (Arc::new(Semaphore::new(self.connections)), TaskTracker::new());
         let mut hangups = shutdown::reload_requests().ok().filter(|_| self.tls.is_some());
         loop {
@@ -130,7 +154,13 @@ async fn asked_to_reload(hangups: &mut Option<Signal>) {
     std::future::pending().await
 }
 
-async fn serve_one(web: Web, tls: Option<PageTls>, socket: TcpStream, from: IpAddr, draining: CancellationToken) {
+async fn serve_one(
+    web: impl Pages,
+    tls: Option<PageTls>,
+    socket: TcpStream,
+    from: IpAddr,
+    draining: CancellationToken,
+) {
     let Some(tls) = tls else { return converse(web, socket, from, draining).await };
     match tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(socket)).await {
         Ok(Ok(stream)) => converse(web, stream, from, draining).await,
@@ -139,7 +169,12 @@ async fn serve_one(web: Web, tls: Option<PageTls>, socket: TcpStream, from: IpAd
     }
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(web: Web, stream: S, from: IpAddr, draining: CancellationToken) {
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    web: impl Pages,
+    stream: S,
+    from: IpAddr,
+    draining: CancellationToken,
+) {
     let answer = service_fn(move |request| {
         let web = web.clone();
         async move { Ok::<_, std::convert::Infallible>(web.answer(request, from).await) }

@@ -7,11 +7,11 @@ const MOST_FIELDS: usize = 64;
 
 /// The fields of a form or a query, in their order.
 #[derive(Default)]
-pub(super) struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Reads `application/x-www-form-urlencoded`. `Err(TooManyItems)`.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Reason> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Reason> {
         let fields: Vec<_> = form_urlencoded::parse(bytes).take(MOST_FIELDS + 1).collect();
         if fields.len() > MOST_FIELDS {
             return Err(Reason::TooManyItems);
@@ -20,23 +20,23 @@ impl Fields {
     }
 
     /// The first value of this name, without space around it; empty when there is none.
-    pub(super) fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.raw(name).trim()
     }
 
     /// The same as it was typed.
-    pub(super) fn raw(&self, name: &str) -> &str {
+    pub(crate) fn raw(&self, name: &str) -> &str {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
     /// All values of this name.
-    pub(super) fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+    pub(crate) fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// A query of these names and values; what is empty is left out.
-pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
     let mut text = form_urlencoded::Serializer::new(String::new());
     for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
         text.append_pair(name, value);

@@ -9,26 +9,27 @@ use server_kit::keystore::KeyStore;
 
 use super::form::Fields;
 use super::language::Language;
-use super::response::{LANGUAGE_COOKIE, token_cookie};
+use super::response::{LANGUAGE_COOKIE, Site};
 use crate::sign_in::WebToken;
 
 /// The field of a form that says to which browser it was shown.
-pub(super) const MARK: &str = "form";
+pub(crate) const MARK: &str = "form";
 
 /// A request, read.
-pub(super) struct Visit {
+pub(crate) struct Visit {
     /// A subscriber's address, as far as limits tell addresses apart.
-    pub(super) from: IpAddr,
-    pub(super) language: Language,
+    pub(crate) from: IpAddr,
+    pub(crate) language: Language,
     /// Whether the language was chosen with this request.
-    pub(super) chose: bool,
-    pub(super) token: Option<WebToken>,
-    pub(super) path: String,
-    pub(super) query: Fields,
+    pub(crate) chose: bool,
+    /// What the browser holds.
+    pub(crate) token: Option<WebToken>,
+    pub(crate) path: String,
+    pub(crate) query: Fields,
 }
 
 impl Visit {
-    pub(super) fn read(parts: &Parts, from: IpAddr, is_secure: bool) -> Result<Self, Reason> {
+    pub(crate) fn read(parts: &Parts, from: IpAddr, site: Site) -> Result<Self, Reason> {
         let query = Fields::read(parts.uri.query().unwrap_or_default().as_bytes())?;
         let chosen = Language::parse(query.get("lang"));
         let kept = || cookie(parts, LANGUAGE_COOKIE).and_then(|tag| Language::parse(&tag));
@@ -37,21 +38,21 @@ impl Visit {
             from,
             language: chosen.or_else(kept).unwrap_or_else(accepted),
             chose: chosen.is_some(),
-            token: cookie(parts, token_cookie(is_secure)).and_then(|token| WebToken::parse(&token)),
+            token: cookie(parts, &site.token_cookie()).and_then(|token| WebToken::parse(&token)),
             path: parts.uri.path().to_owned(),
             query,
         })
     }
 
     /// Whether the form was shown to this browser.
-    pub(super) fn is_ours(&self, form: &Fields, keys: &dyn KeyStore) -> Result<bool, Reason> {
+    pub(crate) fn is_ours(&self, form: &Fields, keys: &dyn KeyStore) -> Result<bool, Reason> {
         self.token.as_ref().map_or(Ok(false), |token| token.has_shown(keys, form.get(MARK)))
     }
 }
 
 /// Whether the browser says that one of our own pages has sent this (Fetch Metadata; RFC 6454). A browser that says neither is old, and
 /// then the mark of the form alone decides.
-pub(super) fn comes_from_here(parts: &Parts, is_secure: bool) -> bool {
+pub(crate) fn comes_from_here(parts: &Parts, is_secure: bool) -> bool {
     let site = parts.headers.get("sec-fetch-site").map(|value| value.as_bytes() == b"same-origin");
     let origin = parts.headers.get(header::ORIGIN).map(|origin| {
         let scheme = if is_secure { "https" } else { "http" };
@@ -64,13 +65,13 @@ pub(super) fn comes_from_here(parts: &Parts, is_secure: bool) -> bool {
 }
 
 /// Whether the body is a form.
-pub(super) fn is_form(parts: &Parts) -> bool {
+pub(crate) fn is_form(parts: &Parts) -> bool {
     let content_type = text(parts, &header::CONTENT_TYPE).unwrap_or_default();
     content_type.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 
 /// The last address that the proxy before us has added.
-pub(super) fn forwarded_for(parts: &Parts) -> Option<IpAddr> {
+pub(crate) fn forwarded_for(parts: &Parts) -> Option<IpAddr> {
     let last = parts.headers.get_all("x-forwarded-for").iter().next_back()?;
     last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
 }

@@ -13,23 +13,44 @@ use super::language::Language;
 use crate::hex;
 use crate::sign_in::WebToken;
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Nothing runs in a page and nothing comes from elsewhere.
-const POLICY: &str =
+pub(crate) const POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 const STYLE: &str = include_str!("style.css");
 /// A year: what is served under the name never changes.
-const STYLE_CACHED: &str = "public, max-age=31536000, immutable";
+const CACHED: &str = "public, max-age=31536000, immutable";
 
 /// Where the stylesheet is, with the hash of it in the name.
-pub(super) static STYLE_PATH: LazyLock<String> = LazyLock::new(|| {
-    let hash = hex::encode(digest(&SHA256, STYLE.as_bytes()).as_ref());
-    format!("/style-{}.css", hash.get(..16).unwrap_or_default())
-});
+pub(crate) static STYLE_PATH: LazyLock<String> = LazyLock::new(|| path_of("style", STYLE, "css"));
+
+/// A path for a text, with the hash of it in the name.
+pub(crate) fn path_of(name: &str, text: &str, extension: &str) -> String {
+    let hash = hex::encode(digest(&SHA256, text.as_bytes()).as_ref());
+    format!("/{name}-{}.{extension}", hash.get(..16).unwrap_or_default())
+}
+
+/// Whose pages they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    /// The name of its cookie, which stands behind a prefix where browsers come over TLS.
+    pub(crate) cookie: &'static str,
+    /// What may run and be loaded in a page (Content Security Policy, level 3).
+    pub(crate) policy: &'static str,
+    /// Whether browsers come over TLS.
+    pub(crate) is_secure: bool,
+}
+
+impl Site {
+    /// The name of the cookie with the token.
+    pub(crate) fn token_cookie(&self) -> String {
+        if self.is_secure { format!("__Host-{}", self.cookie) } else { self.cookie.to_owned() }
+    }
+}
 
 /// What the browser keeps.
-pub(super) enum Keep {
+pub(crate) enum Keep {
     /// What it holds from now on.
     Token(WebToken),
     /// Nothing any more.
@@ -38,23 +59,18 @@ pub(super) enum Keep {
 }
 
 /// What a page comes to.
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Page(StatusCode, Markup),
-    /// A file of the person's, which the browser stores under this name.
-    File(&'static str, Vec<u8>),
     /// Another page is asked for instead.
     Go(String),
+    /// A file to keep: its type, its name, and what is in it.
+    File(&'static str, String, Vec<u8>),
 }
 
-/// The name of the cookie with the token.
-pub(super) const fn token_cookie(is_secure: bool) -> &'static str {
-    if is_secure { "__Host-bankhub" } else { "bankhub" }
-}
+pub(crate) const LANGUAGE_COOKIE: &str = "bankhub-lang";
 
-pub(super) const LANGUAGE_COOKIE: &str = "bankhub-lang";
-
-fn cookie(keep: &Keep, is_secure: bool) -> String {
-    let (name, secure) = (token_cookie(is_secure), if is_secure { "; Secure" } else { "" });
+fn cookie(keep: &Keep, site: Site) -> String {
+    let (name, secure) = (site.token_cookie(), if site.is_secure { "; Secure" } else { "" });
     match keep {
         Keep::Token(token) => format!("{name}={}; Path=/; HttpOnly; SameSite=Strict{secure}", token.reveal()),
         Keep::Nothing => format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}"),
@@ -65,27 +81,27 @@ fn cookie(keep: &Keep, is_secure: bool) -> String {
 }
 
 /// An answer with what the browser is to keep.
-pub(super) fn answer(outcome: Outcome, keep: &[Keep], is_secure: bool) -> Answer {
+pub(crate) fn answer(outcome: Outcome, keep: &[Keep], site: Site) -> Answer {
     let (status, content_type, body) = match &outcome {
         Outcome::Page(status, markup) => (*status, "text/html; charset=utf-8", Bytes::from(markup.0.clone())),
-        Outcome::File(_, content) => (StatusCode::OK, "text/csv; charset=utf-8", Bytes::from(content.clone())),
         Outcome::Go(_) => (StatusCode::SEE_OTHER, "text/plain; charset=utf-8", Bytes::new()),
+        Outcome::File(content_type, _, content) => (StatusCode::OK, *content_type, Bytes::from(content.clone())),
     };
-    let mut answer = base(status, content_type, body, is_secure);
+    let mut answer = base(status, content_type, body, site);
     let headers = answer.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Outcome::File(_, name, _) = &outcome
+        && let Ok(disposition) = HeaderValue::try_from(format!("attachment; filename=\"{name}\""))
+    {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
     if let Outcome::Go(to) = &outcome
         && let Ok(to) = HeaderValue::try_from(to.as_str())
     {
         headers.insert(header::LOCATION, to);
     }
-    if let Outcome::File(name, _) = &outcome
-        && let Ok(stored) = HeaderValue::try_from(format!("attachment; filename=\"{name}\""))
-    {
-        headers.insert(header::CONTENT_DISPOSITION, stored);
-    }
     for keep in keep {
-        if let Ok(mut value) = HeaderValue::try_from(cookie(keep, is_secure)) {
+        if let Ok(mut value) = HeaderValue::try_from(cookie(keep, site)) {
             value.set_sensitive(true);
             headers.append(header::SET_COOKIE, value);
         }
@@ -94,19 +110,24 @@ pub(super) fn answer(outcome: Outcome, keep: &[Keep], is_secure: bool) -> Answer
 }
 
 /// The stylesheet.
-pub(super) fn style(is_secure: bool) -> Answer {
-    let mut answer = base(StatusCode::OK, "text/css; charset=utf-8", Bytes::from_static(STYLE.as_bytes()), is_secure);
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(STYLE_CACHED));
+pub(crate) fn style(site: Site) -> Answer {
+    fixed("text/css; charset=utf-8", STYLE, site)
+}
+
+/// What is the same for everybody and, under its name, for ever.
+pub(crate) fn fixed(content_type: &'static str, text: &'static str, site: Site) -> Answer {
+    let mut answer = base(StatusCode::OK, content_type, Bytes::from_static(text.as_bytes()), site);
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHED));
     answer
 }
 
-fn base(status: StatusCode, content_type: &'static str, body: Bytes, is_secure: bool) -> Answer {
+fn base(status: StatusCode, content_type: &'static str, body: Bytes, site: Site) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     let fixed = [
         (header::CONTENT_TYPE, content_type),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, site.policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -117,7 +138,7 @@ fn base(status: StatusCode, content_type: &'static str, body: Bytes, is_secure: 
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if is_secure {
+    if site.is_secure {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     answer

@@ -5,14 +5,14 @@ use domain::Timestamp;
 use jiff::tz::TimeZone;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
+pub(crate) enum Language {
     Chinese,
     English,
 }
 
 impl Language {
     /// The tag of the `lang` attribute.
-    pub(super) const fn tag(self) -> &'static str {
+    pub(crate) const fn tag(self) -> &'static str {
         match self {
             Self::Chinese => "zh-CN",
             Self::English => "en",
@@ -20,13 +20,13 @@ impl Language {
     }
 
     /// A tag as somebody chose it; none for anything else.
-    pub(super) fn parse(tag: &str) -> Option<Self> {
+    pub(crate) fn parse(tag: &str) -> Option<Self> {
         [Self::Chinese, Self::English].into_iter().find(|language| language.tag() == tag)
     }
 
     /// The first that a browser accepts (RFC 9110, section 12.5.4, without weights: browsers send the best first); Chinese when it says
     /// nothing that is here.
-    pub(super) fn accepted(header: &str) -> Self {
+    pub(crate) fn accepted(header: &str) -> Self {
         let language = |part: &str| match part.trim().get(..2).map(str::to_ascii_lowercase).as_deref() {
             Some("zh") => Some(Self::Chinese),
             Some("en") => Some(Self::English),
@@ -36,19 +36,19 @@ impl Language {
     }
 
     /// One of the two.
-    pub(super) const fn say(self, english: &'static str, chinese: &'static str) -> &'static str {
+    pub(crate) const fn say(self, english: &'static str, chinese: &'static str) -> &'static str {
         match self {
             Self::English => english,
             Self::Chinese => chinese,
         }
     }
 
-    pub(super) const fn reason(self, reason: Reason) -> &'static str {
+    pub(crate) const fn reason(self, reason: Reason) -> &'static str {
         self.say(reason.english(), reason.chinese())
     }
 
     /// A moment by the clocks where the person lives.
-    pub(super) fn time(self, at: Timestamp, zone: &TimeZone) -> String {
+    pub(crate) fn time(self, at: Timestamp, zone: &TimeZone) -> String {
         let Ok(at) = jiff::Timestamp::from_microsecond(at.micros()) else { return String::new() };
         at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
     }

@@ -1,0 +1,9 @@
+//! Who runs the hub (M9): the roles of operators, which of their acts needs whom, and how a second person comes in.
+
+mod act;
+mod guard;
+mod proposal;
+
+pub use act::{Act, Needed, Role};
+pub use guard::{ConsolePolicy, matching_step, step_of};
+pub use proposal::{Decision, Proposal, ProposalState};

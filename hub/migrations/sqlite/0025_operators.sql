@@ -1,0 +1,54 @@
+-- Who operates the hub. Times are UTC microseconds.
+
+CREATE TABLE operators (
+    -- The name in the certificate, spiffe://<federation>/operator/<id>.
+    operator_id TEXT NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    -- VIEWER, OPERATOR, RISK or ADMIN.
+    role TEXT NOT NULL,
+    suspended INTEGER NOT NULL,
+    registered_at INTEGER NOT NULL,
+    -- The way into the console: Argon2id as a PHC string, and the secret of RFC 6238 under AES-GCM.
+    password_hash TEXT,
+    totp_sealed BLOB,
+    -- The step of the last one-time password that was used: none is good twice.
+    totp_step INTEGER NOT NULL,
+    -- Wrong tries in a row, and the last one, which counts once.
+    failures INTEGER NOT NULL,
+    blocked_until INTEGER,
+    last_try BLOB
+) STRICT, WITHOUT ROWID;
+
+-- Acts that wait for a second person, and what became of them.
+CREATE TABLE operator_proposals (
+    proposal_id BLOB NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    act TEXT NOT NULL,
+    -- The act as it was asked for, as protobuf; and in words, for people.
+    content BLOB NOT NULL,
+    summary TEXT NOT NULL,
+    why TEXT NOT NULL,
+    proposed_by TEXT NOT NULL,
+    proposed_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    -- PROPOSED, APPROVED, REFUSED, EXPIRED, DONE or FAILED.
+    state TEXT NOT NULL,
+    decided_by TEXT,
+    decided_at INTEGER,
+    -- Why it failed, as a reason's code.
+    failure TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX operator_proposals_open ON operator_proposals (proposal_id) WHERE state IN ('PROPOSED', 'APPROVED');
+
+-- Sessions of browsers at the console.
+CREATE TABLE console_sessions (
+    -- The keyed hash of what the browser holds.
+    token_hash BLOB NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    operator_id TEXT NOT NULL,
+    -- When it ends without a request, and with requests at the latest.
+    expires_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX console_sessions_operator ON console_sessions (operator_id);
+CREATE INDEX console_sessions_end ON console_sessions (expires_at);

@@ -1,0 +1,86 @@
+//! The operators' console (M9, ADR 31): how the whole system stands, for those who run it, in a browser.
+//!
+//! Pages are made on the server and run nothing. Each is read in one bounded query or a few, shows the same command for the command line,
+//! and is given as CSV and JSON, too. What they change goes through the operators' own calls, with the same roles and second persons.
+
+mod answer;
+mod approvals;
+mod banks;
+mod config;
+mod doubt;
+mod frame;
+mod letters;
+mod log;
+mod overview;
+mod payments;
+mod shown;
+mod sign_in;
+mod sql;
+mod table;
+mod terminals;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use jiff::tz::TimeZone;
+use server_kit::clock::SharedClock;
+use server_kit::keystore::SharedKeyStore;
+use server_kit::rng::{IdMaker, SharedRng};
+use server_kit::store::Store;
+
+use crate::directory::OperatorApi;
+use crate::operators::Operators;
+
+pub use config::ConsoleConfig;
+
+/// What the console is made from.
+#[derive(Clone)]
+pub struct ConsoleParts {
+    pub store: Store,
+    pub keys: SharedKeyStore,
+    pub clock: SharedClock,
+    pub rng: SharedRng,
+    pub ids: IdMaker,
+    pub operators: Operators,
+    /// What is done is done by the calls that operators make.
+    pub api: OperatorApi,
+    /// Where the hub's days and hours are.
+    pub zone: TimeZone,
+}
+
+impl fmt::Debug for ConsoleParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsoleParts").finish_non_exhaustive()
+    }
+}
+
+/// The console. Cheap to clone.
+#[derive(Clone)]
+pub struct Console {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: ConsoleParts,
+    config: ConsoleConfig,
+    by_address: DefaultKeyedRateLimiter<IpAddr>,
+    sign_ins_by_address: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+impl fmt::Debug for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Console").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+impl Console {
+    pub fn new(parts: ConsoleParts, config: ConsoleConfig) -> Self {
+        let by_address = RateLimiter::keyed(Quota::per_minute(config.requests_per_address_per_minute));
+        let sign_ins_by_address = RateLimiter::keyed(Quota::per_minute(config.sign_ins_per_address_per_minute));
+        Self { inner: Arc::new(Inner { parts, config, by_address, sign_ins_by_address }) }
+    }
+}
