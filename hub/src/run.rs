@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::credit_history::CreditHistory;
 use crate::directory::{Directory, OperatorApi};
 use crate::federation::FederationApi;
-use crate::follow::{self, FollowParts, Followers};
+use crate::follow::{self, Followers};
 use crate::freeze::Freezes;
 use crate::notify::{ChannelError, Notices};
 use crate::offers::Offers;
@@ -209,15 +209,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let web = ground.web(config, &directory, &asked);
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
-    let parts = FollowParts {
-        store: ground.store.clone(),
-        owner: ground.owner.clone(),
-        clock: ground.clock.clone(),
-        directory: directory.clone(),
-        feed,
-        notices: notices.clone(),
-        prices: prices.clone(),
-    };
+    let parts = ground.follow_parts(&directory, feed, (&notices, &prices));
     let following = follow::start(parts, &followers, shutdown.draining());
     following.into_iter().for_each(|task| ground.vital.watch("follow", task));
     ground.vital.watch("sweeper", sweeper);

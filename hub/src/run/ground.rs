@@ -19,7 +19,7 @@ use crate::config::{Config, Payments};
 use crate::credit_history::{self, CreditHistory, CreditHistoryParts};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts};
 use crate::feed::{Feed, FeedOptions, FeedParts};
-use crate::follow::Followers;
+use crate::follow::{FollowParts, Followers};
 use crate::freeze::{FreezeParts, Freezes, tell_banks};
 use crate::habits::Habits;
 use crate::notify::{Notices, NoticesParts, NotifyConfig, Telling};
@@ -91,6 +91,24 @@ impl Ground {
         let feed = Feed::new(parts, FeedOptions::default());
         tokio::spawn(feed.clone().listen());
         feed
+    }
+
+    /// What those who follow events work with.
+    pub(super) fn follow_parts(
+        &self,
+        directory: &Directory,
+        feed: Feed,
+        (notices, prices): (&Notices, &Prices),
+    ) -> FollowParts {
+        FollowParts {
+            store: self.store.clone(),
+            owner: self.owner.clone(),
+            clock: self.clock.clone(),
+            directory: directory.clone(),
+            feed,
+            notices: notices.clone(),
+            prices: prices.clone(),
+        }
     }
 
     pub(super) fn desk(&mut self, config: &Payments, directory: &Directory, banks: &Banks, feed: &Feed) -> Desk {
