@@ -28,6 +28,8 @@ pub fn choose_bank(
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     #[test]
@@ -38,12 +40,12 @@ mod tests {
         for (asked, offered, there, turn, wanted) in [
             (Some(&b), &offered[..], &[][..], 7, Ok((&b, false))),
             (Some(&b), &offered[..1], &[], 0, Err(Reason::BankNotOffered)),
-            (Some(&b), &offered[..], &[b.clone()], 0, Err(Reason::AlreadySignedUp)),
-            (Some(&a), &offered[..], &[b.clone()], 0, Ok((&a, false))),
+            (Some(&b), &offered[..], from_ref(&b), 0, Err(Reason::AlreadySignedUp)),
+            (Some(&a), &offered[..], from_ref(&b), 0, Ok((&a, false))),
             (None, &offered[..], &[], 0, Ok((&a, true))),
             (None, &offered[..], &[], 4, Ok((&b, true))),
-            (None, &offered[..], &[b.clone()], 4, Ok((&c, true))),
-            (None, &offered[..], &[c.clone()], 2, Ok((&a, true))),
+            (None, &offered[..], from_ref(&b), 4, Ok((&c, true))),
+            (None, &offered[..], from_ref(&c), 2, Ok((&a, true))),
             (None, &offered[..], &offered[..], 2, Err(Reason::AlreadySignedUp)),
             (None, &[], &[], 2, Err(Reason::BankNotOffered)),
         ] {
