@@ -11,7 +11,7 @@ use crate::reason::Class;
 pub enum Response {
     /// 00: done.
     Approved,
-    /// P0: the payer was sent a code; the payment waits for it.
+    /// N0: the payer was sent a code; the payment waits for it.
     CodeSent,
     /// 09: taken in, and the bank has not answered yet; the same message again tells the outcome.
     InProgress,
@@ -52,14 +52,14 @@ const TABLE: &[(&str, &[Reason])] = &[
     ("96", &[Reason::Fault]),
     ("99", &[Reason::PinBlockUnreadable, Reason::PinBlockMalformed, Reason::PinRequired]),
     ("A0", &[Reason::MacRefused]),
-    ("P1", &[Reason::ReversedBeforeApproval]),
-    ("P2", &[Reason::NotSignedOn]),
-    ("P3", &[Reason::CodeExpired]),
-    ("P4", &[Reason::TooBusy]),
+    ("N1", &[Reason::ReversedBeforeApproval]),
+    ("N2", &[Reason::NotSignedOn]),
+    ("N3", &[Reason::CodeExpired]),
+    ("N4", &[Reason::TooBusy]),
 ];
 
 const APPROVED: &str = "00";
-const CODE_SENT: &str = "P0";
+const CODE_SENT: &str = "N0";
 const IN_PROGRESS: &str = "09";
 
 /// The two characters of field 39.
@@ -128,7 +128,7 @@ mod tests {
             }
             assert_eq!(response_of(code), Response::Refused(*reasons.first().unwrap()));
         }
-        for (response, code) in [(Response::Approved, "00"), (Response::CodeSent, "P0"), (Response::InProgress, "09")] {
+        for (response, code) in [(Response::Approved, "00"), (Response::CodeSent, "N0"), (Response::InProgress, "09")] {
             assert_eq!((code_of(response), response_of(code)), (code, response));
         }
         assert_eq!(response_of("Z9"), Response::Refused(Reason::BankRefused));

@@ -178,7 +178,7 @@ async fn m7_nothing_is_done_before_a_link_has_signed_on() {
     let mut answer = vec![0; usize::from(u16::from_be_bytes(answer))];
     socket.read_exact(&mut answer).await.unwrap();
     let answer = iso8583::Message::read(&dialect::ISO_1987_ASCII, &answer).unwrap();
-    assert_eq!(answer.field(39).unwrap().text(), "P2");
+    assert_eq!(answer.field(39).unwrap().text(), "N2");
     drop(socket);
     assert_eq!(world.settled().await.payments.len(), 0);
 }

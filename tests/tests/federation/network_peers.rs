@@ -101,7 +101,7 @@ async fn pays(peer: &mut Peer, block: impl AsyncFnOnce(&mut Peer, &Payer) -> Str
     let phone = payer.number().to_owned();
     let paying = [(3, "000000"), (4, "000000001250"), (49, "156"), (102, phone.as_str())];
     let (mti, answer) = peer.ask("0200", &paying).await;
-    assert_eq!((mti.as_str(), answer[&39].as_str()), ("0210", "P0"), "{answer:?}");
+    assert_eq!((mti.as_str(), answer[&39].as_str()), ("0210", "N0"), "{answer:?}");
     assert_eq!((answer[&37].len(), answer[&4].as_str()), (12, "000000001250"));
     let first = original(peer.stan);
     let (_, code) = payer.next_code().await;
