@@ -182,9 +182,14 @@ async fn m6_a_bank_that_stands_where_another_should_is_told_nothing_and_charges_
 async fn m9_a_terminal_that_is_suspended_is_refused_until_it_may_go_on() {
     let world = Setup::on(Engine::Sqlite).start().await;
     let (till, payer) = (world.till("till-1"), world.payer("bank-a", 10_000).await);
-    let mut operator = OperatorServiceClient::new(world.hub_channel(&world.member(Role::Operator, "ops")));
+    let client = |name| OperatorServiceClient::new(world.hub_channel(&world.member(Role::Operator, name)));
+    let request = |suspended| SetTerminalSuspendedRequest { terminal_id: "till-1".to_owned(), suspended };
+    // A certificate of the federation is not enough: nobody has registered this operator.
+    let unknown = client("ops").set_terminal_suspended(request(true)).await;
+    assert_eq!(refused(unknown), Reason::OperatorUnknown);
+    let mut operator = client("founder");
     let mut suspend = async |suspended| {
-        let request = SetTerminalSuspendedRequest { terminal_id: "till-1".to_owned(), suspended };
+        let request = request(suspended);
         operator.set_terminal_suspended(request).await.unwrap();
     };
     suspend(true).await;

@@ -240,8 +240,8 @@ async fn a_terminal_that_asks_too_often_is_told_so_and_takes_nothing_from_anothe
 #[tokio::test]
 async fn m9_what_operators_register_is_read_as_strictly() {
     let world = Setup::on(Engine::Sqlite).start().await;
-    let operator =
-        operator_service_client::OperatorServiceClient::new(world.hub_channel(&world.member(Role::Operator, "ops")));
+    let founder = world.member(Role::Operator, bankhub::trial::OPERATOR);
+    let operator = operator_service_client::OperatorServiceClient::new(world.hub_channel(&founder));
     let till = world.till("till-1");
     for name in tricks() {
         let request = RegisterPersonRequest {
