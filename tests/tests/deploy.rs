@@ -1,6 +1,8 @@
 //! What stands in `deploy/`: every example configuration is one that the servers take, every unit one that systemd takes, and every
 //! metric that an alert or a panel asks for is one that the servers tell.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails loudly")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bankhub::carrier::{Applicant, Carrier, CarrierError};
 use bankhub::identity_simulator::{Rule, Rules, SimulatedAnswer};
-use bankhub::phone::{DeviceKey, Enrolment, FeedOptions, Phone};
+use bankhub::phone::{DeviceKey, Enrolment, Phone};
 use bankhub::trial::Person;
 use domain::sign_up::{CitizenNumber, PersonName};
 use domain::{AccountId, BankId, Currency, Money, PersonId, PhoneNumber, Reason, SignUpId};
@@ -104,7 +104,7 @@ async fn from_the_shop_to_the_first_payment(engine: Engine) {
     assert_eq!(world.federation.identity().asked(), 1);
 
     let payer = with_phone(&world, id, &wang, 10_000).await;
-    let mut feed = payer.person.device.follow(FeedOptions::after(0));
+    let mut feed = payer.person.device.follow(0);
     let first = bounded("the news", Duration::from_secs(10), feed.next()).await.unwrap();
     let Some(Kind::News(news)) = first.kind else { panic!("{first:?}") };
     assert!(news.subject_id == id.to_string() && first.sequence == 1, "the phone is told: {news:?}");
