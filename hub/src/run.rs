@@ -1,6 +1,7 @@
 //! The hub as a process: configuration, build, run, drain.
 
 mod ground;
+mod operated;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -228,6 +228,11 @@ impl Queue {
         Offer::Done
     }
 
+    /// Whether it was not offered everything up to this event.
+    fn is_behind(&self, at: i64) -> bool {
+        self.lock().offered < at
+    }
+
     fn fail(&self, failure: &Failure) {
         self.lock().failure = Some(failure.clone());
         self.filled.notify_one();

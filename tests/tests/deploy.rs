@@ -1,7 +1,13 @@
 //! What stands in `deploy/`: every example configuration is one that the servers take, every unit one that systemd takes, and every
 //! metric that an alert or a panel asks for is one that the servers tell.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails loudly, and says what it leaves out"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;

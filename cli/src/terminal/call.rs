@@ -204,7 +204,14 @@ mod tests {
             let failure = Failure::of(&proto::status(*reason));
             let may_pass = matches!(
                 reason.code(),
-                "TOO_BUSY" | "SHUTTING_DOWN" | "BANK_AWAY" | "HUB_AWAY" | "STORAGE_AWAY" | "HSM_AWAY" | "FAULT"
+                "TOO_BUSY"
+                    | "SHUTTING_DOWN"
+                    | "BANK_AWAY"
+                    | "HUB_AWAY"
+                    | "IDENTITY_AWAY"
+                    | "STORAGE_AWAY"
+                    | "HSM_AWAY"
+                    | "FAULT"
             );
             assert_eq!(matches!(failure, Failure::Unknown(_)), may_pass, "{reason:?}");
         }

@@ -145,6 +145,7 @@ mod tests {
             (Act::RetryAllNotices, "oa", Needed::Two),
             (Act::RunOffer, "oa", Needed::One),
             (Act::ChangeBank, "a", Needed::Two),
+            (Act::ChangeCarrier, "a", Needed::Two),
             (Act::SuspendTerminal, "ora", Needed::Two),
             (Act::ChangeOperator, "a", Needed::Two),
             (Act::Propose, "ora", Needed::One),

@@ -16,16 +16,14 @@ use crate::bank::Banks;
 use crate::bills::{BillParts, Bills};
 use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
 use crate::config::{Config, Payments};
-use crate::console::{Console, ConsoleParts};
 use crate::credit_history::{self, CreditHistory, CreditHistoryParts};
-use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi};
+use crate::directory::{Directory, DirectoryOptions, DirectoryParts};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::follow::{self, FollowParts, Followers};
 use crate::freeze::{FreezeParts, Freezes, tell_banks};
 use crate::habits::Habits;
 use crate::notify::{Notices, NoticesParts, NotifyConfig, Telling};
 use crate::offers::{self, OfferParts, Offers};
-use crate::operators::{OperatorParts, Operators, carry_out_approved};
 use crate::payment::{Approvals, Desk, DeskOptions};
 use crate::prices::Prices;
 use crate::records::{RecordParts, Records};
@@ -372,44 +370,6 @@ impl Ground {
         repayments
     }
 
-    /// Who runs the hub, with the first admins when it has none, and what they call.
-    pub(super) async fn operators(
-        &mut self,
-        config: &Config,
-        (directory, banks): (&Directory, &Banks),
-        (of, sign_ups): (&Asked, &SignUps),
-        draining: CancellationToken,
-    ) -> Result<(Operators, OperatorApi), RunError> {
-        let second_person = config.operators.second_person;
-        let admins = config.operators.first_admins().map_err(RunError::FirstAdmins)?;
-        if second_person && admins.len() == 1 {
-            return Err(RunError::OneAdmin);
-        }
-        if !second_person {
-            tracing::warn!("operators.second_person is off: one operator alone does what is dangerous");
-        }
-        let (operators, task) = Operators::start(OperatorParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            rng: self.rng.clone(),
-            ids: self.ids.clone(),
-            owner: self.owner.clone(),
-            federation: config.federation.clone(),
-            second_person,
-        });
-        self.vital.watch("operators", task);
-        operators.register_first(admins).await.map_err(RunError::FirstAdmins)?;
-        let api = OperatorApi::new(directory.clone(), Arc::new(banks.clone()), of.notices.clone())
-            .serving(of.offers.clone(), of.credit_history.clone())
-            .helping(of.freezes.clone(), of.safety_codes.clone())
-            .registering(sign_ups.clone())
-            .run_by(operators.clone());
-        let carrying_out = carry_out_approved(api.clone(), operators.clone(), draining);
-        self.vital.watch("approved acts", tokio::spawn(carrying_out));
-        Ok((operators, api))
-    }
-
     /// Telephone calls, whose wishes go to `desk`.
     pub(super) async fn take_calls(
         &mut self,
@@ -440,21 +400,6 @@ impl Ground {
             zone: config.records.time_zone.rules().clone(),
         };
         Web::new(parts, config.web.clone())
-    }
-
-    /// The pages for those who run the hub.
-    pub(super) fn console(&self, config: &Config, operators: &Operators, api: &OperatorApi) -> Console {
-        let parts = ConsoleParts {
-            store: self.store.clone(),
-            keys: self.keys.clone(),
-            clock: self.clock.clone(),
-            rng: self.rng.clone(),
-            ids: self.ids.clone(),
-            operators: operators.clone(),
-            api: api.clone(),
-            zone: config.records.time_zone.rules().clone(),
-        };
-        Console::new(parts, config.console.clone())
     }
 
     pub(super) fn cardholder(

@@ -119,7 +119,12 @@ async fn stream(inner: &Inner, at: &mut i64) -> Result<Left, Failure> {
         if *at > 0 && event.sequence > at.saturating_add(1) {
             inner.log.say(LogLevel::Error, || format!("the hub has no events between {at} and {}", event.sequence));
         }
-        for queue in inner.feed.queues() {
+        let queues = inner.feed.queues();
+        // Whoever has just come and begins further back gets what came before first, or it would never be told.
+        if queues.iter().any(|queue| queue.is_behind(*at)) {
+            return Ok(Left::ToBeginAnew);
+        }
+        for queue in queues {
             if !offer(inner, &queue, &event, *at).await {
                 return Ok(Left::ToBeginAnew);
             }

@@ -152,3 +152,36 @@ async fn found_in_the_record(device: &Phone, first: &str, second: &str) {
         assert_eq!(file.matches(part).count(), 1, "{part}: {file}");
     }
 }
+
+/// The first places that somebody hears who begins to listen before everything.
+async fn first_heard(phone: &Phone, count: usize) -> Vec<i64> {
+    let mut feed = phone.follow(0);
+    let mut heard = Vec::new();
+    bounded("what was told before", Duration::from_secs(30), async {
+        while heard.len() < count {
+            heard.push(feed.next().await.unwrap().sequence);
+        }
+    })
+    .await;
+    heard
+}
+
+#[tokio::test]
+async fn s1_whoever_begins_to_listen_while_events_come_hears_everything_from_where_it_says() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        if !engine.is_there() {
+            continue;
+        }
+        let world = Setup::on(engine).start().await;
+        let (till, payer) = (world.till("till-1"), world.payer("bank-a", 1_000_000).await);
+        let phone = &payer.person.device;
+        // The stream of this one is open all the time, so whoever comes finds it at the newest event.
+        let _listening = phone.follow(0);
+        for paid in 0..PAYMENTS {
+            let before = 2 * paid;
+            let (_, heard) = tokio::join!(till.sell(&payer, fen(100)), first_heard(phone, before));
+            let all: Vec<i64> = (1..).take(before).collect();
+            assert_eq!(heard, all);
+        }
+    }
+}
