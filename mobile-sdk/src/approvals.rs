@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use domain::payment::ApprovalForm;
-use domain::{PersonId, TransactionPassword};
+use domain::{PersonId, Reason, TransactionPassword};
 use proto::cardholder as pb;
 use zeroize::Zeroizing;
 
@@ -84,16 +84,17 @@ fn approval_of(it: pb::Approval) -> Approval {
 }
 
 /// Whether the text to be signed says what the person was shown, and nobody else's: a phone signs nothing that it has not read itself.
-fn says_what_it_shows(approval: &Approval, person_id: PersonId) -> bool {
-    let Ok(form) = ApprovalForm::parse(&approval.text) else { return false };
-    form.person_id == person_id
+/// `Err(ApprovalMalformed)` for a text that is no approval at all.
+fn says_what_it_shows(approval: &Approval, person_id: PersonId) -> Result<bool, Reason> {
+    let form = ApprovalForm::parse(&approval.text)?;
+    Ok(form.person_id == person_id
         && form.payment_id.to_string() == approval.payment_id
         && form.amount.currency.code() == approval.amount.currency_code
         && form.amount.minor == approval.amount.minor_units
         && form.payee.as_str() == approval.merchant.display_name
         && form.terminal_id.to_string() == approval.terminal_id
         && form.bank_id.as_str() == approval.bank_id
-        && form.masked.as_str() == approval.account_masked
+        && form.masked.as_str() == approval.account_masked)
 }
 
 impl Inner {
@@ -113,7 +114,7 @@ impl Inner {
     ) -> Result<pb::ApprovePaymentResponse, Failure> {
         // A typing error costs no try.
         TransactionPassword::parse(&password)?;
-        if !says_what_it_shows(approval, self.bound()?.person_id) {
+        if !says_what_it_shows(approval, self.bound()?.person_id)? {
             return Err(Trouble::TextForeign.into());
         }
         let text = approval.text.clone();
@@ -200,7 +201,7 @@ mod tests {
     #[test]
     fn s2_a_phone_signs_nothing_that_says_something_else_than_it_shows() {
         let person = PersonId::parse(PERSON).unwrap();
-        assert!(says_what_it_shows(&listed(), person));
+        assert_eq!(says_what_it_shows(&listed(), person), Ok(true));
         for (shown, signed) in [
             ("35.50 CNY", "355.00 CNY"),
             ("35.50 CNY", "35.50 EUR"),
@@ -214,7 +215,7 @@ mod tests {
         ] {
             let text = listed().text.replace(shown, signed);
             assert_ne!(text, listed().text, "{shown}");
-            assert!(!says_what_it_shows(&Approval { text, ..listed() }, person), "{signed}");
+            assert_ne!(says_what_it_shows(&Approval { text, ..listed() }, person), Ok(true), "{signed}");
         }
     }
 }
