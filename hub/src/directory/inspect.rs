@@ -51,7 +51,7 @@ fn step_to_pb(step: Logged) -> pb::PaymentStep {
 
 pub(super) async fn overview(store: &Store, now: Timestamp) -> Result<pb::GetOverviewResponse, StoreError> {
     let payments_by_state: HashMap<String, i64> = sql::count_by_state(store).await?.into_iter().collect();
-    let oldest = sql::read_oldest_unsettled(store).await?;
+    let (_, oldest) = sql::read_unsettled(store).await?;
     let age = oldest.map_or(0, |oldest| i64::try_from(now.since(oldest).as_secs()).unwrap_or(i64::MAX));
     Ok(pb::GetOverviewResponse { payments_by_state, oldest_unsettled_seconds: age })
 }

@@ -259,6 +259,11 @@ impl Directory {
         sql::read_banks(&self.parts.store).await
     }
 
+    /// Of how many payments and repayments a bank has yet to hear, and when the oldest of them was made.
+    pub(crate) async fn unsettled(&self) -> Result<(i64, Option<domain::Timestamp>), StoreError> {
+        sql::read_unsettled(&self.parts.store).await
+    }
+
     /// Forgets who has a number, after a change that was made elsewhere in this process.
     pub(crate) fn forget_phone(&self, phone_hash: &[u8; 32]) {
         self.caches.phones.invalidate(phone_hash);

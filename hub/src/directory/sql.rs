@@ -442,12 +442,12 @@ pub(super) async fn count_by_state(store: &Store) -> Result<Vec<(String, i64)>, 
     rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
 }
 
-/// When the oldest payment was made of which a bank has yet to hear how it went on. A payment that only waits for its
+/// Of how many payments and repayments a bank has yet to hear how they went on, and when the oldest of them was made. A payment that only waits for its
 /// code concerns no bank, and one that is authorised waits for its terminal.
-pub(super) async fn read_oldest_unsettled(store: &Store) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT min(created_at) FROM (SELECT min(created_at) AS created_at FROM payments \
+pub(super) async fn read_unsettled(store: &Store) -> Result<(i64, Option<Timestamp>), StoreError> {
+    let sql = "SELECT CAST(sum(n) AS BIGINT), min(created_at) FROM (SELECT count(*) AS n, min(created_at) AS created_at FROM payments \
                WHERE due_at IS NOT NULL AND leg_id IS NOT NULL AND state <> 'AUTHORISED' UNION ALL \
-               SELECT min(created_at) FROM repayments WHERE due_at IS NOT NULL) oldest";
+               SELECT count(*), min(created_at) FROM repayments WHERE due_at IS NOT NULL) unsettled";
     let rows = store.fetch(sql, Vec::new()).await?;
-    Ok(only(rows, |row| row.maybe_time(0))?.flatten())
+    Ok(only(rows, |row| Ok((row.int(0)?, row.maybe_time(1)?)))?.unwrap_or((0, None)))
 }

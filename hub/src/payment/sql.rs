@@ -124,15 +124,6 @@ pub(super) async fn find_payment(store: &Store, id: PaymentId) -> Result<Option<
     Ok(row.as_ref().map(read_payment).transpose()?.map(|stored| stored.value))
 }
 
-/// How many payments a bank has yet to hear about, and when the oldest of them was made. One that only waits for its code concerns no
-/// bank, and one that is authorised waits for its terminal.
-pub(super) async fn read_unsettled(store: &Store) -> Result<(i64, Option<Timestamp>), StoreError> {
-    let sql = "SELECT count(*), min(created_at) FROM payments \
-               WHERE due_at IS NOT NULL AND leg_id IS NOT NULL AND state <> 'AUTHORISED'";
-    let rows = store.fetch(sql, Vec::new()).await?;
-    rows.first().map_or(Ok((0, None)), |row| Ok((row.int(0)?, row.maybe_time(1)?)))
-}
-
 /// What is due, at most `most`, locked so that another replica takes other rows. A row that this version cannot read, such as
 /// one of a newer replica, is left to whoever can.
 pub(super) async fn claim_due(tx: &mut Tx, most: i64) -> Result<Vec<Stored<Payment>>, StoreError> {

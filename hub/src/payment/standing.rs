@@ -1,4 +1,4 @@
-//! How payments stand, for whoever watches the hub from outside: counted once in a while from the index of what is due, in which
+//! How payments and repayments stand, for whoever watches the hub from outside: counted once in a while from the index of what is due, in which
 //! nothing stands that has come to its end.
 
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
-use super::sql;
 
 /// How often it is counted: several times between two looks of a Prometheus that looks every half minute.
 const EVERY: Duration = Duration::from_secs(10);
@@ -16,7 +15,7 @@ pub async fn keep_standing(desk: Desk, draining: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while draining.run_until_cancelled(ticks.tick()).await.is_some() {
-        match sql::read_unsettled(desk.store()).await {
+        match desk.directory().unsettled().await {
             Ok((payments, oldest)) => {
                 let age = oldest.map_or(0.0, |oldest| desk.clock().now().since(oldest).as_secs_f64());
                 metrics::gauge!("bankhub_payments_unsettled").set(payments as f64);

@@ -26,7 +26,7 @@ use crate::clock::Stopwatch;
 /// The calls of a contract by their paths, as `/bankhub.terminal.v1.TerminalService/CreatePayment`.
 #[derive(Clone)]
 pub(super) struct Measures {
-    calls: Arc<HashMap<String, Call>>,
+    calls: Arc<HashMap<String, Arc<Call>>>,
 }
 
 impl fmt::Debug for Measures {
@@ -61,7 +61,7 @@ impl Measures {
                 }
                 for method in &service.method {
                     let call = Call::new(service.name(), method.name());
-                    calls.insert(format!("/{full}/{}", method.name()), call);
+                    calls.insert(format!("/{full}/{}", method.name()), Arc::new(call));
                 }
             }
         }
@@ -69,8 +69,8 @@ impl Measures {
     }
 
     fn begin(&self, path: &str) -> Option<Pending> {
-        let path = self.calls.contains_key(path).then(|| path.to_owned())?;
-        Some(Pending { calls: self.calls.clone(), path, watch: Stopwatch::start(), answered: false })
+        let call = self.calls.get(path)?.clone();
+        Some(Pending { call, watch: Stopwatch::start(), answered: false })
     }
 }
 
@@ -96,8 +96,7 @@ impl Call {
 
 /// A call that has no answer yet; dropped without one, its caller has gone.
 struct Pending {
-    calls: Arc<HashMap<String, Call>>,
-    path: String,
+    call: Arc<Call>,
     watch: Stopwatch,
     answered: bool,
 }
@@ -107,17 +106,15 @@ impl Pending {
         // What a service refuses has its status in the headers; what it answers tells it after the message.
         let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
         self.answered = true;
-        if let Some(call) = self.calls.get(&self.path) {
-            call.count(code);
-            call.seconds.record(self.watch.elapsed());
-        }
+        self.call.count(code);
+        self.call.seconds.record(self.watch.elapsed());
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some(call) = self.calls.get(&self.path).filter(|_| !self.answered) {
-            call.count(Code::Cancelled);
+        if !self.answered {
+            self.call.count(Code::Cancelled);
         }
     }
 }
