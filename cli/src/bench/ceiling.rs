@@ -27,6 +27,32 @@ pub async fn run(channels: &[Channel], in_flight: usize, span: Duration) -> Resu
     Ok((all.count() as f64 / watch.elapsed().as_secs_f64(), all))
 }
 
+/// Has each payer make the calls of a payment without what is in them: two at the terminal, and one over the phone's connection, where the charge
+/// comes. Gives how often all three were made in a second.
+pub async fn run_bare(payers: &[(Channel, Channel)], span: Duration) -> Result<f64, Box<Status>> {
+    let watch = Stopwatch::start();
+    let payers = payers.iter().cloned();
+    let tasks: Vec<_> = payers.map(|(till, phone)| tokio::spawn(call_bare(till, phone, watch, span))).collect();
+    let mut all = 0_u64;
+    for task in tasks {
+        all += task.await.map_err(|error| Box::new(Status::internal(error.to_string())))??;
+    }
+    Ok(all as f64 / watch.elapsed().as_secs_f64())
+}
+
+async fn call_bare(till: Channel, phone: Channel, watch: Stopwatch, span: Duration) -> Result<u64, Box<Status>> {
+    let (mut till, mut phone) = (HealthClient::new(till), HealthClient::new(phone));
+    let nothing = || HealthCheckRequest { service: String::new() };
+    let mut made = 0;
+    while watch.elapsed() < span {
+        till.check(nothing()).await.map_err(Box::new)?;
+        till.check(nothing()).await.map_err(Box::new)?;
+        phone.check(nothing()).await.map_err(Box::new)?;
+        made += 1;
+    }
+    Ok(made)
+}
+
 async fn call_until(channel: Channel, watch: Stopwatch, span: Duration) -> Result<Latencies, Box<Status>> {
     let mut latencies = Latencies::default();
     let mut client = HealthClient::new(channel);

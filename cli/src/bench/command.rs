@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::audit::{self, AuditBenchArgs};
 use super::codec::{self, CodecArgs};
+use super::console::{self, ConsoleBenchArgs};
 use super::freezes::{self, FreezesBenchArgs};
 use super::hsm::{self, HsmBenchArgs};
 use super::network::{self, NetworkBenchArgs};
@@ -55,6 +56,8 @@ pub enum BenchPart {
     Network(NetworkBenchArgs),
     /// Measure how fast the hash-chained log is verified.
     Audit(AuditBenchArgs),
+    /// Measure how long the operators' pages take, beside a past of many payments.
+    Console(ConsoleBenchArgs),
 }
 
 pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
@@ -64,6 +67,7 @@ pub async fn run(args: &BenchArgs, out: &Output) -> Result<(), CliError> {
         Some(BenchPart::Records(args)) => return Ok(records::run(args, out).await.map_err(BenchError::from)?),
         Some(BenchPart::Freezes(args)) => return Ok(freezes::run(args, out).await?),
         Some(BenchPart::Network(args)) => return Ok(network::run(args, out).await?),
+        Some(BenchPart::Console(args)) => return Ok(console::run(args, out).await?),
         Some(BenchPart::Audit(args)) => return Ok(audit::run(*args, out).await?),
         None => {}
     }

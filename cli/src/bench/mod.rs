@@ -7,6 +7,7 @@ mod cards;
 mod ceiling;
 mod codec;
 pub mod command;
+mod console;
 mod contest;
 mod flush;
 mod freezes;
@@ -82,6 +83,8 @@ pub enum BenchError {
     Hsm(#[from] HsmBenchError),
     #[error("the log: {0}")]
     Audit(#[from] Box<audit::AuditBenchError>),
+    #[error("the console: {0}")]
+    Console(#[source] Box<console::ConsoleBenchError>),
     #[error("the temporary folder: {0}")]
     Folder(#[from] std::io::Error),
 }

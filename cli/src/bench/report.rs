@@ -54,6 +54,12 @@ impl Report {
                 format!("{:.0}", rounds.payments_per_second()),
             );
             row(engine.name, "payments ÷ (empty calls ÷ 3)", format!("{:.3}", rounds.to_a_third_of_empty_calls()));
+            row(
+                engine.name,
+                "the calls of a payment, empty, over its connections, a second",
+                format!("{:.0}", rounds.bare_payments_per_second()),
+            );
+            row(engine.name, "payments ÷ those", format!("{:.3}", rounds.to_bare_payments()));
             if let (Some(tps), Some(ratio)) = (rounds.tpcb_tps(), rounds.to_tpcb()) {
                 row(engine.name, "pgbench TPC-B, 8 clients, tps", format!("{tps:.0}"));
                 row(engine.name, "payments ÷ pgbench tps", format!("{ratio:.3}"));
@@ -84,6 +90,8 @@ impl Report {
                     "empty_calls_per_second": rounds.empty_calls_per_second(),
                     "payments_per_second": rounds.payments_per_second(),
                     "payments_to_a_third_of_empty_calls": rounds.to_a_third_of_empty_calls(),
+                    "bare_payments_per_second": rounds.bare_payments_per_second(),
+                    "payments_to_bare_payments": rounds.to_bare_payments(),
                     "pgbench_tps": rounds.tpcb_tps(),
                     "payments_to_pgbench": rounds.to_tpcb(),
                     "approved_p50_micros": rounds.seen.approved.quantile(0.5).as_micros() as u64,

@@ -27,6 +27,7 @@ pub struct Rounds {
 #[derive(Clone, Copy, Debug)]
 struct Round {
     empty_calls_per_second: f64,
+    bare_payments_per_second: f64,
     payments_per_second: f64,
     card_payments_per_second: f64,
     tpcb_tps: Option<f64>,
@@ -43,6 +44,17 @@ pub struct ProcessUsage {
 impl Rounds {
     pub fn empty_calls_per_second(&self) -> f64 {
         median(self.rounds.iter().map(|round| round.empty_calls_per_second).collect())
+    }
+
+    /// How often a second the calls of a payment are made without what is in them, each over the connection that a payment takes.
+    pub fn bare_payments_per_second(&self) -> f64 {
+        median(self.rounds.iter().map(|round| round.bare_payments_per_second).collect())
+    }
+
+    /// Payments as a share of those of the same round.
+    pub fn to_bare_payments(&self) -> f64 {
+        let ratio = |round: &Round| round.payments_per_second / round.bare_payments_per_second;
+        median(self.rounds.iter().map(ratio).collect())
     }
 
     pub fn payments_per_second(&self) -> f64 {
@@ -83,8 +95,11 @@ pub async fn measure(scene: &mut Scene, tpcb: Option<&Tpcb>, options: &BenchOpti
     scene.pay(Means::Phone, WARM_UP).await?;
     let mut measured = Rounds::default();
     let (mut used, mut used_with_cards) = (Vec::new(), Vec::new());
+    let connections = scene.connections()?;
+    ceiling::run_bare(&connections, WARM_UP).await?;
     for _ in 0..ROUNDS {
         let (empty_calls_per_second, _) = ceiling::run(&scene.channels, options.in_flight, span).await?;
+        let bare_payments_per_second = ceiling::run_bare(&connections, span).await?;
         let before = scene.usages();
         let (seen, elapsed) = scene.pay(Means::Phone, span).await?;
         let between = scene.usages();
@@ -97,6 +112,7 @@ pub async fn measure(scene: &mut Scene, tpcb: Option<&Tpcb>, options: &BenchOpti
         };
         measured.rounds.push(Round {
             empty_calls_per_second,
+            bare_payments_per_second,
             payments_per_second: seen.per_second(elapsed),
             card_payments_per_second: seen_with_cards.per_second(elapsed_with_cards),
             tpcb_tps,
@@ -144,6 +160,7 @@ mod tests {
     fn ratios_are_of_the_same_round_and_the_median_of_them_is_told() {
         let round = |empty: f64, payments: f64, tpcb: f64| Round {
             empty_calls_per_second: empty,
+            bare_payments_per_second: empty / 4.0,
             payments_per_second: payments,
             card_payments_per_second: 2.0 * payments,
             tpcb_tps: Some(tpcb),
@@ -152,6 +169,7 @@ mod tests {
         let rounds = vec![round(300.0, 25.0, 50.0), round(30.0, 3.0, 6.0), round(300.0, 90.0, 30.0)];
         let mut rounds = Rounds { rounds, ..Rounds::default() };
         assert!((rounds.to_a_third_of_empty_calls() - 0.3).abs() < 1e-9);
+        assert!((rounds.to_bare_payments() - 0.4).abs() < 1e-9);
         assert!((rounds.to_tpcb().unwrap() - 0.5).abs() < 1e-9);
         assert!((rounds.payments_per_second() - 25.0).abs() < 1e-9);
         rounds.rounds[1].card_payments_per_second = 30.0;

@@ -108,6 +108,12 @@ impl Scene {
         Ok(())
     }
 
+    /// For each payer the connection of the terminal, and one more like that of the phone.
+    pub fn connections(&self) -> Result<Vec<(Channel, Channel)>, TrialError> {
+        let of = |payer: &Payer| Ok((payer.terminal.clone(), self.federation.phone_channel()?));
+        self.payers.iter().map(of).collect()
+    }
+
     /// Gives everybody a card.
     pub async fn issue_cards(&mut self) -> Result<(), PayError> {
         Ok(cards::issue(&self.federation, &mut self.payers, self.channels.len()).await?)

@@ -21,5 +21,5 @@ CREATE TABLE prices (
     published_at INTEGER NOT NULL,
     PRIMARY KEY (terminal_id, goods)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX prices_gtin ON prices (gtin, category, currency, latitude) WHERE gtin IS NOT NULL AND price_minor > 0;
-CREATE INDEX prices_name ON prices (name_key, category, currency, latitude) WHERE price_minor > 0;
+CREATE INDEX prices_gtin ON prices (gtin, category, currency, latitude, longitude, merchant_id) WHERE gtin IS NOT NULL AND price_minor > 0;
+CREATE INDEX prices_name ON prices (name_key, category, currency, latitude, longitude, merchant_id) WHERE price_minor > 0;

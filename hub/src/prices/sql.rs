@@ -122,15 +122,21 @@ pub(super) async fn put_prices(tx: &mut Tx, rows: BTreeMap<(TerminalId, String),
     tx.put(&PRICES, rows.into_iter().filter_map(write).collect()).await
 }
 
-/// The most prices of one thing that are looked at, the lowest first.
+/// So many things are asked about at once; fewer stand there several times.
+const GOODS_AT_ONCE: usize = 10;
+
+/// What is asked around a place for up to [`GOODS_AT_ONCE`] things: of each the 50 lowest prices. The place is in the index beside what the
+/// goods are known by, so that only rows within reach are read.
 macro_rules! near {
     ($known_by:literal) => {
         concat!(
-            "SELECT terminal_id, merchant_id, merchant_name, category, latitude, longitude, name, code, unit, currency, \
-             price_minor FROM prices WHERE ",
+            "SELECT terminal_id, merchant_id, merchant_name, category, latitude, longitude, name, code, unit, currency, price_minor \
+             FROM (SELECT p.*, row_number() OVER (PARTITION BY ",
             $known_by,
-            " = $1 AND category = $2 AND currency = $3 AND price_minor > 0 AND latitude BETWEEN $4 AND $5 \
-             AND longitude BETWEEN $6 AND $7 AND merchant_id <> $8 ORDER BY price_minor LIMIT 50"
+            " ORDER BY price_minor, terminal_id) AS place FROM prices p WHERE ",
+            $known_by,
+            " IN ($8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AND category = $1 AND currency = $2 AND price_minor > 0 \
+             AND latitude BETWEEN $3 AND $4 AND longitude BETWEEN $5 AND $6 AND merchant_id <> $7) AS ranked WHERE place <= 50"
         )
     };
 }
@@ -152,18 +158,17 @@ fn around(location: Location, reach: Reach) -> [f64; 4] {
 
 /// The shops around that sell some of what was bought, with what they ask for it.
 pub(super) async fn read_shops(store: &Store, bought: &Bought, reach: Reach) -> Result<Vec<Shop>, StoreError> {
-    let mut shops: BTreeMap<String, Shop> = BTreeMap::new();
-    let mut asked = BTreeSet::new();
+    let (mut gtins, mut names) = (BTreeSet::new(), BTreeSet::new());
     for goods in &bought.goods {
         let (gtin, name_key) = goods.found_by();
-        for (sql, key) in gtin.map(|gtin| (near!("gtin"), gtin)).into_iter().chain([(near!("name_key"), name_key)]) {
-            if !asked.insert((sql, key.clone())) {
-                continue;
-            }
-            let mut args = vec![key.into(), bought.category.as_str().into(), bought.currency.code().into()];
-            args.extend(around(bought.location, reach).map(|degrees| Value::Real(Some(degrees))));
-            args.push(bought.merchant_id.as_str().into());
-            for row in &store.fetch(sql, args).await? {
+        gtins.extend(gtin);
+        names.insert(name_key);
+    }
+    let mut shops: BTreeMap<String, Shop> = BTreeMap::new();
+    for (sql, keys) in [(near!("gtin"), gtins), (near!("name_key"), names)] {
+        let keys: Vec<String> = keys.into_iter().collect();
+        for keys in keys.chunks(GOODS_AT_ONCE) {
+            for row in &store.fetch(sql, near_args(bought, reach, keys)).await? {
                 let Some(location) = location_of(row, 4)? else { continue };
                 let shop = Shop {
                     merchant_id: row.parsed(1, MerchantId::parse)?,
@@ -177,6 +182,15 @@ pub(super) async fn read_shops(store: &Store, bought: &Bought, reach: Reach) -> 
         }
     }
     Ok(shops.into_values().collect())
+}
+
+fn near_args(bought: &Bought, reach: Reach, keys: &[String]) -> Vec<Value> {
+    let mut args = vec![bought.category.as_str().into(), bought.currency.code().into()];
+    args.extend(around(bought.location, reach).map(|degrees| Value::Real(Some(degrees))));
+    args.push(bought.merchant_id.as_str().into());
+    // `chunks` gives no empty ones, so that there is always something to repeat.
+    args.extend(keys.iter().cycle().take(GOODS_AT_ONCE).map(|key| key.as_str().into()));
+    args
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proto::cardholder as pb;
 use server_kit::clock::Stopwatch;
+use tokio::task::JoinSet;
 
 use super::RecordsError;
 use super::past::one_of;
@@ -14,6 +15,8 @@ use crate::phone::{Phone, PhoneError};
 
 /// How often each question is asked at each federation before it is the other's turn.
 const AT_A_TIME: u64 = 100;
+/// Phones that open their sessions at once.
+const SIGNING_IN: usize = 32;
 /// Purchases of a page.
 const PAGE: i32 = 50;
 
@@ -88,6 +91,7 @@ fn ratio(large: &[f64], small: &[f64]) -> f64 {
 /// Asks each question of somebody else each time, one call at a time, in so many turns.
 pub async fn ask(small: &World, large: &World, turns: u64) -> Result<Vec<Asked>, RecordsError> {
     for world in [small, large] {
+        sign_in(world).await?;
         for (phone, _) in world.phones.iter().take(AT_A_TIME as usize) {
             phone.total_bill().await?;
         }
@@ -107,6 +111,24 @@ pub async fn ask(small: &World, large: &World, turns: u64) -> Result<Vec<Asked>,
         }
     }
     Ok(all)
+}
+
+/// Opens everybody's session, by a call that reads nothing of a record: an app that shows a page has one, and otherwise the federation with more
+/// phones would be asked to open more of them.
+async fn sign_in(world: &World) -> Result<(), RecordsError> {
+    let mut phones = world.phones.iter().map(|(phone, _)| phone.clone());
+    let mut signing_in = JoinSet::new();
+    loop {
+        while signing_in.len() < SIGNING_IN
+            && let Some(phone) = phones.next()
+        {
+            signing_in.spawn(async move { phone.preferences().await.map(drop) });
+        }
+        match signing_in.join_next().await {
+            Some(done) => done.map_err(|_| RecordsError::TaskEnded)??,
+            None => return Ok(()),
+        }
+    }
 }
 
 async fn take_turn(world: &World, question: Question, turn: u64, answers: &mut Answers) -> Result<(), RecordsError> {
