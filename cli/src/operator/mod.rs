@@ -8,6 +8,8 @@ mod counter;
 pub mod credit;
 pub mod identity;
 pub mod inquiry;
+pub mod limits;
+pub mod lookups;
 pub mod network;
 pub mod notices;
 pub mod offers;

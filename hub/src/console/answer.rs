@@ -11,7 +11,9 @@ use hyper::body::{Body, Bytes, Incoming};
 use uuid::Uuid;
 
 use super::frame::Frame;
-use super::{Console, approvals, banks, doubt, letters, log, overview, payments, shown, sign_in, terminals};
+use super::{
+    Console, approvals, banks, doubt, letters, limits, log, lookups, overview, payments, shown, sign_in, terminals,
+};
 use crate::operators::ConsoleSession;
 use crate::pages::Pages;
 use crate::pages::door::{self, status_of, subscriber};
@@ -61,6 +63,11 @@ pub(super) enum Route {
     RetryAll,
     Inquiries,
     Log,
+    Lookups,
+    FillLookups,
+    Limits,
+    SetLimit,
+    RemoveLimit,
     Approvals,
     Approve(Uuid),
     Refuse(Uuid),
@@ -86,6 +93,11 @@ impl Route {
             "/dead-letters/retry-all" => Self::RetryAll,
             "/inquiries" => Self::Inquiries,
             "/log" => Self::Log,
+            "/limits" => Self::Limits,
+            "/limits/set" => Self::SetLimit,
+            "/limits/remove" => Self::RemoveLimit,
+            "/lookups" => Self::Lookups,
+            "/lookups/fill" => Self::FillLookups,
             "/approvals" => Self::Approvals,
             "/operators" => Self::Operators,
             _ => return Self::with_id(path),
@@ -109,9 +121,8 @@ impl Route {
     const fn methods(self) -> (bool, bool) {
         match self {
             Self::SignIn => (true, true),
-            Self::SignOut | Self::Suspend | Self::Retry | Self::RetryAll | Self::Approve(_) | Self::Refuse(_) => {
-                (false, true)
-            }
+            Self::SignOut | Self::Suspend | Self::Retry | Self::RetryAll | Self::FillLookups => (false, true),
+            Self::SetLimit | Self::RemoveLimit | Self::Approve(_) | Self::Refuse(_) => (false, true),
             _ => (true, false),
         }
     }
@@ -126,6 +137,9 @@ impl Route {
             Self::Retry => Act::RetryNotice,
             Self::RetryAll => Act::RetryAllNotices,
             Self::Suspend => Act::SuspendTerminal,
+            Self::FillLookups => Act::FillLookups,
+            Self::SetLimit => Act::LowerLimit,
+            Self::RemoveLimit => Act::RaiseLimit,
             _ => Act::Look,
         }
     }
@@ -260,6 +274,11 @@ async fn signed_in(asked: &Asked<'_>, route: Route) -> Result<Told, Reason> {
         Route::Retry => letters::retry(asked).await?,
         Route::RetryAll => letters::retry_all(asked).await?,
         Route::Log => log::page(asked).await?,
+        Route::Lookups => lookups::page(asked).await?,
+        Route::FillLookups => lookups::fill(asked).await?,
+        Route::Limits => limits::page(asked).await?,
+        Route::SetLimit => limits::set(asked).await?,
+        Route::RemoveLimit => limits::remove(asked).await?,
         Route::Approvals => approvals::page(asked).await?,
         Route::Approve(id) => approvals::approve(asked, id).await?,
         Route::Refuse(id) => approvals::refuse(asked, id).await?,

@@ -10,7 +10,7 @@ use server_kit::store::StoreError;
 use super::inquire::{About, Inquire};
 use super::steps::{Done, Step};
 use super::told::Told;
-use super::{CreditHistory, unusable, wire};
+use super::{CreditHistory, told_of, unusable, wire};
 use crate::directory::phone_hash;
 
 /// More names of parts than there are parts is nothing that a bank asks for.
@@ -26,11 +26,21 @@ impl CreditHistory {
         if let Err(reason) = self.may_ask(&Asker::Bank(bank_id.clone())) {
             return Ok(Err(reason));
         }
-        let inquire = match Asked::read(bank_id, request) {
+        let inquire = match Asked::read(bank_id.clone(), request) {
             Ok(asked) => asked.sealed(&*self.parts.keys)?,
             Err(reason) => return Ok(Err(reason)),
         };
+        let look_up = match self.pay(&bank_id).await? {
+            Ok(look_up) => look_up,
+            Err(reason) => return Ok(Err(reason)),
+        };
         let outcome = self.writer.write(Step::Inquire(inquire)).await?;
+        let told = match &outcome.done {
+            Ok(Done::Answered(answered)) => answered.told.as_ref().err().copied(),
+            Ok(_) => Some(Reason::Fault),
+            Err(reason) => Some(*reason),
+        };
+        told_of(look_up, told);
         Ok(match outcome.done {
             Ok(Done::Answered(answered)) => match answered.told {
                 Ok(Told::History(report)) => Ok(pb::InquireCreditHistoryResponse {

@@ -18,7 +18,7 @@ use server_kit::store::{StoreError, Table, Tx};
 use super::inquire::{About, Inquire};
 use super::steps::{Done, Step, Work};
 use super::told::Told;
-use super::{CreditHistory, sql, unusable, wire};
+use super::{CreditHistory, sql, told_of, unusable, wire};
 use crate::directory::phone_hash;
 
 const GIVEN: Table = Table {
@@ -145,13 +145,17 @@ impl CreditHistory {
         bank_id: BankId,
         request: &pb::InquireHabitsRequest,
     ) -> Result<Result<pb::InquireHabitsResponse, Reason>, StoreError> {
-        let asked = match Asked::read(bank_id, request) {
+        let asked = match Asked::read(bank_id.clone(), request) {
             Ok(asked) => asked,
             Err(reason) => return Ok(Err(reason)),
         };
         if let Err(reason) = self.may_ask(&asked.question.asker) {
             return Ok(Err(reason));
         }
+        let look_up = match self.pay(&bank_id).await? {
+            Ok(look_up) => look_up,
+            Err(reason) => return Ok(Err(reason)),
+        };
         let (parts, consent) = (&self.parts, asked.consent_id);
         let keys = &*parts.keys;
         // Only of somebody who has given this bank a consent, so that how long it takes says nothing to a bank that has none.
@@ -181,6 +185,12 @@ impl CreditHistory {
             consent_id: consent,
         };
         let outcome = self.writer.write(Step::Inquire(inquire)).await?;
+        let told = match &outcome.done {
+            Ok(Done::Answered(answered)) => answered.told.as_ref().err().copied(),
+            Ok(_) => Some(Reason::Fault),
+            Err(reason) => Some(*reason),
+        };
+        told_of(look_up, told);
         Ok(match outcome.done {
             Ok(Done::Answered(answered)) => match answered.told {
                 Ok(Told::Habits(habits)) => Ok(pb::InquireHabitsResponse {

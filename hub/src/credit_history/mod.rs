@@ -25,8 +25,9 @@ mod words;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use domain::Reason;
 use domain::credit_history::{Asker, Digest};
+use domain::lookup::Scope;
+use domain::{BankId, Reason};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
@@ -38,6 +39,7 @@ use tokio::task::JoinHandle;
 
 use crate::feed::Feed;
 use crate::habits::Habits;
+use crate::lookups::{Budget, LookUp, Lookups};
 use steps::HistorySteps;
 
 pub use sweep::sweep;
@@ -60,6 +62,8 @@ pub struct CreditHistoryParts {
     pub habits_floor: i64,
     /// How often one bank or operator may ask this replica.
     pub inquiries_per_bank_per_minute: NonZeroU32,
+    /// How much a bank may find out about whose a number is.
+    pub lookups: Lookups,
 }
 
 /// Credit history. Cheap to clone.
@@ -94,6 +98,11 @@ impl CreditHistory {
             Reason::InquiriesTooMany
         })
     }
+
+    /// A bank has a budget for names and numbers of which there is nothing to tell. `Err` inside with `LookupsExhausted`.
+    async fn pay(&self, bank: &BankId) -> Result<Result<LookUp, Reason>, StoreError> {
+        self.parts.lookups.pay(vec![Budget::new(Scope::Bank, bank.as_str())]).await
+    }
 }
 
 /// The hash of the log of inquiries.
@@ -101,6 +110,15 @@ fn sha256(bytes: &[u8]) -> Digest {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
+}
+
+/// What an answer says of whoever was asked about, for the budget of the one who asks.
+fn told_of(look_up: LookUp, told: Option<Reason>) {
+    match told {
+        None => look_up.hit(),
+        Some(Reason::InquiryUnanswered) => look_up.miss(),
+        Some(_) => look_up.told_nothing(),
+    }
 }
 
 /// A key that cannot be used, where only the store's errors can be said.

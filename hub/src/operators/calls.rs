@@ -40,6 +40,11 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("RefuseProposal", Act::Propose),
     ("ListProposals", Act::LookAtProposals),
     ("FindLogLines", Act::ReadLog),
+    ("ListLookupBudgets", Act::Look),
+    ("FillLookupBudget", Act::FillLookups),
+    ("ListLimits", Act::Look),
+    ("LowerLimit", Act::LowerLimit),
+    ("RaiseLimit", Act::RaiseLimit),
 ];
 
 #[cfg(test)]
