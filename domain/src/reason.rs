@@ -172,6 +172,7 @@ catalogue! {
     BinMalformed "BIN_MALFORMED" Invalid "A BIN range is two numbers of the same 6 to 12 digits, the first not above the second." "卡BIN区间须为两个位数相同（6至12位）且前小后大的数字。";
     BinTaken "BIN_TAKEN" Exists "The BIN range overlaps one that is registered." "该卡BIN区间与已登记区间重叠。";
     BinUnknown "BIN_UNKNOWN" NotFound "No bank of the federation has registered this kind of card number." "联盟内没有银行登记该卡BIN。";
+    BinSuspended "BIN_SUSPENDED" State "No payment with this kind of card number is taken for now." "该卡BIN暂停支付。";
     /// For the bank's own counter. A terminal is told `CARD_NOT_VERIFIED`, as for a card that exists.
     CardUnknown "CARD_UNKNOWN" NotFound "The bank has no such card." "银行无此卡。";
     CardProofMissing "CARD_PROOF_MISSING" Invalid "Money goes out of a card by its track 2 or its CVV2, not by its number alone." "仅凭卡号不能付款，须提供二磁道数据或CVV2。";

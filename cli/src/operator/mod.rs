@@ -1,6 +1,7 @@
 //! An operator: sets a federation up at the hub, and opens accounts at the banks' own adapters.
 
 pub mod ask;
+pub mod bins;
 pub mod cards;
 pub mod carriers;
 pub mod command;

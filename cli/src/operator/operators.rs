@@ -7,6 +7,7 @@ use proto::operator::proposed_act::Act;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
+use super::bins::{BinsCommand, bins};
 use super::command::OperatorArgs;
 use super::limits::{LimitsCommand, limits};
 use super::lookups::{LookupsCommand, lookups};
@@ -65,6 +66,9 @@ pub enum OperatorCommand {
         #[arg(value_name = "PROPOSAL", value_parser = typed::payment_id)]
         proposal: PaymentId,
     },
+    /// See whose which card numbers are, and suspend some.
+    #[command(subcommand)]
+    Bins(BinsCommand),
     /// See and set the limits on payments.
     #[command(subcommand)]
     Limits(LimitsCommand),
@@ -305,6 +309,7 @@ pub async fn operator(args: &OperatorArgs<OperatorCommand>, out: &Output) -> Res
         }
         OperatorCommand::Proposals { all, most } => print_proposals(&operator.proposals(*all, *most).await?, out),
         OperatorCommand::Approve { proposal } => print_proposals(&[operator.approve(*proposal).await?], out),
+        OperatorCommand::Bins(command) => bins(&operator, command, out).await?,
         OperatorCommand::Limits(command) => limits(&operator, command, out).await?,
         OperatorCommand::Lookups(command) => lookups(&operator, command, out).await?,
         OperatorCommand::Refuse { proposal } => print_proposals(&[operator.refuse(*proposal).await?], out),

@@ -26,7 +26,7 @@ const TABLE: &[(&str, &[Reason])] = &[
     ("05", &[Reason::BankRefused, Reason::PayerDeclined]),
     ("12", &[Reason::NatureUnsupported, Reason::FieldUnknown, Reason::NotAwaitingCode]),
     ("13", &[Reason::AmountMalformed, Reason::AmountNotPositive, Reason::AmountTooLarge, Reason::CurrencyUnknown, Reason::CurrencyMismatch]),
-    ("14", &[Reason::PayerUnavailable, Reason::PhoneNumberMalformed, Reason::CardUnknown, Reason::BinUnknown, Reason::CardNumberInvalid]),
+    ("14", &[Reason::PayerUnavailable, Reason::PhoneNumberMalformed, Reason::CardUnknown, Reason::BinUnknown, Reason::BinSuspended, Reason::CardNumberInvalid]),
     ("15", &[Reason::BankUnknown]),
     ("17", &[Reason::Cancelled]),
     ("21", &[Reason::NotReversible, Reason::NotRefundable]),

@@ -109,6 +109,8 @@ acts! {
     LowerLimit "LOWER_LIMIT" One [Risk Admin];
     /// Sets a limit on payments that allows more, or removes one.
     RaiseLimit "RAISE_LIMIT" Two [Risk Admin];
+    /// Suspends card numbers by their first digits, or lets them go on.
+    SuspendBins "SUSPEND_BINS" Two [Risk Admin];
     /// Registers an operator, changes a role, suspends somebody.
     ChangeOperator "CHANGE_OPERATOR" Two [Admin];
     /// Proposes an act, or decides on a proposal: who may, is said by the act that is proposed.
@@ -156,6 +158,7 @@ mod tests {
             (Act::FillLookups, "ra", Needed::One),
             (Act::LowerLimit, "ra", Needed::One),
             (Act::RaiseLimit, "ra", Needed::Two),
+            (Act::SuspendBins, "ra", Needed::Two),
             (Act::ChangeOperator, "a", Needed::Two),
             (Act::Propose, "ora", Needed::One),
             (Act::SignIntoConsole, "vora", Needed::One),

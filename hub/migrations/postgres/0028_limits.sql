@@ -18,3 +18,15 @@ CREATE TABLE limit_tallies (
     -- 'place:sum:count' for each slot of the window.
     slots TEXT NOT NULL
 );
+
+-- First digits of card numbers that no payment is taken from. Banks' own ranges are in bin_ranges, which they replace as they like.
+CREATE TABLE bin_suspensions (
+    -- '62284800-62284899'.
+    span TEXT NOT NULL PRIMARY KEY,
+    version BIGINT NOT NULL,
+    first TEXT NOT NULL,
+    last TEXT NOT NULL,
+    suspended BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    changed_by TEXT NOT NULL
+);

@@ -18,3 +18,15 @@ CREATE TABLE limit_tallies (
     -- 'place:sum:count' for each slot of the window.
     slots TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- First digits of card numbers that no payment is taken from. Banks' own ranges are in bin_ranges, which they replace as they like.
+CREATE TABLE bin_suspensions (
+    -- '62284800-62284899'.
+    span TEXT NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    first TEXT NOT NULL,
+    last TEXT NOT NULL,
+    suspended INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    changed_by TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::frame::Frame;
 use super::{
-    Console, approvals, banks, doubt, letters, limits, log, lookups, overview, payments, shown, sign_in, terminals,
+    Console, approvals, banks, bins, doubt, letters, limits, log, lookups, overview, payments, shown, sign_in,
+    terminals,
 };
 use crate::operators::ConsoleSession;
 use crate::pages::Pages;
@@ -65,6 +66,8 @@ pub(super) enum Route {
     Log,
     Lookups,
     FillLookups,
+    Bins,
+    SuspendBins,
     Limits,
     SetLimit,
     RemoveLimit,
@@ -93,6 +96,8 @@ impl Route {
             "/dead-letters/retry-all" => Self::RetryAll,
             "/inquiries" => Self::Inquiries,
             "/log" => Self::Log,
+            "/bins" => Self::Bins,
+            "/bins/suspend" => Self::SuspendBins,
             "/limits" => Self::Limits,
             "/limits/set" => Self::SetLimit,
             "/limits/remove" => Self::RemoveLimit,
@@ -122,7 +127,9 @@ impl Route {
         match self {
             Self::SignIn => (true, true),
             Self::SignOut | Self::Suspend | Self::Retry | Self::RetryAll | Self::FillLookups => (false, true),
-            Self::SetLimit | Self::RemoveLimit | Self::Approve(_) | Self::Refuse(_) => (false, true),
+            Self::SuspendBins | Self::SetLimit | Self::RemoveLimit | Self::Approve(_) | Self::Refuse(_) => {
+                (false, true)
+            }
             _ => (true, false),
         }
     }
@@ -138,6 +145,7 @@ impl Route {
             Self::RetryAll => Act::RetryAllNotices,
             Self::Suspend => Act::SuspendTerminal,
             Self::FillLookups => Act::FillLookups,
+            Self::SuspendBins => Act::SuspendBins,
             Self::SetLimit => Act::LowerLimit,
             Self::RemoveLimit => Act::RaiseLimit,
             _ => Act::Look,
@@ -276,6 +284,8 @@ async fn signed_in(asked: &Asked<'_>, route: Route) -> Result<Told, Reason> {
         Route::Log => log::page(asked).await?,
         Route::Lookups => lookups::page(asked).await?,
         Route::FillLookups => lookups::fill(asked).await?,
+        Route::Bins => bins::page(asked).await?,
+        Route::SuspendBins => bins::suspend(asked).await?,
         Route::Limits => limits::page(asked).await?,
         Route::SetLimit => limits::set(asked).await?,
         Route::RemoveLimit => limits::remove(asked).await?,

@@ -6,6 +6,7 @@
 mod answer;
 mod approvals;
 mod banks;
+mod bins;
 mod config;
 mod doubt;
 mod frame;

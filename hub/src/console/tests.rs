@@ -224,12 +224,13 @@ impl Browser<'_> {
     }
 }
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/payments",
     "/doubt",
     "/banks",
     "/terminals",
+    "/bins",
     "/limits",
     "/lookups",
     "/freezes",

@@ -8,9 +8,9 @@ use server_kit::keystore::{KeyName, KeyStore};
 use server_kit::store::StoreError;
 
 use super::inquire::{About, Inquire};
-use super::steps::{Done, Step};
+use super::steps::Done;
 use super::told::Told;
-use super::{CreditHistory, told_of, unusable, wire};
+use super::{CreditHistory, unusable, wire};
 use crate::directory::phone_hash;
 
 /// More names of parts than there are parts is nothing that a bank asks for.
@@ -30,17 +30,10 @@ impl CreditHistory {
             Ok(asked) => asked.sealed(&*self.parts.keys)?,
             Err(reason) => return Ok(Err(reason)),
         };
-        let look_up = match self.pay(&bank_id).await? {
-            Ok(look_up) => look_up,
+        let outcome = match self.paid_inquiry(&bank_id, inquire).await? {
+            Ok(outcome) => outcome,
             Err(reason) => return Ok(Err(reason)),
         };
-        let outcome = self.writer.write(Step::Inquire(inquire)).await?;
-        let told = match &outcome.done {
-            Ok(Done::Answered(answered)) => answered.told.as_ref().err().copied(),
-            Ok(_) => Some(Reason::Fault),
-            Err(reason) => Some(*reason),
-        };
-        told_of(look_up, told);
         Ok(match outcome.done {
             Ok(Done::Answered(answered)) => match answered.told {
                 Ok(Told::History(report)) => Ok(pb::InquireCreditHistoryResponse {

@@ -16,9 +16,9 @@ use server_kit::keystore::KeyName;
 use server_kit::store::{StoreError, Table, Tx};
 
 use super::inquire::{About, Inquire};
-use super::steps::{Done, Step, Work};
+use super::steps::{Done, Work};
 use super::told::Told;
-use super::{CreditHistory, sql, told_of, unusable, wire};
+use super::{CreditHistory, sql, unusable, wire};
 use crate::directory::phone_hash;
 
 const GIVEN: Table = Table {
@@ -152,10 +152,6 @@ impl CreditHistory {
         if let Err(reason) = self.may_ask(&asked.question.asker) {
             return Ok(Err(reason));
         }
-        let look_up = match self.pay(&bank_id).await? {
-            Ok(look_up) => look_up,
-            Err(reason) => return Ok(Err(reason)),
-        };
         let (parts, consent) = (&self.parts, asked.consent_id);
         let keys = &*parts.keys;
         // Only of somebody who has given this bank a consent, so that how long it takes says nothing to a bank that has none.
@@ -184,13 +180,10 @@ impl CreditHistory {
             question: asked.question,
             consent_id: consent,
         };
-        let outcome = self.writer.write(Step::Inquire(inquire)).await?;
-        let told = match &outcome.done {
-            Ok(Done::Answered(answered)) => answered.told.as_ref().err().copied(),
-            Ok(_) => Some(Reason::Fault),
-            Err(reason) => Some(*reason),
+        let outcome = match self.paid_inquiry(&bank_id, inquire).await? {
+            Ok(outcome) => outcome,
+            Err(reason) => return Ok(Err(reason)),
         };
-        told_of(look_up, told);
         Ok(match outcome.done {
             Ok(Done::Answered(answered)) => match answered.told {
                 Ok(Told::Habits(habits)) => Ok(pb::InquireHabitsResponse {

@@ -39,8 +39,9 @@ use tokio::task::JoinHandle;
 
 use crate::feed::Feed;
 use crate::habits::Habits;
-use crate::lookups::{Budget, LookUp, Lookups};
-use steps::HistorySteps;
+use crate::lookups::{Budget, Lookups};
+use inquire::Inquire;
+use steps::{Done, HistorySteps, Outcome, Step};
 
 pub use sweep::sweep;
 
@@ -99,9 +100,24 @@ impl CreditHistory {
         })
     }
 
-    /// A bank has a budget for names and numbers of which there is nothing to tell. `Err` inside with `LookupsExhausted`.
-    async fn pay(&self, bank: &BankId) -> Result<Result<LookUp, Reason>, StoreError> {
-        self.parts.lookups.pay(vec![Budget::new(Scope::Bank, bank.as_str())]).await
+    /// A bank's inquiry, which is paid for: a bank has a budget for names and numbers of which there is nothing to tell. `Err` inside with `LookupsExhausted`.
+    async fn paid_inquiry(&self, bank: &BankId, inquire: Inquire) -> Result<Result<Outcome, Reason>, StoreError> {
+        let look_up = match self.parts.lookups.pay(vec![Budget::new(Scope::Bank, bank.as_str())]).await? {
+            Ok(look_up) => look_up,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let outcome = self.writer.write(Step::Inquire(inquire)).await;
+        let told = match outcome.as_ref().map(|outcome| &outcome.done) {
+            Ok(Ok(Done::Answered(answered))) => answered.told.as_ref().err().copied(),
+            Ok(Err(reason)) => Some(*reason),
+            Ok(Ok(_)) | Err(_) => Some(Reason::Fault),
+        };
+        match told {
+            None => look_up.hit(),
+            Some(Reason::InquiryUnanswered) => look_up.miss(),
+            Some(_) => look_up.told_nothing(),
+        }
+        outcome.map(Ok)
     }
 }
 
@@ -110,15 +126,6 @@ fn sha256(bytes: &[u8]) -> Digest {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
-}
-
-/// What an answer says of whoever was asked about, for the budget of the one who asks.
-fn told_of(look_up: LookUp, told: Option<Reason>) {
-    match told {
-        None => look_up.hit(),
-        Some(Reason::InquiryUnanswered) => look_up.miss(),
-        Some(_) => look_up.told_nothing(),
-    }
 }
 
 /// A key that cannot be used, where only the store's errors can be said.

@@ -137,6 +137,11 @@ pub struct DirectoryOptions {
     pub lookups: LookupsConfig,
 }
 
+/// What would be done to card numbers, in words. `Err(BinMalformed)`.
+pub(crate) fn bin_words(request: &proto::operator::SetBinSuspendedRequest) -> Result<String, Reason> {
+    bins::SuspendBins::read(request).map(|change| change.words())
+}
+
 /// Whether a bank can be registered so. `Err` with what is not right.
 pub(crate) fn check_bank(request: &proto::operator::RegisterBankRequest) -> Result<(), Reason> {
     banks::RegisterBank::read(request.clone()).map(|_| ())

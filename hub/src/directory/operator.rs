@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 
 use super::banks::RegisterBank;
 use super::bindings::Asked;
+use super::bins::SuspendBins;
 use super::changes::{Change, Done, Step};
 use super::merchants::RegisterMerchant;
 use super::persons::{ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
@@ -87,30 +88,10 @@ impl OperatorApi {
         Self { sign_ups: Some(sign_ups), ..self }
     }
 
-    fn sign_ups(&self) -> Result<&SignUps, Status> {
-        self.sign_ups.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
     /// Serves what operators ask about themselves, too.
     #[must_use]
     pub fn run_by(self, operators: Operators) -> Self {
         Self { operators: Some(operators), ..self }
-    }
-
-    fn operators(&self) -> Result<&Operators, Status> {
-        self.operators.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    fn lost(&self) -> Result<&(Freezes, SafetyCodes), Status> {
-        self.lost.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    fn offers(&self) -> Result<&Offers, Status> {
-        self.served.as_ref().map(|(offers, _)| offers).ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    fn inquiries(&self) -> Result<&CreditHistory, Status> {
-        self.served.as_ref().map(|(_, inquiries)| inquiries).ok_or_else(|| proto::status(Reason::Fault))
     }
 
     async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
@@ -477,6 +458,26 @@ impl OperatorService for OperatorApi {
     ) -> Result<Response<pb::RaiseLimitResponse>, Status> {
         let operator = operator_id(&request)?;
         self.limits()?.raise(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_bin_ranges(
+        &self,
+        request: Request<pb::ListBinRangesRequest>,
+    ) -> Result<Response<pb::ListBinRangesResponse>, Status> {
+        operator(&request)?;
+        self.bin_ranges().await.map(Response::new).map_err(|error| store_status(&error))
+    }
+
+    async fn set_bin_suspended(
+        &self,
+        request: Request<pb::SetBinSuspendedRequest>,
+    ) -> Result<Response<pb::SetBinSuspendedResponse>, Status> {
+        let operator = operator(&request)?;
+        let change = SuspendBins::read(request.get_ref()).map_err(proto::status)?;
+        match self.change(operator, Change::Bins(change)).await? {
+            Done::Bins => Ok(Response::new(pb::SetBinSuspendedResponse {})),
+            other => Err(mismatch(&other)),
+        }
     }
 
     async fn find_log_lines(

@@ -92,7 +92,7 @@ impl Held {
     }
 }
 
-/// A look-up that is paid for at the price of one that finds nobody, which it costs unless something else is said.
+/// A look-up that is paid for at the price of one that finds nobody. It costs that unless something else is said: whoever hangs up in the middle may still ask what came of it.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct LookUp {

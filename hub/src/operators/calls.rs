@@ -45,6 +45,8 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("ListLimits", Act::Look),
     ("LowerLimit", Act::LowerLimit),
     ("RaiseLimit", Act::RaiseLimit),
+    ("ListBinRanges", Act::Look),
+    ("SetBinSuspended", Act::SuspendBins),
 ];
 
 #[cfg(test)]

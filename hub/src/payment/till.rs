@@ -65,6 +65,17 @@ impl TerminalApi {
         read: ReadCreate,
         look_up: LookUp,
     ) -> Result<Payment, Status> {
+        let taken = self.take_in(terminal, read).await;
+        // Whoever is told the same pays the same, or what is left of the budget would tell the one from the other.
+        match taken.as_ref().map(|payment| payment.refusal) {
+            Ok(Some(Reason::PayerUnavailable)) => look_up.miss(),
+            Ok(Some(Reason::PaymentAboveLimit)) | Err(_) => look_up.told_nothing(),
+            Ok(_) => look_up.hit(),
+        }
+        taken
+    }
+
+    async fn take_in(&self, terminal: Arc<Terminal>, read: ReadCreate) -> Result<Payment, Status> {
         let keys = self.desk.keys().as_ref();
         let fingerprint = read.fingerprint(keys).map_err(|error| key_fault(&error))?;
         let payer = self.payer(&read).await?;
@@ -83,14 +94,7 @@ impl TerminalApi {
             payer,
             code_mac,
         };
-        let payment = self.step(Step::Create(Box::new(Create { new, code }))).await?;
-        // Whoever is told the same pays the same, or what is left of the budget would tell the one from the other.
-        match payment.refusal {
-            Some(Reason::PayerUnavailable) => look_up.miss(),
-            Some(Reason::PaymentAboveLimit) => look_up.told_nothing(),
-            _ => look_up.hit(),
-        }
-        Ok(payment)
+        self.step(Step::Create(Box::new(Create { new, code }))).await
     }
 
     /// Evaluates what was typed, and charges if it was right.

@@ -13,6 +13,7 @@ use proto::carrier as pb;
 use proto::carrier::carrier_service_server::CarrierService;
 use proto::status;
 use server_kit::identity::Role;
+use server_kit::store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -70,8 +71,7 @@ impl SignUps {
         let asked = Asked::read(carrier_id, request, (now, today)).map_err(status)?;
         let ask = asked.hashed(&*inner.keys).map_err(|error| fault(&error))?;
         let look_up = self.pay(&ask.new.carrier_id).await?;
-        let done = self.step(Step::Ask(Box::new(ask))).await.map_err(|error| store_status(&error))?;
-        told_of(look_up, done.as_ref().err().copied());
+        let done = told_of(look_up, self.step(Step::Ask(Box::new(ask))).await)?;
         match done.map_err(status)? {
             Done::SignUp(sign_up) => {
                 self.begin((*sign_up).clone());
@@ -92,8 +92,7 @@ impl SignUps {
         let report = wire::report(&*inner.keys, carrier_id, request, inner.clock.now());
         let report = report.map_err(|error| fault(&error))?.map_err(status)?;
         let look_up = self.pay(&report.carrier_id).await?;
-        let done = self.step(Step::Report(Box::new(report))).await.map_err(|error| store_status(&error))?;
-        told_of(look_up, done.as_ref().err().copied());
+        let done = told_of(look_up, self.step(Step::Report(Box::new(report))).await)?;
         match done.map_err(status)? {
             Done::Reported(epoch) => Ok(epoch),
             _ => Err(status(Reason::Fault)),
@@ -102,13 +101,16 @@ impl SignUps {
 }
 
 /// What a carrier was told of a number or a person: only that something is another's tells it what it did not know.
-fn told_of(look_up: LookUp, refused: Option<Reason>) {
+fn told_of(look_up: LookUp, done: Result<Result<Done, Reason>, StoreError>) -> Result<Result<Done, Reason>, Status> {
     use Reason::{AlreadySignedUp, IdentityMismatch, NumberNotYours, PhoneNumberTaken, SignUpUnderWay};
-    match refused {
-        None => look_up.hit(),
-        Some(AlreadySignedUp | IdentityMismatch | NumberNotYours | PhoneNumberTaken | SignUpUnderWay) => look_up.miss(),
-        Some(_) => look_up.told_nothing(),
+    match &done {
+        Ok(Ok(_)) => look_up.hit(),
+        Ok(Err(AlreadySignedUp | IdentityMismatch | NumberNotYours | PhoneNumberTaken | SignUpUnderWay)) => {
+            look_up.miss()
+        }
+        Ok(Err(_)) | Err(_) => look_up.told_nothing(),
     }
+    done.map_err(|error| store_status(&error))
 }
 
 #[tonic::async_trait]

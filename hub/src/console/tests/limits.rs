@@ -77,3 +77,31 @@ async fn m9_who_has_asked_of_too_many_numbers_is_seen_and_may_go_on() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn m9_card_numbers_are_suspended_by_two_persons() {
+    on_each_engine(async |hub| {
+        let world = World::open(&hub, ConsoleConfig::default()).await;
+        let mut ann = world.signed_in("ann").await;
+        let mut bob = world.signed_in("bob").await;
+        let rows = async |browser: &mut Browser<'_>| {
+            let json: serde_json::Value = serde_json::from_str(&browser.get("/bins?format=json").await.body).unwrap();
+            json["rows"].as_array().unwrap().len()
+        };
+        for (flag, before, after) in [("1", 0, 1), ("0", 1, 0)] {
+            ann.get("/bins").await;
+            ann.get("/limits").await;
+            let fields = [("first", "622848"), ("last", "622849"), ("suspended", flag)];
+            assert_eq!(ann.post("/bins/suspend", &fields).await.location, "/bins?done=waits", "{}", hub.engine);
+            assert_eq!(rows(&mut bob).await, before, "nothing is done before it is approved");
+            let shown = bob.get("/approvals").await.body;
+            assert!(shown.contains("card numbers 622848-622849"), "{shown}");
+            let path = shown.split_once("action=\"/approvals/").unwrap().1.split('"').next().unwrap().to_owned();
+            assert_eq!(bob.post(&format!("/approvals/{path}"), &[]).await.location, "/approvals?all=1");
+            assert_eq!(rows(&mut bob).await, after, "{}", hub.engine);
+        }
+        let bad = [("first", "62284"), ("last", "622849"), ("suspended", "1")];
+        assert_eq!(ann.post("/bins/suspend", &bad).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    })
+    .await;
+}

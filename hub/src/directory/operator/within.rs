@@ -9,11 +9,17 @@ use uuid::Uuid;
 
 use super::super::bindings::{Asked, Bind};
 use super::super::changes::{Change, Done};
-use super::super::{BankEntry, inspect, sql};
+use super::super::{BankEntry, bins, inspect, sql};
 use super::{OperatorApi, mismatch};
+use crate::credit_history::CreditHistory;
+use crate::freeze::Freezes;
 use crate::limits::PaymentLimits;
 use crate::lookups::{Listed, read_budget};
 use crate::notify::DeadLetter;
+use crate::offers::Offers;
+use crate::operators::Operators;
+use crate::safety_code::SafetyCodes;
+use crate::sign_up::SignUps;
 use crate::store_status::{fault, store_status};
 
 /// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
@@ -50,6 +56,31 @@ impl OperatorApi {
     /// What stands there in every hub; not in a test of the directory alone.
     pub(crate) fn limits(&self) -> Result<&PaymentLimits, Status> {
         self.limits.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn sign_ups(&self) -> Result<&SignUps, Status> {
+        self.sign_ups.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn operators(&self) -> Result<&Operators, Status> {
+        self.operators.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn lost(&self) -> Result<&(Freezes, SafetyCodes), Status> {
+        self.lost.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn offers(&self) -> Result<&Offers, Status> {
+        self.served.as_ref().map(|(offers, _)| offers).ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn inquiries(&self) -> Result<&CreditHistory, Status> {
+        self.served.as_ref().map(|(_, inquiries)| inquiries).ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    /// The ranges of all banks as they stand in the database, and what is suspended.
+    pub(crate) async fn bin_ranges(&self) -> Result<pb::ListBinRangesResponse, StoreError> {
+        Ok(bins::listed(&sql::read_bin_table(&self.directory.parts.store).await?))
     }
 
     /// Look-up budgets, a page of them.

@@ -193,6 +193,47 @@ async fn m9_payments_at_once_at_two_replicas_do_not_pass_a_limit() {
 }
 
 #[tokio::test]
+async fn m9_suspended_card_numbers_pay_nothing_whatever_their_bank_registers_and_what_was_paid_goes_its_way() {
+    on_each_engine(async |hub| {
+        let shop = Shop::open(&hub, at_once()).await;
+        shop.holder().await;
+        let paid = shop.pay(Nature::Purchase, 500).await;
+        let reserved = shop.pay(Nature::PreAuthorisation, 500).await;
+        let set = async |first: &str, last: &str, suspended: bool| {
+            let request = pb::SetBinSuspendedRequest { first: first.to_owned(), last: last.to_owned(), suspended };
+            shop.operator.set_bin_suspended(from_member(Role::Operator, "rita", request)).await
+        };
+        for _ in 0..2 {
+            set("62284800", "62284809", true).await.unwrap();
+        }
+        shop.register_bins("bank-a", &[("622848", "622848"), ("622850", "622850")]).await.unwrap();
+        let refused = shop.ask(&shop.request(Nature::Purchase, 100)).await;
+        assert_eq!(reason(refused), Reason::BinSuspended, "{}", hub.engine);
+        assert_eq!(reason(shop.inquire(shop.request(Nature::Purchase, 1).card).await), Reason::BinSuspended);
+        shop.complete(&reserved.payment_id, 300).await.unwrap();
+        shop.refund(&paid.payment_id, 200).await.unwrap();
+        let listed =
+            shop.operator.list_bin_ranges(from_member(Role::Operator, "vic", pb::ListBinRangesRequest {})).await;
+        let listed = listed.unwrap().into_inner();
+        let ranges: Vec<_> = listed.ranges.iter().map(|it| (it.bank_id.as_str(), it.first.as_str())).collect();
+        assert_eq!(ranges, [("bank-a", "622848"), ("bank-a", "622850")]);
+        assert_eq!(listed.suspensions.len(), 1, "{}", hub.engine);
+        set("62284800", "62284809", false).await.unwrap();
+        assert_eq!(by_card(&shop, 100).await, Ok(()), "{}", hub.engine);
+        for (first, last) in [("62284809", "62284800"), ("62284", "62284"), ("", "")] {
+            assert_eq!(reason(set(first, last, true).await), Reason::BinMalformed, "{first} {last}");
+        }
+        let lines = server_kit::audit::read_chain(&hub.store, "hub-1/directory").await.unwrap();
+        let said: Vec<_> = lines.iter().filter(|line| line.kind.starts_with("BINS_")).collect();
+        let kinds: Vec<_> = said.iter().map(|line| line.kind.as_str()).collect();
+        assert_eq!(kinds, ["BINS_SUSPENDED", "BINS_RESUMED"], "{}", hub.engine);
+        assert!(said.iter().all(|line| line.content == "first=62284800 last=62284809 by=rita"), "{said:?}");
+        shop.all_is_well().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn m9_a_limit_is_lowered_by_one_and_raised_otherwise_and_the_log_has_both() {
     on_each_engine(async |hub| {
         let shop = Shop::open(&hub, at_once()).await;
