@@ -172,6 +172,7 @@ async fn trial(
         // The budgets stay, as large as so many payments at once need.
         ("lookups.terminal_burst", "100000000"),
         ("lookups.merchant_burst", "1000000000"),
+        ("lookups.link_burst", "1000000000"),
         ("phones.calls_per_address", "100000"),
         ("phones.calls_per_address_burst", "100000"),
         ("phones.calls_in_all", "100000"),

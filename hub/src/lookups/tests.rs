@@ -16,6 +16,11 @@ pub(crate) fn unbounded(hub: &TestHub, replica: &str) -> Lookups {
     open(hub, replica, LookupsConfig { carrier_burst: 0, bank_burst: 0, ..none })
 }
 
+/// Budgets that no test of something else uses up, however much it asks at once.
+pub(crate) fn roomy() -> LookupsConfig {
+    LookupsConfig { terminal_burst: 10_000_000, merchant_burst: 100_000_000, ..LookupsConfig::default() }
+}
+
 /// Room for ten misses, and one more in an hour.
 fn small() -> LookupsConfig {
     LookupsConfig {

@@ -27,7 +27,7 @@ use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi,
 use crate::federation::FederationApi;
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::limits::PaymentLimits;
-use crate::lookups::LookupsConfig;
+use crate::lookups::{LookupsConfig, tests::roomy};
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::offers::Offers;
 use crate::payment::{Desk, DeskOptions, TerminalApi, TerminalLimits, sql, sweep};
@@ -80,7 +80,7 @@ fn limits() -> TerminalLimits {
 impl Shop {
     /// A replica over this database and these banks.
     pub(super) async fn replica(hub: &TestHub, bank: &PlayedBank, name: &str, policy: Policy) -> Self {
-        Self::budgeted(hub, bank, (name, policy), LookupsConfig::default()).await
+        Self::budgeted(hub, bank, (name, policy), roomy()).await
     }
 
     /// The same with other budgets for look-ups.
