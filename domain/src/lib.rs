@@ -13,6 +13,8 @@ pub mod freeze;
 pub mod habit;
 pub mod id;
 pub mod ledger;
+pub mod limit;
+pub mod lookup;
 pub mod money;
 pub mod nearby;
 pub mod network;

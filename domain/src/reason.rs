@@ -110,6 +110,11 @@ catalogue! {
     PaymentUnknown "PAYMENT_UNKNOWN" NotFound "There is no such payment of this caller." "没有该笔交易。";
     PaymentIdTaken "PAYMENT_ID_TAKEN" Exists "This id was used for another request." "该编号已用于其他请求。";
     PayerUnavailable "PAYER_UNAVAILABLE" State "This number cannot pay here." "该号码无法在此支付。";
+    /// The same for a number that is known and one that is not: it is said before anybody has looked.
+    LookupsExhausted "LOOKUPS_EXHAUSTED" Exhausted "Too many numbers were asked for from here that belong to nobody who can pay; try again later." "本处查询的无效号码过多，请稍后再试。";
+    PaymentAboveLimit "PAYMENT_ABOVE_LIMIT" State "The amount is above what one payment may be here." "金额超过单笔支付限额。";
+    SpendingLimitReached "SPENDING_LIMIT_REACHED" State "With this payment more would be paid than may be in this time." "该笔支付将超出规定时间内的累计限额。";
+    PaymentsTooMany "PAYMENTS_TOO_MANY" State "There were as many payments as may be in this time." "规定时间内的支付笔数已达上限。";
     CodesExhausted "CODES_EXHAUSTED" Exhausted "Too many codes were sent to this number; try again later." "向该号码发送动态码过于频繁，请稍后再试。";
     VerificationFailed "VERIFICATION_FAILED" State "Code or transaction password is not right." "动态码或交易密码不正确。";
     AttemptsExhausted "ATTEMPTS_EXHAUSTED" State "Code or transaction password was wrong too often." "动态码或交易密码错误次数过多。";
@@ -167,6 +172,7 @@ catalogue! {
     BinMalformed "BIN_MALFORMED" Invalid "A BIN range is two numbers of the same 6 to 12 digits, the first not above the second." "卡BIN区间须为两个位数相同（6至12位）且前小后大的数字。";
     BinTaken "BIN_TAKEN" Exists "The BIN range overlaps one that is registered." "该卡BIN区间与已登记区间重叠。";
     BinUnknown "BIN_UNKNOWN" NotFound "No bank of the federation has registered this kind of card number." "联盟内没有银行登记该卡BIN。";
+    BinSuspended "BIN_SUSPENDED" State "No payment with this kind of card number is taken for now." "该卡BIN暂停支付。";
     /// For the bank's own counter. A terminal is told `CARD_NOT_VERIFIED`, as for a card that exists.
     CardUnknown "CARD_UNKNOWN" NotFound "The bank has no such card." "银行无此卡。";
     CardProofMissing "CARD_PROOF_MISSING" Invalid "Money goes out of a card by its track 2 or its CVV2, not by its number alone." "仅凭卡号不能付款，须提供二磁道数据或CVV2。";
@@ -315,6 +321,11 @@ catalogue! {
     ProposalUnknown "PROPOSAL_UNKNOWN" NotFound "There is no such proposal." "没有该申请。";
     ProposalDecided "PROPOSAL_DECIDED" State "The proposal was decided before." "该申请已有决定。";
     ProposalExpired "PROPOSAL_EXPIRED" State "Nobody has decided on the proposal in time; propose it again." "该申请已过期，请重新提交。";
+    LookupBudgetUnknown "LOOKUP_BUDGET_UNKNOWN" NotFound "Nothing was ever drawn from such a look-up budget." "没有该查询额度的使用记录。";
+    LimitUnknown "LIMIT_UNKNOWN" NotFound "There is no such limit." "没有该限额。";
+    LimitMalformed "LIMIT_MALFORMED" Invalid "A limit bounds an amount, or for a window of a minute to 31 days an amount or a number of payments." "限额须规定单笔金额，或规定一分钟至31天内的累计金额或笔数。";
+    LimitNotLower "LIMIT_NOT_LOWER" State "This would allow more than before, which takes a second person." "该变更将放宽限额，须双人复核。";
+    LimitsTooMany "LIMITS_TOO_MANY" State "There are as many limits as a hub keeps." "限额数量已达上限。";
     ConsoleRefused "CONSOLE_REFUSED" Stranger "Name, password or one-time password is not right, or signing in is blocked for a while." "名称、密码或动态口令不正确，或登录已暂时锁定。";
 
     // Links of a card network.

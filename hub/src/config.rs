@@ -15,6 +15,7 @@ use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
 use crate::console::ConsoleConfig;
+use crate::lookups::LookupsConfig;
 use crate::network::config::NetworkConfig;
 use crate::notify::NotifyConfig;
 use crate::operators::OperatorsConfig;
@@ -49,6 +50,9 @@ pub struct Config {
     pub limits: ServeLimits,
     #[serde(default)]
     pub payments: Payments,
+    /// How much terminals, carriers and banks may find out about whose a number is.
+    #[serde(default)]
+    pub lookups: LookupsConfig,
     #[serde(default)]
     pub banks: Links,
     #[serde(default)]

@@ -18,6 +18,8 @@ pub mod follow;
 pub mod freeze;
 pub mod habits;
 mod hex;
+pub mod limits;
+pub mod lookups;
 pub mod network;
 pub mod notify;
 pub mod offers;

@@ -192,18 +192,19 @@ struct Hub {
 
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
     let mut ground = Ground::open(config).await?;
-    let directory = ground.directory();
+    let directory = ground.directory(config);
     let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
     let banks = Banks::new(directory.clone(), client_tls, link);
     let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);
     let feed = ground.feed(&followers, shutdown.draining());
-    let desk = ground.desk(&config.payments, &directory, &banks, &feed);
+    let limits = ground.limits(shutdown.draining()).await?;
+    let desk = ground.desk((&config.payments, &limits), (&directory, &banks), &feed);
     let records = ground.records(&feed);
     let prices = ground.prices();
     let zone = || config.records.time_zone.rules().clone();
     let bills = ground.bills(&feed, zone());
     let habits = ground.habits(zone());
-    let credit_history = ground.credit_history(config, (&feed, &habits), shutdown.draining());
+    let credit_history = ground.credit_history(config, (&directory, &feed, &habits), shutdown.draining());
     let offers = ground.offers(config, (&feed, &habits), shutdown.draining());
     let repayments = ground.repayments(&config.payments, &banks, &feed, shutdown.draining());
     let notices = ground.notices(&config.notify, shutdown.draining())?;
@@ -227,7 +228,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     };
     let web = ground.web(config, &directory, &asked);
     let (operators, operator_api) =
-        ground.operators(config, (&directory, &banks), (&asked, &sign_ups), shutdown.draining()).await?;
+        ground.operators(config, (&directory, &banks), (&asked, &sign_ups, &limits), shutdown.draining()).await?;
     let console = ground.console(config, &operators, &operator_api);
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));

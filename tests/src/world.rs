@@ -23,7 +23,7 @@ use crate::till::Till;
 const MOST_AT_ONCE: usize = 2;
 
 /// How a hub is set up so that a test need not wait long for what time brings. Codes may be sent as often as one likes.
-const QUICK_HUB: [(&str, &str); 13] = [
+const QUICK_HUB: [(&str, &str); 16] = [
     ("payments.decide_within", "5s"),
     ("payments.head_start", "1s"),
     ("payments.sweep_every", "200ms"),
@@ -35,6 +35,9 @@ const QUICK_HUB: [(&str, &str); 13] = [
     ("payments.codes_per_terminal_per_minute", "100000"),
     ("payments.reads_per_terminal_per_second", "1000"),
     ("payments.writes_per_terminal_per_second", "100000"),
+    ("lookups.terminal_burst", "10000000"),
+    ("lookups.merchant_burst", "100000000"),
+    ("lookups.link_burst", "100000000"),
     ("banks.timeout", "1s"),
     ("limits.grace", "5s"),
 ];

@@ -175,6 +175,10 @@ async fn trial(
         ("payments.sends_per_day", "0"),
         ("payments.codes_per_terminal_per_minute", "1000000000"),
         ("payments.writes_per_terminal_per_second", "1000000000"),
+        // The budgets stay, as large as so many payments at once need.
+        ("lookups.terminal_burst", "100000000"),
+        ("lookups.merchant_burst", "1000000000"),
+        ("lookups.link_burst", "1000000000"),
         ("phones.calls_per_address", "100000"),
         ("phones.calls_per_address_burst", "100000"),
         ("phones.calls_in_all", "100000"),

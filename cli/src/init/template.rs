@@ -171,6 +171,24 @@ const PAYMENTS: &str = r#"[payments]
 # How long a terminal's call waits for the bank before it is told PENDING.
 # answer_within = "14s"
 
+[lookups]
+# What may be found out about whose a number is, in tokens: what a look-up costs that finds somebody and one that finds nobody who can pay, and
+# what a payment gives back.
+# hit = 1
+# miss = 20
+# paid = 2
+# For each: how many tokens there are at most, and how many come back in an hour. A burst of 0 is no budget.
+# terminal_burst = 1000
+# terminal_per_hour = 240
+# merchant_burst = 10000
+# merchant_per_hour = 2400
+# link_burst = 100000
+# link_per_hour = 24000
+# carrier_burst = 20000
+# carrier_per_hour = 20000
+# bank_burst = 2000
+# bank_per_hour = 1200
+
 [banks]
 # How long one try at a bank may take, and how often a hold is tried.
 # timeout = "3s"

@@ -1,6 +1,7 @@
 //! An operator: sets a federation up at the hub, and opens accounts at the banks' own adapters.
 
 pub mod ask;
+pub mod bins;
 pub mod cards;
 pub mod carriers;
 pub mod command;
@@ -8,6 +9,8 @@ mod counter;
 pub mod credit;
 pub mod identity;
 pub mod inquiry;
+pub mod limits;
+pub mod lookups;
 pub mod network;
 pub mod notices;
 pub mod offers;

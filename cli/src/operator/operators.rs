@@ -7,7 +7,10 @@ use proto::operator::proposed_act::Act;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
+use super::bins::{BinsCommand, bins};
 use super::command::OperatorArgs;
+use super::limits::{LimitsCommand, limits};
+use super::lookups::{LookupsCommand, lookups};
 use super::{Operator, OperatorError, answer, bounded};
 use crate::error::CliError;
 use crate::output::Output;
@@ -63,6 +66,15 @@ pub enum OperatorCommand {
         #[arg(value_name = "PROPOSAL", value_parser = typed::payment_id)]
         proposal: PaymentId,
     },
+    /// See whose which card numbers are, and suspend some.
+    #[command(subcommand)]
+    Bins(BinsCommand),
+    /// See and set the limits on payments.
+    #[command(subcommand)]
+    Limits(LimitsCommand),
+    /// See and fill up what may be found out about whose a number is.
+    #[command(subcommand)]
+    Lookups(LookupsCommand),
     /// Find lines of the hub's log, newest first.
     Log {
         /// What they are about: the id of a payment, a person, a proposal.
@@ -297,6 +309,9 @@ pub async fn operator(args: &OperatorArgs<OperatorCommand>, out: &Output) -> Res
         }
         OperatorCommand::Proposals { all, most } => print_proposals(&operator.proposals(*all, *most).await?, out),
         OperatorCommand::Approve { proposal } => print_proposals(&[operator.approve(*proposal).await?], out),
+        OperatorCommand::Bins(command) => bins(&operator, command, out).await?,
+        OperatorCommand::Limits(command) => limits(&operator, command, out).await?,
+        OperatorCommand::Lookups(command) => lookups(&operator, command, out).await?,
         OperatorCommand::Refuse { proposal } => print_proposals(&[operator.refuse(*proposal).await?], out),
         OperatorCommand::Log { subject, by, kind, most } => {
             let asked = pb::FindLogLinesRequest {
@@ -311,12 +326,12 @@ pub async fn operator(args: &OperatorArgs<OperatorCommand>, out: &Output) -> Res
     Ok(())
 }
 
-fn at(at: Option<&prost_types::Timestamp>) -> String {
+pub(super) fn at(at: Option<&prost_types::Timestamp>) -> String {
     let at = at.map(|at| jiff::Timestamp::from_microsecond(proto::from_timestamp(at).micros()));
     at.and_then(Result::ok).map(|at| at.to_string()).unwrap_or_default()
 }
 
-fn word(name: &str, prefix: &str) -> String {
+pub(super) fn word(name: &str, prefix: &str) -> String {
     name.trim_start_matches(prefix).to_lowercase()
 }
 
@@ -341,7 +356,7 @@ fn print_operators(operators: &[pb::Operator], out: &Output) {
     out.table(&head, &rows, &operators.iter().map(value).collect::<Value>());
 }
 
-fn print_proposals(proposals: &[pb::Proposal], out: &Output) {
+pub(super) fn print_proposals(proposals: &[pb::Proposal], out: &Output) {
     let row = |it: &pb::Proposal| {
         vec![
             it.proposal_id.clone(),

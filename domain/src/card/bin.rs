@@ -118,11 +118,39 @@ impl BinRange {
     }
 }
 
+/// First digits of card numbers, from one to another, whoever has registered them: what operators suspend.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BinSpan {
+    pub first: Bin,
+    pub last: Bin,
+}
+
+impl BinSpan {
+    /// One BIN or more. `Err(BinMalformed)`.
+    pub fn new(first: &str, last: &str) -> Result<Self, Reason> {
+        let (first, last) = (Bin::parse(first)?, Bin::parse(last)?);
+        let fine = first.as_str().len() == last.as_str().len() && first <= last;
+        if fine { Ok(Self { first, last }) } else { Err(Reason::BinMalformed) }
+    }
+
+    fn holds(&self, head: u64) -> bool {
+        (self.first.filled('0')..=self.last.filled('9')).contains(&head)
+    }
+}
+
+impl fmt::Display for BinSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
 /// The ranges of all banks. No two overlap, so that a number belongs to one range at most.
 #[derive(Clone, Debug, Default)]
 pub struct BinTable {
     /// By the first number of the range, filled up with zeros.
     ranges: BTreeMap<u64, BinRange>,
+    /// What operators have suspended; it stays so whatever banks register.
+    suspended: Vec<BinSpan>,
 }
 
 impl BinTable {
@@ -142,16 +170,35 @@ impl BinTable {
 
     /// The range that a card's number lies in. `Err(BinUnknown)` when there is none, or its numbers have another length.
     pub fn find(&self, pan: &Pan) -> Result<&BinRange, Reason> {
-        let digits = pan.reveal();
-        let head: u64 = digits.get(..Bin::MOST_DIGITS).and_then(|head| head.parse().ok()).ok_or(Reason::BinUnknown)?;
+        let (digits, head) = (pan.reveal(), head_of(pan)?);
         let found = self.ranges.range(..=head).next_back().map(|(_, range)| range);
         found.filter(|range| head <= range.end() && usize::from(range.digits) == digits.len()).ok_or(Reason::BinUnknown)
+    }
+
+    /// The same for a payment: `Err(BinSuspended)` when operators have suspended such numbers. What was paid before goes its way, and is frozen as before.
+    pub fn find_to_pay(&self, pan: &Pan) -> Result<&BinRange, Reason> {
+        let (range, head) = (self.find(pan)?, head_of(pan)?);
+        if self.suspended.iter().any(|span| span.holds(head)) { Err(Reason::BinSuspended) } else { Ok(range) }
+    }
+
+    /// Suspends numbers, registered or not.
+    pub fn suspend(&mut self, span: BinSpan) {
+        self.suspended.push(span);
+    }
+
+    pub fn suspended(&self) -> &[BinSpan] {
+        &self.suspended
     }
 
     /// All ranges, in order.
     pub fn ranges(&self) -> impl Iterator<Item = &BinRange> {
         self.ranges.values()
     }
+}
+
+/// The digits by which a number's range is found.
+fn head_of(pan: &Pan) -> Result<u64, Reason> {
+    pan.reveal().get(..Bin::MOST_DIGITS).and_then(|head| head.parse().ok()).ok_or(Reason::BinUnknown)
 }
 
 #[cfg(test)]
@@ -199,6 +246,32 @@ mod tests {
         }
         let longer = Pan::issue(&Bin::parse("62284800").unwrap(), 1, 19).unwrap();
         assert_eq!(known.find(&longer), Err(Reason::BinUnknown), "cards of that range have 16 digits");
+    }
+
+    #[test]
+    fn m9_a_suspended_span_stops_what_pays_and_nothing_else() {
+        let mut known = table();
+        for (first, last) in [("62284810", "62284819"), ("622600", "622600"), ("999999", "999999")] {
+            known.suspend(BinSpan::new(first, last).unwrap());
+        }
+        for (bin, wanted) in [
+            ("62284809", Ok("bank-a")),
+            ("62284810", Err(Reason::BinSuspended)),
+            ("6228481999", Err(Reason::BinSuspended)),
+            ("62284820", Ok("bank-a")),
+            ("62260099", Err(Reason::BinSuspended)),
+            ("6226011000", Ok("bank-b")),
+            ("99999999", Err(Reason::BinUnknown)),
+        ] {
+            let pan = Pan::issue(&Bin::parse(bin).unwrap(), 1, 16).unwrap();
+            assert_eq!(known.find_to_pay(&pan).map(|range| range.bank_id.as_str()), wanted, "{bin}");
+            assert_eq!(known.find(&pan).is_ok(), wanted != Err(Reason::BinUnknown), "{bin}: it can be frozen");
+        }
+        for (first, last) in
+            [("62284899", "62284800"), ("622848", "62284899"), ("62284", "62284"), ("62284x", "622849")]
+        {
+            assert_eq!(BinSpan::new(first, last), Err(Reason::BinMalformed), "{first} {last}");
+        }
     }
 
     #[test]

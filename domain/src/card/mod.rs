@@ -15,7 +15,7 @@ pub mod pin_block;
 mod proof;
 mod track;
 
-pub use bin::{Bin, BinRange, BinTable, CvvKey, Product};
+pub use bin::{Bin, BinRange, BinSpan, BinTable, CvvKey, Product};
 pub use cvv::Cvv;
 pub use cvv_tries::CvvTries;
 pub use expiry::Expiry;

@@ -103,6 +103,14 @@ acts! {
     ChangeCarrier "CHANGE_CARRIER" Two [Admin];
     /// Suspends a terminal, or lets it go on.
     SuspendTerminal "SUSPEND_TERMINAL" Two [Operator Risk Admin];
+    /// Fills a look-up budget up. One person does: it lets out no more than time would, and a shop may be waiting.
+    FillLookups "FILL_LOOKUPS" One [Risk Admin];
+    /// Sets a limit on payments that allows no more than before. One person does: minutes count, and it lets nothing out.
+    LowerLimit "LOWER_LIMIT" One [Risk Admin];
+    /// Sets a limit on payments that allows more, or removes one.
+    RaiseLimit "RAISE_LIMIT" Two [Risk Admin];
+    /// Suspends card numbers by their first digits, or lets them go on.
+    SuspendBins "SUSPEND_BINS" Two [Risk Admin];
     /// Registers an operator, changes a role, suspends somebody.
     ChangeOperator "CHANGE_OPERATOR" Two [Admin];
     /// Proposes an act, or decides on a proposal: who may, is said by the act that is proposed.
@@ -147,6 +155,10 @@ mod tests {
             (Act::ChangeBank, "a", Needed::Two),
             (Act::ChangeCarrier, "a", Needed::Two),
             (Act::SuspendTerminal, "ora", Needed::Two),
+            (Act::FillLookups, "ra", Needed::One),
+            (Act::LowerLimit, "ra", Needed::One),
+            (Act::RaiseLimit, "ra", Needed::Two),
+            (Act::SuspendBins, "ra", Needed::Two),
             (Act::ChangeOperator, "a", Needed::Two),
             (Act::Propose, "ora", Needed::One),
             (Act::SignIntoConsole, "vora", Needed::One),

@@ -125,6 +125,20 @@ impl Payment {
         payment
     }
 
+    /// Takes a request in that is refused whoever pays. Nobody's number is in it, since nobody was looked at.
+    pub fn refuse_request(new: NewPayment, reason: Reason, now: Timestamp) -> Self {
+        let begun = Self::begin(new.id, Kind::Purchase, (State::Challenged, now), new.terminal.id.clone(), new.amount);
+        let mut payment = Self {
+            fingerprint: new.fingerprint,
+            seller: Some(new.terminal),
+            items: new.items,
+            reference: new.reference,
+            ..begun
+        };
+        payment.decline(State::Declined, reason, now);
+        payment
+    }
+
     /// The answer to a request whose id is taken: the first answer if it is the same request.
     pub fn same_request(&self, terminal: &TerminalId, fingerprint: &[u8; 32]) -> Result<(), Reason> {
         if self.terminal_id != *terminal {

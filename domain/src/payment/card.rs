@@ -43,8 +43,9 @@ impl NewCardPayment {
 }
 
 impl Payment {
-    /// Takes a request with a card in. Its leg is durable before the bank hears of it.
-    pub fn create_with_card(new: NewCardPayment, now: Timestamp, policy: &Policy) -> Self {
+    /// Takes a request with a card in, or refuses it for what was found out before. Its leg is durable before the bank hears of it.
+    pub fn create_with_card(new: NewCardPayment, refused: Option<Reason>, now: Timestamp, policy: &Policy) -> Self {
+        let refused = if new.bank_suspended { Some(Reason::BankSuspended) } else { refused };
         let (until, kind) = (now.plus(policy.decide_within), Kind::Card { nature: new.nature });
         let begun = Self::begin(new.id, kind, (State::Holding, now), new.terminal.id.clone(), new.amount);
         let mut payment = Self {
@@ -57,7 +58,7 @@ impl Payment {
                 instrument: None,
                 masked: new.masked,
                 credit_minor: None,
-                leg_id: (!new.bank_suspended).then_some(new.leg_id),
+                leg_id: refused.is_none().then_some(new.leg_id),
                 reversal_leg_id: None,
             }),
             decide_before: Some(until),
@@ -65,8 +66,8 @@ impl Payment {
             due_at: Some(now.plus(policy.head_start.min(policy.decide_within))),
             ..begun
         };
-        if new.bank_suspended {
-            payment.decline(State::Declined, Reason::BankSuspended, now);
+        if let Some(reason) = refused {
+            payment.decline(State::Declined, reason, now);
         }
         payment
     }

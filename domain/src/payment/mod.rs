@@ -311,6 +311,13 @@ impl Payment {
         Money::new(self.amount.currency, self.completed_minor.unwrap_or(self.amount.minor))
     }
 
+    /// What of it counts for limits, in minor units: money that is reserved or charged and goes out. What is taken back counts no more; a refund is a payment of its own that
+    /// changes nothing here, since the goods were bought.
+    pub fn counted(&self) -> Option<i64> {
+        let counts = matches!(self.state, State::Authorised | State::Committed | State::Posted);
+        (counts && self.kind.is_recorded()).then_some(self.charged().minor)
+    }
+
     /// The record of the charge, once it is committed (R3).
     pub fn purchase(&self) -> Option<Purchase> {
         if !matches!(self.seen(), Seen::Approved | Seen::Reversed) {

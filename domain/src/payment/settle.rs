@@ -130,6 +130,18 @@ impl Payment {
         }
     }
 
+    /// The bank has reserved the money, and a limit does not let it be charged: the hold is released.
+    pub fn over_limit(&mut self, held: Held, reason: Reason, now: Timestamp) -> Settled {
+        match self.abort(reason, now) {
+            Settled::Moved => {
+                // Whose card it is says who hears of it, and is not known before.
+                self.person_id = self.person_id.or(held.person_id);
+                Settled::TooLate
+            }
+            other => other,
+        }
+    }
+
     /// The bank has refused the hold.
     pub fn refuse(&mut self, reason: Reason, now: Timestamp) -> Settled {
         match self.state {

@@ -3,6 +3,7 @@
 mod approval;
 mod cards;
 mod frozen;
+mod limited;
 mod verdict;
 
 use super::*;

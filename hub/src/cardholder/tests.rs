@@ -39,6 +39,7 @@ use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryPa
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::freeze::{FreezeParts, Freezes};
 use crate::habits::Habits;
+use crate::limits::PaymentLimits;
 use crate::notify::{Notices, NoticesOptions, NoticesParts, tests as notify_tests};
 use crate::offers::Offers;
 use crate::payment::{Approvals, Desk, DeskOptions};
@@ -105,6 +106,7 @@ fn approvals(hub: &TestHub, directory: &Directory, feed: &Feed, owner: &Arc<Owne
         ids: hub.ids.clone(),
         clock: hub.clock(),
         policy: Policy::default(),
+        limits: PaymentLimits::unread(hub.store.clone(), hub.keys.clone(), owner.clone()).0,
         owner: owner.clone(),
         writer: WriterOptions::default(),
         answer_within: Duration::from_secs(3),

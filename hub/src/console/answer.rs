@@ -11,7 +11,10 @@ use hyper::body::{Body, Bytes, Incoming};
 use uuid::Uuid;
 
 use super::frame::Frame;
-use super::{Console, approvals, banks, doubt, letters, log, overview, payments, shown, sign_in, terminals};
+use super::{
+    Console, approvals, banks, bins, doubt, letters, limits, log, lookups, overview, payments, shown, sign_in,
+    terminals,
+};
 use crate::operators::ConsoleSession;
 use crate::pages::Pages;
 use crate::pages::door::{self, status_of, subscriber};
@@ -61,6 +64,13 @@ pub(super) enum Route {
     RetryAll,
     Inquiries,
     Log,
+    Lookups,
+    FillLookups,
+    Bins,
+    SuspendBins,
+    Limits,
+    SetLimit,
+    RemoveLimit,
     Approvals,
     Approve(Uuid),
     Refuse(Uuid),
@@ -86,6 +96,13 @@ impl Route {
             "/dead-letters/retry-all" => Self::RetryAll,
             "/inquiries" => Self::Inquiries,
             "/log" => Self::Log,
+            "/bins" => Self::Bins,
+            "/bins/suspend" => Self::SuspendBins,
+            "/limits" => Self::Limits,
+            "/limits/set" => Self::SetLimit,
+            "/limits/remove" => Self::RemoveLimit,
+            "/lookups" => Self::Lookups,
+            "/lookups/fill" => Self::FillLookups,
             "/approvals" => Self::Approvals,
             "/operators" => Self::Operators,
             _ => return Self::with_id(path),
@@ -109,7 +126,8 @@ impl Route {
     const fn methods(self) -> (bool, bool) {
         match self {
             Self::SignIn => (true, true),
-            Self::SignOut | Self::Suspend | Self::Retry | Self::RetryAll | Self::Approve(_) | Self::Refuse(_) => {
+            Self::SignOut | Self::Suspend | Self::Retry | Self::RetryAll | Self::FillLookups => (false, true),
+            Self::SuspendBins | Self::SetLimit | Self::RemoveLimit | Self::Approve(_) | Self::Refuse(_) => {
                 (false, true)
             }
             _ => (true, false),
@@ -126,6 +144,10 @@ impl Route {
             Self::Retry => Act::RetryNotice,
             Self::RetryAll => Act::RetryAllNotices,
             Self::Suspend => Act::SuspendTerminal,
+            Self::FillLookups => Act::FillLookups,
+            Self::SuspendBins => Act::SuspendBins,
+            Self::SetLimit => Act::LowerLimit,
+            Self::RemoveLimit => Act::RaiseLimit,
             _ => Act::Look,
         }
     }
@@ -260,6 +282,13 @@ async fn signed_in(asked: &Asked<'_>, route: Route) -> Result<Told, Reason> {
         Route::Retry => letters::retry(asked).await?,
         Route::RetryAll => letters::retry_all(asked).await?,
         Route::Log => log::page(asked).await?,
+        Route::Lookups => lookups::page(asked).await?,
+        Route::FillLookups => lookups::fill(asked).await?,
+        Route::Bins => bins::page(asked).await?,
+        Route::SuspendBins => bins::suspend(asked).await?,
+        Route::Limits => limits::page(asked).await?,
+        Route::SetLimit => limits::set(asked).await?,
+        Route::RemoveLimit => limits::remove(asked).await?,
         Route::Approvals => approvals::page(asked).await?,
         Route::Approve(id) => approvals::approve(asked, id).await?,
         Route::Refuse(id) => approvals::refuse(asked, id).await?,

@@ -18,12 +18,15 @@ pub(super) struct Frame<'v> {
     pub(super) operator: Option<(String, &'static str)>,
 }
 
-const PAGES: [(&str, &str, &str); 11] = [
+const PAGES: [(&str, &str, &str); 14] = [
     ("/", "Overview", "总览"),
     ("/payments", "Payments", "支付"),
     ("/doubt", "In doubt", "未决"),
     ("/banks", "Banks", "银行"),
     ("/terminals", "Terminals", "终端"),
+    ("/bins", "Card numbers", "卡BIN"),
+    ("/limits", "Limits", "限额"),
+    ("/lookups", "Look-ups", "查询额度"),
     ("/freezes", "Freezes", "冻结"),
     ("/dead-letters", "Dead letters", "未投递通知"),
     ("/inquiries", "Inquiries", "征信查询"),

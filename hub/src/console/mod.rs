@@ -6,11 +6,14 @@
 mod answer;
 mod approvals;
 mod banks;
+mod bins;
 mod config;
 mod doubt;
 mod frame;
 mod letters;
+mod limits;
 mod log;
+mod lookups;
 mod overview;
 mod payments;
 mod shown;

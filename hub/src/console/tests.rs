@@ -2,6 +2,7 @@
 
 mod browser;
 mod hostile;
+mod limits;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -16,12 +17,14 @@ use hyper::body::Bytes;
 use proto::operator as pb;
 use proto::operator::operator_service_server::OperatorService as _;
 use server_kit::identity::Role;
+use server_kit::store::Owner;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::*;
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::limits::PaymentLimits;
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::operators::testing::{App, PASSWORD, forget_step, id, replica};
 use crate::sign_in::testing::change;
@@ -65,7 +68,10 @@ impl World {
         };
         let (directory, _) = Directory::start(parts, DirectoryOptions::default());
         let (notices, _) = Notices::start(notify_tests::parts(hub), NoticesOptions::default(), Vec::new());
-        let api = OperatorApi::new(directory.clone(), Arc::new(NoBank), notices).run_by(operators.clone());
+        let owner = Arc::new(Owner::take(&hub.store, "hub-1-limits", hub.id()).await.unwrap());
+        let (limits, _) = PaymentLimits::start(hub.store.clone(), hub.keys.clone(), owner).await.unwrap();
+        let api =
+            OperatorApi::new(directory.clone(), Arc::new(NoBank), notices).run_by(operators.clone()).limiting(limits);
         let by = |message| from_member(Role::Operator, "ann", message);
         let merchant = proto::common::Merchant {
             merchant_id: "noodles".to_owned(),
@@ -218,12 +224,15 @@ impl Browser<'_> {
     }
 }
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 14] = [
     "/",
     "/payments",
     "/doubt",
     "/banks",
     "/terminals",
+    "/bins",
+    "/limits",
+    "/lookups",
     "/freezes",
     "/dead-letters",
     "/inquiries",

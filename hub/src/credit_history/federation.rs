@@ -8,7 +8,7 @@ use server_kit::keystore::{KeyName, KeyStore};
 use server_kit::store::StoreError;
 
 use super::inquire::{About, Inquire};
-use super::steps::{Done, Step};
+use super::steps::Done;
 use super::told::Told;
 use super::{CreditHistory, unusable, wire};
 use crate::directory::phone_hash;
@@ -26,11 +26,14 @@ impl CreditHistory {
         if let Err(reason) = self.may_ask(&Asker::Bank(bank_id.clone())) {
             return Ok(Err(reason));
         }
-        let inquire = match Asked::read(bank_id, request) {
+        let inquire = match Asked::read(bank_id.clone(), request) {
             Ok(asked) => asked.sealed(&*self.parts.keys)?,
             Err(reason) => return Ok(Err(reason)),
         };
-        let outcome = self.writer.write(Step::Inquire(inquire)).await?;
+        let outcome = match self.paid_inquiry(&bank_id, inquire).await? {
+            Ok(outcome) => outcome,
+            Err(reason) => return Ok(Err(reason)),
+        };
         Ok(match outcome.done {
             Ok(Done::Answered(answered)) => match answered.told {
                 Ok(Told::History(report)) => Ok(pb::InquireCreditHistoryResponse {

@@ -16,7 +16,7 @@ use server_kit::keystore::KeyName;
 use server_kit::store::{StoreError, Table, Tx};
 
 use super::inquire::{About, Inquire};
-use super::steps::{Done, Step, Work};
+use super::steps::{Done, Work};
 use super::told::Told;
 use super::{CreditHistory, sql, unusable, wire};
 use crate::directory::phone_hash;
@@ -145,7 +145,7 @@ impl CreditHistory {
         bank_id: BankId,
         request: &pb::InquireHabitsRequest,
     ) -> Result<Result<pb::InquireHabitsResponse, Reason>, StoreError> {
-        let asked = match Asked::read(bank_id, request) {
+        let asked = match Asked::read(bank_id.clone(), request) {
             Ok(asked) => asked,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -180,7 +180,10 @@ impl CreditHistory {
             question: asked.question,
             consent_id: consent,
         };
-        let outcome = self.writer.write(Step::Inquire(inquire)).await?;
+        let outcome = match self.paid_inquiry(&bank_id, inquire).await? {
+            Ok(outcome) => outcome,
+            Err(reason) => return Ok(Err(reason)),
+        };
         Ok(match outcome.done {
             Ok(Done::Answered(answered)) => match answered.told {
                 Ok(Told::Habits(habits)) => Ok(pb::InquireHabitsResponse {

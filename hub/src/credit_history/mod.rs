@@ -25,8 +25,9 @@ mod words;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use domain::Reason;
 use domain::credit_history::{Asker, Digest};
+use domain::lookup::Scope;
+use domain::{BankId, Reason};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
@@ -38,7 +39,9 @@ use tokio::task::JoinHandle;
 
 use crate::feed::Feed;
 use crate::habits::Habits;
-use steps::HistorySteps;
+use crate::lookups::{Budget, Lookups};
+use inquire::Inquire;
+use steps::{Done, HistorySteps, Outcome, Step};
 
 pub use sweep::sweep;
 
@@ -60,6 +63,8 @@ pub struct CreditHistoryParts {
     pub habits_floor: i64,
     /// How often one bank or operator may ask this replica.
     pub inquiries_per_bank_per_minute: NonZeroU32,
+    /// How much a bank may find out about whose a number is.
+    pub lookups: Lookups,
 }
 
 /// Credit history. Cheap to clone.
@@ -93,6 +98,26 @@ impl CreditHistory {
             tracing::warn!(%asker, "somebody asks about people too often");
             Reason::InquiriesTooMany
         })
+    }
+
+    /// A bank's inquiry, which is paid for: a bank has a budget for names and numbers of which there is nothing to tell. `Err` inside with `LookupsExhausted`.
+    async fn paid_inquiry(&self, bank: &BankId, inquire: Inquire) -> Result<Result<Outcome, Reason>, StoreError> {
+        let look_up = match self.parts.lookups.pay(vec![Budget::new(Scope::Bank, bank.as_str())]).await? {
+            Ok(look_up) => look_up,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let outcome = self.writer.write(Step::Inquire(inquire)).await;
+        let told = match outcome.as_ref().map(|outcome| &outcome.done) {
+            Ok(Ok(Done::Answered(answered))) => answered.told.as_ref().err().copied(),
+            Ok(Err(reason)) => Some(*reason),
+            Ok(Ok(_)) | Err(_) => Some(Reason::Fault),
+        };
+        match told {
+            None => look_up.hit(),
+            Some(Reason::InquiryUnanswered) => look_up.miss(),
+            Some(_) => look_up.told_nothing(),
+        }
+        outcome.map(Ok)
     }
 }
 

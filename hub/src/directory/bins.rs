@@ -1,8 +1,9 @@
-//! Which bank a card's number belongs to: RegisterBinRanges (R2).
+//! Which bank a card's number belongs to: RegisterBinRanges (R2); and which numbers pay nothing for now: SetBinSuspended (M9).
 
-use domain::card::{BinRange, BinTable};
+use domain::card::{BinRange, BinSpan, BinTable};
 use domain::{BankId, Reason};
 use proto::federation as pb;
+use proto::operator as operator_pb;
 use server_kit::store::{StoreError, Tx};
 use uuid::Uuid;
 
@@ -64,4 +65,61 @@ impl RegisterBinRanges {
 fn line(range: &BinRange) -> String {
     let BinRange { first, last, digits, product, bank_id } = range;
     format!("bank={bank_id} first={first} last={last} digits={digits} product={}", product.as_str())
+}
+
+/// Suspensions that hold at once: all of them are looked at for each payment with a card.
+const MOST_SUSPENSIONS: i64 = 500;
+
+/// Suspends card numbers by their first digits, or lets them go on.
+#[derive(Debug)]
+pub(super) struct SuspendBins {
+    span: BinSpan,
+    suspended: bool,
+}
+
+impl SuspendBins {
+    /// `Err(BinMalformed)`.
+    pub(super) fn read(request: &operator_pb::SetBinSuspendedRequest) -> Result<Self, Reason> {
+        Ok(Self { span: BinSpan::new(&request.first, &request.last)?, suspended: request.suspended })
+    }
+
+    pub(super) fn words(&self) -> String {
+        format!("{} card numbers {}", if self.suspended { "suspend" } else { "resume" }, self.span)
+    }
+
+    pub(super) async fn apply(
+        &self,
+        tx: &mut Tx,
+        log: &mut Log<'_>,
+        by: &str,
+    ) -> Result<Result<Done, Reason>, StoreError> {
+        let (version, suspended) = sql::load_suspension(tx, &self.span).await?;
+        if suspended == self.suspended {
+            return Ok(Ok(Done::Bins));
+        }
+        if self.suspended && sql::count_suspensions(tx).await? >= MOST_SUSPENSIONS {
+            return Ok(Err(Reason::LimitsTooMany));
+        }
+        sql::put_suspension(tx, &self.span, (version + 1, self.suspended), by).await?;
+        let kind = if self.suspended { "BINS_SUSPENDED" } else { "BINS_RESUMED" };
+        log.add(kind, Uuid::nil(), &format!("first={} last={}", self.span.first, self.span.last));
+        Ok(Ok(Done::Bins))
+    }
+}
+
+/// The ranges of all banks and what is suspended, as operators see them.
+pub(super) fn listed(table: &BinTable) -> operator_pb::ListBinRangesResponse {
+    let range = |range: &BinRange| operator_pb::ListedBinRange {
+        bank_id: range.bank_id.to_string(),
+        first: range.first.to_string(),
+        last: range.last.to_string(),
+        digits: range.digits.into(),
+        product: range.product.as_str().to_owned(),
+    };
+    let span =
+        |span: &BinSpan| operator_pb::BinSuspension { first: span.first.to_string(), last: span.last.to_string() };
+    operator_pb::ListBinRangesResponse {
+        ranges: table.ranges().map(range).collect(),
+        suspensions: table.suspended().iter().map(span).collect(),
+    }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::banks::RegisterBank;
 use super::bindings::Bind;
-use super::bins::RegisterBinRanges;
+use super::bins::{RegisterBinRanges, SuspendBins};
 use super::cache::Caches;
 use super::merchants::RegisterMerchant;
 use super::persons::{IssueEnrolmentCode, RegisterPerson};
@@ -35,6 +35,7 @@ pub(super) enum Change {
     Person(RegisterPerson),
     Binding(Bind),
     BinRanges(RegisterBinRanges),
+    Bins(SuspendBins),
     EnrolmentCode(IssueEnrolmentCode),
 }
 
@@ -47,6 +48,7 @@ pub(super) enum Done {
     Person,
     Binding { masked: String },
     BinRanges(Vec<BinRange>),
+    Bins,
     EnrolmentCode { expires_at: Timestamp },
 }
 
@@ -103,12 +105,17 @@ impl Changes {
                     self.caches.cards.invalidate(&(change.asked.bank_id.clone(), card));
                 }
             }
-            Change::BinRanges(_) => self.caches.bins.invalidate_all(),
+            Change::BinRanges(_) | Change::Bins(_) => self.caches.bins.invalidate_all(),
             Change::Merchant(_) | Change::EnrolmentCode(_) => {}
         }
     }
 
-    async fn apply(&self, tx: &mut Tx, change: &Change, log: &mut Log<'_>) -> Result<Result<Done, Reason>, StoreError> {
+    async fn apply(
+        &self,
+        tx: &mut Tx,
+        Step { by, change }: &Step,
+        log: &mut Log<'_>,
+    ) -> Result<Result<Done, Reason>, StoreError> {
         match change {
             Change::Bank(change) => change.apply(tx, log).await,
             Change::Merchant(change) => change.apply(tx, log).await,
@@ -117,6 +124,7 @@ impl Changes {
             Change::Person(change) => change.apply(tx, log, &*self.keys).await,
             Change::Binding(change) => change.apply(tx, log).await,
             Change::BinRanges(change) => change.apply(tx, log).await,
+            Change::Bins(change) => change.apply(tx, log, by).await,
             Change::EnrolmentCode(change) => change.apply(tx, log).await,
         }
     }
@@ -135,7 +143,7 @@ impl StepSet for Changes {
         let mut outcomes = Vec::with_capacity(steps.len());
         for step in steps {
             let mut log = Log::new(&step.by, &mut entries);
-            outcomes.push(self.apply(tx, &step.change, &mut log).await?);
+            outcomes.push(self.apply(tx, step, &mut log).await?);
         }
         self.chain.append(tx, entries).await?;
         Ok(outcomes)

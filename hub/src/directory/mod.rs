@@ -32,6 +32,7 @@ use domain::payment::Instrument;
 use domain::purchase::Terminal;
 use domain::text::Line;
 use domain::{BankId, CardId, PersonId, PhoneNumber, Reason, TerminalId};
+use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use server_kit::audit::Chain;
 use server_kit::clock::SharedClock;
@@ -40,6 +41,7 @@ use server_kit::rng::SharedRng;
 use server_kit::store::{GroupWriter, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
 
+use crate::lookups::{Lookups, LookupsConfig};
 use cache::Caches;
 use changes::Changes;
 
@@ -131,6 +133,13 @@ pub struct DirectoryOptions {
     pub cache_entries: u64,
     /// How long an enrolment code lives.
     pub enrolment_code_ttl: Duration,
+    /// How much may be found out about whose a number is.
+    pub lookups: LookupsConfig,
+}
+
+/// What would be done to card numbers, in words. `Err(BinMalformed)`.
+pub(crate) fn bin_words(request: &proto::operator::SetBinSuspendedRequest) -> Result<String, Reason> {
+    bins::SuspendBins::read(request).map(|change| change.words())
 }
 
 /// Whether a bank can be registered so. `Err` with what is not right.
@@ -144,6 +153,7 @@ impl Default for DirectoryOptions {
             cache_ttl: Duration::from_secs(2),
             cache_entries: 100_000,
             enrolment_code_ttl: Duration::from_secs(24 * 60 * 60),
+            lookups: LookupsConfig::default(),
         }
     }
 }
@@ -155,16 +165,35 @@ pub struct Directory {
     options: DirectoryOptions,
     caches: Caches,
     writer: GroupWriter<Changes>,
+    lookups: Lookups,
 }
 
 impl Directory {
-    /// Opens the directory and starts the task that writes its changes; the task ends when the last clone is dropped.
+    /// Opens the directory and starts the task that writes its changes and the budgets of look-ups; the task ends when the last clone is dropped.
     pub fn start(parts: DirectoryParts, options: DirectoryOptions) -> (Self, JoinHandle<()>) {
         let chain = Chain::new(&format!("{}/directory", parts.replica), parts.keys.clone());
         let caches = Caches::new(options.cache_ttl, options.cache_entries);
         let changes = Arc::new(Changes::new(chain, parts.keys.clone(), caches.clone()));
-        let (writer, task) = GroupWriter::start(parts.store.clone(), changes, WriterOptions::default());
-        (Self { parts: Arc::new(parts), options, caches, writer }, task)
+        let (writer, changing) = GroupWriter::start(parts.store.clone(), changes, WriterOptions::default());
+        let ground = (parts.store.clone(), parts.clock.clone());
+        let (lookups, drawing) = Lookups::start(ground, parts.keys.clone(), &parts.replica, options.lookups);
+        let task = tokio::spawn(async move {
+            let mut writers = futures_util::stream::FuturesUnordered::from_iter([changing, drawing]);
+            while let Some(ended) = writers.next().await {
+                // At once, whether or not the other one goes on.
+                if let Err(error) = ended
+                    && error.is_panic()
+                {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            }
+        });
+        (Self { parts: Arc::new(parts), options, caches, writer, lookups }, task)
+    }
+
+    /// The budgets of those who look people up by their number.
+    pub(crate) fn lookups(&self) -> &Lookups {
+        &self.lookups
     }
 
     /// The terminal with its merchant, if it is enrolled.

@@ -1,38 +1,35 @@
 //! The OperatorService: who is asking, what they ask, how it stands afterwards.
 
+mod within;
+
 use std::fmt;
 use std::sync::Arc;
 
-use domain::text::Line;
 use domain::{OperatorId, PaymentId, PersonId, Reason};
 use proto::operator as pb;
 use proto::operator::operator_service_server::OperatorService;
 use server_kit::identity::Role;
 use server_kit::rng::digits;
-use server_kit::store::StoreError;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use super::banks::RegisterBank;
-use super::bindings::{Asked, Bind};
+use super::bindings::Asked;
+use super::bins::SuspendBins;
 use super::changes::{Change, Done, Step};
 use super::merchants::RegisterMerchant;
 use super::persons::{ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
-use super::{BankEntry, BankInstruments, Directory, banks, inspect, merchants, sql, terminals};
+use super::{BankInstruments, Directory, banks, inspect, merchants, terminals};
 use crate::caller::caller;
 use crate::credit_history::CreditHistory;
 use crate::freeze::Freezes;
-use crate::notify::{DeadLetter, Notices, wire};
+use crate::limits::PaymentLimits;
+use crate::notify::{Notices, wire};
 use crate::offers::Offers;
 use crate::operators::{self, Operators};
 use crate::safety_code::SafetyCodes;
 use crate::sign_up::SignUps;
 use crate::store_status::{fault, store_status};
-
-/// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
-/// 4.0, requirement 3.4.1).
-const MOST_DIGITS_SHOWN: usize = 10;
 
 /// What operators call. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +45,8 @@ pub struct OperatorApi {
     sign_ups: Option<SignUps>,
     /// The same; whether a call may be made at all is found out before it comes here.
     operators: Option<Operators>,
+    /// The same.
+    limits: Option<PaymentLimits>,
 }
 
 impl fmt::Debug for OperatorApi {
@@ -59,7 +58,16 @@ impl fmt::Debug for OperatorApi {
 impl OperatorApi {
     /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
     pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
-        Self { directory, instruments, notices, served: None, lost: None, sign_ups: None, operators: None }
+        Self {
+            directory,
+            instruments,
+            notices,
+            served: None,
+            lost: None,
+            sign_ups: None,
+            operators: None,
+            limits: None,
+        }
     }
 
     /// Serves offers and inquiries, too.
@@ -80,88 +88,15 @@ impl OperatorApi {
         Self { sign_ups: Some(sign_ups), ..self }
     }
 
-    fn sign_ups(&self) -> Result<&SignUps, Status> {
-        self.sign_ups.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
     /// Serves what operators ask about themselves, too.
     #[must_use]
     pub fn run_by(self, operators: Operators) -> Self {
         Self { operators: Some(operators), ..self }
     }
 
-    fn operators(&self) -> Result<&Operators, Status> {
-        self.operators.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    /// Any payment with its steps; none that nobody has made.
-    pub(crate) async fn inspect(&self, id: PaymentId) -> Result<Option<pb::InspectPaymentResponse>, StoreError> {
-        inspect::inspect(&self.directory.parts.store, id).await
-    }
-
-    /// All banks in order of name.
-    pub(crate) async fn banks(&self) -> Result<Vec<BankEntry>, StoreError> {
-        self.directory.banks().await
-    }
-
-    /// As [`Notices::dead_letters`].
-    pub(crate) async fn dead_letters(&self, before: Option<Uuid>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
-        self.notices.dead_letters(before, limit).await
-    }
-
-    /// As [`Notices::retry`].
-    pub(crate) async fn retry(&self, notice: Uuid, by: &str) -> Result<Result<(), Reason>, StoreError> {
-        self.notices.retry(notice, by).await
-    }
-
-    fn lost(&self) -> Result<&(Freezes, SafetyCodes), Status> {
-        self.lost.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    fn offers(&self) -> Result<&Offers, Status> {
-        self.served.as_ref().map(|(offers, _)| offers).ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    fn inquiries(&self) -> Result<&CreditHistory, Status> {
-        self.served.as_ref().map(|(_, inquiries)| inquiries).ok_or_else(|| proto::status(Reason::Fault))
-    }
-
     async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
         let done = self.directory.writer.write(Step { by, change }).await;
         done.map_err(|error| store_status(&error))?.map_err(proto::status)
-    }
-
-    /// Binds what its bank knows; gives it as it is shown.
-    async fn bind(&self, by: String, asked: Asked) -> Result<String, Status> {
-        let masked = self.masked(&asked).await?;
-        let (bank_id, instrument) = (asked.bank_id.clone(), asked.instrument);
-        let masked = match self.change(by, Change::Binding(Bind { asked, masked })).await? {
-            Done::Binding { masked } => masked,
-            other => return Err(mismatch(&other)),
-        };
-        // Only what is bound may be followed. When the bank does not answer the operator hears of it, and binds again.
-        self.instruments.follow(&bank_id, instrument).await.map_err(proto::status)?;
-        Ok(masked)
-    }
-
-    /// What is shown of the account or the card: as it was bound, or else as its bank says.
-    async fn masked(&self, asked: &Asked) -> Result<String, Status> {
-        let store = &self.directory.parts.store;
-        let bound = sql::read_masked(store, &asked.bank_id, asked.instrument).await;
-        if let Some(masked) = bound.map_err(|error| store_status(&error))? {
-            return Ok(masked);
-        }
-        let bank = sql::read_bank(store, &asked.bank_id).await.map_err(|error| store_status(&error))?;
-        bank.ok_or_else(|| proto::status(Reason::BankUnknown))?;
-        let masked = self.instruments.masked(&asked.bank_id, asked.instrument).await.map_err(proto::status)?;
-        // It comes from outside and is shown to people ever after.
-        let digits = masked.bytes().filter(u8::is_ascii_digit).count();
-        if digits > MOST_DIGITS_SHOWN {
-            return Err(fault(&format!("{} shows {digits} digits of a number", asked.bank_id)));
-        }
-        let line = Line::parse(&masked)
-            .map_err(|_| fault(&format!("{} gives an account or a card no name to show", asked.bank_id)))?;
-        Ok(line.to_string())
     }
 }
 
@@ -480,6 +415,69 @@ impl OperatorService for OperatorApi {
     ) -> Result<Response<pb::ListProposalsResponse>, Status> {
         operator(&request)?;
         self.operators()?.list_proposals(request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_lookup_budgets(
+        &self,
+        request: Request<pb::ListLookupBudgetsRequest>,
+    ) -> Result<Response<pb::ListLookupBudgetsResponse>, Status> {
+        operator(&request)?;
+        let listed = self.directory.lookups().list_page(request.get_ref()).await;
+        listed.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
+    }
+
+    async fn fill_lookup_budget(
+        &self,
+        request: Request<pb::FillLookupBudgetRequest>,
+    ) -> Result<Response<pb::FillLookupBudgetResponse>, Status> {
+        let operator = operator(&request)?;
+        let asked = request.get_ref();
+        self.fill_lookups(&asked.scope, &asked.id, &operator).await.map_err(proto::status)?;
+        Ok(Response::new(pb::FillLookupBudgetResponse {}))
+    }
+
+    async fn list_limits(
+        &self,
+        request: Request<pb::ListLimitsRequest>,
+    ) -> Result<Response<pb::ListLimitsResponse>, Status> {
+        operator(&request)?;
+        self.limits()?.list_all().await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn lower_limit(
+        &self,
+        request: Request<pb::LowerLimitRequest>,
+    ) -> Result<Response<pb::LowerLimitResponse>, Status> {
+        let operator = operator_id(&request)?;
+        self.limits()?.lower(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn raise_limit(
+        &self,
+        request: Request<pb::RaiseLimitRequest>,
+    ) -> Result<Response<pb::RaiseLimitResponse>, Status> {
+        let operator = operator_id(&request)?;
+        self.limits()?.raise(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_bin_ranges(
+        &self,
+        request: Request<pb::ListBinRangesRequest>,
+    ) -> Result<Response<pb::ListBinRangesResponse>, Status> {
+        operator(&request)?;
+        self.bin_ranges().await.map(Response::new).map_err(|error| store_status(&error))
+    }
+
+    async fn set_bin_suspended(
+        &self,
+        request: Request<pb::SetBinSuspendedRequest>,
+    ) -> Result<Response<pb::SetBinSuspendedResponse>, Status> {
+        let operator = operator(&request)?;
+        let change = SuspendBins::read(request.get_ref()).map_err(proto::status)?;
+        match self.change(operator, Change::Bins(change)).await? {
+            Done::Bins => Ok(Response::new(pb::SetBinSuspendedResponse {})),
+            other => Err(mismatch(&other)),
+        }
     }
 
     async fn find_log_lines(

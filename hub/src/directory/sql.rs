@@ -12,7 +12,9 @@ use super::inspect::PaymentRow;
 use super::{BankEntry, Payer, PayingInstrument};
 use crate::payment::sql::times_of;
 
-pub(super) use bins::{load_bin_ranges, read_bin_table, replace_bin_ranges, table_of};
+pub(super) use bins::{
+    count_suspensions, load_bin_ranges, load_suspension, put_suspension, read_bin_table, replace_bin_ranges, table_of,
+};
 
 const BANKS: Table = Table {
     name: "banks",

@@ -122,8 +122,10 @@ impl Carrier {
             Some(payment) => payment,
             None => {
                 let terminal = self.till.taking_money(asked.terminal.clone()).map_err(|status| reason_of(&status))?;
+                let look_up = self.till.may_look_up(&terminal, Some(&asked.link.id)).await;
+                let look_up = look_up.map_err(|status| reason_of(&status))?;
                 self.note(asked, Kind::Payment, read.id, read.amount).await?;
-                self.till.challenge(terminal, read).await.map_err(|status| reason_of(&status))?
+                self.till.challenge(terminal, read, look_up).await.map_err(|status| reason_of(&status))?
             }
         };
         // A repeat gets the first answer, wherever the payment stands by now: one that has an account to charge had its code sent.

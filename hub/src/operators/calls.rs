@@ -40,6 +40,13 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("RefuseProposal", Act::Propose),
     ("ListProposals", Act::LookAtProposals),
     ("FindLogLines", Act::ReadLog),
+    ("ListLookupBudgets", Act::Look),
+    ("FillLookupBudget", Act::FillLookups),
+    ("ListLimits", Act::Look),
+    ("LowerLimit", Act::LowerLimit),
+    ("RaiseLimit", Act::RaiseLimit),
+    ("ListBinRanges", Act::Look),
+    ("SetBinSuspended", Act::SuspendBins),
 ];
 
 #[cfg(test)]

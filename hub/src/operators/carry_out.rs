@@ -109,6 +109,8 @@ impl OperatorApi {
             Proposable::SetTerminalSuspended(it) => self.set_terminal_suspended(from(&peer, it)).await.map(drop),
             Proposable::RegisterCarrier(it) => self.register_carrier(from(&peer, it)).await.map(drop),
             Proposable::SetOperator(it) => self.set_operator(from(&peer, it)).await.map(drop),
+            Proposable::SetBinSuspended(it) => self.set_bin_suspended(from(&peer, it)).await.map(drop),
+            Proposable::RaiseLimit(it) => self.raise_limit(from(&peer, it)).await.map(drop),
             Proposable::RetryAllDeadLetters(it) => self.retry_all_dead_letters(from(&peer, it)).await.map(drop),
         };
         done.map_err(|status| proto::reason_of(&status).unwrap_or(Reason::Fault))

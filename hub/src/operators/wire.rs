@@ -90,6 +90,11 @@ pub(super) fn act(proposed: &pb::ProposedAct) -> Result<(Act, String), Reason> {
             let suspended = if suspended { ", suspended" } else { "" };
             (Act::ChangeOperator, format!("operator {id} as {}{suspended}", role.as_str()))
         }
+        Proposable::SetBinSuspended(request) => (Act::SuspendBins, crate::directory::bin_words(request)?),
+        Proposable::RaiseLimit(request) => {
+            let (key, most) = crate::limits::read_raise(request)?;
+            (Act::RaiseLimit, crate::limits::words(&key, most))
+        }
         Proposable::RetryAllDeadLetters(pb::RetryAllDeadLettersRequest {}) => {
             (Act::RetryAllNotices, "retry all dead letters".to_owned())
         }

@@ -1,9 +1,11 @@
 //! What a set of steps has loaded and changed, in memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
+use domain::ledger::Nature;
+use domain::limit::{Limits, Paying, TallyKey};
 use domain::payment::{Kind, PayerGuard, Payment};
 use domain::{DeviceId, PaymentId, PersonId, Reason, Timestamp};
 use server_kit::audit::Entry;
@@ -13,6 +15,7 @@ use uuid::Uuid;
 use super::approval::load_phones;
 use super::recent::{Recent, Written};
 use super::sql::{self, Charged, GivenBack, NewEvent, Stored};
+use crate::limits::sql::{StoredTally, load_tallies, put_tallies};
 
 /// What a set of steps names.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub(super) struct Named {
     pub with_password: Vec<PaymentId>,
     /// Phones that answer.
     pub phones: Vec<DeviceId>,
+    /// Payments that limits may count, or count no more, each with whose it is if that is not known of it yet.
+    pub limited: Vec<(PaymentId, Option<PersonId>)>,
 }
 
 /// The rows of one set, and what is to be added beside them.
@@ -36,6 +41,11 @@ pub(super) struct Books {
     passwords: HashMap<PersonId, Vec<u8>>,
     /// The phones that are bound, each with its person.
     phones: HashSet<(DeviceId, PersonId)>,
+    /// When this set decides.
+    now: Timestamp,
+    limits: Arc<Limits>,
+    /// What was paid lately by those for whom there are limits; nothing where there are none.
+    tallies: BTreeMap<TallyKey, StoredTally>,
     events: Vec<NewEvent>,
     charges: Vec<Charged>,
     given_back: Vec<GivenBack>,
@@ -68,9 +78,14 @@ impl Books {
     /// Rows are locked in one order, here as in [`Books::write`]: payments, counters, new payments. So two hubs never wait for each
     /// other. What is remembered is locked only when it is written; then nothing is locked before that. A version that has gone
     /// by is a conflict, after which nothing is remembered and all is locked here.
-    pub(super) async fn load(tx: &mut Tx, named: &Named, recent: &Recent) -> Result<Self, StoreError> {
+    pub(super) async fn load(
+        tx: &mut Tx,
+        named: &Named,
+        recent: &Recent,
+        limits: &Arc<Limits>,
+    ) -> Result<Self, StoreError> {
         let lock = recent.is_empty();
-        let mut books = Self::default();
+        let mut books = Self { now: tx.now(), limits: limits.clone(), ..Self::default() };
         let mut unknown = Vec::with_capacity(named.payments.len());
         for id in &named.payments {
             match recent.payment(*id) {
@@ -95,8 +110,52 @@ impl Books {
             books.guards.insert(person, guard.into());
             books.passwords.insert(person, password);
         }
+        books.tallies = load_tallies(tx, books.counting(named).into_iter(), lock).await?;
         books.phones = load_phones(tx, named.phones.iter().map(|phone| phone.uuid()).collect()).await?;
         Ok(books)
+    }
+
+    /// The tallies that limits look at for the payments that are named so.
+    fn counting(&self, named: &Named) -> BTreeSet<TallyKey> {
+        let of = |(id, person): &(PaymentId, Option<PersonId>)| {
+            let payment = self.payment(*id)?;
+            let paying = Paying { person: payment.person_id.or(*person), terminal: &payment.terminal_id };
+            Some(self.limits.tallies(paying, payment.amount.currency))
+        };
+        named.limited.iter().filter_map(of).flatten().collect()
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How much and how often was paid in the window of a tally.
+    pub(super) fn within(&self, key: &TallyKey) -> (i64, i64) {
+        self.tallies.get(key).map_or((0, 0), |stored| stored.tally.within(key.window, self.now))
+    }
+
+    /// Counts a payment that has come to count since `before`, or takes back what does not count any more.
+    fn recount(&mut self, before: &Payment, id: PaymentId) {
+        let Some(slot) = self.payments.get(&id) else { return };
+        let (after, counted_at) = (&slot.stored.value, counted_at(&slot.stored, before));
+        let change = match (before.counted(), after.counted()) {
+            (None, Some(minor)) => (minor, 1),
+            (Some(minor), None) => (-minor, -1),
+            (Some(was), Some(is)) if is != was => (is - was, 0),
+            _ => return,
+        };
+        let paying = Paying { person: after.person_id, terminal: &after.terminal_id };
+        for key in self.limits.tallies(paying, after.amount.currency) {
+            let Some(stored) = self.tallies.get_mut(&key) else { continue };
+            match (change, counted_at) {
+                ((minor, 1), _) => stored.tally.add(minor, key.window, self.now),
+                ((minor, count), Some(at)) if self.limits.has_counted(&key, at) => {
+                    stored.tally.take_back((-minor, -count), key.window, at);
+                }
+                _ => continue,
+            }
+            stored.changed = true;
+        }
     }
 
     /// Whether something was decided from memory alone: from a row that is not written, which would have proved its version.
@@ -191,6 +250,9 @@ impl Books {
         if let (Some(guard), Some(before)) = (guard, guard_before) {
             guard.changed |= guard.stored.value != before;
         }
+        if !self.tallies.is_empty() {
+            self.recount(&before, id);
+        }
         Ok(done)
     }
 
@@ -250,6 +312,7 @@ impl Books {
         sql::update_payments(tx, &payments).await?;
         let mut guards = changed(self.guards.into_values());
         sql::update_guards(tx, &guards).await?;
+        put_tallies(tx, &self.tallies).await?;
         sql::insert_payments(tx, &payments).await?;
         sql::insert_events(tx, &self.events).await?;
         sql::insert_purchases(tx, &self.charges).await?;
@@ -259,6 +322,15 @@ impl Books {
         payments.iter_mut().for_each(|stored| stored.version += 1);
         guards.iter_mut().for_each(|stored| stored.version += 1);
         Ok(Written { payments, guards })
+    }
+}
+
+/// When a payment that counted before was counted. Of a pre-authorisation that was when it was authorised, which the log says: the second time that
+/// it speaks of it.
+fn counted_at(stored: &Stored<Payment>, before: &Payment) -> Option<Timestamp> {
+    match before.kind.nature() {
+        Some(Nature::PreAuthorisation) => stored.logged_at.get(1).copied(),
+        _ => before.decided_at,
     }
 }
 

@@ -95,7 +95,7 @@ impl TerminalApi {
         }
         let directory = self.desk.directory();
         let bins = directory.bin_table().await.map_err(|error| store_status(&error))?;
-        let bank_id = bins.find(card.pan()).map_err(status)?.bank_id.clone();
+        let bank_id = bins.find_to_pay(card.pan()).map_err(status)?.bank_id.clone();
         let bank = directory.bank(&bank_id).await.map_err(|error| store_status(&error))?;
         let bank = bank.ok_or_else(|| status(Reason::BinUnknown))?;
         Ok((bank_id, bank.suspended))

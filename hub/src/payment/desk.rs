@@ -21,6 +21,7 @@ use super::watch::{Watchers, Watching};
 use crate::bank::{Banks, GiveBackAnswer, HoldAnswer, PostQueue, Posts, PresentedCard};
 use crate::directory::Directory;
 use crate::feed::Feed;
+use crate::limits::PaymentLimits;
 
 /// What a desk is made of.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct DeskOptions {
     pub ids: IdMaker,
     pub clock: SharedClock,
     pub policy: Policy,
+    /// What may be paid.
+    pub limits: PaymentLimits,
     pub owner: Arc<Owner>,
     pub writer: WriterOptions,
     /// How long a terminal's call waits for the bank before it is told PENDING.
@@ -90,6 +93,7 @@ impl Desk {
         let chain = Chain::new(&format!("{}/payment", options.owner.name()), options.keys.clone());
         let steps = PaymentSteps {
             policy: options.policy.clone(),
+            limits: options.limits,
             keys: options.keys.clone(),
             chain: chain.into(),
             owner: options.owner,
@@ -278,6 +282,7 @@ impl Desk {
                 let outcome = self.write(Step::Held { payment: id, held }).await?;
                 match (outcome.settled, outcome.payment) {
                     (Settled::Moved, Ok(committed)) => {
+                        self.gives_back(&committed);
                         self.forward(&committed);
                         Ok(Some(committed))
                     }
@@ -316,6 +321,13 @@ impl Desk {
             return Ok(None);
         }
         self.settle(Step::Voided { payment: payment.id }).await
+    }
+
+    /// A payment by phone number gives back of what its look-up has cost. Only whoever moved it to its commit point comes here, so that it does so once.
+    fn gives_back(&self, payment: &Payment) {
+        if let (Kind::Purchase, Some(seller)) = (payment.kind, &payment.seller) {
+            self.inner.directory.lookups().paid(&payment.terminal_id, &seller.merchant.id);
+        }
     }
 
     /// Tells the bank what was committed.

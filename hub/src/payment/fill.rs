@@ -91,7 +91,7 @@ impl Past {
 
     async fn write(&mut self, tx: &mut Tx, payments: &[PastPayment]) -> Result<(), StoreError> {
         let named = Named { payers: payments.iter().map(|past| past.person_id).collect(), ..Named::default() };
-        let mut books = Books::load(tx, &named, &Recent::default()).await?;
+        let mut books = Books::load(tx, &named, &Recent::default(), &Arc::default()).await?;
         for past in payments {
             let new = self.request(past)?;
             let sealed =

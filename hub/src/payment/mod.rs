@@ -17,6 +17,7 @@ pub(crate) mod sql;
 mod standing;
 mod steps;
 mod sweep;
+mod taking;
 #[cfg(test)]
 mod tests;
 mod till;

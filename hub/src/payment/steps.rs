@@ -23,7 +23,11 @@ use super::recent::Recent;
 use super::watch::Watchers;
 use crate::directory::password_matches;
 use crate::feed::Feed;
+use crate::limits::PaymentLimits;
 use crate::offers;
+
+/// Has no counters: no person's id is nil.
+const NOBODY: PersonId = PersonId::from_uuid(Uuid::nil());
 
 /// One durable step.
 #[derive(Debug)]
@@ -156,6 +160,7 @@ impl Outcome {
 #[derive(Debug)]
 pub(super) struct PaymentSteps {
     pub policy: Policy,
+    pub limits: PaymentLimits,
     pub keys: Arc<dyn KeyStore>,
     pub chain: HeldChain,
     pub owner: Arc<Owner>,
@@ -167,10 +172,12 @@ pub(super) struct PaymentSteps {
 
 impl Step {
     fn name(&self, named: &mut Named) {
+        named.limited.extend(self.limited());
         match self {
             Self::Create(create) => {
                 named.payments.push(create.new.id);
-                named.payers.extend(create.new.payer.as_ref().map(|payer| payer.person_id));
+                // For a number that nobody has it is looked for counters all the same: it takes as long as one that cannot pay.
+                named.payers.push(create.new.payer.as_ref().map_or(NOBODY, |payer| payer.person_id));
             }
             Self::Authorize(Authorize { payment, .. }) => {
                 named.payments.push(*payment);
@@ -215,6 +222,17 @@ impl Step {
         }
     }
 
+    /// The payment that limits may count by this step, or count no more, and whose it is as far as the bank has just said so.
+    const fn limited(&self) -> Option<(PaymentId, Option<PersonId>)> {
+        match self {
+            Self::Held { payment, held } => Some((*payment, held.person_id)),
+            Self::Complete(Completion { payment_id: payment, .. })
+            | Self::Reverse(Reversal { payment_id: payment, .. })
+            | Self::Lapse { payment } => Some((*payment, None)),
+            _ => None,
+        }
+    }
+
     /// The durable point of DESIGN §2 that this step is, for fault points.
     fn durable_point(&self) -> Option<(&'static str, &'static str)> {
         match self {
@@ -238,11 +256,13 @@ impl StepSet for PaymentSteps {
         let mut recent = self.recent.lock().await;
         let mut named = Named::default();
         steps.iter().for_each(|step| step.name(&mut named));
-        let mut books = Books::load(tx, &named, &recent).await?;
+        // One look for the whole set, whoever changes limits meanwhile.
+        let limits = self.limits.current();
+        let mut books = Books::load(tx, &named, &recent, &limits).await?;
         let mut outcomes = self.decide_all(&mut books, steps, tx.now())?;
         if books.rest_on_memory() {
             recent.forget();
-            books = Books::load(tx, &named, &recent).await?;
+            books = Books::load(tx, &named, &recent, &limits).await?;
             outcomes = self.decide_all(&mut books, steps, tx.now())?;
         }
         self.chain.append(tx, std::mem::take(&mut books.log)).await?;
@@ -325,19 +345,6 @@ impl PaymentSteps {
         })
     }
 
-    fn create(&self, books: &mut Books, create: &Create, now: Timestamp) -> Outcome {
-        let new = &create.new;
-        if let Some(existing) = books.payment(new.id) {
-            let same = existing.same_request(&new.terminal.id, &new.fingerprint);
-            return Outcome::of(same.and_then(|()| found(books, new.id)));
-        }
-        let person = new.payer.as_ref().map(|payer| payer.person_id);
-        let payment = books.with_guard(person, |guard| Payment::create(new.clone(), guard, now, &self.policy));
-        books.add(payment.clone());
-        let event = tell_code(books, &payment, &create.code, now);
-        Outcome { event, ..Outcome::of(Ok(payment)) }
-    }
-
     fn authorize(&self, books: &mut Books, typed: &Authorize, now: Timestamp) -> Result<Outcome, StoreError> {
         let Some(payment) = books.payment(typed.payment) else {
             return Ok(Outcome::of(Err(Reason::PaymentUnknown)));
@@ -359,7 +366,7 @@ impl PaymentSteps {
         let bound = code_context(payment.id, payment.amount, seller(payment), epoch);
         let parts: [&[u8]; 2] = [typed.code.reveal().as_bytes(), &bound];
         let code_matches = self.keys.mac_matches(KeyName::OneTimeCode, &parts, &stored)?;
-        let person = payment.person_id.unwrap_or(PersonId::from_uuid(Uuid::nil()));
+        let person = payment.person_id.unwrap_or(NOBODY);
         let password_matches = self.password_matches(books, person, &typed.password)?;
         Ok(Proof { code_matches, password_matches })
     }
@@ -396,43 +403,6 @@ impl PaymentSteps {
             _ => None,
         };
         Ok(Outcome { event, ..Outcome::of(after) })
-    }
-
-    fn create_with_card(&self, books: &mut Books, new: &NewCardPayment, now: Timestamp) -> Outcome {
-        if books.payment(new.id).is_none() {
-            books.add(Payment::create_with_card(new.clone(), now, &self.policy));
-        }
-        let payment = found(books, new.id);
-        let same = payment.and_then(|found| found.same_request(&new.terminal.id, &new.fingerprint).map(|()| found));
-        // Whoever brings the card again, since nobody else can: its bank answers for the same leg.
-        let to_hold = same.as_ref().is_ok_and(|payment| payment.awaits_card(now));
-        Outcome { to_hold, ..Outcome::of(same) }
-    }
-
-    fn held(&self, books: &mut Books, id: PaymentId, held: Held, now: Timestamp) -> Outcome {
-        let done = books.change_of(held.person_id, id, |payment, payer| payment.commit(held, payer, now, &self.policy));
-        let outcome = match done {
-            Ok(settled) => Outcome { settled, ..Outcome::of(found(books, id)) },
-            Err(reason) => return Outcome::of(Err(reason)),
-        };
-        let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
-        let event = match payment.paid_in() {
-            Some(paid_in) => books.tell(payment, EventKind::PaidIn(paid_in), now, None),
-            None => books.record(payment),
-        };
-        Outcome { event, ..outcome }
-    }
-
-    fn complete(&self, books: &mut Books, completion: &Completion, now: Timestamp) -> Outcome {
-        let done = books
-            .change(completion.payment_id, |payment, payer| payment.complete(completion, payer, now, &self.policy))
-            .flatten();
-        let after = done.and_then(|moved| Ok((moved, found(books, completion.payment_id)?)));
-        let event = match &after {
-            Ok((true, payment)) => books.record(payment),
-            _ => None,
-        };
-        Outcome { event, ..Outcome::of(after.map(|(_, payment)| payment)) }
     }
 }
 

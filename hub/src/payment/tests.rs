@@ -7,6 +7,8 @@ mod banks;
 mod card_steps;
 mod cards;
 mod killed;
+mod limits;
+mod lookups;
 mod shop;
 mod storm;
 
@@ -34,6 +36,7 @@ use super::steps::{Authorize, Create, NewCode, Outcome, PaymentSteps, Step, code
 use super::watch::Watchers;
 use crate::directory::password_mac;
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::limits::PaymentLimits;
 
 const CODE: &str = "123456";
 const PASSWORD: &str = "246810";
@@ -64,6 +67,7 @@ async fn open(database: &TestDatabase, keys: &SharedKeyStore, replica: &str) -> 
     let many = SendLimit { most: 1000, within: std::time::Duration::from_secs(60) };
     let steps = Arc::new(PaymentSteps {
         policy: Policy { sends: vec![many], ..Policy::default() },
+        limits: PaymentLimits::start(store.clone(), keys.clone(), owner.clone()).await.unwrap().0,
         keys: keys.clone(),
         chain: HeldChain::from(Chain::new(&format!("{replica}/payment"), keys.clone())),
         owner,

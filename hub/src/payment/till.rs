@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use domain::lookup::Scope;
 use domain::payment::{NewPayment, NewRefund, Payment, Reversal, Seen, Work};
 use domain::purchase::Terminal;
 use domain::{AttemptId, Money, OneTimeCode, PaymentId, Reason, TerminalId, TransactionPassword};
@@ -12,6 +13,7 @@ use tonic::Status;
 use super::request::{ReadCreate, refund_fingerprint};
 use super::service::{TerminalApi, key_fault};
 use super::steps::{Authorize, Create, Step, code_context, code_mac};
+use crate::lookups::{Budget, LookUp};
 use crate::store_status::store_status;
 
 /// A try, as it was typed.
@@ -46,9 +48,34 @@ impl TerminalApi {
         Ok(terminal)
     }
 
-    /// Takes a request to pay in, and has a code sent.
-    pub(crate) async fn challenge(&self, terminal: Arc<Terminal>, read: ReadCreate) -> Result<Payment, Status> {
+    /// Pays for looking a payer up, out of the budgets of the terminal, of its merchant and of the link that it is behind. `LookupsExhausted`, whether or
+    /// not the number is known.
+    pub(crate) async fn may_look_up(&self, terminal: &Terminal, link: Option<&str>) -> Result<LookUp, Status> {
         self.may_send_code(&terminal.id)?;
+        let mut budgets = Budget::of_terminal(&terminal.id, &terminal.merchant.id);
+        budgets.extend(link.map(|link| Budget::new(Scope::Link, link)));
+        let paid = self.desk.directory().lookups().pay(budgets).await;
+        paid.map_err(|error| store_status(&error))?.map_err(status)
+    }
+
+    /// Takes a request to pay in, and has a code sent.
+    pub(crate) async fn challenge(
+        &self,
+        terminal: Arc<Terminal>,
+        read: ReadCreate,
+        look_up: LookUp,
+    ) -> Result<Payment, Status> {
+        let taken = self.take_in(terminal, read).await;
+        // Whoever is told the same pays the same, or what is left of the budget would tell the one from the other.
+        match taken.as_ref().map(|payment| payment.refusal) {
+            Ok(Some(Reason::PayerUnavailable)) => look_up.miss(),
+            Ok(Some(Reason::PaymentAboveLimit)) | Err(_) => look_up.told_nothing(),
+            Ok(_) => look_up.hit(),
+        }
+        taken
+    }
+
+    async fn take_in(&self, terminal: Arc<Terminal>, read: ReadCreate) -> Result<Payment, Status> {
         let keys = self.desk.keys().as_ref();
         let fingerprint = read.fingerprint(keys).map_err(|error| key_fault(&error))?;
         let payer = self.payer(&read).await?;

@@ -22,6 +22,7 @@ use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::follow::{self, FollowParts, Followers};
 use crate::freeze::{FreezeParts, Freezes, tell_banks};
 use crate::habits::Habits;
+use crate::limits::{PaymentLimits, follow_limits};
 use crate::notify::{Notices, NoticesParts, NotifyConfig, Telling};
 use crate::offers::{self, OfferParts, Offers};
 use crate::payment::{Approvals, Desk, DeskOptions};
@@ -66,7 +67,7 @@ impl Ground {
         Ok(Self { clock, rng, ids, keys, store, replica, mark, owner, vital: VitalTasks::default() })
     }
 
-    pub(super) fn directory(&mut self) -> Directory {
+    pub(super) fn directory(&mut self, config: &Config) -> Directory {
         let parts = DirectoryParts {
             store: self.store.clone(),
             keys: self.keys.clone(),
@@ -74,7 +75,8 @@ impl Ground {
             rng: self.rng.clone(),
             replica: self.replica.clone(),
         };
-        let (directory, task) = Directory::start(parts, DirectoryOptions::default());
+        let options = DirectoryOptions { lookups: config.lookups, ..DirectoryOptions::default() };
+        let (directory, task) = Directory::start(parts, options);
         self.vital.watch("directory", task);
         directory
     }
@@ -93,7 +95,21 @@ impl Ground {
         feed
     }
 
-    pub(super) fn desk(&mut self, config: &Payments, directory: &Directory, banks: &Banks, feed: &Feed) -> Desk {
+    /// What may be paid, and whoever looks what other replicas have changed of it.
+    pub(super) async fn limits(&mut self, draining: CancellationToken) -> Result<PaymentLimits, RunError> {
+        let started = PaymentLimits::start(self.store.clone(), self.keys.clone(), self.owner.clone()).await;
+        let (limits, task) = started?;
+        self.vital.watch("limits", task);
+        self.vital.watch("limits of other replicas", tokio::spawn(follow_limits(limits.clone(), draining)));
+        Ok(limits)
+    }
+
+    pub(super) fn desk(
+        &mut self,
+        (config, limits): (&Payments, &PaymentLimits),
+        (directory, banks): (&Directory, &Banks),
+        feed: &Feed,
+    ) -> Desk {
         let (desk, task) = Desk::start(DeskOptions {
             store: self.store.clone(),
             directory: directory.clone(),
@@ -104,6 +120,7 @@ impl Ground {
             ids: self.ids.clone(),
             clock: self.clock.clone(),
             policy: config.policy(),
+            limits: limits.clone(),
             owner: self.owner.clone(),
             writer: WriterOptions::default(),
             answer_within: config.answer_within.get(),
@@ -202,7 +219,7 @@ impl Ground {
     pub(super) fn credit_history(
         &mut self,
         config: &Config,
-        (feed, habits): (&Feed, &Habits),
+        (directory, feed, habits): (&Directory, &Feed, &Habits),
         draining: CancellationToken,
     ) -> CreditHistory {
         let (history, task) = CreditHistory::start(CreditHistoryParts {
@@ -215,6 +232,7 @@ impl Ground {
             habits: habits.clone(),
             habits_floor: config.offers.purchases_floor.get().into(),
             inquiries_per_bank_per_minute: config.credit_history.inquiries_per_bank_per_minute,
+            lookups: directory.lookups().clone(),
         });
         self.vital.watch("credit history", task);
         let every = config.credit_history.sweep_every.get();

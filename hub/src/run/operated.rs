@@ -10,6 +10,7 @@ use crate::bank::Banks;
 use crate::config::Config;
 use crate::console::{Console, ConsoleParts};
 use crate::directory::{Directory, OperatorApi};
+use crate::limits::PaymentLimits;
 use crate::operators::{OperatorParts, Operators, carry_out_approved};
 use crate::sign_up::SignUps;
 
@@ -19,7 +20,7 @@ impl Ground {
         &mut self,
         config: &Config,
         (directory, banks): (&Directory, &Banks),
-        (of, sign_ups): (&Asked, &SignUps),
+        (of, sign_ups, limits): (&Asked, &SignUps, &PaymentLimits),
         draining: CancellationToken,
     ) -> Result<(Operators, OperatorApi), RunError> {
         let second_person = config.operators.second_person;
@@ -46,6 +47,7 @@ impl Ground {
             .serving(of.offers.clone(), of.credit_history.clone())
             .helping(of.freezes.clone(), of.safety_codes.clone())
             .registering(sign_ups.clone())
+            .limiting(limits.clone())
             .run_by(operators.clone());
         let carrying_out = carry_out_approved(api.clone(), operators.clone(), draining);
         self.vital.watch("approved acts", tokio::spawn(carrying_out));

@@ -37,6 +37,7 @@ use tokio::task::JoinHandle;
 use crate::bank::Banks;
 use crate::directory::Directory;
 use crate::feed::Feed;
+use crate::lookups::Lookups;
 use crate::zone::Zone;
 use steps::{Done, SignUpSteps, Step};
 
@@ -83,6 +84,8 @@ struct Inner {
     /// Those about which this replica is asking banks, so that the sweeper does not ask twice at once.
     busy: Mutex<HashSet<SignUpId>>,
     places: Arc<Semaphore>,
+    /// How much carriers may find out about whose a number is.
+    lookups: Lookups,
     /// Rings when a sign-up was decided here.
     decided: Arc<Notify>,
 }
@@ -93,10 +96,12 @@ impl SignUps {
         let SignUpParts { store, keys, clock, ids, directory, banks, feed, owner, zone } = parts;
         let chain = HeldChain::from(Chain::new(&format!("{}/sign-ups", owner.name()), keys.clone()));
         let decided = Arc::new(Notify::new());
+        let lookups = directory.lookups().clone();
         let steps = SignUpSteps { chain, owner, feed, keys: keys.clone(), directory, decided: decided.clone() };
         let (writer, task) = GroupWriter::start(store.clone(), Arc::new(steps), WriterOptions::default());
         let places = Arc::new(Semaphore::new(MOST_CARRIED));
-        let inner = Inner { store, keys, clock, ids, banks, zone, writer, busy: Mutex::default(), places, decided };
+        let inner =
+            Inner { store, keys, clock, ids, banks, zone, writer, busy: Mutex::default(), places, lookups, decided };
         (Self { inner: Arc::new(inner) }, task)
     }
 

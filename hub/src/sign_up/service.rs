@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::lookup::Scope;
 use domain::sign_up::SignUp;
 use domain::{CarrierId, Reason, SignUpId};
 use futures_util::Stream;
@@ -12,6 +13,7 @@ use proto::carrier as pb;
 use proto::carrier::carrier_service_server::CarrierService;
 use proto::status;
 use server_kit::identity::Role;
+use server_kit::store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -20,6 +22,7 @@ use super::steps::{Done, Step};
 use super::wire::{self, Asked};
 use super::{SignUps, sql};
 use crate::caller::caller;
+use crate::lookups::{Budget, LookUp};
 use crate::store_status::{fault, store_status};
 
 /// Streams of answers that a replica has open at once. Carriers are few.
@@ -67,7 +70,8 @@ impl SignUps {
         let today = instant.to_zoned(inner.zone.rules().clone()).date();
         let asked = Asked::read(carrier_id, request, (now, today)).map_err(status)?;
         let ask = asked.hashed(&*inner.keys).map_err(|error| fault(&error))?;
-        let done = self.step(Step::Ask(Box::new(ask))).await.map_err(|error| store_status(&error))?;
+        let look_up = self.pay(&ask.new.carrier_id).await?;
+        let done = told_of(look_up, self.step(Step::Ask(Box::new(ask))).await)?;
         match done.map_err(status)? {
             Done::SignUp(sign_up) => {
                 self.begin((*sign_up).clone());
@@ -77,16 +81,36 @@ impl SignUps {
         }
     }
 
+    /// A carrier has a budget for numbers and people that are not its own.
+    async fn pay(&self, carrier: &CarrierId) -> Result<LookUp, Status> {
+        let paid = self.inner.lookups.pay(vec![Budget::new(Scope::Carrier, carrier.as_str())]).await;
+        paid.map_err(|error| store_status(&error))?.map_err(status)
+    }
+
     async fn report(&self, carrier_id: CarrierId, request: &pb::ReportNumberChangeRequest) -> Result<i64, Status> {
         let inner = &self.inner;
         let report = wire::report(&*inner.keys, carrier_id, request, inner.clock.now());
         let report = report.map_err(|error| fault(&error))?.map_err(status)?;
-        let done = self.step(Step::Report(Box::new(report))).await.map_err(|error| store_status(&error))?;
+        let look_up = self.pay(&report.carrier_id).await?;
+        let done = told_of(look_up, self.step(Step::Report(Box::new(report))).await)?;
         match done.map_err(status)? {
             Done::Reported(epoch) => Ok(epoch),
             _ => Err(status(Reason::Fault)),
         }
     }
+}
+
+/// What a carrier was told of a number or a person: only that something is another's tells it what it did not know.
+fn told_of(look_up: LookUp, done: Result<Result<Done, Reason>, StoreError>) -> Result<Result<Done, Reason>, Status> {
+    use Reason::{AlreadySignedUp, IdentityMismatch, NumberNotYours, PhoneNumberTaken, SignUpUnderWay};
+    match &done {
+        Ok(Ok(_)) => look_up.hit(),
+        Ok(Err(AlreadySignedUp | IdentityMismatch | NumberNotYours | PhoneNumberTaken | SignUpUnderWay)) => {
+            look_up.miss()
+        }
+        Ok(Err(_)) | Err(_) => look_up.told_nothing(),
+    }
+    done.map_err(|error| store_status(&error))
 }
 
 #[tonic::async_trait]

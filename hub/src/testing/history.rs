@@ -10,10 +10,12 @@ use super::TestHub;
 use crate::credit_history::CreditHistoryParts;
 use crate::feed::Feed;
 use crate::habits::Habits;
+use crate::lookups::tests::unbounded;
 use crate::offers::OfferParts;
 
 /// What it works with; a bank may ask as often as a test does.
 pub(crate) fn history_parts(hub: &TestHub, feed: &Feed, owner: Arc<Owner>) -> CreditHistoryParts {
+    let name = owner.name().to_owned();
     CreditHistoryParts {
         store: hub.store.clone(),
         keys: hub.keys.clone(),
@@ -24,6 +26,7 @@ pub(crate) fn history_parts(hub: &TestHub, feed: &Feed, owner: Arc<Owner>) -> Cr
         owner,
         habits_floor: domain::habit::FLOOR,
         inquiries_per_bank_per_minute: NonZeroU32::new(1_000).unwrap(),
+        lookups: unbounded(hub, &name),
     }
 }
 

@@ -27,6 +27,7 @@ mod giving_back;
 mod guesses;
 mod independent_client;
 mod known_elsewhere_killed;
+mod lookups;
 mod network;
 mod network_killed;
 mod network_misused;

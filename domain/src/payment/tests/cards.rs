@@ -25,7 +25,7 @@ fn new_card(nature: Nature) -> NewCardPayment {
 }
 
 pub(super) fn with_card(nature: Nature) -> Payment {
-    Payment::create_with_card(new_card(nature), at(0), &Policy::default())
+    Payment::create_with_card(new_card(nature), None, at(0), &Policy::default())
 }
 
 fn held_for_somebody() -> Held {
@@ -122,7 +122,7 @@ fn c2_what_a_terminal_may_ask_for_and_what_stands_in_the_record_of_it() {
 #[test]
 fn m9_a_suspended_banks_card_is_declined_before_the_bank_hears_of_it() {
     let new = NewCardPayment { bank_suspended: true, ..new_card(Nature::Purchase) };
-    let payment = Payment::create_with_card(new, at(0), &Policy::default());
+    let payment = Payment::create_with_card(new, None, at(0), &Policy::default());
     assert_eq!((payment.seen(), payment.refusal), (Seen::Declined, Some(Reason::BankSuspended)));
     assert_eq!((payment.due_at, payment.charge.unwrap().leg_id), (None, None));
 }

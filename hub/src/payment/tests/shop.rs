@@ -26,6 +26,8 @@ use crate::credit_history::CreditHistory;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::federation::FederationApi;
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::limits::PaymentLimits;
+use crate::lookups::{LookupsConfig, tests::roomy};
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::offers::Offers;
 use crate::payment::{Desk, DeskOptions, TerminalApi, TerminalLimits, sql, sweep};
@@ -78,6 +80,16 @@ fn limits() -> TerminalLimits {
 impl Shop {
     /// A replica over this database and these banks.
     pub(super) async fn replica(hub: &TestHub, bank: &PlayedBank, name: &str, policy: Policy) -> Self {
+        Self::budgeted(hub, bank, (name, policy), roomy()).await
+    }
+
+    /// The same with other budgets for look-ups.
+    pub(super) async fn budgeted(
+        hub: &TestHub,
+        bank: &PlayedBank,
+        (name, policy): (&str, Policy),
+        lookups: LookupsConfig,
+    ) -> Self {
         let (mark, draining) = (hub.id(), CancellationToken::new());
         let parts = DirectoryParts {
             store: hub.store.clone(),
@@ -86,7 +98,8 @@ impl Shop {
             rng: hub.rng.clone(),
             replica: name.to_owned(),
         };
-        let (directory, _) = Directory::start(parts, DirectoryOptions::default());
+        let options = DirectoryOptions { lookups, ..DirectoryOptions::default() };
+        let (directory, _) = Directory::start(parts, options);
         let link = LinkOptions { timeout: PATIENCE, tries: 1 };
         let banks = Banks::played(directory.clone(), link);
         let parts = FeedParts {
@@ -113,6 +126,7 @@ impl Shop {
         let (offers, _) = Offers::start(offer_parts(hub, &feed, owner.clone()));
         let parts = repayment_parts(hub, &feed, &owner, banks.clone(), policy.clone());
         let (repayments, _) = Repayments::start(parts);
+        let (most, _) = PaymentLimits::start(hub.store.clone(), hub.keys.clone(), owner.clone()).await.unwrap();
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -123,6 +137,7 @@ impl Shop {
             ids: hub.ids.clone(),
             clock: hub.clock(),
             policy,
+            limits: most.clone(),
             owner,
             writer: WriterOptions::default(),
             answer_within: PATIENCE,
@@ -133,7 +148,7 @@ impl Shop {
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), prices, limits(), draining.clone()),
             federation: FederationApi::new(desk.clone(), records, bills, credit_history, (offers, repayments)),
-            operator: OperatorApi::new(directory, Arc::new(banks), notices),
+            operator: OperatorApi::new(directory, Arc::new(banks), notices).limiting(most),
             desk,
             feed,
             draining,
@@ -143,8 +158,18 @@ impl Shop {
     /// The first replica, with a bank, its card numbers, a merchant and a till.
     pub(super) async fn open(hub: &TestHub, policy: Policy) -> Self {
         let bank = PlayedBank::default();
-        let shop = Self::replica(hub, &bank, "hub-1", policy).await;
-        shop.register_bank("bank-a", &bank.open().await, false).await;
+        Self::replica(hub, &bank, "hub-1", policy).await.furnished().await
+    }
+
+    /// The same with other budgets for look-ups.
+    pub(super) async fn open_budgeted(hub: &TestHub, lookups: LookupsConfig) -> Self {
+        let bank = PlayedBank::default();
+        Self::budgeted(hub, &bank, ("hub-1", at_once()), lookups).await.furnished().await
+    }
+
+    async fn furnished(self) -> Self {
+        let shop = self;
+        shop.register_bank("bank-a", &shop.bank.open().await, false).await;
         let merchant = common::Merchant {
             merchant_id: "noodles".to_owned(),
             display_name: "面馆".to_owned(),

@@ -1,0 +1,129 @@
+//! What stands behind the calls: what the console asks beside them, and binding, for which a bank is asked.
+
+use domain::text::Line;
+use domain::{PaymentId, Reason};
+use proto::operator as pb;
+use server_kit::store::StoreError;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::super::bindings::{Asked, Bind};
+use super::super::changes::{Change, Done};
+use super::super::{BankEntry, bins, inspect, sql};
+use super::{OperatorApi, mismatch};
+use crate::credit_history::CreditHistory;
+use crate::freeze::Freezes;
+use crate::limits::PaymentLimits;
+use crate::lookups::{Listed, read_budget};
+use crate::notify::DeadLetter;
+use crate::offers::Offers;
+use crate::operators::Operators;
+use crate::safety_code::SafetyCodes;
+use crate::sign_up::SignUps;
+use crate::store_status::{fault, store_status};
+
+/// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
+/// 4.0, requirement 3.4.1).
+const MOST_DIGITS_SHOWN: usize = 10;
+
+impl OperatorApi {
+    /// Any payment with its steps; none that nobody has made.
+    pub(crate) async fn inspect(&self, id: PaymentId) -> Result<Option<pb::InspectPaymentResponse>, StoreError> {
+        inspect::inspect(&self.directory.parts.store, id).await
+    }
+
+    /// All banks in order of name.
+    pub(crate) async fn banks(&self) -> Result<Vec<BankEntry>, StoreError> {
+        self.directory.banks().await
+    }
+
+    /// As [`Notices::dead_letters`].
+    pub(crate) async fn dead_letters(&self, before: Option<Uuid>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        self.notices.dead_letters(before, limit).await
+    }
+
+    /// As [`Notices::retry`].
+    pub(crate) async fn retry(&self, notice: Uuid, by: &str) -> Result<Result<(), Reason>, StoreError> {
+        self.notices.retry(notice, by).await
+    }
+
+    /// Sets limits on payments, too.
+    #[must_use]
+    pub fn limiting(self, limits: PaymentLimits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// What stands there in every hub; not in a test of the directory alone.
+    pub(crate) fn limits(&self) -> Result<&PaymentLimits, Status> {
+        self.limits.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn sign_ups(&self) -> Result<&SignUps, Status> {
+        self.sign_ups.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn operators(&self) -> Result<&Operators, Status> {
+        self.operators.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn lost(&self) -> Result<&(Freezes, SafetyCodes), Status> {
+        self.lost.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn offers(&self) -> Result<&Offers, Status> {
+        self.served.as_ref().map(|(offers, _)| offers).ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    pub(super) fn inquiries(&self) -> Result<&CreditHistory, Status> {
+        self.served.as_ref().map(|(_, inquiries)| inquiries).ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    /// The ranges of all banks as they stand in the database, and what is suspended.
+    pub(crate) async fn bin_ranges(&self) -> Result<pb::ListBinRangesResponse, StoreError> {
+        Ok(bins::listed(&sql::read_bin_table(&self.directory.parts.store).await?))
+    }
+
+    /// Look-up budgets, a page of them.
+    pub(crate) async fn lookup_budgets(&self, dry: bool, after: &str, most: i64) -> Result<Vec<Listed>, StoreError> {
+        self.directory.lookups().list(dry, after, most).await
+    }
+
+    /// Fills a look-up budget up. `Err` with what cannot be read, or `LookupBudgetUnknown`.
+    pub(crate) async fn fill_lookups(&self, scope: &str, id: &str, by: &str) -> Result<(), Reason> {
+        let budget = read_budget(scope, id)?;
+        self.directory.lookups().fill(budget, by).await.map_err(|error| error.reason())?
+    }
+
+    /// Binds what its bank knows; gives it as it is shown.
+    pub(super) async fn bind(&self, by: String, asked: Asked) -> Result<String, Status> {
+        let masked = self.masked(&asked).await?;
+        let (bank_id, instrument) = (asked.bank_id.clone(), asked.instrument);
+        let masked = match self.change(by, Change::Binding(Bind { asked, masked })).await? {
+            Done::Binding { masked } => masked,
+            other => return Err(mismatch(&other)),
+        };
+        // Only what is bound may be followed. When the bank does not answer the operator hears of it, and binds again.
+        self.instruments.follow(&bank_id, instrument).await.map_err(proto::status)?;
+        Ok(masked)
+    }
+
+    /// What is shown of the account or the card: as it was bound, or else as its bank says.
+    async fn masked(&self, asked: &Asked) -> Result<String, Status> {
+        let store = &self.directory.parts.store;
+        let bound = sql::read_masked(store, &asked.bank_id, asked.instrument).await;
+        if let Some(masked) = bound.map_err(|error| store_status(&error))? {
+            return Ok(masked);
+        }
+        let bank = sql::read_bank(store, &asked.bank_id).await.map_err(|error| store_status(&error))?;
+        bank.ok_or_else(|| proto::status(Reason::BankUnknown))?;
+        let masked = self.instruments.masked(&asked.bank_id, asked.instrument).await.map_err(proto::status)?;
+        // It comes from outside and is shown to people ever after.
+        let digits = masked.bytes().filter(u8::is_ascii_digit).count();
+        if digits > MOST_DIGITS_SHOWN {
+            return Err(fault(&format!("{} shows {digits} digits of a number", asked.bank_id)));
+        }
+        let line = Line::parse(&masked)
+            .map_err(|_| fault(&format!("{} gives an account or a card no name to show", asked.bank_id)))?;
+        Ok(line.to_string())
+    }
+}

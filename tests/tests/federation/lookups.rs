@@ -1,0 +1,103 @@
+//! Who is a customer, and how much of it a terminal finds out that asks of all numbers.
+
+use std::collections::BTreeMap;
+
+use domain::Reason;
+use federation_tests::databases::Engine;
+use federation_tests::world::Setup;
+use proto::common::Money;
+use proto::operator as operator_pb;
+use proto::operator::operator_service_client::OperatorServiceClient;
+use proto::terminal as pb;
+use proto::terminal::create_payment_request::Payer;
+use proto::terminal::terminal_service_client::TerminalServiceClient;
+use server_kit::clock::SystemClock;
+use server_kit::identity::Role;
+use server_kit::rng::{IdMaker, SystemRng, digits};
+use tonic::transport::Channel;
+
+/// Numbers that are asked for, one of them in a hundred a customer's.
+const NUMBERS: usize = 10_000;
+/// What the usual budget lets a terminal find out at once: a thousand tokens at twenty for a miss, or one for a hit.
+const MISSES: usize = 50;
+
+async fn ask(till: &mut TerminalServiceClient<Channel>, ids: &IdMaker, phone: String) -> Result<bool, String> {
+    let request = pb::CreatePaymentRequest {
+        payment_id: ids.uuid().unwrap().to_string(),
+        payer: Some(Payer::PhoneNumber(phone)),
+        amount: Some(Money { currency_code: "CNY".to_owned(), minor_units: 100 }),
+        ..pb::CreatePaymentRequest::default()
+    };
+    match till.create_payment(request).await {
+        Ok(answer) => Ok(answer.into_inner().payment.unwrap().state() == pb::PaymentState::AwaitingCode),
+        // Everything that a caller can see of it.
+        Err(status) => Err(format!("{:?} {} {:?}", status.code(), status.message(), status.details())),
+    }
+}
+
+async fn from_one_terminal(engine: Engine) {
+    let setup = Setup::on(engine).with("lookups.terminal_burst", "1000").with("lookups.terminal_per_hour", "1");
+    let mut world = setup.start().await;
+    let payer = world.payer("bank-a", 100_000).await;
+    let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
+    let rng = SystemRng::shared();
+    let mut till = TerminalServiceClient::new(world.hub_channel(&world.member(Role::Terminal, "till-1")));
+    let (mut learned, mut customers) = (0, 0);
+    let mut refusals: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for n in 0..NUMBERS {
+        let is_customer = n % 100 == 10;
+        let phone = match is_customer {
+            true => payer.number().to_owned(),
+            false => format!("+8619{}", digits(rng.as_ref(), 9).unwrap()),
+        };
+        if n == NUMBERS / 2 {
+            // Nothing that a restart forgets.
+            let hub = world.server("hub-1");
+            hub.kill().await.unwrap();
+            hub.start().await.unwrap();
+            till = TerminalServiceClient::new(world.hub_channel(&world.member(Role::Terminal, "till-1")));
+        }
+        match ask(&mut till, &ids, phone).await {
+            Ok(found) => {
+                learned += 1;
+                customers += usize::from(found);
+            }
+            Err(said) => {
+                let counted = refusals.entry(said).or_default();
+                if is_customer { counted.1 += 1 } else { counted.0 += 1 }
+            }
+        }
+    }
+    println!("{engine:?}: of {NUMBERS} numbers {learned} were answered, {customers} of them customers'; {refusals:?}");
+    assert!((MISSES - 10..=MISSES + 1).contains(&learned), "{learned}");
+    assert_eq!(customers, 1, "the eleventh number");
+    assert_eq!(refusals.len(), 1, "a known number is refused in no other words: {refusals:?}");
+    let (said, (unknown, known)) = refusals.first_key_value().unwrap();
+    assert!(
+        said.contains(Reason::LookupsExhausted.code()) || said.contains(Reason::LookupsExhausted.english()),
+        "{said}"
+    );
+    assert!(*unknown > 9_000 && *known == 99, "{unknown} {known}");
+
+    // Operators see who asks, and the shop next to it goes on.
+    let mut founder = OperatorServiceClient::new(world.hub_channel(&world.member(Role::Operator, "founder")));
+    let dry = operator_pb::ListLookupBudgetsRequest { only_dry: true, ..Default::default() };
+    let dry = founder.list_lookup_budgets(dry).await.unwrap().into_inner().budgets;
+    let seen: Vec<_> = dry.iter().map(|it| (it.scope.as_str(), it.id.as_str(), it.dry_times)).collect();
+    assert_eq!(seen, [("TERMINAL", "till-1", 1)]);
+    let mut other = TerminalServiceClient::new(world.hub_channel(&world.member(Role::Terminal, "till-2")));
+    assert_eq!(ask(&mut other, &ids, payer.number().to_owned()).await, Ok(true));
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn m4_ten_thousand_numbers_from_one_terminal_tell_no_more_than_its_budget_on_sqlite() {
+    from_one_terminal(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn m4_ten_thousand_numbers_from_one_terminal_tell_no_more_than_its_budget_on_postgres() {
+    if Engine::Postgres.is_there() {
+        from_one_terminal(Engine::Postgres).await;
+    }
+}
