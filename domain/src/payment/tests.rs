@@ -3,6 +3,7 @@
 mod approval;
 mod cards;
 mod frozen;
+mod top_up;
 mod verdict;
 
 use super::*;

@@ -16,6 +16,7 @@ use super::bins::RegisterBinRanges;
 use super::cache::Caches;
 use super::merchants::RegisterMerchant;
 use super::persons::{IssueEnrolmentCode, RegisterPerson};
+use super::pin_pads::SetPinPadKey;
 use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankEntry, phone_hash};
 
@@ -36,6 +37,7 @@ pub(super) enum Change {
     Binding(Bind),
     BinRanges(RegisterBinRanges),
     EnrolmentCode(IssueEnrolmentCode),
+    PinPad(SetPinPadKey),
 }
 
 /// How the thing stands after the change.
@@ -45,9 +47,15 @@ pub(super) enum Done {
     Merchant(Merchant),
     Terminal(Terminal),
     Person,
-    Binding { masked: String },
+    Binding {
+        masked: String,
+    },
     BinRanges(Vec<BinRange>),
-    EnrolmentCode { expires_at: Timestamp },
+    EnrolmentCode {
+        expires_at: Timestamp,
+    },
+    /// How often the key was set.
+    PinPad(i64),
 }
 
 /// Collects the lines of the log that one step leaves.
@@ -104,7 +112,7 @@ impl Changes {
                 }
             }
             Change::BinRanges(_) => self.caches.bins.invalidate_all(),
-            Change::Merchant(_) | Change::EnrolmentCode(_) => {}
+            Change::Merchant(_) | Change::EnrolmentCode(_) | Change::PinPad(_) => {}
         }
     }
 
@@ -118,6 +126,7 @@ impl Changes {
             Change::Binding(change) => change.apply(tx, log).await,
             Change::BinRanges(change) => change.apply(tx, log).await,
             Change::EnrolmentCode(change) => change.apply(tx, log).await,
+            Change::PinPad(change) => change.apply(tx, log, &*self.keys).await,
         }
     }
 }

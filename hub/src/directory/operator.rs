@@ -126,7 +126,7 @@ impl OperatorApi {
         self.served.as_ref().map(|(_, inquiries)| inquiries).ok_or_else(|| proto::status(Reason::Fault))
     }
 
-    async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
+    pub(super) async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
         let done = self.directory.writer.write(Step { by, change }).await;
         done.map_err(|error| store_status(&error))?.map_err(proto::status)
     }
@@ -135,7 +135,7 @@ impl OperatorApi {
     async fn bind(&self, by: String, asked: Asked) -> Result<String, Status> {
         let masked = self.masked(&asked).await?;
         let (bank_id, instrument) = (asked.bank_id.clone(), asked.instrument);
-        let masked = match self.change(by, Change::Binding(Bind { asked, masked })).await? {
+        let masked = match self.change(by, Change::Binding(Bind { asked, masked, active: true })).await? {
             Done::Binding { masked } => masked,
             other => return Err(mismatch(&other)),
         };
@@ -176,7 +176,7 @@ fn operator_id<T>(request: &Request<T>) -> Result<OperatorId, Status> {
 }
 
 /// A change answers with its own sort of thing; anything else is a fault of this program.
-fn mismatch(done: &Done) -> Status {
+pub(super) fn mismatch(done: &Done) -> Status {
     fault(&format!("a change was answered with {done:?}"))
 }
 
@@ -243,6 +243,13 @@ impl OperatorService for OperatorApi {
             }
             other => Err(mismatch(&other)),
         }
+    }
+
+    async fn set_pin_pad_key(
+        &self,
+        request: Request<pb::SetPinPadKeyRequest>,
+    ) -> Result<Response<pb::SetPinPadKeyResponse>, Status> {
+        self.set_pad_key(operator(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn register_person(

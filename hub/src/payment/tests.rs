@@ -9,6 +9,7 @@ mod cards;
 mod killed;
 mod shop;
 mod storm;
+mod top_up;
 
 use std::sync::Arc;
 
