@@ -99,7 +99,7 @@ impl ErrandKind {
         };
         match language {
             Language::English => english,
-            Language::Chinese => chinese,
+            Language::Chinese | Language::Unknown => chinese,
         }
     }
 }
