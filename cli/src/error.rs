@@ -71,7 +71,9 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Unknown(_) | Self::Terminal(TerminalError::Unknown { .. }) => ExitCode::from(3),
+            Self::Unknown(_) | Self::Terminal(TerminalError::Unknown { .. } | TerminalError::ErrandUnknown { .. }) => {
+                ExitCode::from(3)
+            }
             _ => ExitCode::from(1),
         }
     }

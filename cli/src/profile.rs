@@ -55,6 +55,9 @@ pub struct TerminalProfile {
     /// The key of a PIN pad in software: an AES key of 16 bytes in hexadecimal digits. For trials.
     #[serde(default)]
     pub pin_key: Option<SecretRef>,
+    /// The key that the pad shares with the hub for transaction passwords, of the same form. For trials.
+    #[serde(default)]
+    pub hub_pin_key: Option<SecretRef>,
     #[serde(default = "default_call_timeout")]
     pub call_timeout: HumanDuration,
     /// How long to ask before giving up.
@@ -78,6 +81,12 @@ impl TerminalProfile {
     /// The terminal's PIN pad; none when it has no key.
     pub fn pad(&self) -> Result<Option<Pad>, ProfileError> {
         let key = self.pin_key.as_ref().map(SecretRef::read).transpose()?;
+        Ok(key.map(|key| Pad::new(&self.id, &key)).transpose()?)
+    }
+
+    /// The same pad with the key that the hub has; none when it has none.
+    pub fn hub_pad(&self) -> Result<Option<Pad>, ProfileError> {
+        let key = self.hub_pin_key.as_ref().map(SecretRef::read).transpose()?;
         Ok(key.map(|key| Pad::new(&self.id, &key)).transpose()?)
     }
 

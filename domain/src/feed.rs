@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::errand::ErrandKind;
 use crate::ledger::Nature;
 use crate::purchase::{Merchant, Purchase};
-use crate::{BankId, Money, PaymentId, PersonId, Reason, Timestamp};
+use crate::{BankId, ErrandId, Money, PaymentId, PersonId, Reason, Timestamp};
 
 pub use crate::secret::OneTimeCode;
 
@@ -26,6 +27,14 @@ pub enum EventKind {
     Code { payment_id: PaymentId, code: Option<OneTimeCode>, amount: Money, merchant: Merchant, expires_at: Timestamp },
     /// Somebody signs in without the app, by web page; here is the code, until it has ended.
     SignInCode { sign_in_id: Uuid, code: Option<OneTimeCode>, expires_at: Timestamp },
+    /// An errand at a terminal asks; here is the code, until it has ended.
+    ErrandCode {
+        errand_id: ErrandId,
+        errand: ErrandKind,
+        code: Option<OneTimeCode>,
+        merchant: Merchant,
+        expires_at: Timestamp,
+    },
     /// Money was charged.
     Charge(Arc<Purchase>),
     /// A purchase that its bank reports has been posted, or its amount was another one before.
@@ -103,6 +112,7 @@ impl EventKind {
         match self {
             Self::Code { .. } => "CODE",
             Self::SignInCode { .. } => "SIGN_IN_CODE",
+            Self::ErrandCode { .. } => "ERRAND_CODE",
             Self::Charge(_) => "CHARGE",
             Self::Update { .. } => "UPDATE",
             Self::GiveBack { reversal: true, .. } => "REVERSAL",

@@ -97,6 +97,10 @@ uuid_id! {
     SignUpId
 }
 uuid_id! {
+    /// What somebody has done at a terminal besides paying, made by the terminal.
+    ErrandId
+}
+uuid_id! {
     /// An inquiry into a credit history, made by the bank that asks.
     InquiryId
 }

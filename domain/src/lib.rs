@@ -8,6 +8,7 @@ pub mod card;
 pub mod category;
 pub mod credit;
 pub mod credit_history;
+pub mod errand;
 pub mod feed;
 pub mod freeze;
 pub mod habit;
@@ -40,8 +41,8 @@ pub mod voice;
 mod words;
 
 pub use id::{
-    AccountId, AttemptId, BankId, BillId, CardId, CarrierId, ConsentId, DeviceId, InquiryId, LegId, MerchantId,
-    OfferId, OperatorId, OrderId, PaymentId, PersonId, ReminderId, SignUpId, TerminalId,
+    AccountId, AttemptId, BankId, BillId, CardId, CarrierId, ConsentId, DeviceId, ErrandId, InquiryId, LegId,
+    MerchantId, OfferId, OperatorId, OrderId, PaymentId, PersonId, ReminderId, SignUpId, TerminalId,
 };
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;

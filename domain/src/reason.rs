@@ -132,6 +132,17 @@ catalogue! {
     RefundTooLarge "REFUND_TOO_LARGE" State "The refunds would be more than was paid." "退款总额超过支付金额。";
     ReversalAmountMismatch "REVERSAL_AMOUNT_MISMATCH" State "A reversal has exactly the amount of the payment." "冲正金额必须与原交易一致。";
     DecisionTimedOut "DECISION_TIMED_OUT" State "The bank did not answer in time; nothing was charged." "银行未及时应答，未扣款。";
+    NumberNotServed "NUMBER_NOT_SERVED" State "Nothing can be done here for this number." "无法在此为该号码办理业务。";
+    TopUpTooLarge "TOP_UP_TOO_LARGE" State "More cash than may be paid in at once." "现金充值金额超过单笔上限。";
+    TopUpsExhausted "TOP_UPS_EXHAUSTED" State "With this amount more cash would be paid in today than this number or this terminal may." "充值后将超过该号码或该终端的当日现金上限。";
+
+    // Errands at a terminal.
+    ErrandUnknown "ERRAND_UNKNOWN" NotFound "There is no such errand of this caller." "没有该项办理。";
+    ErrandDecided "ERRAND_DECIDED" State "The errand waits for no code any more." "该项办理已不在等待动态码。";
+    AlreadyActive "ALREADY_ACTIVE" State "Nothing of this number waits to be activated." "该号码没有待激活的账户。";
+    PasswordIsSet "PASSWORD_IS_SET" State "A transaction password is set already; change it instead." "已设置交易密码，请办理修改。";
+    PasswordNotSet "PASSWORD_NOT_SET" State "No transaction password is set yet." "尚未设置交易密码。";
+    PinPadUnknown "PIN_PAD_UNKNOWN" State "The hub has no key of this terminal's PIN pad; an operator gives it one." "枢纽没有该终端密码键盘的密钥，请由操作员登记。";
 
     // What a bank answers to a hold.
     InsufficientFunds "INSUFFICIENT_FUNDS" State "There is not enough money in the account." "账户余额不足。";

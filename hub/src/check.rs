@@ -27,7 +27,9 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
         events: count("SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM purchases)").await?,
         faults: Vec::new(),
     };
-    for &(what, sql) in CHECKS.iter().chain(&crate::sign_in::CHECKS).chain(&crate::sign_up::CHECKS) {
+    for &(what, sql) in
+        CHECKS.iter().chain(&crate::sign_in::CHECKS).chain(&crate::sign_up::CHECKS).chain(&crate::errand::CHECKS)
+    {
         let wrong = count(sql).await?;
         if wrong > 0 {
             report.faults.push(format!("{wrong} {what}"));
@@ -46,7 +48,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 26] = [
+const CHECKS: [(&str, &str); 27] = [
     (
         "reversals over links took nothing back and left no tombstone",
         "SELECT count(*) FROM network_messages m WHERE m.kind = 'REVERSAL' AND NOT EXISTS \
@@ -73,10 +75,17 @@ const CHECKS: [(&str, &str); 26] = [
     ),
     (
         "persons were not told of money that came in",
-        "SELECT count(*) FROM payments p WHERE p.kind = 'CARD' AND p.person_id IS NOT NULL \
+        "SELECT count(*) FROM payments p WHERE p.kind IN ('CARD', 'TOP_UP') AND p.person_id IS NOT NULL \
          AND p.nature IN ('DEPOSIT', 'TOP_UP', 'TRANSFER_IN', 'REPAYMENT') \
          AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED') AND NOT EXISTS (SELECT 1 FROM events e \
          WHERE e.person_id = p.person_id AND e.payment_id = p.payment_id AND e.kind = 'PAID_IN')",
+    ),
+    (
+        "terminals have taken less cash on their last day than their top-ups say",
+        "SELECT count(*) FROM (SELECT c.holder FROM cash_taken c JOIN payments p \
+         ON c.holder = 'terminal/' || p.terminal_id || '/' || p.currency AND c.day = p.created_at / 86400000000 \
+         WHERE p.kind = 'TOP_UP' AND p.state IN ('HOLDING', 'COMMITTED', 'POSTED') \
+         GROUP BY c.holder, c.taken_minor HAVING sum(p.amount_minor) <> c.taken_minor) wrong",
     ),
     (
         "persons were not told of their repayments, or were told of them twice",

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::payment::{Policy, SendLimit};
+use domain::payment::{Policy, SendLimit, TopUpLimits};
 use serde::Deserialize;
 use server_kit::config::{HumanDuration, SecretRef};
 use server_kit::serve::ServeLimits;
@@ -296,6 +296,11 @@ pub struct Payments {
     pub sweep_every: HumanDuration,
     /// How long a terminal's call waits for the bank before it is told PENDING.
     pub answer_within: HumanDuration,
+    /// How much cash is paid in at once, for one person in a day, and by one terminal in a day, in minor units of each currency; days are
+    /// those of UTC. 0 takes none.
+    pub top_up_once_minor: u32,
+    pub top_up_per_person_per_day_minor: u32,
+    pub top_up_per_terminal_per_day_minor: u32,
 }
 
 impl Default for Payments {
@@ -320,6 +325,9 @@ impl Default for Payments {
             most_backoff: HumanDuration(policy.most_backoff),
             sweep_every: HumanDuration::from_secs(1),
             answer_within: HumanDuration::from_secs(14),
+            top_up_once_minor: 500_000,
+            top_up_per_person_per_day_minor: 1_000_000,
+            top_up_per_terminal_per_day_minor: 5_000_000,
         }
     }
 }
@@ -344,6 +352,11 @@ impl Payments {
             authorised_for: self.authorised_for.get(),
             head_start: self.head_start.get(),
             most_backoff: self.most_backoff.get(),
+            top_ups: TopUpLimits {
+                once_minor: self.top_up_once_minor.into(),
+                person_day_minor: self.top_up_per_person_per_day_minor.into(),
+                terminal_day_minor: self.top_up_per_terminal_per_day_minor.into(),
+            },
         }
     }
 }

@@ -12,6 +12,7 @@ mod config;
 pub mod console;
 pub mod credit_history;
 pub mod directory;
+mod errand;
 pub mod federation;
 pub mod feed;
 pub mod follow;

@@ -211,6 +211,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let freezes = ground.freezes(config, &banks, &feed, shutdown.draining());
     let safety_codes = ground.safety_codes(config, &feed);
     let sign_ups = ground.sign_ups(config, (&directory, &banks), &feed, shutdown.draining());
+    let errands = ground.errands(config, &directory, &feed);
     let desk_of_calls = ground.desk_of_calls(config, (&directory, &banks), (&freezes, &safety_codes))?;
     ground.take_calls(&config.voice, Arc::new(desk_of_calls), zone(), shutdown.draining()).await?;
     let asked = Asked {
@@ -237,7 +238,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     ground.vital.watch("standing", tokio::spawn(keep_standing(desk.clone(), shutdown.draining())));
     let Ground { store, owner, vital, .. } = ground;
     Ok(Hub {
-        till: till(config, &store, (&desk, &prices), shutdown),
+        till: till(config, &store, (&desk, &prices), shutdown).running(errands),
         store,
         owner,
         directory,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use futures_util::FutureExt as _;
-use proto::cardholder as pb;
+use proto::{cardholder as pb, common};
 use zeroize::Zeroizing;
 
 use crate::error::{SdkError, Trouble};
@@ -66,6 +66,44 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// What somebody has done at a terminal besides paying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum ErrandKind {
+    /// What was opened for the number pays from then on.
+    Activate,
+    SetPassword,
+    ChangePassword,
+    ResetPassword,
+    /// Something that this version does not know.
+    Unknown,
+}
+
+impl ErrandKind {
+    fn read(kind: common::ErrandKind) -> Self {
+        match kind {
+            common::ErrandKind::Activate => Self::Activate,
+            common::ErrandKind::SetPassword => Self::SetPassword,
+            common::ErrandKind::ChangePassword => Self::ChangePassword,
+            common::ErrandKind::ResetPassword => Self::ResetPassword,
+            common::ErrandKind::Unspecified => Self::Unknown,
+        }
+    }
+
+    const fn purpose(self, language: Language) -> &'static str {
+        let (english, chinese) = match self {
+            Self::Activate => ("activate your number", "激活号码"),
+            Self::SetPassword => ("set your transaction password", "设置交易密码"),
+            Self::ChangePassword => ("change your transaction password", "修改交易密码"),
+            Self::ResetPassword => ("reset your transaction password", "重置交易密码"),
+            Self::Unknown => ("do something that this app does not know", "办理本应用尚不支持的业务"),
+        };
+        match language {
+            Language::English => english,
+            Language::Chinese | Language::Unknown => chinese,
+        }
+    }
+}
+
 #[derive(Clone, Debug, uniffi::Enum)]
 pub enum EventKind {
     /// A terminal asks for a payment. There is no code once it has ended.
@@ -78,6 +116,16 @@ pub enum EventKind {
     },
     /// Somebody signs in by web page. There is no code once it has ended.
     SignInCode { sign_in_id: String, code: Option<Arc<OneTimeCode>>, expires_at: SystemTime },
+    /// An errand at a terminal asks, such as to set the transaction password. There is no code once it has ended.
+    ErrandCode {
+        errand_id: String,
+        errand: ErrandKind,
+        /// What the code is for, in the language of the builder: "set your transaction password".
+        purpose: String,
+        code: Option<Arc<OneTimeCode>>,
+        merchant: Merchant,
+        expires_at: SystemTime,
+    },
     /// Money was charged.
     Charge { purchase: Purchase },
     /// Money came back: the whole payment by a reversal, or a part by a refund.
@@ -113,6 +161,14 @@ impl Event {
             Some(Kind::SignInCode(it)) => EventKind::SignInCode {
                 sign_in_id: it.sign_in_id,
                 code: (!it.code.is_empty()).then(|| Arc::new(OneTimeCode { digits: Zeroizing::new(it.code) })),
+                expires_at: time_of(it.expires_at.as_ref()),
+            },
+            Some(Kind::ErrandCode(it)) => EventKind::ErrandCode {
+                errand: ErrandKind::read(it.kind()),
+                purpose: ErrandKind::read(it.kind()).purpose(language).to_owned(),
+                errand_id: it.errand_id,
+                code: (!it.code.is_empty()).then(|| Arc::new(OneTimeCode { digits: Zeroizing::new(it.code) })),
+                merchant: merchant_of(it.merchant),
                 expires_at: time_of(it.expires_at.as_ref()),
             },
             Some(Kind::Charge(it)) => EventKind::Charge { purchase: purchase_of(it.purchase.unwrap_or_default()) },

@@ -59,7 +59,9 @@ pub use credit_history::{AmountLeft, HistoryEntry, HistoryPage, HistoryStanding,
 pub use device_key::{DeviceKey, KeyError, SoftwareDeviceKey};
 pub use enrolment::Enrolled;
 pub use error::SdkError;
-pub use events::{Event, EventFeed, EventKind, EventListener, ListenerError, OneTimeCode, Subscription, Topic};
+pub use events::{
+    ErrandKind, Event, EventFeed, EventKind, EventListener, ListenerError, OneTimeCode, Subscription, Topic,
+};
 pub use habits::{Facet, Habit, HabitList, Rhythm};
 pub use instruments::{BankFreeze, FreezeState, Instrument, InstrumentId, InstrumentList, InstrumentName};
 pub use known_elsewhere::SafetyCodeStanding;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "federation")]
 use domain::card::{BinRange, Product};
+use domain::errand::ErrandKind;
 use domain::ledger::Nature;
 use domain::purchase::{Carrier, LineItem, PurchaseState};
 use domain::{Currency, Money, Reason, Timestamp};
@@ -66,6 +67,26 @@ pub const fn from_nature(nature: common::Nature) -> Result<Nature, Reason> {
         common::Nature::TransferIn => Nature::TransferIn,
         common::Nature::Repayment => Nature::Repayment,
     })
+}
+
+/// The errand that a request names. `Err(FieldUnknown)` when it names none.
+pub const fn from_errand_kind(kind: common::ErrandKind) -> Result<ErrandKind, Reason> {
+    Ok(match kind {
+        common::ErrandKind::Unspecified => return Err(Reason::FieldUnknown),
+        common::ErrandKind::Activate => ErrandKind::Activate,
+        common::ErrandKind::SetPassword => ErrandKind::SetPassword,
+        common::ErrandKind::ChangePassword => ErrandKind::ChangePassword,
+        common::ErrandKind::ResetPassword => ErrandKind::ResetPassword,
+    })
+}
+
+pub const fn to_errand_kind(kind: ErrandKind) -> common::ErrandKind {
+    match kind {
+        ErrandKind::Activate => common::ErrandKind::Activate,
+        ErrandKind::SetPassword => common::ErrandKind::SetPassword,
+        ErrandKind::ChangePassword => common::ErrandKind::ChangePassword,
+        ErrandKind::ResetPassword => common::ErrandKind::ResetPassword,
+    }
 }
 
 /// The nature as the contract has it, which says what completes, refunds and inquires by calls of their own.

@@ -92,8 +92,8 @@ pub use prost::Message;
 #[cfg(feature = "federation")]
 pub use convert::{bill_content, from_product, report_content, to_bin_range};
 pub use convert::{
-    from_nature, from_purchase_state, from_timestamp, refusal, to_carrier, to_items, to_location, to_money, to_nature,
-    to_payable, to_purchase_state, to_timestamp,
+    from_errand_kind, from_nature, from_purchase_state, from_timestamp, refusal, to_carrier, to_errand_kind, to_items,
+    to_location, to_money, to_nature, to_payable, to_purchase_state, to_timestamp,
 };
 pub use notice::{
     from_notice_channel, from_notice_kind, from_notice_language, to_notice_channel, to_notice_kind, to_notice_language,

@@ -42,6 +42,18 @@ impl Payer {
         found.unwrap_or_else(|error| panic!("no code: {error}"))
     }
 
+    /// The code that the phone gets for an errand at a terminal.
+    pub async fn errand_code(&self, errand: &str) -> String {
+        let code = |event: &proto::cardholder::Event| match &event.kind {
+            Some(proto::cardholder::event::Kind::ErrandCode(code)) if code.errand_id == errand => {
+                Some(code.code.clone())
+            }
+            _ => None,
+        };
+        let found = self.feed.lock().await.find(PATIENCE, code).await;
+        found.unwrap_or_else(|error| panic!("no code for {errand}: {error}"))
+    }
+
     /// The code that the phone gets for a payment.
     pub async fn code(&self, payment: &str) -> String {
         let id = PaymentId::parse(payment).unwrap();

@@ -263,7 +263,7 @@ fn compare(ledgers: &Ledgers) {
         };
         let taken = if payment.comes_in { "RECEIPT" } else { "CHARGE" };
         match (payment.kind.as_str(), payment.state.as_str()) {
-            ("PURCHASE" | "CARD" | "REPAYMENT", "POSTED") => {
+            ("PURCHASE" | "CARD" | "TOP_UP" | "REPAYMENT", "POSTED") => {
                 assert!(is_posted(leg, taken), "an approved purchase without its debit: {payment:?}, {leg:?}");
                 assert!(payment.reversal_leg.is_none(), "{payment:?}");
             }

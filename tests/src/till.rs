@@ -81,15 +81,39 @@ impl Till {
     }
 
     pub async fn create(&self, id: &str, payer: &Payer, amount: Money) -> Result<Payment, Status> {
+        self.create_for(id, payer.number(), amount).await
+    }
+
+    /// The same for somebody who has no phone here.
+    pub async fn create_for(&self, id: &str, number: &str, amount: Money) -> Result<Payment, Status> {
         let request = CreatePaymentRequest {
             payment_id: id.to_owned(),
-            payer: Some(create_payment_request::Payer::PhoneNumber(payer.number().to_owned())),
+            payer: Some(create_payment_request::Payer::PhoneNumber(number.to_owned())),
             amount: Some(amount),
             ..CreatePaymentRequest::default()
         };
         let asked = self.answers.asking(id);
         let answer = within(self.client.clone().create_payment(bounded(request))).await?;
         Ok(self.noted(asked, answer.payment))
+    }
+
+    pub async fn top_up(&self, id: &str, number: &str, amount: Money) -> Result<Payment, Status> {
+        let request = CreateTopUpRequest {
+            payment_id: id.to_owned(),
+            phone_number: number.to_owned(),
+            amount: Some(amount),
+            merchant_reference: String::new(),
+        };
+        let asked = self.answers.asking(id);
+        let answer = within(self.client.clone().create_top_up(bounded(request))).await?;
+        Ok(self.noted(asked, answer.payment))
+    }
+
+    /// Cash paid in, whatever happens to the servers meanwhile.
+    pub async fn pay_in(&self, payer: &Payer, amount: Money) -> Payment {
+        let id = self.new_id();
+        self.insist(async |till| till.top_up(&id, payer.number(), amount.clone()).await).await;
+        self.outcome(&id).await
     }
 
     pub async fn authorize(&self, id: &str, attempt: &str, code: &str, password: &str) -> Result<Payment, Status> {

@@ -2,6 +2,7 @@
 
 mod cards;
 mod checks;
+mod counter;
 mod credit;
 mod inquiries;
 mod offers;
@@ -95,6 +96,7 @@ async fn played(folder: &Path, args: &DemoArgs, out: &Output) -> Result<(), CliE
 /// hub's behind.
 async fn acts(play: &mut Play) -> Result<(), CliError> {
     scenes::all(play).await?;
+    counter::all(play).await?;
     let cards = credit::all(play).await?;
     inquiries::all(play).await?;
     offers::all(play).await?;

@@ -14,7 +14,7 @@ use crate::terminal::{Item, Order, PaymentState, Proof};
 use crate::trial::bank_id;
 
 /// How many there are, the two of the set-up included.
-pub(super) const COUNT: u64 = 25;
+pub(super) const COUNT: u64 = 26;
 /// How long the hub may take to note that a bank is being asked.
 const HOLDING_WITHIN: Duration = Duration::from_secs(10);
 

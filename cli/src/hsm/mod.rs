@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bank_adapter::hsm::{self, Algorithm, ClearKey, Hsm, HsmConfig, HsmError, KeyId, KeyInfo, KeyName, KeyState, Side};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use server_kit::clock::SystemClock;
 use server_kit::rng::{Rng as _, SystemRng};
 use zeroize::Zeroizing;
@@ -63,4 +63,14 @@ pub fn pair(hsm: &dyn Hsm, terminal_id: &str, key: &SecretString) -> Result<(), 
     // What carried it is of no use to anybody afterwards.
     hsm.retire(&transport, loaded.version)?;
     imported.map(|_| ())
+}
+
+/// What the hub is told of a terminal's software pad: the bytes of its key, and the check value by which a mistake is found out.
+pub fn told_of(key: &SecretString) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), HsmError> {
+    let clear = ClearKey::from_hex(Algorithm::Aes128, key)?;
+    let kcv = clear.kcv(&KeyName::TerminalPin(KeyId::parse("hub")?))?;
+    let digits = key.expose_secret().trim().as_bytes();
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);
+    let bytes = digits.as_chunks::<2>().0.iter().map(|[high, low]| digit(high) << 4 | digit(low));
+    Ok((Zeroizing::new(bytes.collect()), kcv.0.to_vec()))
 }

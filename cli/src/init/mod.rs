@@ -186,6 +186,11 @@ impl Member {
         self.folder.join("pin.key")
     }
 
+    /// The key that a terminal's software PIN pad shares with the hub.
+    pub fn hub_pin_key(&self) -> PathBuf {
+        self.folder.join("hub-pin.key")
+    }
+
     /// Writes a configuration beside the certificate.
     pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, InitError> {
         let path = self.folder.join(name);

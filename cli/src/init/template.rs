@@ -170,6 +170,11 @@ const PAYMENTS: &str = r#"[payments]
 # sweep_every = "1s"
 # How long a terminal's call waits for the bank before it is told PENDING.
 # answer_within = "14s"
+# Cash that is paid in at once, for one person in a day, and by one terminal in a day, in minor units of each currency; days are those
+# of UTC. 0 takes none.
+# top_up_once_minor = 500000
+# top_up_per_person_per_day_minor = 1000000
+# top_up_per_terminal_per_day_minor = 5000000
 
 [lookups]
 # What may be found out about whose a number is, in tokens: what a look-up costs that finds somebody and one that finds nobody who can pay, and
@@ -434,6 +439,9 @@ pub fn terminal_toml(member: &Member, hub_endpoint: &str) -> String {
     let pin_key = secret_file(&member.pin_key());
     let pin_key =
         if member.pin_key().exists() { format!("pin_key = {pin_key}") } else { format!("# pin_key = {pin_key}") };
+    let hub_pin_key = secret_file(&member.hub_pin_key());
+    let is_there = member.hub_pin_key().exists();
+    let hub_pin_key = format!("{}hub_pin_key = {hub_pin_key}", if is_there { "" } else { "# " });
     format!(
         r#"# A payment terminal. Environment variables: BANKHUB_TERMINAL_HUB and so on.
 federation = {federation}
@@ -446,6 +454,8 @@ hub = {hub}
 journal = {journal}
 # The key of a PIN pad in software, for trials: `bankhub hsm pair` shares it with a bank.
 {pin_key}
+# The key that the same pad shares with the hub, for transaction passwords: `bankhub till pin-pad` gives it to the hub.
+{hub_pin_key}
 # How long one call may take.
 # call_timeout = "15s"
 # How long to ask before giving up and reversing. Longer than the hub needs to decide.

@@ -85,6 +85,14 @@ pub enum TillCommand {
         #[arg(value_parser = typed::terminal_id)]
         id: TerminalId,
     },
+    /// Share a key with a terminal's software PIN pad, for the transaction passwords that are typed there.
+    PinPad {
+        #[arg(value_parser = typed::terminal_id)]
+        id: TerminalId,
+        /// The file with the pad's key, made if it is not there; `hub_pin_key` in terminal.toml names it.
+        #[arg(long)]
+        key: std::path::PathBuf,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -271,6 +279,14 @@ pub async fn till(args: &OperatorArgs<TillCommand>, out: &Output) -> Result<(), 
         }
         TillCommand::Suspend { id } => operator.suspend_terminal(id, true).await?,
         TillCommand::Resume { id } => operator.suspend_terminal(id, false).await?,
+        TillCommand::PinPad { id, key } => {
+            let version = operator.set_pin_pad_key(id, &crate::hsm::pad_key(key)?).await?;
+            out.record(
+                &[("terminal", id.to_string()), ("key version", version.to_string())],
+                &json!({ "terminal_id": id.to_string(), "key_version": version }),
+            );
+            return Ok(());
+        }
     };
     let state = if terminal.suspended { "suspended" } else { "takes payments" };
     out.record(

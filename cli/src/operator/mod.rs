@@ -22,6 +22,7 @@ use domain::{AccountId, BankId, CardId, MerchantId, PaymentId, PersonId, PhoneNu
 use proto::common;
 use proto::operator as pb;
 use proto::operator::operator_service_client::OperatorServiceClient;
+use secrecy::SecretString;
 use server_kit::clock::SystemClock;
 use server_kit::rng::{IdMaker, RngError, SystemRng};
 use tonic::transport::Channel;
@@ -49,6 +50,8 @@ pub enum OperatorError {
     Profile(#[from] ProfileError),
     #[error(transparent)]
     Random(#[from] RngError),
+    #[error("the key of the PIN pad: {0}")]
+    PadKey(#[from] bank_adapter::hsm::HsmError),
 }
 
 impl OperatorError {
@@ -158,6 +161,14 @@ impl Operator {
         let request = bounded(pb::RegisterTerminalRequest { terminal: Some(terminal) });
         let answer = answer(self.hub.clone().register_terminal(request)).await?;
         answer.terminal.ok_or(OperatorError::Incomplete("the terminal"))
+    }
+
+    /// Gives the hub the key of a terminal's PIN pad, 16 bytes of AES in hexadecimal digits; gives how often it was set.
+    pub async fn set_pin_pad_key(&self, id: &TerminalId, key: &SecretString) -> Result<i64, OperatorError> {
+        let (key, check_value) = crate::hsm::told_of(key)?;
+        let terminal_id = id.as_str().to_owned();
+        let request = bounded(pb::SetPinPadKeyRequest { terminal_id, key: key.to_vec(), check_value });
+        Ok(answer(self.hub.clone().set_pin_pad_key(request)).await?.version)
     }
 
     pub async fn suspend_terminal(&self, id: &TerminalId, suspended: bool) -> Result<pb::Terminal, OperatorError> {

@@ -70,6 +70,16 @@ pub(super) fn sentence(event: &pb::Event, out: &Output) -> String {
             out.paint(Tone::Strong, &code.code),
             time(code.expires_at.as_ref())
         ),
+        Some(Kind::ErrandCode(code)) if code.code.is_empty() => {
+            format!("{} asked to {}; the code has ended", name(code.merchant.as_ref()), errand(code.kind()))
+        }
+        Some(Kind::ErrandCode(code)) => format!(
+            "{} asks to {}: your code is {}, until {}",
+            name(code.merchant.as_ref()),
+            errand(code.kind()),
+            out.paint(Tone::Strong, &code.code),
+            time(code.expires_at.as_ref())
+        ),
         Some(Kind::Charge(charge)) => {
             let purchase = charge.purchase.clone().unwrap_or_default();
             format!(
@@ -110,6 +120,16 @@ pub(super) fn sentence(event: &pb::Event, out: &Output) -> String {
     format!("{at} {:>4}  {what}", event.sequence)
 }
 
+const fn errand(kind: common::ErrandKind) -> &'static str {
+    match kind {
+        common::ErrandKind::Activate => "activate your number",
+        common::ErrandKind::SetPassword => "set your transaction password",
+        common::ErrandKind::ChangePassword => "change your transaction password",
+        common::ErrandKind::ResetPassword => "reset your transaction password",
+        common::ErrandKind::Unspecified => "do something that this program does not know",
+    }
+}
+
 /// The event for programs. The code is in it: this is the payer's own phone, and its output is the payer's.
 pub(super) fn value(event: &pb::Event) -> Value {
     let kind = match &event.kind {
@@ -125,6 +145,14 @@ pub(super) fn value(event: &pb::Event) -> Value {
             "sign_in_code": {
                 "sign_in_id": code.sign_in_id,
                 "code": code.code,
+            }
+        }),
+        Some(Kind::ErrandCode(code)) => json!({
+            "errand_code": {
+                "errand_id": code.errand_id,
+                "kind": code.kind().as_str_name(),
+                "code": code.code,
+                "merchant": name(code.merchant.as_ref()),
             }
         }),
         Some(Kind::Charge(charge)) => json!({ "charge": charge.purchase.as_ref().map(purchase_value) }),

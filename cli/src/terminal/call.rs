@@ -34,7 +34,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn of(status: &Status) -> Self {
+    pub(super) fn of(status: &Status) -> Self {
         let reason = proto::reason_of(status);
         let message = reason.map_or_else(|| status.message().to_owned(), |reason| reason.english().to_owned());
         match reason {
@@ -118,6 +118,7 @@ pub(super) enum Request {
     Refund(pb::RefundPaymentRequest),
     Card(pb::CreateCardPaymentRequest),
     Complete(pb::CompletePaymentRequest),
+    TopUp(pb::CreateTopUpRequest),
 }
 
 /// The hub's terminal service with a deadline on every call.
@@ -151,6 +152,9 @@ impl Call {
             }
             Request::Card(request) => {
                 self.answer(client.create_card_payment(self.bounded(request.clone())), |r| r.payment).await
+            }
+            Request::TopUp(request) => {
+                self.answer(client.create_top_up(self.bounded(request.clone())), |r| r.payment).await
             }
             Request::Complete(request) => {
                 self.answer(client.complete_payment(self.bounded(request.clone())), |r| r.payment).await

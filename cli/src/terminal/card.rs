@@ -4,8 +4,9 @@ use std::fmt;
 
 use bank_adapter::hsm::{Algorithm, ClearKey, HsmError, KeyId, KeyName, PanDigits, PinBlockFormat, PinPad};
 use domain::card::Pan;
+use domain::errand::block_number;
 use domain::ledger::Nature;
-use domain::{Money, PaymentId};
+use domain::{ErrandId, Money, PaymentId};
 use proto::common;
 use proto::terminal as pb;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -34,8 +35,17 @@ impl Pad {
 
     /// What the pad makes of a PIN for this card.
     pub fn block(&self, pan: &Pan, pin: &SecretString) -> Result<common::PinBlock, HsmError> {
-        let (format, pan) = (PinBlockFormat::Iso4, PanDigits::from(pan));
-        let block = self.pad.encrypt(format, &pan, pin.expose_secret(), &SystemRng::new())?;
+        self.close(&PanDigits::from(pan), pin)
+    }
+
+    /// What the pad makes of a password that is typed for an errand; its key is one that the hub has.
+    pub fn errand_block(&self, errand: ErrandId, typed: &SecretString) -> Result<common::PinBlock, HsmError> {
+        self.close(&PanDigits::parse(&block_number(errand))?, typed)
+    }
+
+    fn close(&self, pan: &PanDigits, pin: &SecretString) -> Result<common::PinBlock, HsmError> {
+        let format = PinBlockFormat::Iso4;
+        let block = self.pad.encrypt(format, pan, pin.expose_secret(), &SystemRng::new())?;
         Ok(common::PinBlock {
             format: common::PinBlockFormat::Iso4.into(),
             key_version: block.version.unwrap_or(0),

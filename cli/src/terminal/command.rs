@@ -9,8 +9,9 @@ use domain::{Currency, Money, PaymentId, PhoneNumber, Reason};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::prices;
+use super::errand::command::{ErrandArgs, PasswordCommand, TopUpArgs};
 use super::{Balance, Card, CardOrder, Order, Payment, PaymentState, Proof, Terminal, TerminalError};
+use super::{errand, prices};
 use crate::error::CliError;
 use crate::output::{Output, Tone};
 use crate::profile::TerminalProfile;
@@ -122,6 +123,13 @@ pub enum TerminalCommand {
         #[arg(long, default_value = "CNY", value_parser = typed::currency)]
         currency: domain::Currency,
     },
+    /// Activate what was opened for a number, so that it pays from now on.
+    Activate(ErrandArgs),
+    /// Set, change or reset the transaction password of a number.
+    #[command(subcommand)]
+    Password(PasswordCommand),
+    /// Pay cash in to what a number pays with.
+    TopUp(TopUpArgs),
     /// Send what is owed, and ask about what was never answered.
     Flush,
 }
@@ -214,6 +222,11 @@ pub async fn run(args: &TerminalArgs, out: &Output) -> Result<(), CliError> {
             Ok(())
         }
         TerminalCommand::Prices { prices, currency } => prices::publish(&terminal, prices, *currency, out).await,
+        TerminalCommand::Activate(args) => {
+            errand::command::run(&terminal, &profile, (domain::errand::ErrandKind::Activate, args), out).await
+        }
+        TerminalCommand::Password(command) => errand::command::password(&terminal, &profile, command, out).await,
+        TerminalCommand::TopUp(args) => verdict(&terminal.top_up(&args.order()).await?, out),
         TerminalCommand::Flush => flush(&terminal, out).await,
     }
 }

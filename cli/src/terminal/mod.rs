@@ -4,6 +4,7 @@
 mod call;
 mod card;
 pub mod command;
+mod errand;
 mod in_app;
 mod journal;
 mod payment;
@@ -12,12 +13,13 @@ mod record;
 mod see_through;
 #[cfg(test)]
 mod tests;
+mod top_up;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{AttemptId, Money, PaymentId, PhoneNumber, Reason, TerminalId};
+use domain::{AttemptId, ErrandId, Money, PaymentId, PhoneNumber, Reason, TerminalId};
 use proto::terminal as pb;
 use proto::terminal::terminal_service_client::TerminalServiceClient;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -27,10 +29,13 @@ use tonic::transport::Channel;
 
 pub use call::Refused;
 pub use card::{Balance, Card, CardOrder, Pad};
+pub use errand::{Errand, ErrandProof, ErrandState};
 pub use journal::{Journal, JournalError};
 pub use payment::{Item, Payment, PaymentState, UnreadablePayment};
 pub use record::{OpenPayment, Record};
+pub use top_up::TopUp;
 
+use bank_adapter::hsm::HsmError;
 use call::{Call, Request};
 use record::Book;
 
@@ -101,6 +106,15 @@ pub enum TerminalError {
     /// The outcome is not known. For a payment a reversal is stored and will be forwarded; a refund will be sent again.
     #[error("payment {payment_id}: the outcome is not known; what is owed is stored and `terminal flush` sends it")]
     Unknown { payment_id: PaymentId },
+    /// The outcome of an errand is not known: it was done, or will end by itself.
+    #[error("errand {errand_id}: the outcome is not known; `terminal flush` asks for it")]
+    ErrandUnknown { errand_id: ErrandId },
+    /// A password was to be typed, and the PIN pad has no key for it.
+    #[error("this terminal has no PIN pad")]
+    NoPad,
+    /// What was typed is no PIN.
+    #[error(transparent)]
+    Pad(#[from] HsmError),
     /// The hub's answer is not one that this program can read.
     #[error(transparent)]
     Unreadable(#[from] UnreadablePayment),
@@ -160,6 +174,11 @@ impl Terminal {
     /// What the journal has that is not settled.
     pub fn open_payments(&self) -> Vec<(PaymentId, OpenPayment)> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner).all()
+    }
+
+    /// The errands of which no end was heard.
+    pub fn open_errands(&self) -> Vec<ErrandId> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).errands()
     }
 
     fn open_payment(&self, id: PaymentId) -> Option<OpenPayment> {
@@ -316,6 +335,7 @@ impl Terminal {
     /// whenever it starts.
     pub async fn flush(&self) -> Result<Flushed, TerminalError> {
         let mut flushed = Flushed::default();
+        self.settle_errands().await?;
         for (id, open) in self.open_payments() {
             match self.settle_one(id, &open).await {
                 Ok(payment) if payment.state.is_final() || open.is_owed() => flushed.settled.push(id),
@@ -334,7 +354,10 @@ impl Terminal {
 
     async fn settle_one(&self, id: PaymentId, open: &OpenPayment) -> Result<Payment, TerminalError> {
         if open.reversal_owed {
-            return self.send_reversal(id, open.amount, Duration::ZERO).await;
+            return match self.send_reversal(id, open.amount, Duration::ZERO).await {
+                Err(TerminalError::Refused(refused)) => self.came_in_after_all(id, refused).await,
+                other => other,
+            };
         }
         if let Some(amount) = open.completion_owed {
             return self.send_completion(id, amount, Duration::ZERO).await;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use domain::ledger::Flow;
 use domain::{Currency, Money, PaymentId, Reason, Timestamp};
 use proto::common;
 use proto::terminal as pb;
@@ -80,6 +81,8 @@ pub struct Payment {
     pub account_masked: String,
     /// For a refund, the payment that it gives back from; otherwise empty.
     pub refund_of: String,
+    /// Whether it is one by which money comes in.
+    pub comes_in: bool,
 }
 
 /// The hub's answer does not say what a payment says.
@@ -102,6 +105,7 @@ impl Payment {
             Ok(pb::PaymentState::Authorised) => PaymentState::Authorised,
             Ok(pb::PaymentState::Unspecified) | Err(_) => return Err(unreadable("its state is not known here")),
         };
+        let comes_in = proto::from_nature(wire.nature()).is_ok_and(|nature| nature.flow() == Flow::In);
         let amount = wire.amount.ok_or_else(|| unreadable("it has no amount"))?;
         let currency = Currency::parse(&amount.currency_code).map_err(|_| unreadable("its currency is not known"))?;
         Ok(Self {
@@ -117,6 +121,7 @@ impl Payment {
             bank_id: wire.bank_id,
             account_masked: wire.account_masked,
             refund_of: wire.refund_of_payment_id,
+            comes_in,
         })
     }
 

@@ -1,8 +1,8 @@
 //! What a terminal writes down, and what it owes according to what is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{AttemptId, Currency, Money, PaymentId};
+use domain::{AttemptId, Currency, ErrandId, Money, PaymentId};
 use serde::{Deserialize, Serialize};
 
 /// One line of the journal. It carries no phone number, no code and no password: whoever finds the journal of a
@@ -46,6 +46,19 @@ pub enum Record {
         currency: String,
         amount_minor: i64,
     },
+    /// An errand is about to be sent for the first time (D0).
+    ErrandBegun {
+        #[serde(with = "as_text")]
+        errand_id: ErrandId,
+        /// What it is for, in the words of the contract.
+        errand: String,
+    },
+    /// The end of an errand was heard.
+    ErrandSettled {
+        #[serde(with = "as_text")]
+        errand_id: ErrandId,
+        outcome: String,
+    },
     /// Nothing is left to do: a final state was seen, or the reversal was acknowledged.
     Settled {
         #[serde(with = "as_text")]
@@ -77,7 +90,11 @@ impl Record {
     pub(super) const fn is_promise(&self) -> bool {
         matches!(
             self,
-            Self::Begun { .. } | Self::Attempt { .. } | Self::ReversalOwed { .. } | Self::CompletionOwed { .. }
+            Self::Begun { .. }
+                | Self::Attempt { .. }
+                | Self::ReversalOwed { .. }
+                | Self::CompletionOwed { .. }
+                | Self::ErrandBegun { .. }
         )
     }
 
@@ -110,6 +127,7 @@ impl OpenPayment {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     open: BTreeMap<PaymentId, OpenPayment>,
+    errands: BTreeSet<ErrandId>,
 }
 
 impl Book {
@@ -143,6 +161,12 @@ impl Book {
             Record::Settled { payment_id, .. } => {
                 self.open.remove(payment_id);
             }
+            Record::ErrandBegun { errand_id, .. } => {
+                self.errands.insert(*errand_id);
+            }
+            Record::ErrandSettled { errand_id, .. } => {
+                self.errands.remove(errand_id);
+            }
         }
     }
 
@@ -159,6 +183,10 @@ impl Book {
         self.open.get(&id)
     }
 
+    pub(super) fn errands(&self) -> Vec<ErrandId> {
+        self.errands.iter().copied().collect()
+    }
+
     pub(super) fn all(&self) -> Vec<(PaymentId, OpenPayment)> {
         self.open.iter().map(|(id, open)| (*id, open.clone())).collect()
     }
@@ -168,7 +196,7 @@ impl Book {
 mod as_text {
     use std::fmt::Display;
 
-    use domain::{AttemptId, PaymentId, Reason};
+    use domain::{AttemptId, ErrandId, PaymentId, Reason};
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(super) trait Spelled: Sized {
@@ -176,6 +204,12 @@ mod as_text {
     }
 
     impl Spelled for PaymentId {
+        fn read(text: &str) -> Result<Self, Reason> {
+            Self::parse(text)
+        }
+    }
+
+    impl Spelled for ErrandId {
         fn read(text: &str) -> Result<Self, Reason> {
             Self::parse(text)
         }

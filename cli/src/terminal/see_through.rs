@@ -50,7 +50,9 @@ impl Request {
     /// Whether this answer is one, or what to do to get one.
     fn next(&self, source: Source, payment: &Payment) -> Next {
         match (self, payment.state) {
-            (Self::Create(_) | Self::Authorize(_) | Self::Refund(_), PaymentState::Pending) => Next::Ask,
+            (Self::Create(_) | Self::Authorize(_) | Self::Refund(_) | Self::TopUp(_), PaymentState::Pending) => {
+                Next::Ask
+            }
             // Whether the hub has seen the request cannot be told from the state: the same request again tells it, and
             // counts once.
             // The hub keeps nothing of a card: one that was started anew can go on only when it is told the card again.
@@ -101,7 +103,7 @@ impl Terminal {
                     if is_first && is_out {
                         // What was sent before may still be on its way, and nobody would ask about it any more.
                         tracing::warn!(payment = %id, %refused, "refused after a send that got no answer");
-                        return Err(self.give_up(id).await?);
+                        return self.give_up(id).await;
                     }
                     if is_first {
                         let outcome = refused.reason.map_or("REFUSED", Reason::code);
@@ -124,25 +126,25 @@ impl Terminal {
                 }
             }
             if watch.elapsed() >= self.options.patience {
-                return Err(self.give_up(id).await?);
+                return self.give_up(id).await;
             }
             pauses.pause().await;
         }
     }
 
     /// The outcome is not known and will not be waited for. A payment is reversed; a refund stays in the journal and is
-    /// sent again later, for giving back late is better than not giving back.
-    async fn give_up(&self, id: PaymentId) -> Result<TerminalError, TerminalError> {
+    /// sent again later, for giving back late is better than not giving back. Cash that has come in meanwhile stays: then that is the outcome.
+    async fn give_up(&self, id: PaymentId) -> Result<Payment, TerminalError> {
         let Some(open) = self.open_payment(id).filter(|open| open.refund_of.is_none()) else {
-            return Ok(TerminalError::Unknown { payment_id: id });
+            return Err(TerminalError::Unknown { payment_id: id });
         };
         tracing::warn!(payment = %id, "no outcome in time; storing a reversal");
         self.write(Record::reversal_owed(id, open.amount)).await?;
-        Ok(match self.send_reversal(id, open.amount, Duration::ZERO).await {
-            Ok(payment) => TerminalError::GivenUp { payment_id: id, payment: Box::new(payment) },
-            Err(error @ TerminalError::Refused(_)) => error,
-            Err(_) => TerminalError::Unknown { payment_id: id },
-        })
+        match self.send_reversal(id, open.amount, Duration::ZERO).await {
+            Ok(payment) => Err(TerminalError::GivenUp { payment_id: id, payment: Box::new(payment) }),
+            Err(TerminalError::Refused(refused)) => self.came_in_after_all(id, refused).await,
+            Err(_) => Err(TerminalError::Unknown { payment_id: id }),
+        }
     }
 
     /// Forwards a reversal that is stored, for as long as `patience`; at least once.

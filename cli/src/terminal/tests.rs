@@ -100,6 +100,27 @@ macro_rules! answers {
                 Err(proto::status(Reason::BinUnknown))
             }
 
+            async fn create_errand(
+                &self,
+                _: Request<pb::CreateErrandRequest>,
+            ) -> Result<Response<pb::CreateErrandResponse>, Status> {
+                Err(proto::status(Reason::NumberNotServed))
+            }
+
+            async fn prove_errand(
+                &self,
+                _: Request<pb::ProveErrandRequest>,
+            ) -> Result<Response<pb::ProveErrandResponse>, Status> {
+                Err(proto::status(Reason::ErrandUnknown))
+            }
+
+            async fn get_errand(
+                &self,
+                _: Request<pb::GetErrandRequest>,
+            ) -> Result<Response<pb::GetErrandResponse>, Status> {
+                Err(proto::status(Reason::ErrandUnknown))
+            }
+
             $(async fn $method(
                 &self,
                 request: Request<pb::$request>,
@@ -124,6 +145,7 @@ answers! {
     refund_payment "refund" RefundPaymentRequest RefundPaymentResponse refund_id refund |_| String::new();
     create_card_payment "card" CreateCardPaymentRequest CreateCardPaymentResponse payment_id payment
         |_| String::new();
+    create_top_up "top-up" CreateTopUpRequest CreateTopUpResponse payment_id payment |_| String::new();
     complete_payment "complete" CompletePaymentRequest CompletePaymentResponse payment_id payment |_| String::new();
 }
 

@@ -416,6 +416,11 @@ impl Federation {
         Ok(Pad::new(id, &key).map_err(InitError::from)?)
     }
 
+    /// Where the key is that a terminal's PIN pad shares with the hub.
+    pub fn hub_pin_key(&self, id: &str) -> Result<PathBuf, TrialError> {
+        Ok(self.member(Role::Terminal, id)?.hub_pin_key())
+    }
+
     /// A channel as phones have it: server TLS, no certificate.
     pub fn phone_channel(&self) -> Result<Channel, TrialError> {
         let tls = ClientTlsConfig { server_ca: self.authority_certificate(), certificate: None, key: None };

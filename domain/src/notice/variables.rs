@@ -28,7 +28,7 @@ names! {
         Until "until",
         /// The day by which a bill is to be paid.
         Due "due",
-        /// What has happened, of a security notice; what an inquiry is for; what an offer is called.
+        /// What has happened, of a security notice; what an inquiry is for, or a code that pays nothing; what an offer is called.
         Subject "subject",
         /// The words of an offer, those made for a purchase (P3), and what the app's feed says of anything else that is no payment.
         Message "message",
@@ -137,7 +137,7 @@ impl NoticeKind {
     pub const fn fields(self) -> &'static [Field] {
         use Field::{Amount, Bank, Card, Code, Due, Merchant, Message, Minimum, Place, Subject, Time, Until};
         match self {
-            Self::Code => &[Code, Amount, Merchant, Place, Time, Until],
+            Self::Code => &[Code, Amount, Merchant, Place, Time, Until, Subject],
             Self::Security => &[Subject, Bank, Card, Time, Message],
             Self::Charge => &[Amount, Merchant, Place, Bank, Card, Time, Message],
             Self::GiveBack | Self::PaidIn => &[Amount, Merchant, Bank, Card, Time],

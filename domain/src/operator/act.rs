@@ -81,7 +81,7 @@ acts! {
     ReadLog "READ_LOG" One [Risk Admin];
     /// Looks at who operates the hub.
     LookAtOperators "LOOK_AT_OPERATORS" One [Risk Admin];
-    /// Adds a merchant or a terminal.
+    /// Adds a merchant or a terminal, and the key of its PIN pad.
     EnrolMerchant "ENROL_MERCHANT" One [Operator Admin];
     /// Adds a person, binds accounts and cards, hands out codes to enrol phones.
     EnrolPerson "ENROL_PERSON" One [Operator Admin];

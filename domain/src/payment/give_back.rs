@@ -79,7 +79,7 @@ impl Payment {
         match self.kind {
             Kind::Tombstone => return Ok(()),
             Kind::Refund { .. } => return Err(Reason::NotReversible),
-            Kind::Purchase | Kind::Card { .. } => {}
+            Kind::Purchase | Kind::Card { .. } | Kind::TopUp => {}
         }
         if reversal.amount != self.amount {
             return Err(Reason::ReversalAmountMismatch);

@@ -13,6 +13,8 @@
 //! A payment with a card begins at HOLDING: there is no code, the bank verifies the card. What was read from the card is never
 //! stored, so nobody but the terminal can bring such a hold to the bank (again); what is not held in time is aborted.
 //!
+//! A top-up begins at HOLDING, too: money that comes in takes no code. Nothing of it is secret, so any replica can ask the bank (again).
+//!
 //! A refund is a payment of its own that points at the first: the hub's decision is its commit point, so it begins COMMITTED and
 //! becomes POSTED when the bank has given the money back, or DECLINED if the bank refuses for good.
 //!
@@ -27,6 +29,7 @@ mod complete;
 mod give_back;
 mod policy;
 mod settle;
+mod top_up;
 
 use std::sync::Arc;
 
@@ -45,6 +48,7 @@ pub use complete::Completion;
 pub use give_back::{NewRefund, Reversal};
 pub use policy::Policy;
 pub use settle::{Held, Settled, Verdict, Work, ends_hold};
+pub use top_up::{CashCounters, CashTaken, NewTopUp, Payee, TopUpLimits};
 
 /// Where a payment stands at the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,6 +131,8 @@ pub enum Kind {
     Purchase,
     /// A payment with a card at a terminal, which the bank verifies; or money that comes in through it.
     Card { nature: Nature },
+    /// Cash that a merchant has taken, paid in to what a number pays with.
+    TopUp,
     /// Money back from a purchase.
     Refund { original: PaymentId },
     /// A reversal that came before its payment: the payment is refused when it comes.
@@ -139,6 +145,7 @@ impl Kind {
         match self {
             Self::Purchase => Some(Nature::Purchase),
             Self::Card { nature } => Some(nature),
+            Self::TopUp => Some(Nature::TopUp),
             Self::Refund { .. } | Self::Tombstone => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::SendLimit;
+use super::{SendLimit, TopUpLimits};
 
 /// How long, how often, how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Policy {
     pub head_start: Duration,
     /// The longest pause between two tries of the sweeper.
     pub most_backoff: Duration,
+    /// How much cash may be paid in.
+    pub top_ups: TopUpLimits,
 }
 
 impl Policy {
@@ -53,6 +55,7 @@ impl Default for Policy {
             authorised_for: minutes(30 * 24 * 60),
             head_start: Duration::from_secs(10),
             most_backoff: Duration::from_secs(15),
+            top_ups: TopUpLimits::default(),
         }
     }
 }

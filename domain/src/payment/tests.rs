@@ -4,6 +4,7 @@ mod approval;
 mod cards;
 mod frozen;
 mod limited;
+mod top_up;
 mod verdict;
 
 use super::*;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::sql::{self, Device, EnrolmentCode};
 use super::steps::Done;
+use crate::directory::join::activate;
 use crate::directory::{SecretError, check_password, enrolment_code_matches, password_mac};
 
 /// An uncompressed point of P-256 (SEC 1, section 2.3.3).
@@ -144,6 +145,8 @@ impl Enrol {
                 .map_err(|error: SecretError| StoreError::Refused(format!("a password cannot be kept: {error}")))?;
             sql::set_password(tx, person_id, person_version, &mac).await?;
         }
+        // Whoever has the code was known to whom it was handed out by: what waits to be activated pays from now on.
+        activate(tx, person_id).await?;
         let device = Device {
             device_id: self.device_id,
             version: 1,

@@ -20,6 +20,15 @@ pub(super) fn event(event: &Event) -> pb::Event {
             code: code.as_ref().map(|code| code.reveal().to_owned()).unwrap_or_default(),
             expires_at: Some(proto::to_timestamp(*expires_at)),
         }),
+        EventKind::ErrandCode { errand_id, errand, code, merchant: seller, expires_at } => {
+            pb::event::Kind::ErrandCode(pb::ErrandCode {
+                errand_id: errand_id.to_string(),
+                kind: proto::to_errand_kind(*errand).into(),
+                code: code.as_ref().map(|code| code.reveal().to_owned()).unwrap_or_default(),
+                merchant: Some(merchant(seller)),
+                expires_at: Some(proto::to_timestamp(*expires_at)),
+            })
+        }
         EventKind::Charge(bought) => pb::event::Kind::Charge(pb::Charge { purchase: Some(purchase(bought)) }),
         EventKind::Update { purchase: updated, before } => pb::event::Kind::PurchaseUpdate(pb::PurchaseUpdate {
             purchase: Some(purchase(updated)),

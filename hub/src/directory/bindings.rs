@@ -43,6 +43,8 @@ pub(super) struct Bind {
     pub(super) asked: Asked,
     /// What the bank shows of it.
     pub(super) masked: String,
+    /// Whether it pays at once. What an operator binds does; what a carrier has had opened for a new person waits to be activated.
+    pub(super) active: bool,
 }
 
 impl Bind {
@@ -88,7 +90,7 @@ impl Bind {
             instrument: self.asked.instrument,
             person_id: self.asked.person_id,
             masked: self.masked.clone(),
-            active: true,
+            active: self.active,
             is_default: false,
             bound_at: now,
         };

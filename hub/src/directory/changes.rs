@@ -16,6 +16,7 @@ use super::bins::{RegisterBinRanges, SuspendBins};
 use super::cache::Caches;
 use super::merchants::RegisterMerchant;
 use super::persons::{IssueEnrolmentCode, RegisterPerson};
+use super::pin_pads::SetPinPadKey;
 use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankEntry, phone_hash};
 
@@ -37,6 +38,7 @@ pub(super) enum Change {
     BinRanges(RegisterBinRanges),
     Bins(SuspendBins),
     EnrolmentCode(IssueEnrolmentCode),
+    PinPad(SetPinPadKey),
 }
 
 /// How the thing stands after the change.
@@ -46,10 +48,16 @@ pub(super) enum Done {
     Merchant(Merchant),
     Terminal(Terminal),
     Person,
-    Binding { masked: String },
+    Binding {
+        masked: String,
+    },
     BinRanges(Vec<BinRange>),
     Bins,
-    EnrolmentCode { expires_at: Timestamp },
+    EnrolmentCode {
+        expires_at: Timestamp,
+    },
+    /// How often the key was set.
+    PinPad(i64),
 }
 
 /// Collects the lines of the log that one step leaves.
@@ -106,7 +114,7 @@ impl Changes {
                 }
             }
             Change::BinRanges(_) | Change::Bins(_) => self.caches.bins.invalidate_all(),
-            Change::Merchant(_) | Change::EnrolmentCode(_) => {}
+            Change::Merchant(_) | Change::EnrolmentCode(_) | Change::PinPad(_) => {}
         }
     }
 
@@ -126,6 +134,7 @@ impl Changes {
             Change::BinRanges(change) => change.apply(tx, log).await,
             Change::Bins(change) => change.apply(tx, log, by).await,
             Change::EnrolmentCode(change) => change.apply(tx, log).await,
+            Change::PinPad(change) => change.apply(tx, log, &*self.keys).await,
         }
     }
 }

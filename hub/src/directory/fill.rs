@@ -92,6 +92,7 @@ fn bind(person_id: PersonId, account: &BoundAccount) -> Bind {
     Bind {
         asked: Asked { person_id, bank_id, instrument: Instrument::Account(account_id), make_default: false },
         masked,
+        active: true,
     }
 }
 

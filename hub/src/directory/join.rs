@@ -56,6 +56,8 @@ pub(crate) struct Opened<'o> {
     pub(crate) masked: &'o str,
     /// Whether the person pays from it from now on.
     pub(crate) make_default: bool,
+    /// Whether it pays at once, or waits to be activated.
+    pub(crate) active: bool,
 }
 
 /// Binds an account, as an operator does it. `Err` inside with why nothing was changed.
@@ -71,13 +73,25 @@ pub(crate) async fn bind(
         instrument: Instrument::Account(opened.account_id),
         make_default: opened.make_default,
     };
-    let bind = Bind { asked, masked: opened.masked.to_owned() };
+    let bind = Bind { asked, masked: opened.masked.to_owned(), active: opened.active };
     Ok(bind.apply(tx, &mut Log::new(by, log)).await?.map(|_| ()))
 }
 
-/// The banks at which the person has an account that pays.
+/// Whether anything pays that the person has bound.
+pub(crate) async fn is_active(tx: &mut Tx, person_id: PersonId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM bindings WHERE person_id = $1 AND active = 1";
+    Ok(!tx.fetch(sql, vec![person_id.uuid().into()]).await?.is_empty())
+}
+
+/// Has everything pay from now on that waits to be activated. Gives how much it was.
+pub(crate) async fn activate(tx: &mut Tx, person_id: PersonId) -> Result<u64, StoreError> {
+    let sql = "UPDATE bindings SET active = 1, version = version + 1 WHERE person_id = $1 AND active = 0";
+    tx.execute(sql, vec![person_id.uuid().into()]).await
+}
+
+/// The banks at which the person has an account, active or not.
 pub(crate) async fn account_banks(tx: &mut Tx, person_id: PersonId) -> Result<Vec<BankId>, StoreError> {
-    let sql = "SELECT DISTINCT bank_id FROM bindings WHERE person_id = $1 AND instrument = 'ACCOUNT' AND active = 1";
+    let sql = "SELECT DISTINCT bank_id FROM bindings WHERE person_id = $1 AND instrument = 'ACCOUNT'";
     let rows = tx.fetch(sql, vec![person_id.uuid().into()]).await?;
     rows.iter().map(|row| row.parsed(0, BankId::parse)).collect()
 }

@@ -16,6 +16,7 @@ pub(crate) mod join;
 mod merchants;
 mod operator;
 mod persons;
+mod pin_pads;
 mod sealed;
 pub mod snapshot;
 mod sql;
@@ -291,6 +292,11 @@ impl Directory {
     /// Of how many payments and repayments a bank has yet to hear, and when the oldest of them was made.
     pub(crate) async fn unsettled(&self) -> Result<(i64, Option<domain::Timestamp>), StoreError> {
         sql::read_unsettled(&self.parts.store).await
+    }
+
+    /// The sealed key of a terminal's PIN pad. It is never cached: what is not in memory is read by nobody from there.
+    pub(crate) async fn sealed_pad_key(&self, id: &TerminalId) -> Result<Option<Vec<u8>>, StoreError> {
+        pin_pads::read_sealed(&self.parts.store, id).await
     }
 
     /// Forgets who has a number, after a change that was made elsewhere in this process.

@@ -94,7 +94,7 @@ impl OperatorApi {
         Self { operators: Some(operators), ..self }
     }
 
-    async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
+    pub(super) async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
         let done = self.directory.writer.write(Step { by, change }).await;
         done.map_err(|error| store_status(&error))?.map_err(proto::status)
     }
@@ -111,7 +111,7 @@ fn operator_id<T>(request: &Request<T>) -> Result<OperatorId, Status> {
 }
 
 /// A change answers with its own sort of thing; anything else is a fault of this program.
-fn mismatch(done: &Done) -> Status {
+pub(super) fn mismatch(done: &Done) -> Status {
     fault(&format!("a change was answered with {done:?}"))
 }
 
@@ -178,6 +178,13 @@ impl OperatorService for OperatorApi {
             }
             other => Err(mismatch(&other)),
         }
+    }
+
+    async fn set_pin_pad_key(
+        &self,
+        request: Request<pb::SetPinPadKeyRequest>,
+    ) -> Result<Response<pb::SetPinPadKeyResponse>, Status> {
+        self.set_pad_key(operator(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn register_person(

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind, News, OneTimeCode, PaidIn};
+use domain::purchase::Terminal;
 use domain::{PaymentId, PersonId, Timestamp};
 use server_kit::store::{Keys, Load, Row, StoreError, Table, Tx};
 use uuid::Uuid;
+
+use crate::directory::snapshot::merchant_to_json;
 
 /// The end of each person's feed, beside the counters of payments.
 const HEADS: Table =
@@ -60,6 +63,8 @@ struct NewEvent {
     about: Option<(i64, i64)>,
     /// Of a code: how it is stored.
     sealed_code: Option<Vec<u8>>,
+    /// Of the code of an errand: where the terminal stands, as it is stored.
+    seller: Option<String>,
 }
 
 impl Feeds {
@@ -140,6 +145,25 @@ impl Feeds {
         told
     }
 
+    /// Tells of a code for an errand, which is stored as it is sealed: under the errand's id, with the shop in the place of words.
+    pub(crate) fn tell_errand_code(
+        &mut self,
+        person_id: PersonId,
+        kind: EventKind,
+        seller: &Terminal,
+        sealed_code: Vec<u8>,
+        at: Timestamp,
+    ) -> Option<Arc<Event>> {
+        let EventKind::ErrandCode { errand_id, .. } = &kind else { return None };
+        let (name, subject) = (kind.name(), errand_id.uuid());
+        let told = self.tell(person_id, (name, kind), at, subject, None);
+        if let Some(new) = self.events.last_mut().filter(|_| told.is_some()) {
+            new.sealed_code = Some(sealed_code);
+            new.seller = Some(merchant_to_json(seller));
+        }
+        told
+    }
+
     fn tell(
         &mut self,
         person_id: PersonId,
@@ -149,7 +173,14 @@ impl Feeds {
         about: Option<(i64, i64)>,
     ) -> Option<Arc<Event>> {
         let event = Arc::new(Event { person_id, sequence: self.next(person_id)?, occurred_at: at, kind });
-        self.events.push(NewEvent { event: event.clone(), kind: name, subject, about, sealed_code: None });
+        self.events.push(NewEvent {
+            event: event.clone(),
+            kind: name,
+            subject,
+            about,
+            sealed_code: None,
+            seller: None,
+        });
         Some(event)
     }
 
@@ -166,10 +197,15 @@ impl Feeds {
         };
         tx.update(&HEADS, changed.map(row).collect()).await?;
         let row = |new: NewEvent| {
-            let (news, expires_at) = match &new.event.kind {
-                EventKind::News(news) => (Some(news), None),
+            let (topic, expires_at) = match &new.event.kind {
+                EventKind::News(news) => (Some(news.topic.as_str()), None),
                 EventKind::SignInCode { expires_at, .. } => (None, Some(*expires_at)),
+                EventKind::ErrandCode { errand, expires_at, .. } => (Some(errand.as_str()), Some(*expires_at)),
                 _ => (None, None),
+            };
+            let news = match &new.event.kind {
+                EventKind::News(news) => Some(news),
+                _ => None,
             };
             vec![
                 new.event.person_id.uuid().into(),
@@ -179,8 +215,8 @@ impl Feeds {
                 new.subject.into(),
                 new.about.map(|(record, _)| record).into(),
                 new.about.map(|(_, minor)| minor).into(),
-                news.map(|news| news.topic.as_str().to_owned()).into(),
-                news.map(|news| news.english.clone()).into(),
+                topic.map(str::to_owned).into(),
+                news.map(|news| news.english.clone()).or(new.seller).into(),
                 news.map(|news| news.chinese.clone()).into(),
                 new.sealed_code.into(),
                 expires_at.into(),

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::errand::ErrandKind;
 use domain::feed::{Event, EventKind, News, OneTimeCode, PaidIn, Topic};
 use domain::ledger::Nature;
-use domain::{BankId, Currency, Money, PaymentId, PersonId, Timestamp};
+use domain::{BankId, Currency, ErrandId, Money, PaymentId, PersonId, Timestamp};
 use server_kit::keystore::{KeyName, KeyStore};
 use server_kit::store::{Row, Store, StoreError};
 use uuid::Uuid;
@@ -129,6 +130,17 @@ fn event_of(row: &Row, person_id: PersonId, keys: &dyn KeyStore, now: Timestamp)
             let (sign_in_id, expires_at) = (row.id(PURCHASE)?, row.time(4)?);
             let code = if expires_at > now { open_code(row, sign_in_id, keys)? } else { None };
             EventKind::SignInCode { sign_in_id, code, expires_at }
+        }
+        // What it is for stands in the place of the topic, and the shop in that of words.
+        "ERRAND_CODE" => {
+            let (errand_id, expires_at) = (row.id(PURCHASE)?, row.time(4)?);
+            EventKind::ErrandCode {
+                errand_id: ErrandId::from_uuid(errand_id),
+                errand: row.parsed(NEWS, ErrandKind::parse)?,
+                code: if expires_at > now { open_code(row, errand_id, keys)? } else { None },
+                merchant: row.parsed(NEWS + 1, merchant_from_json)?.merchant,
+                expires_at,
+            }
         }
         of_money => money_event(row, of_money, person_id, keys, now)?,
     };

@@ -8,13 +8,16 @@ use server_kit::store::StoreError;
 
 use super::Todo;
 use crate::directory::Directory;
+use crate::errand::purpose as errand_words;
 use crate::notify::Notice;
 
 /// Everything but what an app alone can use.
 pub(super) fn wants(event: &Event) -> bool {
     match &event.kind {
         EventKind::Update { purchase, before } => purchase.amount != *before,
-        EventKind::Code { code, .. } | EventKind::SignInCode { code, .. } => code.is_some(),
+        EventKind::Code { code, .. } | EventKind::SignInCode { code, .. } | EventKind::ErrandCode { code, .. } => {
+            code.is_some()
+        }
         EventKind::Charge(_) | EventKind::GiveBack { .. } | EventKind::PaidIn(_) | EventKind::News(_) => true,
     }
 }
@@ -25,7 +28,9 @@ pub(super) async fn todo(directory: &Directory, event: &Event, compared: Option<
     let seller = |said: Variables, merchant: &Merchant| said.with_text(Field::Merchant, merchant.name.as_str());
     let (kind, variables) = match &event.kind {
         // It has ended since: there is nothing to send.
-        EventKind::Code { code: None, .. } | EventKind::SignInCode { code: None, .. } => return Ok(Todo::default()),
+        EventKind::Code { code: None, .. }
+        | EventKind::SignInCode { code: None, .. }
+        | EventKind::ErrandCode { code: None, .. } => return Ok(Todo::default()),
         EventKind::Code { code: Some(code), amount, merchant, expires_at, .. } => {
             let said = at.with_text(Field::Code, code.reveal()).with_time(Field::Until, *expires_at);
             (NoticeKind::Code, seller(said.with_money(Field::Amount, *amount), merchant))
@@ -33,6 +38,12 @@ pub(super) async fn todo(directory: &Directory, event: &Event, compared: Option<
         EventKind::SignInCode { code: Some(code), expires_at, .. } => {
             let said = at.with_text(Field::Code, code.reveal()).with_time(Field::Until, *expires_at);
             (NoticeKind::Code, said)
+        }
+        EventKind::ErrandCode { errand, code: Some(code), merchant, expires_at, .. } => {
+            let said = at.with_text(Field::Code, code.reveal()).with_time(Field::Until, *expires_at);
+            let (english, chinese) = errand_words(*errand);
+            let purpose = FieldValue::Words { english: english.to_owned(), chinese: chinese.to_owned() };
+            (NoticeKind::Code, seller(said.with(Field::Subject, purpose), merchant))
         }
         EventKind::Charge(purchase) | EventKind::Update { purchase, .. } => {
             let said = charge(directory, seller(at, &purchase.merchant), purchase).await?;

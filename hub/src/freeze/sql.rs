@@ -87,7 +87,7 @@ const OF_PERSON: &str = "SELECT b.bank_id, b.instrument, b.instrument_id, b.mask
      f.effective_at, f.signature, f.public_key, f.refusal, f.tries \
      FROM bindings b JOIN banks k ON k.bank_id = b.bank_id \
      LEFT JOIN freezes f ON f.bank_id = b.bank_id AND f.instrument_id = b.instrument_id \
-     WHERE b.person_id = $1 AND b.active = 1 ORDER BY b.is_default DESC, b.bound_at, b.instrument_id";
+     WHERE b.person_id = $1 ORDER BY b.is_default DESC, b.bound_at, b.instrument_id";
 
 pub(super) async fn of_person(tx: &mut Tx, person_id: PersonId) -> Result<Vec<Bound>, StoreError> {
     tx.fetch(OF_PERSON, vec![person_id.uuid().into()]).await?.iter().map(bound_of).collect()

@@ -13,8 +13,8 @@ pub(super) const fn default_template(kind: NoticeKind, language: Language) -> &'
 const fn chinese(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Code => {
-            "验证码{{ code }}，{% if amount %}{% if merchant %}在{{ merchant }}{% endif %}支付{{ amount }}{% else %}\
-             用于网页登录{% endif %}，{{ until }}前有效。切勿告诉任何人。"
+            "验证码{{ code }}，{% if amount %}{% if merchant %}在{{ merchant }}{% endif %}支付{{ amount }}{% elif subject %}\
+             {% if merchant %}在{{ merchant }}{% endif %}{{ subject }}{% else %}用于网页登录{% endif %}，{{ until }}前有效。切勿告诉任何人。"
         }
         NoticeKind::Security => {
             "{% if message %}{{ message }}{% else %}\
@@ -53,8 +53,8 @@ const fn chinese(kind: NoticeKind) -> &'static str {
 const fn english(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Code => {
-            "{{ code }} is your code to {% if amount %}pay {{ amount }}{% if merchant %} at {{ merchant }}{% endif %}{% else %}\
-             sign in by web page{% endif %}, until {{ until }}. Tell it to nobody."
+            "{{ code }} is your code to {% if amount %}pay {{ amount }}{% if merchant %} at {{ merchant }}{% endif %}{% elif subject %}\
+             {{ subject }}{% if merchant %} at {{ merchant }}{% endif %}{% else %}sign in by web page{% endif %}, until {{ until }}. Tell it to nobody."
         }
         NoticeKind::Security => {
             "{% if message %}{{ message }}{% else %}\

@@ -14,6 +14,7 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("RegisterMerchant", Act::EnrolMerchant),
     ("RegisterTerminal", Act::EnrolMerchant),
     ("SetTerminalSuspended", Act::SuspendTerminal),
+    ("SetPinPadKey", Act::EnrolMerchant),
     ("RegisterPerson", Act::EnrolPerson),
     ("BindAccount", Act::EnrolPerson),
     ("BindCard", Act::EnrolPerson),

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use domain::feed::{Event, EventKind};
 use domain::ledger::Nature;
 use domain::limit::{Limits, Paying, TallyKey};
-use domain::payment::{Kind, PayerGuard, Payment};
+use domain::payment::{CashCounters, Kind, NewTopUp, PayerGuard, Payment};
 use domain::{DeviceId, PaymentId, PersonId, Reason, Timestamp};
 use server_kit::audit::Entry;
 use server_kit::store::{StoreError, Tx};
 use uuid::Uuid;
 
 use super::approval::load_phones;
+use super::cash::{Cash, Holders};
 use super::recent::{Recent, Written};
 use super::sql::{self, Charged, GivenBack, NewEvent, Stored};
 use crate::limits::sql::{StoredTally, load_tallies, put_tallies};
+use super::top_up::holders_of;
 
 /// What a set of steps names.
 #[derive(Debug, Default)]
@@ -31,6 +33,8 @@ pub(super) struct Named {
     pub phones: Vec<DeviceId>,
     /// Payments that limits may count, or count no more, each with whose it is if that is not known of it yet.
     pub limited: Vec<(PaymentId, Option<PersonId>)>,
+    /// What top-ups that are not there yet count in.
+    pub cash: Vec<Holders>,
 }
 
 /// The rows of one set, and what is to be added beside them.
@@ -49,6 +53,7 @@ pub(super) struct Books {
     events: Vec<NewEvent>,
     charges: Vec<Charged>,
     given_back: Vec<GivenBack>,
+    cash: Cash,
     pub(super) log: Vec<Entry>,
 }
 
@@ -111,6 +116,9 @@ impl Books {
             books.passwords.insert(person, password);
         }
         books.tallies = load_tallies(tx, books.counting(named).into_iter(), lock).await?;
+        let known = books.payments.values().filter_map(|slot| Holders::of(&slot.stored.value));
+        let cash: Vec<Holders> = known.chain(named.cash.iter().cloned()).collect();
+        books.cash = Cash::load(tx, cash).await?;
         books.phones = load_phones(tx, named.phones.iter().map(|phone| phone.uuid()).collect()).await?;
         Ok(books)
     }
@@ -208,6 +216,20 @@ impl Books {
         done
     }
 
+    /// Lets `make` look at the payee's counters and take note of the cash of a new top-up.
+    pub(super) fn with_cash<T>(
+        &mut self,
+        new: &NewTopUp,
+        make: impl FnOnce(Option<&PayerGuard>, &mut CashCounters) -> T,
+    ) -> T {
+        let guard = new.payee.as_ref().and_then(|payee| self.guards.get(&payee.person_id));
+        let guard = guard.map(|slot| &slot.stored.value);
+        match holders_of(new) {
+            Some(holders) => self.cash.change(&holders, |counters| make(guard, counters)),
+            None => make(guard, &mut CashCounters::default()),
+        }
+    }
+
     /// Lets `change` work on a payment and its payer's counters; if anything of the payment changes, it is written and stands
     /// in the log.
     pub(super) fn change<T>(
@@ -246,6 +268,7 @@ impl Books {
         if slot.stored.value != before {
             slot.changed = true;
             self.log.push(log_entry(&slot.stored.value));
+            self.cash.settle(&before, &slot.stored.value);
         }
         if let (Some(guard), Some(before)) = (guard, guard_before) {
             guard.changed |= guard.stored.value != before;
@@ -313,6 +336,7 @@ impl Books {
         let mut guards = changed(self.guards.into_values());
         sql::update_guards(tx, &guards).await?;
         put_tallies(tx, &self.tallies).await?;
+        self.cash.write(tx).await?;
         sql::insert_payments(tx, &payments).await?;
         sql::insert_events(tx, &self.events).await?;
         sql::insert_purchases(tx, &self.charges).await?;
@@ -344,6 +368,7 @@ fn log_entry(payment: &Payment) -> Entry {
     let kind = match payment.kind {
         Kind::Purchase => "purchase".to_owned(),
         Kind::Card { nature } => format!("card nature={}", nature.as_str()),
+        Kind::TopUp => "top-up".to_owned(),
         Kind::Refund { original } => format!("refund of={original}"),
         Kind::Tombstone => "tombstone".to_owned(),
     };

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use domain::payment::{Completion, NewCardPayment, Payment};
 use domain::purchase::Terminal;
-use domain::{BankId, PaymentId, Reason};
+use domain::{BankId, PaymentId, Reason, Timestamp};
 use proto::{status, terminal as pb};
 use tonic::{Request, Status};
 
+use super::books::Books;
 use super::request::ReadCreateCard;
 use super::service::{TerminalApi, key_fault};
+use super::steps::{Outcome, PaymentSteps, found};
 use crate::bank::PresentedCard;
 use crate::store_status::store_status;
 
@@ -99,5 +101,18 @@ impl TerminalApi {
         let bank = directory.bank(&bank_id).await.map_err(|error| store_status(&error))?;
         let bank = bank.ok_or_else(|| status(Reason::BinUnknown))?;
         Ok((bank_id, bank.suspended))
+    }
+}
+
+impl PaymentSteps {
+    pub(super) fn create_with_card(&self, books: &mut Books, new: &NewCardPayment, now: Timestamp) -> Outcome {
+        if books.payment(new.id).is_none() {
+            books.add(Payment::create_with_card(new.clone(), now, &self.policy));
+        }
+        let payment = found(books, new.id);
+        let same = payment.and_then(|found| found.same_request(&new.terminal.id, &new.fingerprint).map(|()| found));
+        // Whoever brings the card again, since nobody else can: its bank answers for the same leg.
+        let to_hold = same.as_ref().is_ok_and(|payment| payment.awaits_card(now));
+        Outcome { to_hold, ..Outcome::of(same) }
     }
 }

@@ -1,12 +1,13 @@
 //! Payments: from the terminal's request to the bank's ledger, exactly once (R1, R2, M4–M6, M8).
 //!
-//! `service` speaks to terminals (about cards in `card`), `till` has what they ask, through this front and that of a card network; `desk` carries a payment from step to step; `steps` are the durable ones,
+//! `service` speaks to terminals (about cards in `card`, about cash in `top_up`), `till` has what they ask, through this front and that of a card network; `desk` carries a payment from step to step; `steps` are the durable ones,
 //! decided by `domain::payment` and written in sets; `sweep` carries on whatever a lost answer or a killed process left behind;
 //! `standing` counts what is open, for alarms; `approval` is the payer's own answer, on the phone.
 
 mod approval;
 mod books;
 mod card;
+mod cash;
 mod desk;
 pub mod fill;
 mod money_back;
@@ -21,6 +22,7 @@ mod taking;
 #[cfg(test)]
 mod tests;
 mod till;
+mod top_up;
 mod tries;
 mod watch;
 

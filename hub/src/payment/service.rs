@@ -23,9 +23,11 @@ use super::desk::Desk;
 use super::request::{ReadCreate, seen};
 use super::steps::{NewCode, ResendCode, Step};
 use super::till::{Typed, WantedRefund};
+use super::top_up::ReadTopUp;
 use super::tries::RefusedTries;
 use super::watch::{Place, Places, Watching};
 use crate::caller::caller;
+use crate::errand::Errands;
 use crate::prices::Prices;
 use crate::store_status::store_status;
 
@@ -48,6 +50,7 @@ pub struct TerminalLimits {
 pub struct TerminalApi {
     pub(super) desk: Desk,
     prices: Prices,
+    errands: Option<Errands>,
     codes: Arc<DefaultKeyedRateLimiter<TerminalId>>,
     reads: Arc<DefaultKeyedRateLimiter<TerminalId>>,
     writes: Arc<DefaultKeyedRateLimiter<TerminalId>>,
@@ -62,6 +65,7 @@ impl TerminalApi {
         Self {
             desk,
             prices,
+            errands: None,
             codes: Arc::new(RateLimiter::keyed(Quota::per_minute(limits.codes_per_minute))),
             reads: Arc::new(RateLimiter::keyed(Quota::per_second(limits.reads_per_second))),
             writes: Arc::new(RateLimiter::keyed(Quota::per_second(limits.writes_per_second))),
@@ -70,6 +74,16 @@ impl TerminalApi {
             watch_every: limits.watch_every,
             draining,
         }
+    }
+
+    /// With errands, which not every hub of a test has.
+    #[must_use]
+    pub fn running(self, errands: Errands) -> Self {
+        Self { errands: Some(errands), ..self }
+    }
+
+    fn errands(&self) -> Result<&Errands, Status> {
+        self.errands.as_ref().ok_or_else(|| status(Reason::Fault))
     }
 
     /// The terminal of the certificate, enrolled. Suspended or not it may ask about its payments and take them back: the money of
@@ -289,6 +303,42 @@ impl TerminalService for TerminalApi {
     ) -> Result<Response<pb::CompletePaymentResponse>, Status> {
         let payment = self.complete(request).await?;
         Ok(Response::new(pb::CompletePaymentResponse { payment: Some(seen(&payment)) }))
+    }
+
+    async fn create_top_up(
+        &self,
+        request: Request<pb::CreateTopUpRequest>,
+    ) -> Result<Response<pb::CreateTopUpResponse>, Status> {
+        let terminal = self.active_terminal(&request).await?;
+        let read = ReadTopUp::read(request.get_ref()).map_err(status)?;
+        let payment = self.top_up(terminal, read).await?;
+        Ok(Response::new(pb::CreateTopUpResponse { payment: Some(seen(&payment)) }))
+    }
+
+    async fn create_errand(
+        &self,
+        request: Request<pb::CreateErrandRequest>,
+    ) -> Result<Response<pb::CreateErrandResponse>, Status> {
+        let terminal = self.active_terminal(&request).await?;
+        self.may_send_code(&terminal.id)?;
+        self.errands()?.create(terminal, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn prove_errand(
+        &self,
+        request: Request<pb::ProveErrandRequest>,
+    ) -> Result<Response<pb::ProveErrandResponse>, Status> {
+        let terminal = self.active_terminal(&request).await?;
+        self.errands()?.prove(&terminal.id, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_errand(
+        &self,
+        request: Request<pb::GetErrandRequest>,
+    ) -> Result<Response<pb::GetErrandResponse>, Status> {
+        let terminal = self.terminal(&request).await?;
+        self.may_read(&terminal.id)?;
+        self.errands()?.get(&terminal.id, &request.get_ref().errand_id).await.map(Response::new)
     }
 
     async fn publish_prices(

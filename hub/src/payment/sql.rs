@@ -211,6 +211,7 @@ fn read_kind(name: &str, original: Option<Uuid>, nature: Option<String>) -> Resu
     match (name, original, nature) {
         ("PURCHASE", None, None) => Ok(Kind::Purchase),
         ("CARD", None, Some(nature)) => Ok(Kind::Card { nature }),
+        ("TOP_UP", None, Some(Nature::TopUp)) => Ok(Kind::TopUp),
         ("TOMBSTONE", None, None) => Ok(Kind::Tombstone),
         ("REFUND", Some(id), None) => Ok(Kind::Refund { original: PaymentId::from_uuid(id) }),
         _ => Err(unreadable(3, name)),
@@ -261,6 +262,7 @@ fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
     let (kind, original, nature) = match payment.kind {
         Kind::Purchase => ("PURCHASE", None, None),
         Kind::Card { nature } => ("CARD", None, Some(nature.as_str().to_owned())),
+        Kind::TopUp => ("TOP_UP", None, Some(Nature::TopUp.as_str().to_owned())),
         Kind::Tombstone => ("TOMBSTONE", None, None),
         Kind::Refund { original } => ("REFUND", Some(original.uuid()), None),
     };

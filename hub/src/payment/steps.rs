@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
 use domain::payment::{
-    Attempt, Completion, Held, NewCardPayment, NewPayment, NewRefund, Payment, Policy, Proof, Resend, Reversal,
-    Settled, State,
+    Attempt, Completion, Held, NewCardPayment, NewPayment, NewRefund, NewTopUp, Payment, Policy, Proof, Resend,
+    Reversal, Settled, State,
 };
 use domain::{AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword};
 use server_kit::audit::HeldChain;
@@ -20,6 +20,7 @@ use super::approval::{Approve, Decline};
 use super::books::{Books, Named};
 use super::money_back::{refund, refund_posted, refund_refused, reversal_posted, reverse};
 use super::recent::Recent;
+use super::top_up::holders_of;
 use super::watch::Watchers;
 use crate::directory::password_matches;
 use crate::feed::Feed;
@@ -36,6 +37,8 @@ pub(super) enum Step {
     Create(Box<Create>),
     /// D2 of a payment with a card: it is taken in, and its leg with it.
     CreateCard(Box<NewCardPayment>),
+    /// D2 of a top-up, which has no code either.
+    CreateTopUp(Box<NewTopUp>),
     /// D4 of a pre-authorisation: what was really used is charged: the commit point.
     Complete(Completion),
     /// A pre-authorisation was not completed in time.
@@ -205,6 +208,11 @@ impl Step {
                 named.payers.extend(held.person_id);
             }
             Self::CreateCard(new) => named.payments.push(new.id),
+            Self::CreateTopUp(new) => {
+                named.payments.push(new.id);
+                named.payers.extend(new.payee.as_ref().map(|payee| payee.person_id));
+                named.cash.extend(holders_of(new));
+            }
             Self::RefundPosted { refund, original } => {
                 named.payments.extend([*refund, *original]);
                 named.with_payer.push(*refund);
@@ -237,7 +245,9 @@ impl Step {
     fn durable_point(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Create(_) => Some(("D1.before", "D1.after")),
-            Self::Authorize(_) | Self::Approve(_) | Self::CreateCard(_) => Some(("D2.before", "D2.after")),
+            Self::Authorize(_) | Self::Approve(_) | Self::CreateCard(_) | Self::CreateTopUp(_) => {
+                Some(("D2.before", "D2.after"))
+            }
             Self::Held { .. } | Self::Complete(_) => Some(("D4.before", "D4.after")),
             Self::Posted { .. } => Some(("D6.before", "D6.after")),
             _ => None,
@@ -331,6 +341,7 @@ impl PaymentSteps {
             Step::Reverse(reversal) => reverse(books, reversal, now),
             Step::Refund(new) => refund(books, new, now),
             Step::CreateCard(new) => self.create_with_card(books, new, now),
+            Step::CreateTopUp(new) => self.create_top_up(books, new, now),
             Step::Complete(completion) => self.complete(books, completion, now),
             Step::Lapse { payment } => settle(books, *payment, |payment| moved(payment.lapse(now))),
             Step::Held { payment, held } => self.held(books, *payment, *held, now),

@@ -11,6 +11,7 @@ mod limits;
 mod lookups;
 mod shop;
 mod storm;
+mod top_up;
 
 use std::sync::Arc;
 

@@ -18,6 +18,7 @@ use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
 use crate::config::{Config, Payments};
 use crate::credit_history::{self, CreditHistory, CreditHistoryParts};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts};
+use crate::errand::{ErrandParts, Errands};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::follow::{self, FollowParts, Followers};
 use crate::freeze::{FreezeParts, Freezes, tell_banks};
@@ -325,6 +326,22 @@ impl Ground {
         let carrying = sign_up::carry_on(sign_ups.clone(), config.payments.sweep_every.get(), draining);
         self.vital.watch("sign-ups' sweeper", tokio::spawn(carrying));
         sign_ups
+    }
+
+    pub(super) fn errands(&mut self, config: &Config, directory: &Directory, feed: &Feed) -> Errands {
+        let (errands, task) = Errands::start(ErrandParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            directory: directory.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            policy: config.payments.policy(),
+            safety: config.safety_code.policy(),
+        });
+        self.vital.watch("errands", task);
+        errands
     }
 
     pub(super) fn sign_ins(&mut self, config: &Config, feed: &Feed) -> SignIns {

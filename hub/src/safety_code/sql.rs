@@ -119,7 +119,7 @@ pub(super) async fn holder(
     instrument: Instrument,
 ) -> Result<Option<(PersonId, String)>, StoreError> {
     let sql = "SELECT person_id, masked FROM bindings \
-               WHERE bank_id = $1 AND instrument_id = $2 AND instrument = $3 AND active = 1";
+               WHERE bank_id = $1 AND instrument_id = $2 AND instrument = $3";
     let args = vec![bank.as_str().into(), instrument.uuid().into(), instrument.kind().into()];
     let rows = tx.fetch(sql, args).await?;
     rows.first().map(|row| Ok((PersonId::from_uuid(row.id(0)?), row.text(1)?))).transpose()

@@ -70,6 +70,8 @@ pub(super) async fn bind(
         Err(reason) => return orphaned(work, stored, (&bank, account), reason).await.map(Ok),
     };
     let person_id = joined(work, &stored, &who, joining, new_person).await?;
+    // Somebody who pays already has shown to hold the number; anybody else comes to a terminal first, or enrols a phone (ADR 32).
+    let active = people::is_active(work.tx, person_id).await?;
     let opened = Opened {
         person_id,
         bank_id: &bank,
@@ -77,6 +79,7 @@ pub(super) async fn bind(
         masked,
         // Another number alone moves nobody's money.
         make_default: !matches!(joining, Joining::NewNumber(_)),
+        active,
     };
     let by = format!("carrier/{}", stored.sign_up.carrier_id);
     // Whatever a bank has opened under an id that the hub has made is nobody's yet.

@@ -7,6 +7,7 @@ use server_kit::store::StoreError;
 use super::ask::who_of;
 use super::steps::Work;
 use super::{sql, words};
+use crate::directory::join as people;
 use crate::feed::Feeds;
 
 pub(super) async fn tell(work: &mut Work<'_>, id: SignUpId) -> Result<Result<SignUp, Reason>, StoreError> {
@@ -25,7 +26,8 @@ pub(super) async fn tell(work: &mut Work<'_>, id: SignUpId) -> Result<Result<Sig
         stored.sealed = None;
         work.moved(&stored).await?;
         let mut feeds = Feeds::load(work.tx, [person_id].into()).await?;
-        let news = words::signed_up(id.uuid(), (&bank, &masked), &carrier, &who.phone.masked());
+        let waits = !people::is_active(work.tx, person_id).await?;
+        let news = words::signed_up(id.uuid(), (&bank, &masked), &carrier, (&who.phone.masked(), waits));
         work.events.extend(feeds.tell_news(person_id, news, work.now));
         feeds.write(work.tx).await?;
     }

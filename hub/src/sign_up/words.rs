@@ -4,16 +4,28 @@ use domain::feed::{News, Topic};
 use domain::sign_up::NumberChange;
 use uuid::Uuid;
 
-/// An account was opened for a number. `phone` is masked.
-pub(super) fn signed_up(sign_up: Uuid, (bank, masked): (&str, &str), carrier: &str, phone: &str) -> News {
+/// An account was opened for a number. `phone` is masked. `waits` says that nothing pays yet for the person.
+pub(super) fn signed_up(
+    sign_up: Uuid,
+    (bank, masked): (&str, &str),
+    carrier: &str,
+    (phone, waits): (&str, bool),
+) -> News {
+    let (then, then_zh) = match waits {
+        true => (
+            " It pays once you have activated it at a terminal, or bound the app.",
+            "在终端激活或绑定手机应用后即可付款。",
+        ),
+        false => ("", ""),
+    };
     News {
         topic: Topic::Security,
         subject: sign_up,
         english: format!(
-            "{bank} has opened account {masked} for you: the number {phone} was signed up by {carrier}. If this was not you, tell the bank at once."
+            "{bank} has opened account {masked} for you: the number {phone} was signed up by {carrier}.{then} If this was not you, tell the bank at once."
         ),
         chinese: format!(
-            "{bank}已为您开立账户{masked}：号码{phone}由{carrier}代为办理。如非本人办理，请立即联系银行。"
+            "{bank}已为您开立账户{masked}：号码{phone}由{carrier}代为办理。{then_zh}如非本人办理，请立即联系银行。"
         ),
     }
 }

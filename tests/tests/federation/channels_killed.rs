@@ -15,7 +15,7 @@ use proto::terminal::PaymentState;
 use serde_json::Value;
 
 /// Has the hubs send SMS by this peer from their next start on.
-fn by_sms(world: &mut World, smsc: &Peer) {
+pub(super) fn by_sms(world: &mut World, smsc: &Peer) {
     let password = secret(world, "smsc-password");
     let port = smsc.port.to_string();
     for (key, value) in [("host", "127.0.0.1"), ("port", &port), ("tls", "false"), ("system_id", "hub")] {
@@ -50,12 +50,12 @@ async fn mail_server(world: &mut World) -> Option<Peer> {
 }
 
 /// What the SMSC was handed: text by text as a phone shows it, and each message with its reference.
-fn texts(state: &Value) -> Vec<String> {
+pub(super) fn texts(state: &Value) -> Vec<String> {
     state["texts"].as_array().unwrap().iter().map(|it| it["text"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The six digits of a text.
-fn code_in(text: &str) -> String {
+pub(super) fn code_in(text: &str) -> String {
     let digits: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 6).collect();
     assert_eq!(digits.len(), 1, "{text}");
     digits[0].to_owned()

@@ -45,6 +45,7 @@ fn what(event: &Event) -> (&'static str, String, i64) {
         Kind::News(news) => ("NEWS", news.subject_id.clone(), 0),
         Kind::GiveBack(back) => ("BACK", back.payment_id.clone(), back.amount.as_ref().unwrap().minor_units),
         Kind::SignInCode(code) => ("SIGN_IN_CODE", code.sign_in_id.clone(), 0),
+        Kind::ErrandCode(code) => ("ERRAND_CODE", code.errand_id.clone(), 0),
         Kind::PaidIn(paid_in) => ("PAID_IN", paid_in.payment_id.clone(), paid_in.amount.as_ref().unwrap().minor_units),
     }
 }

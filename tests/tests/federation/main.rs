@@ -20,6 +20,7 @@ mod configuration;
 mod credit;
 mod cut_links;
 mod draining;
+mod errands;
 mod exactly_once;
 mod feed;
 mod freezes;
@@ -49,6 +50,7 @@ mod secrets_of_records;
 mod sign_up;
 mod sign_up_killed;
 mod terminal;
+mod top_up;
 mod two_hubs;
 mod words;
 

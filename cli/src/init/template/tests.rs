@@ -34,7 +34,10 @@ fn uncommented(text: &str) -> String {
         line.strip_prefix("# ").and_then(|line| line.split_once(" = ")).is_some_and(|(key, _)| {
             let is_key = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             is_key
-                && !matches!(key, "revocation" | "password" | "ports_file" | "server_ca" | "pin_key" | "pin_pad_key")
+                && !matches!(
+                    key,
+                    "revocation" | "password" | "ports_file" | "server_ca" | "pin_key" | "hub_pin_key" | "pin_pad_key"
+                )
                 && !matches!(key, "agi_listen" | "vxml_listen" | "gateway_secret")
         })
     };

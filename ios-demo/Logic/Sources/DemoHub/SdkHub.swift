@@ -191,7 +191,10 @@ private func kindOf(_ kind: EventKind) -> HubEvent.Kind {
     case let .purchaseUpdate(purchase, _): return .update(purchaseOf(purchase))
     case let .news(topic, _, text): return .news(topicOf(topic), text: text)
     case let .signInCode(signInId, code, expiresAt):
-        return .signInCode(signInId: signInId, expiresAt: expiresAt, code: code.map { Secret($0.reveal()) })
+        return .signInCode(signInId: signInId, expiresAt: expiresAt, code: code.map { Secret($0.reveal()) }, errand: nil)
+    case let .errandCode(errandId, _, purpose, code, merchant, expiresAt):
+        return .signInCode(
+            signInId: errandId, expiresAt: expiresAt, code: code.map { Secret($0.reveal()) }, errand: "\(merchant.displayName): \(purpose)")
     case .unknown: return .other
     }
 }

@@ -41,6 +41,8 @@ public struct SigningIn: Hashable, Sendable {
     public let signInId: String
     public let expiresAt: Date
     public let code: Secret
+    /// What else is done with the code than to sign in, in words.
+    public let errand: String?
 }
 
 public enum Part: CaseIterable, Hashable, Sendable {
@@ -118,10 +120,10 @@ public struct AppState: Equatable, Sendable {
             codes.removeAll { $0.paymentId == paymentId }
             codes.append(
                 Waiting(paymentId: paymentId, amount: amount, merchantName: merchantName, expiresAt: expiresAt, approval: nil, code: code))
-        case let .signInCode(signInId, expiresAt, code):
+        case let .signInCode(signInId, expiresAt, code, errand):
             signIns.removeAll { $0.signInId == signInId }
             if let code {
-                signIns.append(SigningIn(signInId: signInId, expiresAt: expiresAt, code: code))
+                signIns.append(SigningIn(signInId: signInId, expiresAt: expiresAt, code: code, errand: errand))
             }
         case let .charge(purchase):
             answered(purchase.paymentId)
@@ -169,7 +171,7 @@ extension HubEvent {
     var isAlert: Bool {
         switch kind {
         case let .paymentCode(_, _, _, _, code): return code != nil
-        case let .signInCode(_, _, code): return code != nil
+        case let .signInCode(_, _, code, _): return code != nil
         case .charge, .giveBack, .paidIn, .news: return true
         case .update, .other: return false
         }

@@ -215,8 +215,9 @@ public struct HubEvent: Hashable, Sendable {
         /// A purchase stands differently than it did.
         case update(Purchase)
         case news(Topic, text: String)
-        /// Somebody signs in to the person's pages by web. There is no code once that has ended.
-        case signInCode(signInId: String, expiresAt: Date, code: Secret?)
+        /// Somebody signs in to the person's pages by web, or is at a terminal with an errand other than to pay, in words. There is no code
+        /// once that has ended.
+        case signInCode(signInId: String, expiresAt: Date, code: Secret?, errand: String?)
         /// A kind that this app does not know.
         case other
     }

@@ -40,7 +40,7 @@ public struct Screens: Sendable {
     public func text(_ event: HubEvent) -> String {
         switch event.kind {
         case let .paymentCode(_, amount, merchantName, _, _): return words.asksFor(merchantName, formats.money(amount))
-        case .signInCode: return words.signingIn
+        case let .signInCode(_, _, _, errand): return errand ?? words.signingIn
         case let .charge(purchase): return words.charged(purchase.merchantName, formats.money(purchase.amount))
         case let .giveBack(amount, merchantName): return words.cameBack(merchantName, formats.money(amount))
         case let .paidIn(amount, masked): return words.cameIn(masked, formats.money(amount))
@@ -97,7 +97,7 @@ public struct Screens: Sendable {
     private func signingIn(_ state: AppState, _ now: Date) -> [Piece] {
         state.signingIn(now).flatMap { it -> [Piece] in
             [
-                row(words.signingIn, words.until(formats.clock(it.expiresAt)), "", .warning),
+                row(it.errand ?? words.signingIn, words.until(formats.clock(it.expiresAt)), "", .warning),
                 .code(label: words.codeForPages, it.code),
                 .note(words.notYou, .warning),
             ]

@@ -68,7 +68,7 @@ final class TablesTests: XCTestCase {
 
     func test_f3_s3_whoever_signs_in_by_web_is_told_of_on_every_page_until_it_ends() {
         func asked(_ sequence: Int64, _ code: Secret?) -> HubEvent {
-            HubEvent(sequence: sequence, at: noon, kind: .signInCode(signInId: "s1", expiresAt: noon.addingTimeInterval(120), code: code))
+            HubEvent(sequence: sequence, at: noon, kind: .signInCode(signInId: "s1", expiresAt: noon.addingTimeInterval(120), code: code, errand: nil))
         }
         var state = AppState(isEnrolled: true)
         XCTAssertTrue(state.hear(asked(1, Secret("602214"))))

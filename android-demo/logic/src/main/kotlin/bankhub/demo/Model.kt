@@ -144,13 +144,17 @@ sealed interface HubEvent {
 
     data class News(override val sequence: Long, override val at: Instant, val topic: Topic, val text: String) : HubEvent
 
-    /** Somebody signs in to the person's pages by web. There is no code once that has ended. */
+    /**
+     * Somebody signs in to the person's pages by web, or is at a terminal with an errand other than to pay, in words. There is no code
+     * once that has ended.
+     */
     data class SignInCode(
         override val sequence: Long,
         override val at: Instant,
         val signInId: String,
         val expiresAt: Instant,
         val code: Secret?,
+        val errand: String? = null,
     ) : HubEvent
 
     /** A kind that this app does not know. */

@@ -64,7 +64,7 @@ class Screens(language: Language, private val formats: Formats, private val isPl
 
     /** Stands above every page: whoever is asked for the code is looking at another screen. */
     private fun signingIn(state: AppState, now: Instant): List<Piece> = state.signingIn(now).flatMap {
-        val row = row(words.signingIn, words.until(formats.clock(it.expiresAt)), "", Tone.WARNING)
+        val row = row(it.errand ?: words.signingIn, words.until(formats.clock(it.expiresAt)), "", Tone.WARNING)
         val code = it.code?.let { code -> listOf(Piece.Code(words.codeForPages, code)) }.orEmpty()
         listOf(row) + code + Piece.Note(words.notYou, Tone.WARNING)
     }
@@ -164,7 +164,7 @@ class Screens(language: Language, private val formats: Formats, private val isPl
     /** The words of an alert, for the list and for the platform's notification: no code is in it. */
     fun text(alert: Alert): String = when (val event = alert.event) {
         is HubEvent.PaymentCode -> words.asksFor(event.merchantName, formats.money(event.amount))
-        is HubEvent.SignInCode -> words.signingIn
+        is HubEvent.SignInCode -> event.errand ?: words.signingIn
         is HubEvent.Charge -> words.charged(event.purchase.merchantName, formats.money(event.purchase.amount))
         is HubEvent.GiveBack -> words.cameBack(event.merchantName, formats.money(event.amount))
         is HubEvent.PaidIn -> words.cameIn(event.masked, formats.money(event.amount))

@@ -179,6 +179,10 @@ internal fun eventOf(event: Event): HubEvent {
             val code = kind.code?.use { Secret(it.reveal()) }
             HubEvent.SignInCode(sequence, at, kind.signInId, kind.expiresAt, code)
         }
+        is EventKind.ErrandCode -> {
+            val code = kind.code?.use { Secret(it.reveal()) }
+            HubEvent.SignInCode(sequence, at, kind.errandId, kind.expiresAt, code, "${kind.merchant.displayName}: ${kind.purpose}")
+        }
         is EventKind.Unknown -> HubEvent.Other(sequence, at)
     }
 }
