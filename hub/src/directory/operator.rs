@@ -12,6 +12,7 @@ use server_kit::rng::digits;
 use server_kit::store::StoreError;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::banks::RegisterBank;
 use super::bindings::{Asked, Bind};
@@ -38,7 +39,7 @@ const MOST_DIGITS_SHOWN: usize = 10;
 #[derive(Clone)]
 pub struct OperatorApi {
     directory: Directory,
-    instruments: Arc<dyn BankInstruments>,
+    pub(super) instruments: Arc<dyn BankInstruments>,
     notices: Notices,
     /// What is not there in a test of the directory alone.
     served: Option<(Offers, CreditHistory)>,
@@ -261,6 +262,7 @@ impl OperatorService for OperatorApi {
     async fn bind_card(&self, request: Request<pb::BindCardRequest>) -> Result<Response<pb::BindCardResponse>, Status> {
         let operator = operator(&request)?;
         let asked = Asked::card(request.get_ref()).map_err(proto::status)?;
+        self.keep_number(&asked, Zeroizing::new(request.into_inner().card_number)).await?;
         let card_masked = self.bind(operator, asked).await?;
         Ok(Response::new(pb::BindCardResponse { card_masked }))
     }

@@ -11,6 +11,7 @@ use server_kit::store::{StoreError, Tx};
 use uuid::Uuid;
 
 use super::approval::load_phones;
+use super::noted::in_turn;
 use super::recent::{Recent, Written};
 use super::sql::{self, Charged, GivenBack, NewEvent, Stored};
 
@@ -26,6 +27,8 @@ pub(super) struct Named {
     pub with_password: Vec<PaymentId>,
     /// Phones that answer.
     pub phones: Vec<DeviceId>,
+    /// Messages of links, and what reversals name: each waits for the other.
+    pub crossing: Vec<PaymentId>,
 }
 
 /// The rows of one set, and what is to be added beside them.
@@ -70,9 +73,10 @@ impl Books {
     /// by is a conflict, after which nothing is remembered and all is locked here.
     pub(super) async fn load(tx: &mut Tx, named: &Named, recent: &Recent) -> Result<Self, StoreError> {
         let lock = recent.is_empty();
+        in_turn(tx, &named.crossing).await?;
         let mut books = Self::default();
         let mut unknown = Vec::with_capacity(named.payments.len());
-        for id in &named.payments {
+        for id in named.payments.iter().chain(&named.crossing) {
             match recent.payment(*id) {
                 Some(stored) => drop(books.payments.insert(*id, Slot::remembered(stored))),
                 None => unknown.push(id.uuid()),

@@ -7,9 +7,11 @@
 mod approval;
 mod books;
 mod card;
+mod code;
 mod desk;
 pub mod fill;
 mod money_back;
+mod noted;
 mod recent;
 mod request;
 mod service;
@@ -25,7 +27,7 @@ mod watch;
 
 pub use approval::Approvals;
 pub use desk::{Desk, DeskOptions};
-pub(crate) use request::{ReadCreate, read_reference};
+pub(crate) use request::{ReadCreate, ReadCreateCard, read_reference};
 pub use service::{TerminalApi, TerminalLimits};
 pub use standing::keep_standing;
 pub use sweep::sweep;

@@ -158,7 +158,7 @@ impl TerminalService for TerminalApi {
     ) -> Result<Response<pb::CreatePaymentResponse>, Status> {
         let terminal = self.active_terminal(&request).await?;
         let read = ReadCreate::read(request.get_ref()).map_err(status)?;
-        let payment = self.challenge(terminal, read).await?;
+        let payment = self.challenge(terminal, read, None).await?;
         Ok(Response::new(pb::CreatePaymentResponse { payment: Some(seen(&payment)) }))
     }
 
@@ -173,6 +173,7 @@ impl TerminalService for TerminalApi {
             attempt: AttemptId::parse(&message.attempt_id).map_err(status)?,
             code: OneTimeCode::parse(&message.code).map_err(status)?,
             password: TransactionPassword::parse(&message.transaction_password).map_err(status)?,
+            noted: None,
         };
         let payment = self.evaluate(&terminal.id, typed).await?;
         Ok(Response::new(pb::AuthorizePaymentResponse { payment: Some(seen(&payment)) }))

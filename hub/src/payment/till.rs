@@ -9,9 +9,11 @@ use domain::{AttemptId, Money, OneTimeCode, PaymentId, Reason, TerminalId, Trans
 use proto::status;
 use tonic::Status;
 
+use super::code::{code_context, code_mac};
 use super::request::{ReadCreate, refund_fingerprint};
 use super::service::{TerminalApi, key_fault};
-use super::steps::{Authorize, Create, Step, code_context, code_mac};
+use super::steps::{Authorize, Create, Step};
+use crate::network::Noted;
 use crate::store_status::store_status;
 
 /// A try, as it was typed.
@@ -20,6 +22,8 @@ pub(crate) struct Typed {
     pub(crate) attempt: AttemptId,
     pub(crate) code: OneTimeCode,
     pub(crate) password: TransactionPassword,
+    /// The message of a link by which it came.
+    pub(crate) noted: Option<Noted>,
 }
 
 /// Money that is to go back, in a part of a payment.
@@ -47,7 +51,12 @@ impl TerminalApi {
     }
 
     /// Takes a request to pay in, and has a code sent.
-    pub(crate) async fn challenge(&self, terminal: Arc<Terminal>, read: ReadCreate) -> Result<Payment, Status> {
+    pub(crate) async fn challenge(
+        &self,
+        terminal: Arc<Terminal>,
+        read: ReadCreate,
+        noted: Option<Noted>,
+    ) -> Result<Payment, Status> {
         self.may_send_code(&terminal.id)?;
         let keys = self.desk.keys().as_ref();
         let fingerprint = read.fingerprint(keys).map_err(|error| key_fault(&error))?;
@@ -67,7 +76,7 @@ impl TerminalApi {
             payer,
             code_mac,
         };
-        self.step(Step::Create(Box::new(Create { new, code }))).await
+        self.step(Step::Create(Box::new(Create { new, code, noted }))).await
     }
 
     /// Evaluates what was typed, and charges if it was right.
@@ -79,6 +88,7 @@ impl TerminalApi {
             code: typed.code,
             password: typed.password,
             leg_id: self.new_leg()?,
+            noted: typed.noted,
         };
         let desk = self.desk.clone();
         // In a task of its own, which a caller that hangs up does not end between the two.
