@@ -10,8 +10,9 @@ use domain::{AccountId, BankId, CardId, PhoneNumber};
 use proto::common::PresentedCard;
 use secrecy::SecretString;
 use serde_json::Value;
+use server_kit::clock::SystemClock;
+use server_kit::rng::{IdMaker, SystemRng};
 use server_kit::store::Store;
-use uuid::Uuid;
 
 use crate::links::PIN_KEY;
 use crate::payer::Payer;
@@ -124,7 +125,8 @@ impl World {
         let phone = PhoneNumber::parse(&format!("+86137{:08}", 30_000_001 + n * 43)).unwrap();
         let password = SecretString::from(format!("{:06}", 314_159 + n));
         let id = operator.register_person(&phone, "Zhang Wei").await.unwrap();
-        let card_id = CardId::from_uuid(Uuid::from_u128(u128::from(n) + 1));
+        let ids = IdMaker::new(SystemClock::shared(), SystemRng::shared());
+        let card_id = CardId::from_uuid(ids.uuid().unwrap());
         let number = card.pan.reveal();
         let masked = operator.bind_card_with(id, &bank, (card_id, number), true).await.unwrap();
         // The same again is the same card.
