@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::network::{Asked, Standing, Sum, Totals};
+use domain::network::{Asked, Standing};
 use domain::{BankId, CardId, Currency, LegId, Money, PaymentId, Timestamp};
 use jiff::civil::Date;
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx, Value};
@@ -237,36 +237,4 @@ pub(super) async fn insert_card(tx: &mut Tx, card: &CardRow) -> Result<(), Store
         tx.now().into(),
     ];
     tx.insert(&CARDS, vec![row]).await
-}
-
-/// What was taken, taken back and given back over a line on a day, by what the network has acknowledged. A message counts on the day on
-/// which it was first sent; a completion in the place of its authorisation, and the reversal of what was only reserved not at all.
-const TOTALS: &str = "SELECT o.asked, count(*), CAST(COALESCE(sum(o.amount_minor), 0) AS BIGINT) FROM network_orders o \
-     WHERE o.link = $1 AND o.business_day = $2 AND o.currency = $3 AND o.state = 'DONE' AND o.stan > 0 AND o.asked <> 'AUTHORISATION' \
-     AND (o.asked <> 'REVERSAL' OR EXISTS (SELECT 1 FROM network_orders t WHERE t.leg_id = COALESCE(o.original_leg_id, o.leg_id) \
-     AND t.asked IN ('CHARGE', 'COMPLETION') AND t.state = 'DONE')) GROUP BY o.asked";
-
-pub(super) async fn totals(store: &Store, link: &str, day: Date, currency: Currency) -> Result<Totals, StoreError> {
-    let args = vec![link.into(), day.to_string().into(), currency.code().into()];
-    let mut totals = Totals::default();
-    for row in store.fetch(TOTALS, args).await? {
-        let sum = Sum { number: row.int(1)?, minor: row.int(2)? };
-        match row.parsed(0, Asked::parse)? {
-            Asked::Charge | Asked::Completion => {
-                totals.debits.number += sum.number;
-                totals.debits.minor += sum.minor;
-            }
-            Asked::Reversal => totals.debit_reversals = sum,
-            Asked::Refund => totals.credits = sum,
-            Asked::Authorisation => {}
-        }
-    }
-    Ok(totals)
-}
-
-/// The currencies in which anything counts on a day of a line.
-pub(super) async fn currencies(store: &Store, link: &str, day: Date) -> Result<Vec<Currency>, StoreError> {
-    let sql = "SELECT DISTINCT currency FROM network_orders WHERE link = $1 AND business_day = $2 ORDER BY currency";
-    let rows = store.fetch(sql, vec![link.into(), day.to_string().into()]).await?;
-    rows.iter().map(|row| row.parsed(0, Currency::parse)).collect()
 }
