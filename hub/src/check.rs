@@ -27,9 +27,8 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
         events: count("SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM purchases)").await?,
         faults: Vec::new(),
     };
-    for &(what, sql) in
-        CHECKS.iter().chain(&crate::sign_in::CHECKS).chain(&crate::sign_up::CHECKS).chain(&crate::errand::CHECKS)
-    {
+    let elsewhere = crate::sign_in::CHECKS.iter().chain(&crate::sign_up::CHECKS).chain(&crate::errand::CHECKS);
+    for &(what, sql) in CHECKS.iter().chain(elsewhere).chain(&crate::network::issuer::CHECKS) {
         let wrong = count(sql).await?;
         if wrong > 0 {
             report.faults.push(format!("{wrong} {what}"));

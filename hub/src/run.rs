@@ -194,7 +194,8 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let mut ground = Ground::open(config).await?;
     let directory = ground.directory(config);
     let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
-    let banks = Banks::new(directory.clone(), client_tls, link);
+    let issuers = ground.issuers(config, &directory, shutdown.draining())?;
+    let banks = Banks::new(directory.clone(), client_tls, link).over_networks(issuers);
     let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);
     let feed = ground.feed(&followers, shutdown.draining());
     let limits = ground.limits(shutdown.draining()).await?;

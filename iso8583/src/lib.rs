@@ -2,7 +2,7 @@
 //!
 //! A [`Dialect`] says how one network writes its messages. There is one reader, [`Message::read`], and one writer,
 //! [`MessageBuilder`], for all of them. [`frame`] takes a stream apart into messages, [`mac`] finds what an authentication
-//! code covers, [`element`] has the types of what every message carries.
+//! code covers, [`named`] has the names of dialects in a configuration, [`element`] has the types of what every message carries.
 //!
 //! ```
 //! use iso8583::{Message, MessageBuilder, Mti, dialect};
@@ -36,6 +36,7 @@ pub mod frame;
 pub mod mac;
 mod message;
 pub mod mti;
+pub mod named;
 mod packed;
 pub mod samples;
 

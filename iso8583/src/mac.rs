@@ -38,6 +38,43 @@ where
     }
 }
 
+/// What the retail MAC asks of a key of triple DES, wherever the key is.
+pub trait TripleDes {
+    type Error;
+
+    /// The last block of CBC under the left half alone, from a block of zeros. What is given has whole blocks and at least one.
+    ///
+    /// # Errors
+    ///
+    /// What kept the key from being used.
+    fn chain_left(&self, blocks: &[u8]) -> Result<[u8; MAC_OCTETS], Self::Error>;
+
+    /// One block under the whole key.
+    ///
+    /// # Errors
+    ///
+    /// What kept the key from being used.
+    fn encrypt(&self, block: &mut [u8; MAC_OCTETS]) -> Result<(), Self::Error>;
+}
+
+/// MAC algorithm 3 of ISO/IEC 9797-1:2011 ("retail MAC", ANSI X9.19) with padding method 1, all eight octets. The padding does not tell a
+/// message from the same one with zeros behind it; an ISO 8583 message tells its own length.
+///
+/// # Errors
+///
+/// What kept the key from being used.
+pub fn retail<K: TripleDes>(key: &K, covered: &[u8]) -> Result<[u8; MAC_OCTETS], K::Error> {
+    // What is left of the last block; a message that ends with a whole one leaves all of that.
+    let whole = covered.len().saturating_sub(1) / MAC_OCTETS * MAC_OCTETS;
+    let (head, last) = covered.split_at_checked(whole).unwrap_or((&[], covered));
+    let mut block = if head.is_empty() { [0; MAC_OCTETS] } else { key.chain_left(head)? };
+    block.iter_mut().zip(last).for_each(|(to, from)| *to ^= from);
+    // The algorithm ends with a decryption under the right half and an encryption under the left, which with the last block's own
+    // encryption are triple DES.
+    key.encrypt(&mut block)?;
+    Ok(block)
+}
+
 /// Why a message is not what its sender sent, or that nobody can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MacError<E> {

@@ -17,6 +17,7 @@ pub mod cards;
 pub mod databases;
 pub mod interposed;
 pub mod links;
+pub mod network_bank;
 pub mod payer;
 pub mod peers;
 pub mod relay;

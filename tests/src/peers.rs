@@ -44,6 +44,24 @@ impl Peer {
         Some(Self::start(command).await)
     }
 
+    /// A card network on pyiso8583, with the banks behind it; its books are in this file.
+    pub async fn network(state: &Path, port: u16, more: &[String]) -> Option<Self> {
+        let named = std::env::var_os(PYTHON).map(PathBuf::from);
+        let python = named.clone().unwrap_or_else(|| root().join("tests/tools/venv/bin/python"));
+        let mut imports = Command::new(&python);
+        imports.args(["-c", "import iso8583, Crypto"]).stderr(Stdio::null());
+        if !imports.status().await.is_ok_and(|status| status.success()) {
+            assert!(named.is_none(), "no pyiso8583 at {}", python.display());
+            println!("skipped: no Python with pyiso8583; tests/run sets it up");
+            return None;
+        }
+        let mut command = Command::new(python);
+        command.arg(root().join("tests/peers/network/network.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg("--state").arg(state).args(["--port", &port.to_string()]);
+        command.args(["--zone-key", crate::links::PIN_KEY]).args(more);
+        Some(Self::start(command).await)
+    }
+
     /// A mail server on aiosmtpd, under TLS from the start, whose user is `hub` with the password `secret`.
     pub async fn mail(certificate: &Path, key: &Path) -> Option<Self> {
         let named = std::env::var_os(PYTHON).map(PathBuf::from);

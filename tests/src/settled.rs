@@ -155,7 +155,10 @@ impl World {
             assert_eq!(faults, Vec::<String>::new(), "the books of {name}");
             self.check_log(name, &store).await;
             match is_hub {
-                true => ledgers.payments.extend(payments(&store).await),
+                true => {
+                    ledgers.payments.extend(payments(&store).await);
+                    ledgers.legs.extend(crate::network_bank::legs(&store).await);
+                }
                 false => ledgers.legs.extend(legs(&store, name).await),
             }
             store.close().await;

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use iso8583::frame::LengthHeader;
-use iso8583::{Dialect, dialect};
+use iso8583::named::{DialectName, Framing};
 use serde::Deserialize;
 use server_kit::clock::SharedClock;
 use server_kit::config::{HumanDuration, SecretRef};
@@ -27,7 +26,7 @@ pub struct CreditSystemConfig {
     #[serde(default)]
     pub tls: Option<PeerTlsConfig>,
     /// How messages are written. Default `iso-1987-ascii`.
-    #[serde(default)]
+    #[serde(default = "ascii")]
     pub dialect: DialectName,
     /// How a message tells its length: `binary-2`, two octets big-endian, or `ascii-4`, four digits. Default `binary-2`.
     #[serde(default)]
@@ -102,46 +101,6 @@ pub struct PeerTlsConfig {
     /// The private key of the certificate, in PEM form. Must be set if the certificate is.
     #[serde(default)]
     pub key: Option<SecretRef>,
-}
-
-/// The dialects of the crate `iso8583`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DialectName {
-    /// Characters of ASCII throughout.
-    #[default]
-    #[serde(rename = "iso-1987-ascii")]
-    Ascii,
-    /// Characters of ASCII, binary bitmaps and fields.
-    #[serde(rename = "iso-1987-ascii-binary")]
-    AsciiBinary,
-    #[serde(rename = "iso-1987-ebcdic")]
-    Ebcdic,
-    #[serde(rename = "iso-1987-bcd")]
-    Bcd,
-    UnionPay,
-}
-
-impl DialectName {
-    pub fn dialect(self) -> &'static Dialect {
-        match self {
-            Self::Ascii => &dialect::ISO_1987_ASCII,
-            Self::AsciiBinary => &dialect::ISO_1987_ASCII_BINARY,
-            Self::Ebcdic => &dialect::ISO_1987_EBCDIC,
-            Self::Bcd => &dialect::ISO_1987_BCD,
-            Self::UnionPay => &dialect::UNION_PAY,
-        }
-    }
-}
-
-/// How a message tells its length.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum Framing {
-    #[default]
-    #[serde(rename = "binary-2")]
-    Binary2,
-    #[serde(rename = "ascii-4")]
-    Ascii4,
 }
 
 /// What is wrong with `[credit_system]`.
@@ -250,10 +209,7 @@ impl CreditSystemConfig {
             window: self.window,
             queue: self.queue,
             longest_message: self.longest_message,
-            framing: match self.framing {
-                Framing::Binary2 => LengthHeader::Binary2,
-                Framing::Ascii4 => LengthHeader::Ascii4,
-            },
+            framing: self.framing.header(),
             connect_within: self.connect_timeout.get(),
             answer_within: self.answer_timeout.get(),
             rest_within: self.message_timeout.get(),
@@ -268,6 +224,10 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
+const fn ascii() -> DialectName {
+    DialectName::Ascii
 }
 
 const fn default_longest() -> usize {
@@ -324,6 +284,8 @@ const fn default_sweep() -> HumanDuration {
 
 #[cfg(test)]
 mod tests {
+    use iso8583::frame::LengthHeader;
+
     use super::*;
 
     fn config(more: &str) -> Result<CreditSystemConfig, serde_json::Error> {

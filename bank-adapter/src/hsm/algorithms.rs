@@ -59,19 +59,27 @@ pub(super) fn pin_value<P: Primitives>(
     store.hmac(key, &message)
 }
 
-/// MAC algorithm 3 of ISO/IEC 9797-1:2011 ("retail MAC", ANSI X9.19) with padding method 1, all 8 bytes. The padding
-/// does not tell a message from the same one with zeros behind it; an ISO 8583 message tells its own length.
+/// As [`iso8583::mac::retail`] has it.
 pub(super) fn retail_mac<P: Primitives>(store: &P, key: &P::Key, message: &[u8]) -> Result<[u8; 8], HsmError> {
-    let blocks = message.len().div_ceil(8).max(1);
-    let mut padded = Zeroizing::new(message.to_vec());
-    padded.resize(blocks * 8, 0);
-    let (head, last) = padded.split_last_chunk::<8>().ok_or(HsmError::TooLong)?;
-    // The algorithm ends with a decryption under the right half and an encryption under the left, which with the last
-    // block's own encryption are triple DES.
-    let mut block = if head.is_empty() { [0; 8] } else { store.chain(key, head)? };
-    block.iter_mut().zip(last).for_each(|(to, from)| *to ^= from);
-    store.encrypt(key, &mut block)?;
-    Ok(block)
+    iso8583::mac::retail(&KeyAt { store, key }, message)
+}
+
+/// A key of triple DES where it is.
+struct KeyAt<'k, P: Primitives> {
+    store: &'k P,
+    key: &'k P::Key,
+}
+
+impl<P: Primitives> iso8583::mac::TripleDes for KeyAt<'_, P> {
+    type Error = HsmError;
+
+    fn chain_left(&self, blocks: &[u8]) -> Result<[u8; 8], HsmError> {
+        self.store.chain(self.key, blocks)
+    }
+
+    fn encrypt(&self, block: &mut [u8; 8]) -> Result<(), HsmError> {
+        self.store.encrypt(self.key, block)
+    }
 }
 
 /// The MAC of a message in 8 bytes: a retail MAC under triple DES; under AES the left half of the CMAC (NIST SP

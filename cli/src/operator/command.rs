@@ -39,7 +39,7 @@ pub enum BankCommand {
         id: BankId,
         /// What people call it.
         name: String,
-        /// Where its adapter is, https://host:port.
+        /// Where its adapter is, https://host:port; or the line to a card network over which it is reached, iso8583://line.
         endpoint: String,
     },
     /// List the banks.
@@ -126,6 +126,9 @@ pub enum PersonCommand {
         /// Pay with this card by phone number from now on.
         #[arg(long)]
         default: bool,
+        /// Read the card's number from standard input, for a bank that takes part only through a card network.
+        #[arg(long)]
+        number_stdin: bool,
     },
     /// Freeze everything that a person has bound, after something was reported as lost. Only the person sets it free.
     Freeze {
@@ -321,8 +324,8 @@ pub async fn person(args: &OperatorArgs<PersonCommand>, out: &Output) -> Result<
             let value = json!({ "person_id": person_id, "bank_id": bank_id, "account_masked": masked });
             out.record(&fields, &value);
         }
-        PersonCommand::BindCard { person, bank, card, default } => {
-            let masked = operator.bind_card(*person, bank, *card, *default).await?;
+        PersonCommand::BindCard { person, bank, card, default, number_stdin } => {
+            let masked = identity::bind_card(&operator, (*person, bank), (*card, *number_stdin), *default).await?;
             let fields = [("person", person.to_string()), ("card", format!("{bank} {masked}"))];
             let (person_id, bank_id) = (person.to_string(), bank.as_str());
             out.record(&fields, &json!({ "person_id": person_id, "bank_id": bank_id, "card_masked": masked }));

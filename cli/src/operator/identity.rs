@@ -6,6 +6,7 @@ use domain::{AccountId, BankId, CardId, OrderId, PersonId};
 use prost_types::Timestamp;
 use proto::counter::allow_safety_code_request::Instrument;
 use proto::{counter, operator as pb};
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -175,4 +176,17 @@ pub(super) async fn freeze(operator: &Operator, person: PersonId, why: &str, out
 fn time(at: Option<&Timestamp>) -> String {
     let micros = at.map_or(0, |at| proto::from_timestamp(at).micros());
     jiff::Timestamp::from_microsecond(micros).map(|at| at.to_string()).unwrap_or_default()
+}
+
+/// Binds a card; its number comes from standard input where the bank knows its cards by nothing else.
+pub(super) async fn bind_card(
+    operator: &Operator,
+    (person, bank): (PersonId, &BankId),
+    (card, number_stdin): (CardId, bool),
+    make_default: bool,
+) -> Result<String, CliError> {
+    let reading = |source| CliError::System { what: "standard input".to_owned(), source };
+    let number = if number_stdin { Some(typed::secret_from_stdin().map_err(reading)?) } else { None };
+    let number = number.as_ref().map_or("", |number| number.expose_secret().trim());
+    Ok(operator.bind_card_with(person, bank, (card, number), make_default).await?)
 }

@@ -229,11 +229,23 @@ impl Operator {
         card: CardId,
         make_default: bool,
     ) -> Result<String, OperatorError> {
+        self.bind_card_with(person, bank, (card, ""), make_default).await
+    }
+
+    /// The same for a card of a bank that takes part only through a card network, which knows it by its number; an empty one for any other.
+    pub async fn bind_card_with(
+        &self,
+        person: PersonId,
+        bank: &BankId,
+        (card, number): (CardId, &str),
+        make_default: bool,
+    ) -> Result<String, OperatorError> {
         let request = pb::BindCardRequest {
             person_id: person.to_string(),
             bank_id: bank.to_string(),
             card_id: card.to_string(),
             make_default,
+            card_number: number.to_owned(),
         };
         Ok(answer(self.hub.clone().bind_card(bounded(request))).await?.card_masked)
     }

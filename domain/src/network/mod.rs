@@ -3,11 +3,13 @@
 //!
 //! The fields are those of ISO 8583:1987; docs/network.md lists them.
 
+mod order;
 mod private;
 mod response;
 mod sent;
 mod totals;
 
+pub use order::{Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, first, giving_back, said, short_name, voiding};
 pub use private::{PrivateData, Tag};
 pub use response::{Response, code_of, response_of};
 pub use sent::{SentAt, acquirer_day};

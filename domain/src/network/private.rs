@@ -10,6 +10,8 @@ pub enum Tag {
     Code,
     /// The merchant's own reference, 1 to 64 characters, in the first one.
     Reference,
+    /// The three digits on the back of a card.
+    Cvv2,
     /// In an answer, the reason by its name in the catalogue.
     Reason,
     /// In an answer, the tries that are left for the code.
@@ -21,7 +23,8 @@ pub enum Tag {
 }
 
 impl Tag {
-    pub const ALL: [Self; 6] = [Self::Code, Self::Reference, Self::Reason, Self::TriesLeft, Self::PinKey, Self::MacKey];
+    pub const ALL: [Self; 7] =
+        [Self::Code, Self::Reference, Self::Reason, Self::TriesLeft, Self::Cvv2, Self::PinKey, Self::MacKey];
 
     /// Its two digits.
     pub const fn number(self) -> u8 {
@@ -30,6 +33,7 @@ impl Tag {
             Self::Reference => 2,
             Self::Reason => 3,
             Self::TriesLeft => 4,
+            Self::Cvv2 => 5,
             Self::PinKey => 11,
             Self::MacKey => 12,
         }

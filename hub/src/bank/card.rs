@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::card::{Cvv, Expiry, Pan, Track2};
+use domain::card::{Cvv, Expiry, Pan, Pin, Track2};
 use domain::{Reason, TerminalId};
 use proto::{bank as pb, common};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -16,7 +16,22 @@ pub(crate) struct PresentedCard {
     cvv2: Option<Cvv>,
     track2: Option<Track2>,
     pin_block: Option<PinBlock>,
+    /// The PIN itself, where it came under a key of the hub's own and may have to go on under another one.
+    pin: Option<Pin>,
+    /// Field 55 of a card network: what a chip says to its issuer.
+    chip: Option<Zeroizing<Vec<u8>>>,
+    /// Under whose key the block is.
     terminal: TerminalId,
+}
+
+/// A card as it came over a link of a card network.
+pub(crate) struct LinkCard {
+    pub(crate) pan: Option<Pan>,
+    pub(crate) expiry: Option<Expiry>,
+    pub(crate) cvv2: Option<Cvv>,
+    pub(crate) track2: Option<Track2>,
+    pub(crate) pin: Option<Pin>,
+    pub(crate) chip: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// An encrypted PIN, with what the bank needs to know to open it.
@@ -63,7 +78,55 @@ impl PresentedCard {
             None => (pan.ok_or(Reason::FieldMissing)?, expiry),
         };
         let pin_block = message.pin_block.as_mut().map(PinBlock::read).transpose()?;
-        Ok(Self { pan, expiry, cvv2, track2, pin_block, terminal: terminal.clone() })
+        Ok(Self { pan, expiry, cvv2, track2, pin_block, pin: None, chip: None, terminal: terminal.clone() })
+    }
+
+    /// A card that came over a link, by the same rules as [`PresentedCard::read`]. `pad` enciphers its PIN for a bank that knows the hub's
+    /// own PIN pad; without it no bank with an adapter can be asked about the PIN.
+    pub(crate) fn over_link(
+        card: LinkCard,
+        terminal: &TerminalId,
+        pad: impl FnOnce(&Pan, &Pin) -> Result<Option<(TerminalId, Zeroizing<[u8; 16]>)>, Reason>,
+    ) -> Result<Self, Reason> {
+        let LinkCard { pan, expiry, cvv2, track2, pin, chip } = card;
+        let (pan, expiry) = match &track2 {
+            Some(track) => {
+                track.must_be_of(pan.as_ref().unwrap_or(&track.pan), expiry)?;
+                (track.pan.clone(), Some(track.expiry))
+            }
+            None if cvv2.is_some() && expiry.is_none() => return Err(Reason::FieldMissing),
+            None => (pan.ok_or(Reason::FieldMissing)?, expiry),
+        };
+        let closed = pin.as_ref().map(|pin| pad(&pan, pin)).transpose()?.flatten();
+        let (terminal, pin_block) = match closed {
+            Some((pad, block)) => {
+                let format = common::PinBlockFormat::Iso4;
+                (pad, Some(PinBlock { format, key_version: 0, block: Zeroizing::new(block.to_vec()) }))
+            }
+            None => (terminal.clone(), None),
+        };
+        Ok(Self { pan, expiry, cvv2, track2, pin_block, pin, chip, terminal })
+    }
+
+    pub(crate) fn track2(&self) -> Option<&Track2> {
+        self.track2.as_ref()
+    }
+
+    pub(crate) fn cvv2(&self) -> Option<&Cvv> {
+        self.cvv2.as_ref()
+    }
+
+    pub(crate) fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
+    }
+
+    pub(crate) fn chip(&self) -> Option<&[u8]> {
+        self.chip.as_ref().map(|chip| chip.as_slice())
+    }
+
+    /// Whether a bank with an adapter can open what was typed.
+    pub(crate) fn has_pin_block(&self) -> bool {
+        self.pin_block.is_some()
     }
 
     pub(crate) fn pan(&self) -> &Pan {
@@ -75,7 +138,7 @@ impl PresentedCard {
     }
 
     pub(crate) fn has_pin(&self) -> bool {
-        self.pin_block.is_some()
+        self.pin_block.is_some() || self.pin.is_some()
     }
 
     /// The message to the bank. It is made anew for each call, and goes with it.

@@ -5,6 +5,7 @@ mod card;
 mod card_proof;
 mod freeze;
 mod hold;
+mod network;
 mod post;
 mod queue;
 mod repayment;
@@ -14,6 +15,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::card::Pan;
 use domain::payment::{Instrument, Payment};
 use domain::{AccountId, BankId, CardId, LegId, Money, PaymentId, Reason};
 use proto::bank as pb;
@@ -26,9 +28,10 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::directory::Directory;
+use crate::network::issuer::Issuers;
 
 pub(crate) use account::OpenAnswer;
-pub(crate) use card::PresentedCard;
+pub(crate) use card::{LinkCard, PresentedCard};
 pub(crate) use card_proof::TypedPin;
 pub(crate) use hold::HoldAnswer;
 pub(crate) use post::{PostQueue, Posts};
@@ -70,6 +73,8 @@ pub(crate) enum LinkError {
 pub struct Banks {
     links: Arc<Links>,
     holds: Arc<HoldQueue>,
+    /// The way to banks without an adapter.
+    issuers: Option<Issuers>,
 }
 
 #[derive(Debug)]
@@ -119,7 +124,13 @@ impl Banks {
 
     fn over(road: Road, directory: Directory, options: LinkOptions) -> Self {
         let links = Arc::new(Links { directory, road, options, channels: Mutex::default() });
-        Self { holds: Arc::new(HoldQueue::new(links.clone())), links }
+        Self { holds: Arc::new(HoldQueue::new(links.clone())), links, issuers: None }
+    }
+
+    /// Reaches banks without an adapter, too.
+    #[must_use]
+    pub fn over_networks(self, issuers: Option<Issuers>) -> Self {
+        Self { issuers, ..self }
     }
 }
 
@@ -202,11 +213,23 @@ impl Links {
 impl Banks {
     /// Asks for a hold a few times, always for the same leg, until the bank answers.
     pub(crate) async fn hold(&self, payment: &Payment, card: Option<Arc<PresentedCard>>) -> HoldAnswer {
+        if let Some(charge) = &payment.charge
+            && let Some(line) = self.line(&charge.bank_id).await
+        {
+            return line.issuers.hold(line.name(), payment, card).await;
+        }
+        // Without its PIN a card would be another one to its bank.
+        if card.as_ref().is_some_and(|card| card.has_pin() && !card.has_pin_block()) {
+            return HoldAnswer::Impossible(Reason::PinKeyUnknown);
+        }
         self.holds.hold(payment, card).await
     }
 
     /// Ends a pre-authorisation with what was really used. `true` when the bank has said so.
     pub(crate) async fn complete(&self, bank: &BankId, leg: LegId, payment: PaymentId, amount: Money) -> bool {
+        if let Some(line) = self.line(bank).await {
+            return line.issuers.complete(line.name(), bank, (leg, payment), amount).await;
+        }
         let request = pb::CompleteLegRequest {
             leg_id: leg.to_string(),
             payment_id: payment.to_string(),
@@ -235,6 +258,9 @@ impl Banks {
         bank: &BankId,
         card: &PresentedCard,
     ) -> Result<pb::InquireBalanceResponse, Reason> {
+        if self.line(bank).await.is_some() {
+            return Err(Reason::NatureUnsupported);
+        }
         let request = pb::InquireBalanceRequest { card: Some(card.at_terminal()) };
         let answer = self
             .links
@@ -250,6 +276,9 @@ impl Banks {
 
     /// Releases a hold. `true` when the bank has said so: the leg is void for ever.
     pub(crate) async fn void(&self, bank: &BankId, leg: LegId, payment: PaymentId) -> bool {
+        if let Some(line) = self.line(bank).await {
+            return line.issuers.void(line.name(), bank, leg, payment).await;
+        }
         let request = pb::VoidLegRequest { leg_id: leg.to_string(), payment_id: payment.to_string() };
         let answer = self
             .links
@@ -275,6 +304,9 @@ impl Banks {
         original: LegId,
         amount: Money,
     ) -> GiveBackAnswer {
+        if let Some(line) = self.line(bank).await {
+            return line.issuers.give_back(line.name(), bank, (leg, payment), (original, amount)).await;
+        }
         let request = pb::RefundLegRequest {
             leg_id: leg.to_string(),
             payment_id: payment.to_string(),
@@ -301,6 +333,9 @@ impl Banks {
 
     /// Posts legs in one call; gives those that the bank says are posted.
     pub(crate) async fn post(&self, bank: &BankId, legs: &[LegId]) -> Vec<LegId> {
+        if let Some(line) = self.line(bank).await {
+            return line.issuers.post(legs).await;
+        }
         let request = pb::PostLegsRequest { leg_ids: legs.iter().map(LegId::to_string).collect() };
         let answer = self
             .links
@@ -329,6 +364,9 @@ impl Banks {
 
     /// Reads how a card may be shown, which is also the proof that it exists.
     async fn card(&self, bank: &BankId, card: CardId) -> Result<String, Reason> {
+        if let Some(line) = self.line(bank).await {
+            return line.issuers.masked(bank, card).await;
+        }
         let request = pb::GetCardRequest { card_id: card.to_string() };
         let answer = self
             .links
@@ -345,6 +383,9 @@ impl Banks {
 
     /// Reads how an account may be shown, which is also the proof that it exists.
     async fn account(&self, bank: &BankId, account: AccountId) -> Result<String, Reason> {
+        if self.line(bank).await.is_some() {
+            return Err(Reason::AccountUnknown);
+        }
         let request = pb::GetAccountRequest { account_id: account.to_string() };
         let answer = self
             .links
@@ -368,6 +409,10 @@ impl Banks {
     /// Asks a bank to report what is paid with an account or a card elsewhere.
     async fn followed(&self, bank: &BankId, instrument: Instrument) -> Result<(), Reason> {
         use pb::follow_instrument_request::Instrument as Named;
+        // Over a card network nobody reports anything.
+        if self.line(bank).await.is_some() {
+            return Ok(());
+        }
         let named = match instrument {
             Instrument::Account(id) => Named::AccountId(id.to_string()),
             Instrument::Card(id) => Named::CardId(id.to_string()),
@@ -385,6 +430,21 @@ impl Banks {
 }
 
 impl crate::directory::BankInstruments for Banks {
+    fn register_card(
+        &self,
+        bank: &BankId,
+        card: CardId,
+        pan: &Pan,
+    ) -> futures_util::future::BoxFuture<'_, Result<(), Reason>> {
+        let (bank, pan) = (bank.clone(), pan.clone());
+        Box::pin(async move {
+            match self.line(&bank).await {
+                Some(line) => line.issuers.register_card(&bank, card, &pan).await.map(|_| ()),
+                None => Err(Reason::NatureUnsupported),
+            }
+        })
+    }
+
     fn follow(&self, bank: &BankId, instrument: Instrument) -> futures_util::future::BoxFuture<'_, Result<(), Reason>> {
         let bank = bank.clone();
         Box::pin(async move { self.followed(&bank, instrument).await })

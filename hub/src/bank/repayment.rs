@@ -11,6 +11,10 @@ impl Banks {
     /// Asks one of the two banks for its hold a few times, always for the same leg, until it answers.
     pub(crate) async fn hold_side(&self, repayment: &Repayment, side: Side) -> HoldAnswer {
         let bank = &repayment.leg(side).party.bank_id;
+        // A card network has no message that credits somebody else's card without its holder.
+        if self.line(bank).await.is_some() {
+            return HoldAnswer::Impossible(domain::Reason::NatureUnsupported);
+        }
         self.holds.ask(bank, hold_of(repayment, side), None).await
     }
 }

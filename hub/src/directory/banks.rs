@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::changes::{Done, Log};
 use super::{BankEntry, sql};
+use crate::network::issuer::SCHEME;
 
 /// Adds a bank, or moves one that is known to another endpoint.
 #[derive(Debug)]
@@ -44,7 +45,15 @@ impl RegisterBank {
 }
 
 /// `https://host:port` and nothing else: no path, no user, no default port that two sides may understand differently.
+///
+/// A bank without an adapter has the line to a card network in its place, `iso8583://<line>`, by the name that it has in the hub's
+/// configuration.
 fn endpoint(text: &str) -> Result<String, Reason> {
+    if let Some(line) = text.strip_prefix(SCHEME) {
+        let is_slug = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let fine = (1..=32).contains(&line.len()) && line.bytes().all(is_slug);
+        return if fine { Ok(text.to_owned()) } else { Err(Reason::EndpointMalformed) };
+    }
     let uri: Uri = text.parse().map_err(|_| Reason::EndpointMalformed)?;
     let fine = text.len() <= 255
         && text.starts_with("https://")
@@ -70,11 +79,15 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_https_with_host_and_port_and_nothing_else() {
-        for good in ["https://bank-a.example:8443", "https://127.0.0.1:1", "https://[::1]:8443"] {
+        for good in ["iso8583://cup", "https://bank-a.example:8443", "https://127.0.0.1:1", "https://[::1]:8443"] {
             assert_eq!(endpoint(good).as_deref(), Ok(good));
         }
         for bad in [
             "",
+            "iso8583://",
+            "iso8583://Cup",
+            "iso8583://host:8583",
+            "iso8583:cup",
             "bank-a.example:8443",
             "http://bank-a.example:8443",
             "https://bank-a.example",

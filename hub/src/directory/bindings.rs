@@ -1,10 +1,14 @@
 //! What people pay with: BindAccount, BindCard.
 
+use domain::card::Pan;
 use domain::payment::Instrument;
 use domain::{AccountId, BankId, CardId, PersonId, Reason, Timestamp};
 use proto::operator as pb;
 use server_kit::store::{StoreError, Tx};
+use tonic::Status;
+use zeroize::Zeroizing;
 
+use super::OperatorApi;
 use super::changes::{Done, Log};
 use super::sql::{self, Binding, Stored};
 
@@ -34,6 +38,18 @@ impl Asked {
             instrument: Instrument::Card(CardId::parse(&request.card_id)?),
             make_default: request.make_default,
         })
+    }
+}
+
+impl OperatorApi {
+    /// Keeps the number of a card, if it was given: its bank is reached over a card network, which knows cards by nothing else.
+    pub(super) async fn keep_number(&self, asked: &Asked, number: Zeroizing<String>) -> Result<(), Status> {
+        let Instrument::Card(card) = asked.instrument else { return Ok(()) };
+        if number.is_empty() {
+            return Ok(());
+        }
+        let pan = Pan::parse(&number).map_err(proto::status)?;
+        self.instruments.register_card(&asked.bank_id, card, &pan).await.map_err(proto::status)
     }
 }
 

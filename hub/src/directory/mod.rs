@@ -28,7 +28,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::card::{BinRange, BinTable};
+use domain::card::{BinRange, BinTable, Pan};
 use domain::payment::Instrument;
 use domain::purchase::Terminal;
 use domain::text::Line;
@@ -55,6 +55,11 @@ pub trait BankInstruments: Send + Sync {
     /// The account or the card as others may see it, such as `****4821`; refused with the bank's own reason when it has none.
     fn masked(&self, bank: &BankId, instrument: Instrument) -> BoxFuture<'_, Result<String, Reason>>;
 
+    /// Keeps the number of a card of a bank that takes part only through a card network. `Err(NatureUnsupported)` for any other bank.
+    fn register_card(&self, _: &BankId, _: CardId, _: &Pan) -> BoxFuture<'_, Result<(), Reason>> {
+        Box::pin(std::future::ready(Err(Reason::NatureUnsupported)))
+    }
+
     /// Has the bank report what is paid with it elsewhere, from now on. Asked for as often as it is bound.
     fn follow(&self, bank: &BankId, instrument: Instrument) -> BoxFuture<'_, Result<(), Reason>>;
 }
@@ -66,7 +71,7 @@ pub struct BankEntry {
     pub bank_id: BankId,
     /// What people call it.
     pub display_name: Line,
-    /// Where its adapter listens, `https://host:port`.
+    /// Where its adapter listens, `https://host:port`; or the line to a card network over which it is reached, `iso8583://<line>`.
     pub endpoint: String,
     /// Whether new payments may not use it.
     pub suspended: bool,

@@ -11,6 +11,7 @@ use proto::operator::operator_service_server::OperatorService;
 use server_kit::identity::Role;
 use server_kit::rng::digits;
 use tonic::{Request, Response, Status};
+use zeroize::Zeroizing;
 
 use super::banks::RegisterBank;
 use super::bindings::Asked;
@@ -35,7 +36,7 @@ use crate::store_status::{fault, store_status};
 #[derive(Clone)]
 pub struct OperatorApi {
     directory: Directory,
-    instruments: Arc<dyn BankInstruments>,
+    pub(super) instruments: Arc<dyn BankInstruments>,
     notices: Notices,
     /// What is not there in a test of the directory alone.
     served: Option<(Offers, CreditHistory)>,
@@ -203,6 +204,7 @@ impl OperatorService for OperatorApi {
     async fn bind_card(&self, request: Request<pb::BindCardRequest>) -> Result<Response<pb::BindCardResponse>, Status> {
         let operator = operator(&request)?;
         let asked = Asked::card(request.get_ref()).map_err(proto::status)?;
+        self.keep_number(&asked, Zeroizing::new(request.into_inner().card_number)).await?;
         let card_masked = self.bind(operator, asked).await?;
         Ok(Response::new(pb::BindCardResponse { card_masked }))
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use domain::ledger::Nature;
 use domain::network::{PrivateData, Response, Tag};
-use domain::payment::{Kind as PaymentKind, Payment, Seen};
+use domain::payment::{Payment, Seen};
 use domain::purchase::Terminal;
 use domain::{AttemptId, Currency, Money, OneTimeCode, PaymentId, PhoneNumber, Reason, Timestamp};
 use iso8583::Message;
@@ -11,10 +12,12 @@ use iso8583::element::ProcessingCode;
 use iso8583::mti::MessageClass;
 use server_kit::clock::SharedClock;
 use server_kit::keystore::{KeyName, SharedKeyStore};
+use server_kit::rng::SharedRng;
 use tonic::Status;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::card::shown_for;
 use super::journal::Journal;
 use super::link::Link;
 use super::reply::{PRIVATE, Reply, kept};
@@ -24,6 +27,7 @@ use super::sql::{Kind, Noted};
 use super::turns::Turns;
 use super::working_key::WorkingKeys;
 use crate::payment::{ReadCreate, TerminalApi, Typed, WantedRefund, read_reference};
+use crate::voice::VoicePinPad;
 
 /// Transactions of the processing code (ISO 8583:1987, annex A.4): goods and services, and their return.
 const PURCHASE: u8 = 0;
@@ -38,24 +42,27 @@ pub(super) struct Carrier {
     pub(super) clock: SharedClock,
     /// So that a message that comes many times at once is worked on once.
     pub(super) turns: Turns,
+    /// Under whose key PINs go on to banks that have an adapter.
+    pub(super) pad: Option<Arc<VoicePinPad>>,
+    pub(super) rng: SharedRng,
 }
 
 /// A message with what every one that moves money has.
-struct Asked<'m> {
+pub(super) struct Asked<'m> {
     link: &'m Link,
-    message: &'m Message<'m>,
+    pub(super) message: &'m Message<'m>,
     sent: Sent,
-    id: Uuid,
-    terminal: Arc<Terminal>,
-    private: PrivateData<'m>,
+    pub(super) id: Uuid,
+    pub(super) terminal: Arc<Terminal>,
+    pub(super) private: PrivateData<'m>,
     now: Timestamp,
 }
 
-fn reason_of(status: &Status) -> Reason {
+pub(super) fn reason_of(status: &Status) -> Reason {
     proto::reason_of(status).unwrap_or(Reason::Fault)
 }
 
-fn fault(error: &dyn std::fmt::Display) -> Reason {
+pub(super) fn fault(error: &dyn std::fmt::Display) -> Reason {
     tracing::error!(%error, "a message of a link cannot be worked on");
     Reason::Fault
 }
@@ -74,7 +81,7 @@ impl Carrier {
         if class == MessageClass::Reconciliation {
             return settle::compare(&self.journal, link, message).await;
         }
-        if !matches!(class, MessageClass::Financial | MessageClass::Reversal) {
+        if !matches!(class, MessageClass::Financial | MessageClass::Authorization | MessageClass::Reversal) {
             return Err(Reason::NatureUnsupported);
         }
         let private = Zeroizing::new(message.field(PRIVATE).map(|field| field.text().into_owned()).unwrap_or_default());
@@ -83,6 +90,12 @@ impl Carrier {
             return self.reverse(&asked).await;
         }
         let code = number(message, 3).and_then(ProcessingCode::from_number).ok_or(Reason::FieldMissing)?;
+        if let Some(nature) = shown_for(message, code.transaction()) {
+            return self.card(&asked, keys, nature).await;
+        }
+        if class == MessageClass::Authorization {
+            return Err(Reason::NatureUnsupported);
+        }
         match (code.transaction(), message.mti().is_advice(), asked.private.get(Tag::Code)) {
             (RETURN, _, _) => self.refund(&asked).await,
             (PURCHASE, true, _) => self.confirm(&asked).await,
@@ -124,8 +137,8 @@ impl Carrier {
                 let terminal = self.till.taking_money(asked.terminal.clone()).map_err(|status| reason_of(&status))?;
                 let look_up = self.till.may_look_up(&terminal, Some(&asked.link.id)).await;
                 let look_up = look_up.map_err(|status| reason_of(&status))?;
-                self.note(asked, Kind::Payment, read.id, read.amount).await?;
-                self.till.challenge(terminal, read, look_up).await.map_err(|status| reason_of(&status))?
+                let noted = Some(self.noted(asked, Kind::Payment, read.id, read.amount)?);
+                self.till.challenge(terminal, read, look_up, noted).await.map_err(|status| reason_of(&status))?
             }
         };
         // A repeat gets the first answer, wherever the payment stands by now: one that has an account to charge had its code sent.
@@ -155,12 +168,10 @@ impl Carrier {
             return self.told(asked, &known, tried(&known));
         }
         self.till.taking_money(asked.terminal.clone()).map_err(|status| reason_of(&status))?;
-        // First the note, then the look: a reversal that names this message does it the other way round, so one sees the other.
-        self.note(asked, Kind::Code, payment, known.amount).await?;
-        if self.is_reversed(asked, PaymentId::from_uuid(asked.id)).await? {
-            return Err(Reason::ReversedBeforeApproval);
-        }
-        let typed = Typed { payment, attempt, code, password };
+        // The step looks for a tombstone under the message's id, and notes the message; a reversal that names this message leaves the one and
+        // then looks for the other, so one sees the other.
+        let noted = Some(self.noted(asked, Kind::Code, payment, known.amount)?);
+        let typed = Typed { payment, attempt, code, password, noted };
         let done = self.till.evaluate(&asked.terminal.id, typed).await.map_err(|status| reason_of(&status))?;
         self.told(asked, &done, tried(&done))
     }
@@ -202,12 +213,16 @@ impl Carrier {
         self.told(asked, &refund, tried(&refund))
     }
 
-    /// An advice that a payment was completed: it is acknowledged if that is so, and nothing is charged by it.
+    /// An advice that a payment was completed: it is acknowledged if that is so, and nothing is charged by it. That of a pre-authorisation
+    /// completes it.
     async fn confirm(&self, asked: &Asked<'_>) -> Result<Reply, Reason> {
         let original = self.original(asked)?;
         let original = self.journal.payment_of(original.uuid()).await?.ok_or(Reason::PaymentUnknown)?;
         let known = self.till.standing(&asked.terminal.id, original).await.map_err(|status| reason_of(&status))?;
         let known = known.ok_or(Reason::PaymentUnknown)?;
+        if known.kind.nature() == Some(Nature::PreAuthorisation) {
+            return self.complete(asked, original).await;
+        }
         if asked.amount()? != known.amount {
             return Err(Reason::ReversalAmountMismatch);
         }
@@ -220,29 +235,34 @@ impl Carrier {
         original.id(self.keys.as_ref()).map(PaymentId::from_uuid).map_err(|error| fault(&error))
     }
 
-    async fn is_reversed(&self, asked: &Asked<'_>, id: PaymentId) -> Result<bool, Reason> {
-        let known = self.till.standing(&asked.terminal.id, id).await.map_err(|status| reason_of(&status))?;
-        Ok(known.is_some_and(|payment| payment.kind == PaymentKind::Tombstone))
+    /// Keeps the message, without what proves a payer, before anything is done about it.
+    pub(super) async fn note(
+        &self,
+        asked: &Asked<'_>,
+        kind: Kind,
+        payment: PaymentId,
+        amount: Money,
+    ) -> Result<(), Reason> {
+        self.journal.note(self.noted(asked, kind, payment, amount)?).await
     }
 
-    /// Keeps the message, without what proves a payer, before anything is done about it.
-    async fn note(&self, asked: &Asked<'_>, kind: Kind, payment: PaymentId, amount: Money) -> Result<(), Reason> {
+    /// The message for keeping, without what proves a payer.
+    fn noted(&self, asked: &Asked<'_>, kind: Kind, payment: PaymentId, amount: Money) -> Result<Noted, Reason> {
         let kept = kept(asked.message).map_err(|error| fault(&error))?;
         let sealed = self.keys.seal(KeyName::SealedPayload, asked.id.as_bytes(), &kept);
-        self.journal
-            .note(Noted {
-                id: asked.id,
-                link: asked.link.id.clone(),
-                kind,
-                payment,
-                amount,
-                sealed_message: sealed.map_err(|error| fault(&error))?,
-            })
-            .await
+        Ok(Noted {
+            id: asked.id,
+            link: asked.link.id.clone(),
+            kind,
+            payment,
+            amount,
+            sealed_message: sealed.map_err(|error| fault(&error))?,
+            today: self.journal.today()?,
+        })
     }
 
     /// An answer with the references of the payment, which are the same for every repeat.
-    fn told(&self, asked: &Asked<'_>, payment: &Payment, response: Response) -> Result<Reply, Reason> {
+    pub(super) fn told(&self, asked: &Asked<'_>, payment: &Payment, response: Response) -> Result<Reply, Reason> {
         let id = payment.id.uuid();
         let mac = self.keys.mac(KeyName::RequestFingerprint, &[b"network reference", id.as_bytes()]);
         let mac = mac.map_err(|error| fault(&error))?;
@@ -266,7 +286,7 @@ impl Carrier {
 }
 
 /// What whoever tried is told.
-fn tried(payment: &Payment) -> Response {
+pub(super) fn tried(payment: &Payment) -> Response {
     match payment.seen() {
         Seen::Approved => Response::Approved,
         Seen::Pending | Seen::Authorised => Response::InProgress,
@@ -285,7 +305,7 @@ impl Asked<'_> {
     }
 
     /// Fields 4 and 49.
-    fn amount(&self) -> Result<Money, Reason> {
+    pub(super) fn amount(&self) -> Result<Money, Reason> {
         let minor = number(self.message, 4).and_then(|minor| i64::try_from(minor).ok()).ok_or(Reason::FieldMissing)?;
         Money::payable(currency(self.message, &[49])?, minor)
     }

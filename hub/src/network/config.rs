@@ -4,16 +4,32 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use iso8583::frame::LengthHeader;
-use iso8583::{Dialect, dialect};
+pub use iso8583::named::{DialectName, Framing};
 use serde::Deserialize;
 use server_kit::config::{HumanDuration, SecretRef};
 
+use super::issuer::config::IssuerConfig;
+
 /// `[network]`: links over ISO 8583, `[network.links.<id>]` each. None is there unless it is configured.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkConfig {
     pub links: BTreeMap<String, LinkConfig>,
+    /// Lines to card networks over which banks without an adapter are reached, `[network.issuers.<id>]` each.
+    pub issuers: BTreeMap<String, IssuerConfig>,
+    /// The hub's own PIN pad, under whose key PINs of cards that come over links go on to banks with an adapter: the name by which their key
+    /// stores know it. Default `hub-links`.
+    pub pin_pad: String,
+    /// Its key, AES of 32 hexadecimal digits, which the banks have as `terminal-pin:<pin_pad>`. Default: none; a card with a PIN is refused
+    /// unless its bank is reached over a card network.
+    pub pin_pad_key: Option<SecretRef>,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        let (links, issuers) = (BTreeMap::new(), BTreeMap::new());
+        Self { links, issuers, pin_pad: "hub-links".to_owned(), pin_pad_key: None }
+    }
 }
 
 /// `[network.links.<id>]`. The id has a-z, 0-9 and '-'; totals are kept under it.
@@ -29,7 +45,7 @@ pub struct LinkConfig {
     #[serde(default)]
     pub tls: Option<LinkTls>,
     /// How messages are written. Default `union-pay`.
-    #[serde(default)]
+    #[serde(default = "union_pay")]
     pub dialect: DialectName,
     /// How a message tells its length: `binary-2`, two octets big-endian, or `ascii-4`, four digits. Default `binary-2`.
     #[serde(default)]
@@ -83,51 +99,8 @@ pub struct LinkTls {
     pub client_ca: PathBuf,
 }
 
-/// The dialects of the crate `iso8583`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum DialectName {
-    #[serde(rename = "iso-1987-ascii")]
-    Ascii,
-    #[serde(rename = "iso-1987-ascii-binary")]
-    AsciiBinary,
-    #[serde(rename = "iso-1987-ebcdic")]
-    Ebcdic,
-    #[serde(rename = "iso-1987-bcd")]
-    Bcd,
-    #[default]
-    #[serde(rename = "union-pay")]
-    UnionPay,
-}
-
-impl DialectName {
-    pub fn dialect(self) -> &'static Dialect {
-        match self {
-            Self::Ascii => &dialect::ISO_1987_ASCII,
-            Self::AsciiBinary => &dialect::ISO_1987_ASCII_BINARY,
-            Self::Ebcdic => &dialect::ISO_1987_EBCDIC,
-            Self::Bcd => &dialect::ISO_1987_BCD,
-            Self::UnionPay => &dialect::UNION_PAY,
-        }
-    }
-}
-
-/// How a message tells its length.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum Framing {
-    #[default]
-    #[serde(rename = "binary-2")]
-    Binary2,
-    #[serde(rename = "ascii-4")]
-    Ascii4,
-}
-
-impl Framing {
-    pub const fn header(self) -> LengthHeader {
-        match self {
-            Self::Binary2 => LengthHeader::Binary2,
-            Self::Ascii4 => LengthHeader::Ascii4,
-        }
-    }
+const fn union_pay() -> DialectName {
+    DialectName::UnionPay
 }
 
 fn loopback() -> Vec<IpAddr> {

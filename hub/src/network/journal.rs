@@ -39,7 +39,7 @@ impl Journal {
         zone: TimeZone,
     ) -> (Self, JoinHandle<()>) {
         let chain = HeldChain::from(Chain::new(&format!("{}/network", owner.name()), keys));
-        let steps = NetworkSteps { owner, chain, zone: zone.clone() };
+        let steps = NetworkSteps { owner, chain };
         let (writer, task) = GroupWriter::start(store.clone(), Arc::new(steps), WriterOptions::default());
         (Self { store, clock, zone, writer }, task)
     }
@@ -56,11 +56,16 @@ impl Journal {
         sql::payment_of(&self.store, message).await.map_err(|error| machinery(&error))
     }
 
+    /// The day by the clock, for a link that was never cut over.
+    pub(super) fn today(&self) -> Result<Date, Reason> {
+        sql::today(self.clock.now(), &self.zone).map_err(|error| machinery(&error))
+    }
+
     /// The day on which what comes now counts.
     pub(super) async fn day(&self, link: &str) -> Result<Date, Reason> {
         match sql::day_of_link(&self.store, link).await.map_err(|error| machinery(&error))? {
             Some(day) => Ok(day),
-            None => sql::today(self.clock.now(), &self.zone).map_err(|error| machinery(&error)),
+            None => self.today(),
         }
     }
 

@@ -7,15 +7,18 @@
 //! | `config`, `link` | which links there are, and for whom each may speak |
 //! | `session` | one connection: sign-on, echo, keys, what is under way |
 //! | `sent` | which message it is: a repeat is the same one |
-//! | `carry`, `turns` | what is done about it |
+//! | `carry`, `card`, `turns` | what is done about it |
 //! | `settle` | cut-over and totals |
 //! | `reply` | what is answered |
 //! | `journal`, `steps`, `sql` | what is kept |
+//! | `issuer` | the other way: banks without an adapter, reached over a card network |
 //! | `working_key` | authentication codes, PIN blocks and new keys |
 
+mod card;
 mod carry;
 pub mod config;
 mod day_file;
+pub mod issuer;
 mod journal;
 mod link;
 pub mod notification;
@@ -53,8 +56,10 @@ use session::{Ended, Ground, Stream};
 use turns::Turns;
 
 use crate::payment::TerminalApi;
+use crate::voice::{PinPadError, VoicePinPad};
 
 pub use day_file::day_file;
+pub(crate) use sql::{Noted, note};
 pub use working_key::{HandedOut, WorkingKey};
 
 /// How long to wait when the system has no more sockets.
@@ -70,8 +75,14 @@ pub enum NetworkError {
     Key { link: String, name: &'static str },
     #[error("the links {first} and {second} both speak for the acquirer {acquirer}")]
     AcquirerTwice { first: String, second: String, acquirer: String },
+    #[error("`network.issuers.{link}.{name}`: {what}")]
+    Issuer { link: String, name: &'static str, what: &'static str },
     #[error("cannot listen for the link {link} on {addr}: {error}")]
     Listen { link: String, addr: SocketAddr, error: std::io::Error },
+    #[error("network.pin_pad: the name of a PIN pad has 1 to 64 of a-z, 0-9 and '-'")]
+    PadName,
+    #[error("network.pin_pad_key: the key has 32 hexadecimal digits")]
+    PadKey,
     #[error(transparent)]
     Secret(#[from] server_kit::config::ConfigError),
     #[error(transparent)]
@@ -121,7 +132,8 @@ impl Network {
         let NetworkParts { store, owner, keys, clock, rng, zone, till, federation } = parts;
         let (journal, task) = Journal::start((store, owner), keys.clone(), clock.clone(), zone);
         network.tasks.push(("messages of links", task));
-        let carrier = Carrier { till, journal, keys, clock, turns: Turns::default() };
+        let carrier =
+            Carrier { till, journal, keys, clock, turns: Turns::default(), pad: pad(config)?, rng: rng.clone() };
         let ground = Ground { carrier, rng, draining };
         for (link, config) in links {
             let failed = |error| NetworkError::Listen { link: link.id.clone(), addr: config.listen, error };
@@ -147,6 +159,16 @@ impl Network {
         }
         Ok(network)
     }
+}
+
+/// The hub's own PIN pad for cards that come over links.
+fn pad(config: &NetworkConfig) -> Result<Option<Arc<VoicePinPad>>, NetworkError> {
+    let Some(key) = &config.pin_pad_key else { return Ok(None) };
+    let pad = VoicePinPad::new(&config.pin_pad, &key.read()?).map_err(|error| match error {
+        PinPadError::Name => NetworkError::PadName,
+        PinPadError::Key => NetworkError::PadKey,
+    })?;
+    Ok(Some(Arc::new(pad)))
 }
 
 fn no_acquirer_twice(links: &[(Arc<Link>, &LinkConfig)]) -> Result<(), NetworkError> {

@@ -103,7 +103,7 @@ pub(super) fn kept(message: &Message<'_>) -> Result<Zeroizing<Vec<u8>>, BuildErr
         let text = Zeroizing::new(field.text().into_owned());
         copy.remove(PRIVATE);
         // What is no list of entries was refused before.
-        let rest = PrivateData::parse(&text).unwrap_or_default().without(Tag::Code);
+        let rest = PrivateData::parse(&text).unwrap_or_default().without(Tag::Code).without(Tag::Cvv2);
         if !rest.is_empty() {
             copy.text(PRIVATE, &rest.to_text().map_err(|_| BuildError::NotANumber { field: PRIVATE })?)?;
         }

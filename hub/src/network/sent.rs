@@ -35,7 +35,7 @@ fn institution(digits: &str) -> String {
 }
 
 /// Field 7, or the same ten digits elsewhere.
-fn time(number: u64, now: Timestamp) -> Result<Timestamp, Reason> {
+pub(super) fn time(number: u64, now: Timestamp) -> Result<Timestamp, Reason> {
     let part = |divisor: u64| i8::try_from(number / divisor % 100).map_err(|_| Reason::TimeOutOfRange);
     let sent = SentAt {
         month: part(100_000_000)?,

@@ -103,7 +103,7 @@ pub(super) struct Session {
 }
 
 /// Writes answers until nobody makes any more, or the other side takes none.
-async fn write_answers(mut writer: WriteHalf<Box<dyn Stream>>, mut answers: mpsc::Receiver<Frame>) {
+pub(super) async fn write_answers(mut writer: WriteHalf<Box<dyn Stream>>, mut answers: mpsc::Receiver<Frame>) {
     while let Some(answer) = answers.recv().await {
         let written = timeout(STALLED_AT_MOST, async {
             writer.write_all(&answer).await?;

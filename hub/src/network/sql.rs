@@ -36,11 +36,12 @@ const SETTLEMENTS: Table = Table {
 
 /// What a message asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Payment,
     Code,
     Reversal,
     Refund,
+    Completion,
 }
 
 impl Kind {
@@ -50,19 +51,22 @@ impl Kind {
             Self::Code => "CODE",
             Self::Reversal => "REVERSAL",
             Self::Refund => "REFUND",
+            Self::Completion => "COMPLETION",
         }
     }
 }
 
 /// A message as it is kept.
 #[derive(Clone, Debug)]
-pub(super) struct Noted {
+pub(crate) struct Noted {
     pub(super) id: Uuid,
     pub(super) link: String,
     pub(super) kind: Kind,
     pub(super) payment: PaymentId,
     pub(super) amount: Money,
     pub(super) sealed_message: Vec<u8>,
+    /// On which it counts if its link was never cut over.
+    pub(super) today: Date,
 }
 
 /// The business day of a link, with the version of its row.
@@ -106,6 +110,19 @@ pub(super) async fn insert_messages(tx: &mut Tx, rows: Vec<(&Noted, Date)>) -> R
         ]
     };
     tx.insert(&MESSAGES, rows.into_iter().map(write).collect()).await
+}
+
+/// Notes messages in the transaction of whoever works on them. What is known already stays as it is.
+pub(crate) async fn note(tx: &mut Tx, noted: Vec<&Noted>) -> Result<(), StoreError> {
+    if noted.is_empty() {
+        return Ok(());
+    }
+    let known = load_known(tx, noted.iter().map(|noted| noted.id).collect()).await?;
+    let mut known: std::collections::BTreeSet<Uuid> = known.into_iter().collect();
+    let days = load_days(tx, noted.iter().map(|noted| noted.link.clone()).collect()).await?;
+    let new = noted.into_iter().filter(|noted| known.insert(noted.id));
+    insert_messages(tx, new.map(|noted| (noted, days.get(&noted.link).map_or(noted.today, |link| link.day))).collect())
+        .await
 }
 
 pub(super) async fn put_day(tx: &mut Tx, link: &str, day: LinkDay) -> Result<(), StoreError> {
@@ -168,10 +185,10 @@ pub(super) async fn day_of_link(store: &Store, link: &str) -> Result<Option<Date
 /// What was charged, taken back and given back over a link on a day, from the payments as they stand. A payment is counted once, however
 /// many messages were about it.
 const TOTALS: &str = "SELECT kind, count(*), CAST(COALESCE(sum(amount_minor), 0) AS BIGINT) FROM (SELECT DISTINCT m.kind AS kind, m.payment_id, \
-     p.amount_minor AS amount_minor FROM network_messages m JOIN payments p ON p.payment_id = m.payment_id \
+     COALESCE(p.completed_minor, p.amount_minor) AS amount_minor FROM network_messages m JOIN payments p ON p.payment_id = m.payment_id \
      WHERE m.link = $1 AND m.business_day = $2 AND p.currency = $3 AND (\
-     m.kind = 'PAYMENT' AND p.kind = 'PURCHASE' AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED') OR \
-     m.kind = 'REVERSAL' AND p.kind = 'PURCHASE' AND p.state IN ('REVERSING', 'REVERSED') OR \
+     m.kind = 'PAYMENT' AND p.kind IN ('PURCHASE', 'CARD') AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED') OR \
+     m.kind = 'REVERSAL' AND p.kind IN ('PURCHASE', 'CARD') AND p.state IN ('REVERSING', 'REVERSED') OR \
      m.kind = 'REFUND' AND p.kind = 'REFUND' AND p.state IN ('COMMITTED', 'POSTED'))) counted GROUP BY kind";
 
 pub(super) async fn totals(store: &Store, link: &str, day: Date, currency: Currency) -> Result<Totals, StoreError> {

@@ -1,10 +1,8 @@
 //! The durable steps of links: messages are noted before anything is done about them, days change, totals are compared.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use server_kit::audit::{Entry, HeldChain};
 use server_kit::fault;
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
@@ -38,7 +36,6 @@ impl Step {
 pub(super) struct NetworkSteps {
     pub(super) owner: Arc<Owner>,
     pub(super) chain: HeldChain,
-    pub(super) zone: TimeZone,
 }
 
 impl StepSet for NetworkSteps {
@@ -49,18 +46,11 @@ impl StepSet for NetworkSteps {
 
     async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<()>, StoreError> {
         self.owner.fence(tx);
-        let noted = steps.iter().filter_map(|step| if let Step::Note(noted) = step { Some(noted.id) } else { None });
-        let mut known: BTreeSet<Uuid> = sql::load_known(tx, noted.collect()).await?.into_iter().collect();
         let mut days = sql::load_days(tx, steps.iter().map(|step| step.link().to_owned()).collect()).await?;
         let (mut messages, mut log) = (Vec::new(), Vec::new());
-        let today = sql::today(tx.now(), &self.zone)?;
         for step in steps {
             match step {
-                Step::Note(noted) => {
-                    if known.insert(noted.id) {
-                        messages.push((&**noted, days.get(&noted.link).map_or(today, |link| link.day)));
-                    }
-                }
+                Step::Note(noted) => messages.push(&**noted),
                 Step::CutOver { link, day } => {
                     let before = days.get(link).copied();
                     if before.is_none_or(|before| before.day != *day) {
@@ -82,7 +72,7 @@ impl StepSet for NetworkSteps {
         if !messages.is_empty() {
             fault::point("network.before");
         }
-        sql::insert_messages(tx, messages).await?;
+        sql::note(tx, messages).await?;
         if !log.is_empty() {
             self.chain.append(tx, log).await?;
         }

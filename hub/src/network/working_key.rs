@@ -6,6 +6,7 @@ use std::fmt;
 use cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
 use des::{Des, TdesEde2};
 use domain::card::pin_block::pack;
+use domain::card::{Pan, Pin};
 use domain::{PhoneNumber, Reason, TransactionPassword};
 use secrecy::{ExposeSecret as _, SecretString};
 use server_kit::rng::{Rng, RngError};
@@ -58,20 +59,12 @@ impl WorkingKey {
         Some(Self { whole: TdesEde2::new_from_slice(bytes).ok()?, left: Des::new_from_slice(left).ok()? })
     }
 
-    /// MAC algorithm 3 of ISO/IEC 9797-1:2011 ("retail MAC", ANSI X9.19) with padding method 1. The padding does not tell a message from
-    /// the same one with zeros behind it; an ISO 8583 message tells its own length.
+    /// As [`iso8583::mac::retail`] has it.
     pub fn mac(&self, covered: &[u8]) -> [u8; 8] {
-        let mut block = [0; 8];
-        let blocks = covered.len().div_ceil(8).max(1);
-        for (place, piece) in covered.chunks(8).enumerate() {
-            block.iter_mut().zip(piece).for_each(|(to, from)| *to ^= from);
-            if place + 1 < blocks {
-                self.left.encrypt_block((&mut block).into());
-            }
+        match iso8583::mac::retail(self, covered) {
+            Ok(code) => code,
+            Err(never) => match never {},
         }
-        // Under the left half, back under the right one and again under the left one: triple DES of the last block.
-        self.whole.encrypt_block((&mut block).into());
-        block
     }
 
     /// The same as `iso8583::mac::Mac`.
@@ -111,6 +104,28 @@ impl WorkingKey {
         block
     }
 
+    /// A card's PIN in a block of format 0 (ISO 9564-1:2017). `Err(PinBlockUnreadable)` for what opens to nothing else.
+    pub fn open_pin(&self, block: &[u8; 8], pan: &Pan) -> Result<Pin, Reason> {
+        let mut field = Zeroizing::new(*block);
+        self.whole.decrypt_block((&mut *field).into());
+        field.iter_mut().zip(pan_field(pan)).for_each(|(to, with)| *to ^= with);
+        let nibbles: Zeroizing<Vec<u8>> =
+            Zeroizing::new(field.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]).collect());
+        let [control, length, rest @ ..] = nibbles.as_slice() else { return Err(Reason::PinBlockUnreadable) };
+        let length = usize::from(*length);
+        let pin = Pin::from_digits(length, rest.iter().copied()).map_err(|_| Reason::PinBlockUnreadable)?;
+        let is_filled = rest.iter().skip(length).fold(true, |fine, nibble| fine & (*nibble == 0xF));
+        if (*control == 0) & is_filled { Ok(pin) } else { Err(Reason::PinBlockUnreadable) }
+    }
+
+    /// The block that [`WorkingKey::open_pin`] opens.
+    pub fn close_pin(&self, pin: &Pin, pan: &Pan) -> [u8; 8] {
+        let mut block = *pin.field(0x0, 0xF);
+        block.iter_mut().zip(pan_field(pan)).for_each(|(to, with)| *to ^= with);
+        self.whole.encrypt_block((&mut block).into());
+        block
+    }
+
     /// Opens a key that was told as [`HandedOut::told`]; none if it is not, or its check value is another one.
     pub fn open_key(&self, told: &str) -> Option<Self> {
         let (wrapped, check) = told.split_at_checked(32)?;
@@ -143,7 +158,33 @@ impl WorkingKey {
     }
 }
 
-/// Format 0's second field: four zeros and twelve digits.
+impl iso8583::mac::TripleDes for WorkingKey {
+    type Error = Infallible;
+
+    fn chain_left(&self, blocks: &[u8]) -> Result<[u8; 8], Infallible> {
+        let mut block = [0; 8];
+        for piece in blocks.chunks(8) {
+            block.iter_mut().zip(piece).for_each(|(to, from)| *to ^= from);
+            self.left.encrypt_block((&mut block).into());
+        }
+        Ok(block)
+    }
+
+    fn encrypt(&self, block: &mut [u8; 8]) -> Result<(), Infallible> {
+        self.whole.encrypt_block(block.into());
+        Ok(())
+    }
+}
+
+/// Format 0's second field: four zeros and the twelve digits before the check digit.
+fn pan_field(pan: &Pan) -> [u8; 8] {
+    let digits = pan.reveal().as_bytes();
+    let before_check = digits.split_last().map_or(digits, |(_, before)| before);
+    let last = before_check.get(before_check.len().saturating_sub(12)..).unwrap_or_default();
+    pack(std::iter::repeat_n(0, 16 - last.len()).chain(last.iter().map(|digit| digit & 0x0F)))
+}
+
+/// The same with a phone number: four zeros and twelve digits.
 fn phone_field(phone: &PhoneNumber) -> [u8; 8] {
     let digits: Vec<u8> = phone.as_e164().bytes().filter(u8::is_ascii_digit).map(|digit| digit & 0x0F).collect();
     let last = digits.get(digits.len().saturating_sub(12)..).unwrap_or_default();
@@ -181,6 +222,23 @@ mod tests {
             key().open_password(&block, &other).ok().map(|it| it.reveal().to_owned()),
             Some("246810".to_owned())
         );
+    }
+
+    /// The clear field is laid out as ISO 9564-1 says: 04 1234 FF… and four zeros with the twelve digits before the check digit.
+    #[test]
+    fn m7_a_pin_comes_out_of_its_block_with_its_own_card_alone() {
+        let (pan, other) = (Pan::parse("6228480000000015").unwrap(), Pan::parse("4111111111111111").unwrap());
+        for typed in ["1234", "271828", "123456789012"] {
+            let block = key().close_pin(&Pin::parse(typed).unwrap(), &pan);
+            assert_eq!(key().open_pin(&block, &pan).unwrap().digits(), Pin::parse(typed).unwrap().digits());
+            let opened = key().open_pin(&block, &other).ok().map(|pin| pin.digits().to_vec());
+            assert_ne!(opened.as_deref(), Some(Pin::parse(typed).unwrap().digits()));
+        }
+        let published = Pan::parse("5555555555554444").unwrap();
+        let mut clear = key().close_pin(&Pin::parse("1234").unwrap(), &published);
+        key().whole.decrypt_block((&mut clear).into());
+        assert_eq!(clear, 0x0412_61AA_AAAA_ABBB_u64.to_be_bytes());
+        assert!(matches!(key().open_pin(&[0; 8], &pan), Err(Reason::PinBlockUnreadable)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::approval::load_phones;
 use super::cash::{Cash, Holders};
+use super::noted::in_turn;
 use super::recent::{Recent, Written};
 use super::sql::{self, Charged, GivenBack, NewEvent, Stored};
 use crate::limits::sql::{StoredTally, load_tallies, put_tallies};
@@ -35,6 +36,8 @@ pub(super) struct Named {
     pub limited: Vec<(PaymentId, Option<PersonId>)>,
     /// What top-ups that are not there yet count in.
     pub cash: Vec<Holders>,
+    /// Messages of links, and what reversals name: each waits for the other.
+    pub crossing: Vec<PaymentId>,
 }
 
 /// The rows of one set, and what is to be added beside them.
@@ -90,9 +93,10 @@ impl Books {
         limits: &Arc<Limits>,
     ) -> Result<Self, StoreError> {
         let lock = recent.is_empty();
+        in_turn(tx, &named.crossing).await?;
         let mut books = Self { now: tx.now(), limits: limits.clone(), ..Self::default() };
         let mut unknown = Vec::with_capacity(named.payments.len());
-        for id in &named.payments {
+        for id in named.payments.iter().chain(&named.crossing) {
             match recent.payment(*id) {
                 Some(stored) => drop(books.payments.insert(*id, Slot::remembered(stored))),
                 None => unknown.push(id.uuid()),

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::payment::{Completion, NewCardPayment, Payment};
+use domain::payment::{Completion, Payment};
 use domain::purchase::Terminal;
-use domain::{BankId, PaymentId, Reason, Timestamp};
+use domain::{BankId, Money, PaymentId, Reason, TerminalId};
 use proto::{status, terminal as pb};
 use tonic::{Request, Status};
 
-use super::books::Books;
 use super::request::ReadCreateCard;
 use super::service::{TerminalApi, key_fault};
-use super::steps::{Outcome, PaymentSteps, found};
 use crate::bank::PresentedCard;
 use crate::store_status::store_status;
 
@@ -23,6 +21,11 @@ impl TerminalApi {
     ) -> Result<Payment, Status> {
         let terminal = self.active_terminal(&request).await?;
         let read = ReadCreateCard::read(request.into_inner(), &terminal.id).map_err(status)?;
+        self.charge_card(terminal, read).await
+    }
+
+    /// The same for a request that has been read, whichever front it came through.
+    pub(crate) async fn charge_card(&self, terminal: Arc<Terminal>, read: ReadCreateCard) -> Result<Payment, Status> {
         let fingerprint = read.fingerprint(self.desk.keys().as_ref()).map_err(|error| key_fault(&error))?;
         let (bank_id, bank_suspended) = self.bank_of(&terminal, &read.card).await?;
         let new = NewCardPayment {
@@ -53,11 +56,19 @@ impl TerminalApi {
     pub(super) async fn complete(&self, request: Request<pb::CompletePaymentRequest>) -> Result<Payment, Status> {
         let terminal = self.active_terminal(&request).await?;
         let message = request.into_inner();
-        let completion = Completion {
-            payment_id: PaymentId::parse(&message.payment_id).map_err(status)?,
-            terminal_id: terminal.id.clone(),
-            amount: proto::to_payable(message.amount.as_ref()).map_err(status)?,
-        };
+        let payment_id = PaymentId::parse(&message.payment_id).map_err(status)?;
+        let amount = proto::to_payable(message.amount.as_ref()).map_err(status)?;
+        self.complete_with(&terminal.id, payment_id, amount).await
+    }
+
+    /// The same for a request that has been read.
+    pub(crate) async fn complete_with(
+        &self,
+        terminal: &TerminalId,
+        payment_id: PaymentId,
+        amount: Money,
+    ) -> Result<Payment, Status> {
+        let completion = Completion { payment_id, terminal_id: terminal.clone(), amount };
         let done = self.desk.complete_payment(completion).await;
         done.map_err(|error| store_status(&error))?.map_err(status)
     }
@@ -101,18 +112,5 @@ impl TerminalApi {
         let bank = directory.bank(&bank_id).await.map_err(|error| store_status(&error))?;
         let bank = bank.ok_or_else(|| status(Reason::BinUnknown))?;
         Ok((bank_id, bank.suspended))
-    }
-}
-
-impl PaymentSteps {
-    pub(super) fn create_with_card(&self, books: &mut Books, new: &NewCardPayment, now: Timestamp) -> Outcome {
-        if books.payment(new.id).is_none() {
-            books.add(Payment::create_with_card(new.clone(), now, &self.policy));
-        }
-        let payment = found(books, new.id);
-        let same = payment.and_then(|found| found.same_request(&new.terminal.id, &new.fingerprint).map(|()| found));
-        // Whoever brings the card again, since nobody else can: its bank answers for the same leg.
-        let to_hold = same.as_ref().is_ok_and(|payment| payment.awaits_card(now));
-        Outcome { to_hold, ..Outcome::of(same) }
     }
 }

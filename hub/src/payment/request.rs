@@ -62,13 +62,13 @@ pub(crate) fn read_reference(text: &str) -> Result<Option<Line>, Reason> {
 
 /// A request to pay with a card that can be read.
 #[derive(Debug)]
-pub(super) struct ReadCreateCard {
-    pub id: PaymentId,
-    pub card: PresentedCard,
-    pub nature: Nature,
-    pub amount: Money,
-    pub items: Vec<LineItem>,
-    pub reference: Option<Line>,
+pub(crate) struct ReadCreateCard {
+    pub(crate) id: PaymentId,
+    pub(crate) card: PresentedCard,
+    pub(crate) nature: Nature,
+    pub(crate) amount: Money,
+    pub(crate) items: Vec<LineItem>,
+    pub(crate) reference: Option<Line>,
 }
 
 impl ReadCreateCard {

@@ -173,7 +173,7 @@ impl TerminalService for TerminalApi {
         let terminal = self.active_terminal(&request).await?;
         let read = ReadCreate::read(request.get_ref()).map_err(status)?;
         let payment = match self.may_look_up(&terminal, None).await {
-            Ok(look_up) => self.challenge(terminal, read, look_up).await?,
+            Ok(look_up) => self.challenge(terminal, read, look_up, None).await?,
             // A request that comes again has its answer, which tells nobody anything new.
             Err(refused) => self.known(&terminal.id, &read).await?.ok_or(refused)?,
         };
@@ -191,6 +191,7 @@ impl TerminalService for TerminalApi {
             attempt: AttemptId::parse(&message.attempt_id).map_err(status)?,
             code: OneTimeCode::parse(&message.code).map_err(status)?,
             password: TransactionPassword::parse(&message.transaction_password).map_err(status)?,
+            noted: None,
         };
         let payment = self.evaluate(&terminal.id, typed).await?;
         Ok(Response::new(pb::AuthorizePaymentResponse { payment: Some(seen(&payment)) }))

@@ -11,13 +11,14 @@ use domain::payment::{
 use domain::{AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword};
 use server_kit::audit::HeldChain;
 use server_kit::fault;
-use server_kit::keystore::{KeyError, KeyName, KeyStore};
+use server_kit::keystore::{KeyName, KeyStore};
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::approval::{Approve, Decline};
 use super::books::{Books, Named};
+use super::code::{code_context, code_mac};
 use super::money_back::{refund, refund_posted, refund_refused, reversal_posted, reverse};
 use super::recent::Recent;
 use super::top_up::holders_of;
@@ -25,6 +26,7 @@ use super::watch::Watchers;
 use crate::directory::password_matches;
 use crate::feed::Feed;
 use crate::limits::PaymentLimits;
+use crate::network::{Noted, note};
 use crate::offers;
 
 /// Has no counters: no person's id is nil.
@@ -100,6 +102,8 @@ pub(super) enum Step {
 pub(super) struct Create {
     pub new: NewPayment,
     pub code: NewCode,
+    /// The message of a link by which it came.
+    pub noted: Option<Noted>,
 }
 
 /// A code, and the same under the key of sealed payloads.
@@ -117,6 +121,8 @@ pub(super) struct Authorize {
     pub code: OneTimeCode,
     pub password: TransactionPassword,
     pub leg_id: LegId,
+    /// The message of a link by which it came.
+    pub noted: Option<Noted>,
 }
 
 impl std::fmt::Debug for Authorize {
@@ -182,8 +188,9 @@ impl Step {
                 // For a number that nobody has it is looked for counters all the same: it takes as long as one that cannot pay.
                 named.payers.push(create.new.payer.as_ref().map_or(NOBODY, |payer| payer.person_id));
             }
-            Self::Authorize(Authorize { payment, .. }) => {
+            Self::Authorize(Authorize { payment, attempt, noted, .. }) => {
                 named.payments.push(*payment);
+                named.crossing.extend(noted.as_ref().map(|_| PaymentId::from_uuid(attempt.uuid())));
                 named.with_password.push(*payment);
             }
             Self::Approve(approve) => {
@@ -217,7 +224,10 @@ impl Step {
                 named.payments.extend([*refund, *original]);
                 named.with_payer.push(*refund);
             }
-            Self::Reverse(reversal) => named.payments.push(reversal.payment_id),
+            Self::Reverse(reversal) => {
+                named.payments.push(reversal.payment_id);
+                named.crossing.push(reversal.payment_id);
+            }
             Self::Refund(new) => named.payments.extend([new.id, new.original]),
             Self::RefundRefused { refund, original, .. } => named.payments.extend([*refund, *original]),
             Self::Cancel { payment, .. }
@@ -280,6 +290,7 @@ impl StepSet for PaymentSteps {
         self.feed.hand_on(tx, &told).await?;
         offers::note(tx, &told, |person_id| books.gets_offers(person_id)).await?;
         recent.wrote(books.write(tx).await?);
+        note(tx, steps.iter().filter_map(Step::noted).collect()).await?;
         for (before, _) in steps.iter().filter_map(Step::durable_point) {
             fault::point(before);
         }
@@ -357,6 +368,9 @@ impl PaymentSteps {
     }
 
     fn authorize(&self, books: &mut Books, typed: &Authorize, now: Timestamp) -> Result<Outcome, StoreError> {
+        if typed.noted.is_some() && books.payment(PaymentId::from_uuid(typed.attempt.uuid())).is_some() {
+            return Ok(Outcome::of(Err(Reason::ReversedBeforeApproval)));
+        }
         let Some(payment) = books.payment(typed.payment) else {
             return Ok(Outcome::of(Err(Reason::PaymentUnknown)));
         };
@@ -421,29 +435,6 @@ impl PaymentSteps {
 fn seller(payment: &Payment) -> (&str, &str) {
     let merchant = payment.seller.as_ref().map_or("", |seller| seller.merchant.id.as_str());
     (payment.terminal_id.as_str(), merchant)
-}
-
-/// What a code is bound to besides itself: the payment, the amount, the payee (the terminal and its merchant), and the epoch of the payer's
-/// number.
-pub(super) fn code_context(
-    id: PaymentId,
-    amount: domain::Money,
-    (terminal, merchant): (&str, &str),
-    epoch: i64,
-) -> Vec<u8> {
-    let mut context = id.uuid().as_bytes().to_vec();
-    context.extend_from_slice(&amount.minor.to_be_bytes());
-    context.extend_from_slice(&epoch.to_be_bytes());
-    context.extend_from_slice(amount.currency.code().as_bytes());
-    context.extend_from_slice(terminal.as_bytes());
-    // No name has this character, so that nothing of the one passes for the other.
-    context.push(b'\n');
-    context.extend_from_slice(merchant.as_bytes());
-    context
-}
-
-pub(super) fn code_mac(keys: &dyn KeyStore, code: &OneTimeCode, context: &[u8]) -> Result<[u8; 32], KeyError> {
-    keys.mac(KeyName::OneTimeCode, &[code.reveal().as_bytes(), context])
 }
 
 pub(super) fn found(books: &Books, id: PaymentId) -> Result<Payment, Reason> {

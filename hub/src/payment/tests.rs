@@ -33,7 +33,8 @@ use server_kit::store::{GroupWriter, Owner, StepSet as _, Store, StoreError, Wri
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::steps::{Authorize, Create, NewCode, Outcome, PaymentSteps, Step, code_context, code_mac};
+use super::code::{code_context, code_mac};
+use super::steps::{Authorize, Create, NewCode, Outcome, PaymentSteps, Step};
 use super::watch::Watchers;
 use crate::directory::password_mac;
 use crate::feed::{Feed, FeedOptions, FeedParts};
@@ -155,7 +156,7 @@ impl Desk {
             }),
             code_mac: code_mac(self.keys.as_ref(), &code, &bound).unwrap(),
         };
-        Step::Create(Box::new(Create { new, code: NewCode { code, sealed } }))
+        Step::Create(Box::new(Create { new, code: NewCode { code, sealed }, noted: None }))
     }
 
     fn authorize(&self, payment: PaymentId, code: &str, password: &str) -> Step {
@@ -166,6 +167,7 @@ impl Desk {
             code: OneTimeCode::parse(code).unwrap(),
             password: TransactionPassword::parse(password).unwrap(),
             leg_id: self.leg(),
+            noted: None,
         })
     }
 

@@ -10,10 +10,12 @@ use domain::{AttemptId, Money, OneTimeCode, PaymentId, Reason, TerminalId, Trans
 use proto::status;
 use tonic::Status;
 
+use super::code::{code_context, code_mac};
 use super::request::{ReadCreate, refund_fingerprint};
 use super::service::{TerminalApi, key_fault};
-use super::steps::{Authorize, Create, Step, code_context, code_mac};
+use super::steps::{Authorize, Create, Step};
 use crate::lookups::{Budget, LookUp};
+use crate::network::Noted;
 use crate::store_status::store_status;
 
 /// A try, as it was typed.
@@ -22,6 +24,8 @@ pub(crate) struct Typed {
     pub(crate) attempt: AttemptId,
     pub(crate) code: OneTimeCode,
     pub(crate) password: TransactionPassword,
+    /// The message of a link by which it came.
+    pub(crate) noted: Option<Noted>,
 }
 
 /// Money that is to go back, in a part of a payment.
@@ -64,8 +68,9 @@ impl TerminalApi {
         terminal: Arc<Terminal>,
         read: ReadCreate,
         look_up: LookUp,
+        noted: Option<Noted>,
     ) -> Result<Payment, Status> {
-        let taken = self.take_in(terminal, read).await;
+        let taken = self.take_in(terminal, read, noted).await;
         // Whoever is told the same pays the same, or what is left of the budget would tell the one from the other.
         match taken.as_ref().map(|payment| payment.refusal) {
             Ok(Some(Reason::PayerUnavailable)) => look_up.miss(),
@@ -75,7 +80,12 @@ impl TerminalApi {
         taken
     }
 
-    async fn take_in(&self, terminal: Arc<Terminal>, read: ReadCreate) -> Result<Payment, Status> {
+    async fn take_in(
+        &self,
+        terminal: Arc<Terminal>,
+        read: ReadCreate,
+        noted: Option<Noted>,
+    ) -> Result<Payment, Status> {
         let keys = self.desk.keys().as_ref();
         let fingerprint = read.fingerprint(keys).map_err(|error| key_fault(&error))?;
         let payer = self.payer(&read).await?;
@@ -94,7 +104,7 @@ impl TerminalApi {
             payer,
             code_mac,
         };
-        self.step(Step::Create(Box::new(Create { new, code }))).await
+        self.step(Step::Create(Box::new(Create { new, code, noted }))).await
     }
 
     /// Evaluates what was typed, and charges if it was right.
@@ -106,6 +116,7 @@ impl TerminalApi {
             code: typed.code,
             password: typed.password,
             leg_id: self.new_leg()?,
+            noted: typed.noted,
         };
         let desk = self.desk.clone();
         // In a task of its own, which a caller that hangs up does not end between the two.

@@ -24,6 +24,7 @@ use crate::follow::{self, FollowParts, Followers};
 use crate::freeze::{FreezeParts, Freezes, tell_banks};
 use crate::habits::Habits;
 use crate::limits::{PaymentLimits, follow_limits};
+use crate::network::issuer::{IssuerParts, Issuers};
 use crate::notify::{Notices, NoticesParts, NotifyConfig, Telling};
 use crate::offers::{self, OfferParts, Offers};
 use crate::payment::{Approvals, Desk, DeskOptions};
@@ -128,6 +129,31 @@ impl Ground {
         });
         self.vital.watch("payment", task);
         desk
+    }
+
+    /// The lines to card networks; none unless they are configured.
+    pub(super) fn issuers(
+        &mut self,
+        config: &Config,
+        directory: &Directory,
+        draining: CancellationToken,
+    ) -> Result<Option<Issuers>, RunError> {
+        let parts = IssuerParts {
+            store: self.store.clone(),
+            owner: self.owner.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            zone: config.records.time_zone.rules().clone(),
+            directory: directory.clone(),
+            federation: config.federation.clone(),
+            tries: config.banks.tries,
+        };
+        let Some((issuers, tasks)) = Issuers::start(&config.network.issuers, parts, &draining)? else {
+            return Ok(None);
+        };
+        tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
+        Ok(Some(issuers))
     }
 
     pub(super) fn records(&mut self, feed: &Feed) -> Records {

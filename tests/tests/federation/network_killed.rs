@@ -84,8 +84,8 @@ macro_rules! kill {
 }
 
 kill! {
-    m7_a_hub_killed_before_it_has_noted_a_message_charges_once: "network.before";
-    m7_a_hub_killed_after_it_has_noted_a_message_charges_once: "network.after";
+    m7_a_hub_killed_before_it_has_noted_a_message_charges_once: "D1.before";
+    m7_a_hub_killed_after_it_has_noted_a_message_charges_once: "D1.after";
     m7_a_hub_killed_after_a_code_over_a_link_is_spent_charges_once: "D2.after";
     m7_a_hub_killed_after_the_commit_point_of_a_link_s_payment_charges_once: "D4.after";
 }

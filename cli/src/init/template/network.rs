@@ -33,4 +33,43 @@ pub(super) const NETWORK: &str = r#"
 #   certificate = "/etc/bankhub/acquirer-1.pem"
 #   key = "file:/etc/bankhub/acquirer-1.key"
 #   client_ca = "/etc/bankhub/acquirer-1-ca.pem"
+
+# [network]
+# The hub's own PIN pad, for PINs of cards that come over links: banks with an adapter have its key as terminal-pin:<name>. AES, 32 hexadecimal
+# digits; without the key such a card is refused, unless its bank is reached over a card network.
+#   pin_pad = "hub-links"
+#   pin_pad_key = "file:/etc/bankhub/links-pin-pad.hex"
+
+# [network.issuers.cup]
+# A line to a card network, over which banks without an adapter are reached: a bank is registered with iso8583://cup as its endpoint.
+#   address = "network.example:8583"
+# The hub as an acquirer (field 32), and who passes messages on (field 33), if anybody.
+#   institution = "66280000"
+#   forwarder = "66280000"
+# As of a link. The header has two hexadecimal digits for each octet of the dialect's.
+#   dialect = "union-pay"
+#   framing = "binary-2"
+#   header = "6000030000602200000000"
+#   longest_message = 4096
+#   pin_key = "file:/etc/bankhub/cup-pin.hex"
+#   mac_key = "file:/etc/bankhub/cup-mac.hex"
+#   exchange_key = "file:/etc/bankhub/cup-exchange.hex"
+# Times, and how many messages may wait for their answers.
+#   connect_timeout = "3s"
+#   answer_timeout = "3s"
+#   message_timeout = "5s"
+#   echo_every = "30s"
+#   reconnect_pause = "250ms"
+#   reconnect_pause_at_most = "30s"
+#   window = 256
+# [network.issuers.cup.tls]
+# The authorities of the network's certificates and the name that they are for; and this server's own, if the network asks for one.
+#   server_ca = "/etc/bankhub/cup-ca.pem"
+#   server_name = "network.example"
+#   certificate = "/etc/bankhub/cup.pem"
+#   key = "file:/etc/bankhub/cup.key"
+# [network.issuers.cup.banks.bank-n]
+# A bank behind it: what it is called there (field 100), and its card numbers as FIRST-LAST/DIGITS.
+#   institution = "66281000"
+#   ranges = ["62284900-62284999/16"]
 "#;

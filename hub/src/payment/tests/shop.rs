@@ -253,6 +253,7 @@ impl Shop {
             bank_id: "bank-a".to_owned(),
             card_id: card_id.to_owned(),
             make_default: false,
+            card_number: String::new(),
         };
         let answer = self.operator.bind_card(from_member(Role::Operator, "anna", request)).await;
         answer.map(|answer| answer.into_inner().card_masked)

@@ -1,0 +1,77 @@
+//! Cards of banks without an adapter by which people pay without showing them: the number is kept sealed, and found by its keyed hash.
+
+use domain::card::Pan;
+use domain::{BankId, CardId, Reason};
+use server_kit::keystore::{KeyError, KeyName};
+use server_kit::store::StoreError;
+use zeroize::Zeroizing;
+
+use super::Issuers;
+use super::sql::{self, CardRow};
+use super::steps::{Outcome, Step};
+
+fn fault(error: &KeyError) -> StoreError {
+    StoreError::Refused(format!("the key store does not answer: {error}"))
+}
+
+impl Issuers {
+    /// Keeps a card under an id. The same again is the same card. `Err(CardTaken)` when the id or the number is another card's.
+    pub(crate) async fn register_card(&self, bank: &BankId, id: CardId, pan: &Pan) -> Result<String, Reason> {
+        let row = self.card_row(bank, id, pan).map_err(|error| {
+            tracing::error!(%error, "a card cannot be sealed");
+            Reason::Fault
+        })?;
+        match self.step(Step::Card(Box::new(row))).await {
+            Ok(Outcome::Card(registered)) => registered,
+            Ok(_) => Err(Reason::Fault),
+            Err(error) => {
+                tracing::error!(%error, "a card cannot be kept");
+                Err(error.reason())
+            }
+        }
+    }
+
+    fn card_row(&self, bank: &BankId, id: CardId, pan: &Pan) -> Result<CardRow, KeyError> {
+        let keys = &self.inner.keys;
+        Ok(CardRow {
+            card: id,
+            bank: bank.clone(),
+            index: keys.mac(KeyName::CardIndex, &[pan.reveal().as_bytes()])?.to_vec(),
+            sealed_pan: keys.seal(KeyName::CardNumber, id.uuid().as_bytes(), pan.reveal().as_bytes())?,
+            masked: pan.masked(),
+        })
+    }
+
+    /// How a card of this bank is shown. `Err(CardUnknown)` for one that is not kept.
+    pub(crate) async fn masked(&self, bank: &BankId, id: CardId) -> Result<String, Reason> {
+        match sql::read_card(&self.inner.store, id).await {
+            Ok(Some(card)) if card.bank == *bank => Ok(card.masked),
+            Ok(_) => Err(Reason::CardUnknown),
+            Err(error) => Err(error.reason()),
+        }
+    }
+
+    /// The number of a card of this bank.
+    pub(super) async fn number_of(&self, bank: &BankId, id: CardId) -> Result<Option<Pan>, StoreError> {
+        let Some(card) = sql::read_card(&self.inner.store, id).await?.filter(|card| card.bank == *bank) else {
+            return Ok(None);
+        };
+        let opened = self.inner.keys.open(KeyName::CardNumber, id.uuid().as_bytes(), &card.sealed_pan);
+        let opened = Zeroizing::new(opened.map_err(|error| fault(&error))?);
+        let text = std::str::from_utf8(&opened).unwrap_or_default();
+        Ok(Pan::parse(text).ok())
+    }
+
+    /// Which card this number is, if it is kept.
+    pub(super) async fn registered(&self, pan: &Pan) -> Option<CardId> {
+        let index = self.inner.keys.mac(KeyName::CardIndex, &[pan.reveal().as_bytes()]).ok()?;
+        match sql::read_card_by_number(&self.inner.store, &index).await {
+            Ok(card) => card.map(|card| card.card),
+            Err(error) => {
+                // The payment stands without its holder.
+                tracing::warn!(%error, "a card's holder cannot be looked up");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The durable steps of lines to card networks: what is asked stands in the database before the network hears of it, and what it has
+//! answered before anybody goes by it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::network::{Asked, Said, Standing};
+use domain::{BankId, LegId, Money, PaymentId, Reason, Timestamp};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use server_kit::audit::{Entry, HeldChain};
+use server_kit::fault;
+use server_kit::keystore::{KeyName, SharedKeyStore};
+use server_kit::store::{Owner, StepSet, StoreError, Tx};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::link::Link;
+use super::message::Draft;
+use super::set::Set;
+use super::sql::{self, CardRow, Order};
+use crate::network::sql::{load_days, put_day, today};
+
+/// Orders that are told again in one step.
+const MOST_DUE: i64 = 64;
+/// After so long what is told by itself is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(5);
+
+/// Which leg of which payment it is, and over which line.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub(super) link: String,
+    pub(super) bank: BankId,
+    pub(super) leg: LegId,
+    pub(super) payment: PaymentId,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A leg is to begin.
+    First {
+        named: Named,
+        draft: Box<Draft>,
+    },
+    /// A leg is to be as if it had not been.
+    Void(Named),
+    /// Of what a leg has reserved so much is taken.
+    Complete {
+        named: Named,
+        amount: Money,
+    },
+    /// So much of what was taken by another leg goes back.
+    GiveBack {
+        named: Named,
+        original: LegId,
+        amount: Money,
+    },
+    /// Which of these legs have been taken from their cards.
+    Taken(Vec<LegId>),
+    /// The network has answered.
+    Answered {
+        leg: LegId,
+        asked: Asked,
+        said: Said,
+        approval_code: Option<String>,
+    },
+    /// The network has approved what nobody waits for.
+    Late {
+        link: String,
+        stan: i64,
+        sent_at: Timestamp,
+    },
+    /// What is to be told again by itself.
+    Due,
+    CutOver {
+        link: String,
+        day: u16,
+    },
+    Card(Box<CardRow>),
+}
+
+/// What became of a step.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The order goes out, or goes out again.
+    Send {
+        order: Box<Order>,
+        is_repeat: bool,
+    },
+    Stands(Standing),
+    /// The leg is void whatever comes.
+    Void,
+    /// Nothing can be asked: there is no such leg, or the dialect has no message for it.
+    Impossible(Reason),
+    /// These are to be told.
+    Due(Vec<Order>),
+    Taken(Vec<LegId>),
+    /// From this day to that one.
+    Day(Date, Date),
+    Card(Result<String, Reason>),
+}
+
+#[derive(Debug)]
+pub(super) struct IssuerSteps {
+    pub(super) owner: Arc<Owner>,
+    pub(super) chain: HeldChain,
+    pub(super) zone: TimeZone,
+    pub(super) keys: SharedKeyStore,
+    pub(super) links: BTreeMap<String, Arc<Link>>,
+}
+
+impl Step {
+    fn legs(&self) -> Vec<LegId> {
+        match self {
+            Self::First { named, .. } | Self::Void(named) | Self::Complete { named, .. } => vec![named.leg],
+            Self::GiveBack { named, original, .. } => vec![named.leg, *original],
+            Self::Answered { leg, .. } => vec![*leg],
+            Self::Taken(legs) => legs.clone(),
+            Self::Late { .. } | Self::Due | Self::CutOver { .. } | Self::Card(_) => Vec::new(),
+        }
+    }
+
+    fn link(&self) -> Option<&String> {
+        match self {
+            Self::First { named, .. }
+            | Self::Void(named)
+            | Self::Complete { named, .. }
+            | Self::GiveBack { named, .. } => Some(&named.link),
+            Self::CutOver { link, .. } => Some(link),
+            Self::Late { .. } | Self::Answered { .. } | Self::Taken(_) | Self::Due | Self::Card(_) => None,
+        }
+    }
+}
+
+/// What binds a kept message to its row.
+pub(super) fn bound(leg: LegId, asked: Asked) -> Vec<u8> {
+    [leg.uuid().as_bytes(), asked.as_str().as_bytes()].concat()
+}
+
+pub(super) const fn entry(kind: &'static str, subject: Uuid, content: String) -> Entry {
+    Entry { kind, subject, content }
+}
+
+impl IssuerSteps {
+    /// The message of an order as it was kept.
+    pub(super) fn open(&self, order: &Order) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let opened = self.keys.open(KeyName::SealedPayload, &bound(order.leg, order.asked), &order.sealed);
+        let opened = opened
+            .map_err(|error| StoreError::Refused(format!("a message to a card network does not open: {error}")))?;
+        Ok(Zeroizing::new(opened))
+    }
+}
+
+impl IssuerSteps {
+    async fn load<'s>(&'s self, tx: &mut Tx, steps: &[Step]) -> Result<(Set<'s>, Vec<LegId>), StoreError> {
+        let links: Vec<String> = steps.iter().filter_map(Step::link).cloned().collect();
+        let mut legs: Vec<LegId> = steps.iter().flat_map(Step::legs).collect();
+        let mut due = Vec::new();
+        for step in steps {
+            match step {
+                Step::Late { link, stan, sent_at } => {
+                    legs.extend(sql::load_traced(tx, link, (*stan, *sent_at)).await?);
+                }
+                Step::Due => due = sql::load_due(tx, MOST_DUE).await?,
+                _ => {}
+            }
+        }
+        legs.extend(&due);
+        let set = Set {
+            steps: self,
+            now: tx.now(),
+            today: today(tx.now(), &self.zone)?,
+            orders: sql::load(tx, legs.iter().map(|leg| leg.uuid()).collect()).await?,
+            changed: BTreeMap::new(),
+            days: load_days(tx, links.clone()).await?,
+            lines: sql::load_lines(tx, links).await?,
+            numbered: BTreeMap::new(),
+            log: Vec::new(),
+        };
+        Ok((set, due))
+    }
+
+    async fn take(&self, tx: &mut Tx, set: &mut Set<'_>, step: &Step, due: &[LegId]) -> Result<Outcome, StoreError> {
+        match step {
+            Step::First { named, draft } => set.first(named, draft),
+            Step::Void(named) => set.void(named),
+            Step::Complete { named, amount } => set.complete(named, *amount),
+            Step::GiveBack { named, original, amount } => set.give_back(named, *original, *amount),
+            Step::Answered { leg, asked, said, approval_code } => {
+                Ok(set.answered((*leg, *asked), *said, approval_code.as_ref()))
+            }
+            Step::Taken(legs) => {
+                let is_done = |leg: &LegId, asked| set.standing(*leg, asked) == Some(Standing::Done);
+                let taken = |leg: &&LegId| is_done(leg, Asked::Charge) || is_done(leg, Asked::Completion);
+                Ok(Outcome::Taken(legs.iter().filter(taken).copied().collect()))
+            }
+            Step::Late { link, stan, sent_at } => {
+                let is_it = |order: &&Order| {
+                    order.asked.is_first()
+                        && (order.link == *link, order.stan, order.sent_at) == (true, *stan, *sent_at)
+                };
+                let found = set.orders.values().find(is_it).map(|order| (order.leg, order.asked));
+                Ok(found.map_or(Outcome::Impossible(Reason::LegUnknown), |key| set.answered(key, Said::Done, None)))
+            }
+            Step::Due => {
+                let again = set.now.plus(TELL_AGAIN);
+                let found: Vec<Order> = set
+                    .orders
+                    .values()
+                    .filter(|order| due.contains(&order.leg) && order.due_at.is_some_and(|at| at <= set.now))
+                    .cloned()
+                    .collect();
+                let put = |order: Order| set.put(Order { due_at: Some(again), ..order });
+                Ok(Outcome::Due(found.into_iter().map(put).collect()))
+            }
+            Step::CutOver { link, day } => {
+                let outcome = set.cut_over(link, *day);
+                if let (Outcome::Day(before, next), Some(day)) = (&outcome, set.days.get(link))
+                    && before < next
+                {
+                    put_day(tx, link, *day).await?;
+                }
+                Ok(outcome)
+            }
+            Step::Card(card) => register(tx, card, &mut set.log).await.map(Outcome::Card),
+        }
+    }
+}
+
+/// Keeps a card, once; gives how it is shown.
+async fn register(tx: &mut Tx, card: &CardRow, log: &mut Vec<Entry>) -> Result<Result<String, Reason>, StoreError> {
+    let known = sql::load_cards(tx, card).await?;
+    let is_it = |known: &CardRow| known.card == card.card && known.bank == card.bank && known.index == card.index;
+    if !known.is_empty() {
+        let same = known.iter().all(is_it);
+        return Ok(if same { Ok(card.masked.clone()) } else { Err(Reason::CardTaken) });
+    }
+    sql::insert_card(tx, card).await?;
+    let content = format!("bank={} card={}", card.bank, card.masked);
+    log.push(entry("NETWORK_CARD_REGISTERED", card.card.uuid(), content));
+    Ok(Ok(card.masked.clone()))
+}
+
+impl StepSet for IssuerSteps {
+    const NAME: &'static str = "issuer-writer";
+
+    type Step = Step;
+    type Outcome = Outcome;
+
+    async fn run(&self, tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
+        self.owner.fence(tx);
+        let (mut set, due) = self.load(tx, steps).await?;
+        let mut outcomes = Vec::with_capacity(steps.len());
+        for step in steps {
+            outcomes.push(self.take(tx, &mut set, step, &due).await?);
+        }
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Send { is_repeat: false, .. })) {
+            fault::point("issuer.order.before");
+        }
+        let changed: Vec<Order> = set.changed.keys().filter_map(|key| set.orders.get(key).cloned()).collect();
+        sql::put(tx, &changed).await?;
+        let next = |(link, next): (&String, &i64)| {
+            let version = set.lines.get(link).map_or(1, |(version, _)| version + 1);
+            (link.clone(), (version, *next))
+        };
+        sql::put_lines(tx, &set.numbered.iter().map(next).collect()).await?;
+        if !set.log.is_empty() {
+            self.chain.append(tx, set.log).await?;
+        }
+        Ok(outcomes)
+    }
+
+    fn committed(&self, _: &[Step], outcomes: &[Outcome]) {
+        self.chain.confirm();
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Send { is_repeat: false, .. })) {
+            fault::point("issuer.order.after");
+        }
+    }
+
+    fn dropped(&self, _: &StoreError) {
+        self.chain.forget();
+    }
+
+    fn wants_upkeep(&self) -> bool {
+        self.chain.is_unsealed()
+    }
+
+    async fn upkeep(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        self.owner.fence(tx);
+        self.chain.seal(tx).await
+    }
+}
