@@ -2,9 +2,12 @@
 
 mod browser;
 mod hostile;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::time::Duration;
 
 use domain::payment::Instrument;
 use domain::{BankId, PersonId, Reason, TerminalId};
@@ -24,6 +27,7 @@ use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryPa
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::operators::testing::{App, PASSWORD, forget_step, id, replica};
+use crate::pages::response::PageBody;
 use crate::sign_in::testing::change;
 use crate::testing::past::{Past, register};
 use crate::testing::{TestHub, from_member, on_each_engine};
@@ -99,6 +103,8 @@ impl World {
             operators,
             api,
             zone: TimeZone::UTC,
+            standings: Standings::default(),
+            draining: CancellationToken::new(),
         };
         Self { hub: hub.clone(), console: Console::new(parts, config), directory, ann, bob, past }
     }
@@ -175,6 +181,18 @@ impl Browser<'_> {
         builder
     }
 
+    /// A stream of events, if there is room for it.
+    async fn watch(&self) -> Result<Events, StatusCode> {
+        let request = self.request(Method::GET, "/live").body(Full::default()).unwrap();
+        let (parts, body) = self.world.console.answer_one(request, HERE).await.into_parts();
+        if parts.status != StatusCode::OK {
+            return Err(parts.status);
+        }
+        assert_eq!(parts.headers[header::CONTENT_TYPE], "text/event-stream; charset=utf-8");
+        assert_eq!(parts.headers[header::CACHE_CONTROL], "no-store");
+        Ok(Events { body: Box::pin(body) })
+    }
+
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Told {
         let answer = self.world.console.answer_one(request, HERE).await;
         let (parts, body) = answer.into_parts();
@@ -215,6 +233,40 @@ impl Browser<'_> {
 
     async fn sign_in(&mut self, name: &str, password: &str, code: &str) -> Told {
         self.post("/sign-in", &[("operator", name), ("password", password), ("code", code)]).await
+    }
+}
+
+/// What a browser is told while it watches.
+struct Events {
+    body: Pin<Box<PageBody>>,
+}
+
+impl Events {
+    /// The next event and what it says; nothing at the end of the stream.
+    async fn next(&mut self) -> Option<(String, serde_json::Value)> {
+        loop {
+            let within = tokio::time::timeout(Duration::from_secs(30), self.body.as_mut().frame());
+            let frame = within.await.expect("an event in time")?;
+            let text = String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap();
+            if text.starts_with(':') {
+                continue;
+            }
+            let (name, data) = text.trim_end().split_once('\n').unwrap();
+            let data = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+            return Some((name.strip_prefix("event: ").unwrap().to_owned(), data));
+        }
+    }
+
+    /// The next state that is so.
+    async fn becomes(&mut self, is_so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        for _ in 0..20 {
+            match self.next().await {
+                Some((name, state)) if name == "state" && is_so(&state) => return state,
+                Some((name, _)) if name == "state" => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("it did not become so in twenty looks")
     }
 }
 

@@ -20,6 +20,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod till;
+mod traced;
 mod tries;
 mod watch;
 

@@ -48,6 +48,7 @@ mod secrets_of_records;
 mod sign_up;
 mod sign_up_killed;
 mod terminal;
+mod traces;
 mod two_hubs;
 mod words;
 
