@@ -15,6 +15,7 @@ use iso8583::mti::MessageClass;
 use iso8583::{BuildError, Message};
 use server_kit::clock::Stopwatch;
 use server_kit::rng::SharedRng;
+use server_kit::trace::{Kind, Span};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
@@ -316,7 +317,9 @@ impl Work {
             // It was read before.
             let Ok(message) = Message::read(link.dialect, &frame) else { return };
             let watch = Stopwatch::start();
-            let reply = carrier.answer(&link, &keys, &message).await;
+            let span = Span::begin("network message", Kind::Server);
+            span.note("bankhub.link", || link.id.clone());
+            let reply = span.run(carrier.answer(&link, &keys, &message)).await;
             let answer = written(&link, &keys, &message, &reply);
             metrics::histogram!("bankhub_network_answer_seconds", "link" => link.id.clone())
                 .record(watch.elapsed().as_secs_f64());
