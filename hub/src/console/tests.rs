@@ -245,7 +245,8 @@ impl Events {
     /// The next event and what it says; nothing at the end of the stream.
     async fn next(&mut self) -> Option<(String, serde_json::Value)> {
         loop {
-            let within = tokio::time::timeout(Duration::from_secs(30), self.body.as_mut().frame());
+            let mut body = self.body.as_mut();
+            let within = tokio::time::timeout(Duration::from_secs(30), body.frame());
             let frame = within.await.expect("an event in time")?;
             let text = String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap();
             if text.starts_with(':') {
