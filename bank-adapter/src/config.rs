@@ -8,6 +8,7 @@ use server_kit::config::{HumanDuration, SecretRef};
 use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
 use server_kit::tls::ServerTlsConfig;
+use server_kit::trace::TraceConfig;
 
 use crate::credit::{TimeOfDay, ZoneName};
 use crate::credit_system::CreditSystemConfig;
@@ -49,6 +50,9 @@ pub struct Config {
     /// `[log]`: what is logged, to standard error.
     #[serde(default)]
     pub log: LogConfig,
+    /// `[trace]`: where spans of traces go. Default: nowhere.
+    #[serde(default)]
+    pub trace: TraceConfig,
     /// `[ledger]`: how the ledger works.
     #[serde(default)]
     pub ledger: LedgerConfig,

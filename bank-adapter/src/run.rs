@@ -20,6 +20,7 @@ use server_kit::shutdown::Shutdown;
 use server_kit::store::{OwnershipLost, Store, StoreError, StoreOptions, WriterOptions};
 use server_kit::telemetry::{self, PrometheusHandle, TelemetryError};
 use server_kit::tls::{self, ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, ServerTls, TlsError};
+use server_kit::trace::{self, Service, TraceError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -40,7 +41,12 @@ use crate::report::{BillSender, Sender, SenderOptions};
 const SERVICES: [&str; 2] =
     [proto::bank::bank_service_server::SERVICE_NAME, proto::counter::counter_service_server::SERVICE_NAME];
 /// What the node describes by reflection.
-const CONTRACT: Contract = Contract { descriptors: proto::DESCRIPTORS, services: &SERVICES, refuse: proto::status };
+const CONTRACT: Contract = Contract {
+    descriptors: proto::DESCRIPTORS,
+    services: &SERVICES,
+    refuse: proto::status,
+    reason_of: proto::reason_of,
+};
 /// The readiness check that says whether the ledger can be written.
 const LEDGER: &str = "ledger";
 /// How long the last steps may take to become durable after the last call was answered.
@@ -77,6 +83,8 @@ pub enum RunError {
     Tls(#[from] TlsError),
     #[error("logs or metrics cannot be set up")]
     Telemetry(#[from] TelemetryError),
+    #[error("traces cannot be sent")]
+    Trace(#[from] TraceError),
     #[error("{addr} cannot be listened on")]
     Listen { addr: SocketAddr, source: io::Error },
     #[error("{path} cannot be written")]
@@ -101,7 +109,12 @@ pub struct Running {
 /// Runs a bank's node until `shutdown`: build, announce, serve, drain.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let metrics = telemetry::start(config.log.format, &config.log.filter)?;
-    Box::pin(Adapter::build(config, metrics, &shutdown).await?.serve(shutdown)).await
+    let (instance, federation) = (config.bank_id.clone(), config.federation.clone());
+    let service = Service { name: "bankhub-adapter", instance, federation };
+    let traces = trace::start(&config.trace, &service, SystemClock::shared(), SystemRng::shared())?;
+    let ended = Box::pin(Adapter::build(config, metrics, &shutdown).await?.serve(shutdown)).await;
+    traces.finish().await;
+    ended
 }
 
 /// A node that listens, and serves when it is told to.
@@ -263,7 +276,7 @@ impl Adapter {
         }
         let server = GrpcServer::new(self.listener, self.server_tls, routes, draining);
         let server = server.with_limits(self.config.limits.clone()).with_refusals(proto::unread);
-        let (server, health) = server.with_health();
+        let (server, health) = server.with_traces(CONTRACT)?.with_health();
         let server = if self.config.reflection { server.with_reflection(CONTRACT)? } else { server };
         for service in SERVICES {
             health.set(service, true).await;

@@ -14,6 +14,7 @@ use crate::effective::ConfigCommand;
 use crate::hsm::command::HsmArgs;
 use crate::identity_simulator::command::IdentitySimulatorArgs;
 use crate::init::command::InitArgs;
+use crate::keys::KeysArgs;
 use crate::operator::ask::AskCommand;
 use crate::operator::cards::CardCommand;
 use crate::operator::carriers::CarriersCommand;
@@ -82,6 +83,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Verify, export and search the hash-chained log of a server.
     Audit(AuditArgs),
+    /// Say which keys a server holds, and add those that a newer version needs.
+    Keys(KeysArgs),
     /// Be a payment terminal: pay, reverse, refund, and forward what is owed.
     Terminal(TerminalArgs),
     /// Be an acquirer on a link of the hub's front for card networks: echo, pay, reverse, compare totals.

@@ -32,12 +32,19 @@ pub struct CheckArgs {
 }
 
 pub fn check(args: &CheckArgs, out: &Output) -> Result<(), CliError> {
-    let effective = match args.server {
-        ServerKind::Hub => format!("{:#?}", serve::hub_config(&args.file, &args.settings)?),
-        ServerKind::Adapter => format!("{:#?}", serve::adapter_config(&args.file, &args.settings)?),
+    let (effective, trace) = match args.server {
+        ServerKind::Hub => {
+            let config = serve::hub_config(&args.file, &args.settings)?;
+            (format!("{config:#?}"), config.trace)
+        }
+        ServerKind::Adapter => {
+            let config = serve::adapter_config(&args.file, &args.settings)?;
+            (format!("{config:#?}"), config.trace)
+        }
     };
     let files = Files::load(args.server, &args.file, &args.settings)?;
-    let (values, checks) = (flatten(&effective), checks(&files));
+    let (values, mut checks) = (flatten(&effective), checks(&files));
+    checks.extend(trace.check().err().map(|error| Check::new("trace", Verdict::Bad, error.to_string())));
     if out.is_json() {
         let map: Map<String, Value> = values.into_iter().map(|(key, value)| (key, Value::from(value))).collect();
         let failed: Vec<Value> = checks

@@ -17,6 +17,7 @@ pub mod error;
 pub mod hsm;
 pub mod identity_simulator;
 pub mod init;
+pub mod keys;
 pub mod operator;
 pub mod output;
 pub mod phone;

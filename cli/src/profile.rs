@@ -8,9 +8,12 @@ use bank_adapter::hsm::HsmError;
 use domain::{BankId, Reason, TerminalId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use server_kit::clock::SystemClock;
 use server_kit::config::{ConfigError, HumanDuration, SecretRef};
 use server_kit::identity::{IdentityError, Principal};
+use server_kit::rng::SystemRng;
 use server_kit::tls::{ChannelOptions, ClientTls, ClientTlsConfig, ServerIdentity, TlsError};
+use server_kit::trace::{self, Exporting, Service, TraceConfig, TraceError};
 use tonic::transport::Channel;
 
 use crate::terminal::{Pad, Terminal, TerminalError, TerminalOptions};
@@ -37,6 +40,8 @@ pub enum ProfileError {
     Pad(#[from] HsmError),
     #[error(transparent)]
     Terminal(#[from] TerminalError),
+    #[error(transparent)]
+    Trace(#[from] TraceError),
 }
 
 /// A terminal's `terminal.toml`.
@@ -63,6 +68,9 @@ pub struct TerminalProfile {
     /// How long to ask before giving up.
     #[serde(default = "default_patience")]
     pub patience: HumanDuration,
+    /// Where spans of traces go; nowhere unless `endpoint` is set.
+    #[serde(default)]
+    pub trace: TraceConfig,
 }
 
 const fn default_call_timeout() -> HumanDuration {
@@ -76,6 +84,13 @@ const fn default_patience() -> HumanDuration {
 impl TerminalProfile {
     pub fn load(file: &Path, overrides: &[(String, String)]) -> Result<Self, ProfileError> {
         load(file, TERMINAL_PREFIX, overrides)
+    }
+
+    /// Makes the traces of this process.
+    pub fn traces(&self) -> Result<Exporting, ProfileError> {
+        let (instance, federation) = (self.id.clone(), self.federation.clone());
+        let service = Service { name: "bankhub-terminal", instance, federation };
+        Ok(trace::start(&self.trace, &service, SystemClock::shared(), SystemRng::shared())?)
     }
 
     /// The terminal's PIN pad; none when it has no key.

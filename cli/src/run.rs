@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::serve::AdapterArgs;
 use crate::{
-    acquirer, audit, bench, carrier, demo, dev, doctor, hsm, identity_simulator, init, operator, phone, serve,
+    acquirer, audit, bench, carrier, demo, dev, doctor, hsm, identity_simulator, init, keys, operator, phone, serve,
     terminal, voice,
 };
 
@@ -64,6 +64,7 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Config(ConfigCommand::Check(args)) => effective::check(&args, out),
         Command::Doctor(args) => doctor::command::run(&args, out).await,
         Command::Audit(args) => audit::run(&args, out).await,
+        Command::Keys(args) => keys::run(&args, out),
         Command::Terminal(args) => terminal::command::run(&args, out).await,
         Command::Acquirer(args) => acquirer::command::run(&args, out).await,
         Command::Phone(args) => phone::command::run(&args, out).await,

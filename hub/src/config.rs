@@ -12,6 +12,7 @@ use server_kit::config::{HumanDuration, SecretRef};
 use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
 use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
+use server_kit::trace::TraceConfig;
 
 use crate::cardholder::{CardholderOptions, StrangerLimits};
 use crate::console::ConsoleConfig;
@@ -46,6 +47,9 @@ pub struct Config {
     pub ops: Ops,
     #[serde(default)]
     pub log: Log,
+    /// Where spans of traces go; nowhere unless `endpoint` is set.
+    #[serde(default)]
+    pub trace: TraceConfig,
     #[serde(default)]
     pub limits: ServeLimits,
     #[serde(default)]

@@ -36,6 +36,7 @@ pub mod safety_code;
 pub mod sign_in;
 pub mod sign_up;
 mod signed;
+pub mod standing;
 mod store_status;
 mod sweep;
 #[cfg(test)]

@@ -13,13 +13,16 @@ use proto::carrier::carrier_service_server::CarrierServiceServer;
 use proto::federation::federation_service_server::FederationServiceServer;
 use proto::operator::operator_service_server::OperatorServiceServer;
 use proto::terminal::terminal_service_server::TerminalServiceServer;
+use server_kit::clock::SystemClock;
 use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
 use server_kit::ops::{self, OpsServer, Readiness};
+use server_kit::rng::SystemRng;
 use server_kit::serve::{Contract, GrpcServer};
 use server_kit::shutdown::Shutdown;
 use server_kit::store::{Dialect, Migrations, Owner, OwnershipLost, Store};
 use server_kit::telemetry::{self, TelemetryError};
 use server_kit::tls::{self, ClientTls, ServerTls};
+use server_kit::trace::{self, Exporting, Service, TraceError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -66,6 +69,8 @@ pub enum RunError {
     Rng(#[from] server_kit::rng::RngError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     #[error(transparent)]
     Serve(#[from] server_kit::serve::ServeError),
     #[error("cannot listen on {addr}: {error}")]
@@ -116,6 +121,7 @@ const CONTRACT: Contract = Contract {
         proto::carrier::carrier_service_server::SERVICE_NAME,
     ],
     refuse: proto::status,
+    reason_of: proto::reason_of,
 };
 
 /// The hub's schema, once for each engine.
@@ -126,6 +132,7 @@ pub fn migrations() -> Migrations {
 /// Runs the hub until it has drained, or until its name is lost or one of its tasks fails.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let metrics = telemetry::start(config.log.format, &config.log.filter)?;
+    let traces = traces(&config)?;
     let readiness = Readiness::waiting_for(&[DATABASE, LISTENER]);
     let listen = |addr| move |error| RunError::Listen { addr, error };
     let ops = OpsServer::bind(config.ops.listen, metrics, readiness.clone(), shutdown.draining()).await;
@@ -146,6 +153,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         .with_limits(config.limits.clone())
         .with_refusals(proto::unread)
         .with_measures(CONTRACT)?
+        .with_traces(CONTRACT)?
         .with_health();
     let server = if config.reflection { server.with_reflection(CONTRACT)? } else { server };
     health.set("", true).await;
@@ -159,9 +167,17 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let ended = lifecycle::serve_until(server.run(), hub.failure(&readiness, &shutdown), &shutdown).await;
     shutdown.drain();
     let finished = lifecycle::finish(hub.finish(), FINISH_AT_MOST, &shutdown).await;
+    traces.finish().await;
     ops.abort();
     tracing::info!(?ended, finished, "the hub has stopped");
     ended.map(|_| ())
+}
+
+/// Makes the traces of this process.
+fn traces(config: &Config) -> Result<Exporting, TraceError> {
+    let (instance, federation) = (config.replica.clone(), config.federation.clone());
+    let service = Service { name: "bankhub-hub", instance, federation };
+    trace::start(&config.trace, &service, SystemClock::shared(), SystemRng::shared())
 }
 
 /// What a running hub is made of.
@@ -231,7 +247,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let web = ground.web(config, &directory, &asked);
     let (operators, operator_api) =
         ground.operators(config, (&directory, &banks), (&asked, &sign_ups, &limits), shutdown.draining()).await?;
-    let console = ground.console(config, &operators, &operator_api);
+    let console = ground.console(config, (&operators, &operator_api), banks.standings(), shutdown.draining());
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
     let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     ground.follow(&followers, (&directory, feed), (&notices, &prices), shutdown.draining());
@@ -288,6 +304,7 @@ impl Hub {
             zone: config.records.time_zone.rules().clone(),
             till: self.till.clone(),
             federation: config.federation.clone(),
+            standings: self.banks.standings().clone(),
         };
         let network = Network::start(&config.network, parts, shutdown.draining()).await?;
         network.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));

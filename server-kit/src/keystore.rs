@@ -165,7 +165,7 @@ pub fn signature_is_of(public_key: &[u8], message: &[u8], signature: &[u8]) -> b
 /// Why a key could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The store does not hold the key. One that was made by an older program is completed by a rotation of the key.
+    /// The store does not hold the key. One that was made by an older program is completed by `bankhub keys complete`.
     #[error("the key store holds no key {name:?}")]
     Missing {
         /// The key.

@@ -25,9 +25,11 @@ use crate::tls::{HandshakeLimits, ServerTls};
 
 mod measured;
 mod reflection;
+mod traced;
 
 use measured::{Measured, Measures};
 pub use reflection::Contract;
+use traced::{Traced, Traces};
 
 /// How long connections may take to notice that they were cut.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -99,6 +101,7 @@ pub struct GrpcServer {
     tls: ServerTls,
     router: axum::Router,
     measures: Measures,
+    traces: Traces,
     health: Option<HealthHandle>,
     draining: CancellationToken,
     limits: ServeLimits,
@@ -110,8 +113,8 @@ impl GrpcServer {
     /// A stream that stays open must end itself when `draining` is cancelled, or it uses up the grace period.
     pub fn new(listener: TcpListener, tls: ServerTls, routes: Routes, draining: CancellationToken) -> Self {
         let router = routes.into_axum_router();
-        let measures = Measures::none();
-        Self { listener, tls, router, measures, health: None, draining, limits: ServeLimits::default() }
+        let (measures, traces) = (Measures::none(), Traces::none());
+        Self { listener, tls, router, measures, traces, health: None, draining, limits: ServeLimits::default() }
     }
 
     /// Sets other bounds.
@@ -154,6 +157,11 @@ impl GrpcServer {
         Ok(Self { measures: Measures::of(contract.descriptors, contract.services)?, ..self })
     }
 
+    /// Has each call of `contract` belong to a trace; see [`crate::trace`].
+    pub fn with_traces(self, contract: Contract) -> Result<Self, ServeError> {
+        Ok(Self { traces: Traces::of(contract)?, ..self })
+    }
+
     /// Adds `grpc.reflection.v1`, which describes the services in `contract`, the health service if there is one by then, and
     /// itself.
     ///
@@ -170,7 +178,7 @@ impl GrpcServer {
     /// Serves until the server is drained: no new connections, calls under way finish within the grace period, then
     /// whatever is left is cut.
     pub async fn run(self) -> Result<Drained, ServeError> {
-        let Self { listener, tls, router, measures, health, draining, limits } = self;
+        let Self { listener, tls, router, measures, traces, health, draining, limits } = self;
         let addr = listener.local_addr()?;
         let handshakes =
             HandshakeLimits { timeout: limits.handshake_timeout.get(), in_flight: limits.handshakes_in_flight };
@@ -183,7 +191,8 @@ impl GrpcServer {
                 health.drain().await;
             }
         };
-        let service = Measured { inner: Deadline { inner: router.with_state(()) }, measures };
+        let measured = Measured { inner: Deadline { inner: router.with_state(()) }, measures };
+        let service = Traced { inner: measured, traces };
         let serving = tonic::transport::Server::builder()
             .accept_http1(true)
             .max_concurrent_streams(limits.concurrent_streams)

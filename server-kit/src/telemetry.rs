@@ -1,15 +1,22 @@
 //! Logs to standard error and metrics for Prometheus.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _};
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
 use serde::Deserialize;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::format::{FmtSpan, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 pub use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::trace;
 
 /// Upper bounds of every duration histogram, in seconds. They are finest around the few milliseconds of a flushed
 /// transaction and reach to the 15 seconds after which a terminal gives up.
@@ -63,10 +70,48 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
     let builder =
         tracing_subscriber::fmt().with_env_filter(env_filter).with_span_events(FmtSpan::NONE).with_writer(io::stderr);
     match format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).finish().try_init()?,
-        LogFormat::Pretty => builder.with_target(false).with_ansi(io::stderr().is_terminal()).finish().try_init()?,
+        LogFormat::Json => {
+            let json = builder.json().flatten_event(true).with_current_span(true);
+            json.map_event_format(|line| JsonWithTrace { line }).finish().try_init()?;
+        }
+        LogFormat::Pretty => {
+            let text = builder.with_target(false).with_ansi(io::stderr().is_terminal());
+            text.with_timer(TimeWithTrace).finish().try_init()?;
+        }
     }
     Ok(())
+}
+
+/// Log lines as JSON, the first field of which is the trace that is being worked for, if there is one.
+struct JsonWithTrace<F> {
+    line: F,
+}
+
+impl<S, N, F> FormatEvent<S, N> for JsonWithTrace<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Some(current) = trace::current() else { return self.line.format_event(context, to, event) };
+        let mut line = String::new();
+        self.line.format_event(context, Writer::new(&mut line), event)?;
+        match line.strip_prefix('{') {
+            Some(fields) => write!(to, "{{\"trace_id\":\"{}\",{fields}", current.trace_id()),
+            None => to.write_str(&line),
+        }
+    }
+}
+
+/// The time of a line of text, and behind it the trace.
+struct TimeWithTrace;
+
+impl FormatTime for TimeWithTrace {
+    fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
+        SystemTime.format_time(to)?;
+        trace::current().map_or(Ok(()), |current| write!(to, " trace_id={}", current.trace_id()))
+    }
 }
 
 /// Records metrics for the whole process. Names of durations end in `_seconds`.

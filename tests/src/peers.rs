@@ -46,37 +46,39 @@ impl Peer {
 
     /// A card network on pyiso8583, with the banks behind it; its books are in this file.
     pub async fn network(state: &Path, port: u16, more: &[String]) -> Option<Self> {
-        let named = std::env::var_os(PYTHON).map(PathBuf::from);
-        let python = named.clone().unwrap_or_else(|| root().join("tests/tools/venv/bin/python"));
-        let mut imports = Command::new(&python);
-        imports.args(["-c", "import iso8583, Crypto"]).stderr(Stdio::null());
-        if !imports.status().await.is_ok_and(|status| status.success()) {
-            assert!(named.is_none(), "no pyiso8583 at {}", python.display());
-            println!("skipped: no Python with pyiso8583; tests/run sets it up");
-            return None;
-        }
-        let mut command = Command::new(python);
-        command.arg(root().join("tests/peers/network/network.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+        let mut command = Self::python("iso8583, Crypto", "network/network.py").await?;
         command.arg("--state").arg(state).args(["--port", &port.to_string()]);
         command.args(["--zone-key", crate::links::PIN_KEY]).args(more);
         Some(Self::start(command).await)
     }
 
+    /// A collector of traces on OpenTelemetry's own messages and grpcio.
+    pub async fn collector() -> Option<Self> {
+        let mut command = Self::python("opentelemetry.proto.collector.trace.v1", "collector/collector.py").await?;
+        command.env("GRPC_VERBOSITY", "ERROR");
+        Some(Self::start(command).await)
+    }
+
     /// A mail server on aiosmtpd, under TLS from the start, whose user is `hub` with the password `secret`.
     pub async fn mail(certificate: &Path, key: &Path) -> Option<Self> {
+        let mut command = Self::python("aiosmtpd", "mail/mail.py").await?;
+        command.arg("--certificate").arg(certificate).arg("--key").arg(key).args(["--mode", "implicit"]);
+        Some(Self::start(command).await)
+    }
+
+    async fn python(module: &str, program: &str) -> Option<Command> {
         let named = std::env::var_os(PYTHON).map(PathBuf::from);
         let python = named.clone().unwrap_or_else(|| root().join("tests/tools/venv/bin/python"));
         let mut imports = Command::new(&python);
-        imports.args(["-c", "import aiosmtpd"]).stderr(Stdio::null());
+        imports.args(["-c", &format!("import {module}")]).stderr(Stdio::null());
         if !imports.status().await.is_ok_and(|status| status.success()) {
-            assert!(named.is_none(), "no aiosmtpd at {}", python.display());
-            println!("skipped: no Python with aiosmtpd; tests/run sets it up");
+            assert!(named.is_none(), "no {module} at {}", python.display());
+            println!("skipped: no Python with {module}; tests/run sets it up");
             return None;
         }
         let mut command = Command::new(python);
-        command.arg(root().join("tests/peers/mail/mail.py")).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.arg("--certificate").arg(certificate).arg("--key").arg(key).args(["--mode", "implicit"]);
-        Some(Self::start(command).await)
+        command.arg(root().join("tests/peers").join(program)).env("PYTHONDONTWRITEBYTECODE", "1");
+        Some(command)
     }
 
     fn node(module: &str, program: &str) -> Option<Command> {

@@ -19,6 +19,7 @@ mod resolve;
 mod service;
 mod sql;
 mod steps;
+mod traced;
 mod wire;
 
 use std::sync::{Arc, OnceLock};

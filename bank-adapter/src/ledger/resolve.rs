@@ -12,6 +12,7 @@ use proto::federation::{
     ReportBillsRequest, ReportBillsResponse, ReportPurchasesRequest, ReportPurchasesResponse, ResolveLegRequest,
 };
 use server_kit::clock::SharedClock;
+use server_kit::trace;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
@@ -52,6 +53,7 @@ impl HubClient {
     pub(crate) async fn register_bin_ranges(&self, message: RegisterBinRangesRequest) -> Result<(), Status> {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
+        trace::inject(request.metadata_mut());
         let mut client = self.client.clone();
         let answer = tokio::time::timeout(self.timeout, client.register_bin_ranges(request)).await;
         answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))?.map(|_| ())
@@ -63,6 +65,7 @@ impl HubClient {
     pub(crate) async fn report(&self, message: ReportPurchasesRequest) -> Result<ReportPurchasesResponse, Status> {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
+        trace::inject(request.metadata_mut());
         let mut client = self.client.clone();
         let answer = tokio::time::timeout(self.timeout, client.report_purchases(request)).await;
         Ok(answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))??.into_inner())
@@ -75,6 +78,7 @@ impl HubClient {
     ) -> Result<InquireCreditHistoryResponse, Status> {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
+        trace::inject(request.metadata_mut());
         let mut client = self.client.clone();
         let answer = tokio::time::timeout(self.timeout, client.inquire_credit_history(request)).await;
         Ok(answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))??.into_inner())
@@ -84,6 +88,7 @@ impl HubClient {
     pub(crate) async fn report_bills(&self, message: ReportBillsRequest) -> Result<ReportBillsResponse, Status> {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
+        trace::inject(request.metadata_mut());
         let mut client = self.client.clone();
         let answer = tokio::time::timeout(self.timeout, client.report_bills(request)).await;
         Ok(answer.map_err(|_| Status::deadline_exceeded("the hub did not answer in time"))??.into_inner())
@@ -102,6 +107,7 @@ impl HubClient {
     {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
+        trace::inject(request.metadata_mut());
         match tokio::time::timeout(self.timeout, call(self.client.clone(), request)).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(proto::reason_of(&status).unwrap_or(Reason::HubAway)),
@@ -115,6 +121,7 @@ impl Verdicts for HubClient {
         let message = ResolveLegRequest { leg_id: leg_id.to_string(), payment_id: payment_id.to_string() };
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
+        trace::inject(request.metadata_mut());
         let mut client = self.client.clone();
         // The timeout in the request is for the hub to keep; this one is for a hub that is not there.
         let answer = tokio::time::timeout(self.timeout, client.resolve_leg(request)).await;

@@ -11,6 +11,7 @@ use server_kit::identity::Role;
 use tonic::{Request, Response, Status};
 
 use super::page::{self, Span};
+use super::traced::HoldSpan;
 use super::{CreditSystem, Ledger, Place, wire};
 use crate::call::{CallError, Calls};
 use crate::card::{Cards, Typed};
@@ -96,15 +97,19 @@ impl bank::bank_service_server::BankService for BankService {
                 |_| Ok(()),
                 async |request, _| {
                     wire::may_hold(&request)?;
-                    let orders = join_all(request.holds.iter().map(|hold| self.order(hold))).await;
+                    let spans: Vec<_> = request.holds.iter().map(HoldSpan::begin).collect();
+                    let read = request.holds.iter().zip(&spans).map(|(hold, span)| span.run(self.order(hold)));
+                    let orders = join_all(read).await;
                     let readable = orders.iter().filter_map(|order| order.as_ref().ok()).cloned().collect();
                     let mut held = self.credit.hold_all(readable).await?.into_iter();
                     let results =
                         orders.into_iter().map(|order| order.and_then(|_| held.next().ok_or(Reason::Fault)?));
-                    let results = request.holds.iter().zip(results);
-                    Ok(bank::HoldLegsResponse {
-                        results: results.map(|(hold, it)| wire::to_hold_result(hold, it)).collect(),
-                    })
+                    let answer = |((hold, span), result): ((_, HoldSpan), _)| {
+                        span.end(&result);
+                        wire::to_hold_result(hold, result)
+                    };
+                    let results = request.holds.iter().zip(spans).zip(results).map(answer).collect();
+                    Ok(bank::HoldLegsResponse { results })
                 },
             )
             .await

@@ -67,6 +67,7 @@ fn hold(leg_id: &str, account_id: &str, minor: i64) -> Hold {
         merchant: Some(merchant),
         nature: Nature::Purchase.into(),
         savings_account_id: String::new(),
+        traceparent: String::new(),
     }
 }
 

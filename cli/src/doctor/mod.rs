@@ -132,6 +132,14 @@ pub async fn examine(kind: ServerKind, files: &Files) -> Vec<Check> {
     checks.push(Check::of("key of the certificate", &tls, |_| "belongs to the certificate".to_owned()));
     let keys = files.open_keys();
     checks.push(Check::of("sealed keys", &keys, |_| format!("{} opens", files.keys.file.display())));
+    if let Ok(keys) = &keys {
+        let missing = keys.missing();
+        let (verdict, detail) = match missing.as_slice() {
+            [] => (Verdict::Good, "all that this version needs".to_owned()),
+            missing => (Verdict::Bad, format!("{missing:?} are missing: `bankhub keys … complete` adds them")),
+        };
+        checks.push(Check::new("complete keys", verdict, detail));
+    }
     let store = files.open_store(kind).await.map_err(|error| in_full(&error));
     checks.push(Check::of("storage", &store, settings_of));
     match &store {

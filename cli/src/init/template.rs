@@ -119,9 +119,21 @@ listen = {ops}
 # format = "json"
 # As in "info,hub::payment=debug".
 # filter = "info"
-"#
+
+{TRACE}"#
     )
 }
+
+/// Where spans of traces go, for whoever makes them.
+const TRACE: &str = r#"[trace]
+# Where spans of traces go, by OTLP over gRPC; nowhere without it. Without TLS on this machine alone, and for https with the authority of
+# the collector's certificate.
+#   endpoint = "http://127.0.0.1:4317"
+#   ca = "/etc/bankhub/collector-ca.pem"
+# The share of the traces begun here whose spans are kept, from 0 to 1; spans that may wait, before more are dropped.
+# sample_ratio = 0.1
+# queue = 8192
+"#;
 
 const REFLECTION: &str = "\
 # Whether grpc.reflection.v1 describes the calls, to callers with a certificate: for trying things out, not for production.
@@ -461,6 +473,7 @@ journal = {journal}
 # How long to ask before giving up and reversing. Longer than the hub needs to decide.
 # patience = "45s"
 
+{TRACE}
 {files}"#
     )
 }

@@ -7,6 +7,7 @@ use domain::{PaymentId, Reason};
 use proto::common;
 use proto::terminal as pb;
 use proto::terminal::terminal_service_client::TerminalServiceClient;
+use server_kit::trace::{self, Kind, Span};
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
@@ -34,6 +35,15 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Unreached(_) => "unreached",
+            Self::Unknown(_) => "unknown",
+            Self::Unreadable(_) => "unreadable",
+        }
+    }
+
     pub(super) fn of(status: &Status) -> Self {
         let reason = proto::reason_of(status);
         let message = reason.map_or_else(|| status.message().to_owned(), |reason| reason.english().to_owned());
@@ -121,6 +131,23 @@ pub(super) enum Request {
     TopUp(pb::CreateTopUpRequest),
 }
 
+impl Request {
+    /// The call's name in the contract.
+    const fn call(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "CreatePayment",
+            Self::Authorize(_) => "AuthorizePayment",
+            Self::Resend(_) => "ResendCode",
+            Self::Cancel(_) => "CancelPayment",
+            Self::Reverse(_) => "ReversePayment",
+            Self::Refund(_) => "RefundPayment",
+            Self::Card(_) => "CreateCardPayment",
+            Self::Complete(_) => "CompletePayment",
+            Self::TopUp(_) => "CreateTopUp",
+        }
+    }
+}
+
 /// The hub's terminal service with a deadline on every call.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
@@ -130,6 +157,10 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) async fn send(&self, request: &Request) -> Result<Payment, Failure> {
+        traced(request.call(), self.send_in_trace(request)).await
+    }
+
+    async fn send_in_trace(&self, request: &Request) -> Result<Payment, Failure> {
         let mut client = self.client.clone();
         match request {
             Request::Create(request) => {
@@ -165,7 +196,8 @@ impl Call {
     pub(super) async fn get(&self, id: PaymentId) -> Result<Payment, Failure> {
         let request = pb::GetPaymentRequest { payment_id: id.to_string() };
         let mut client = self.client.clone();
-        self.answer(client.get_payment(self.bounded(request)), |r| r.payment).await
+        traced("GetPayment", async { self.answer(client.get_payment(self.bounded(request)), |r| r.payment).await })
+            .await
     }
 
     pub(super) async fn balance(&self, card: common::PresentedCard) -> Result<pb::InquireBalanceResponse, Failure> {
@@ -182,6 +214,7 @@ impl Call {
     fn bounded<T>(&self, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
         request.set_timeout(self.timeout);
+        trace::inject(request.metadata_mut());
         request
     }
 
@@ -196,6 +229,33 @@ impl Call {
             Err(_) => Err(Failure::Unknown(format!("no answer within {} s", self.timeout.as_secs()))),
         }
     }
+}
+
+/// Makes a call in a span of its own, and says in the log how it ended.
+async fn traced(
+    call: &'static str,
+    answer: impl Future<Output = Result<Payment, Failure>>,
+) -> Result<Payment, Failure> {
+    let span = Span::begin(call, Kind::Client);
+    span.note("rpc.system", || "grpc".to_owned());
+    span.note("rpc.service", || proto::terminal::terminal_service_server::SERVICE_NAME.to_owned());
+    span.note("rpc.method", || call.to_owned());
+    let answer = Box::pin(span.run(answer)).await;
+    match &answer {
+        Ok(payment) => {
+            span.note("bankhub.payment.id", || payment.id.to_string());
+            span.note("bankhub.payment.state", || payment.state.name().to_owned());
+            span.run_now(
+                || tracing::debug!(call, payment = %payment.id, state = payment.state.name(), "the hub has answered"),
+            );
+        }
+        Err(failure) => {
+            span.note("bankhub.outcome", || failure.name().to_owned());
+            span.fail();
+            span.run_now(|| tracing::debug!(call, outcome = failure.name(), "the hub has not answered"));
+        }
+    }
+    answer
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use domain::ledger::Nature;
 use domain::{Currency, Money, PaymentId, PhoneNumber, Reason};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
+use server_kit::trace::{Kind, Span};
 
 use super::errand::command::{ErrandArgs, PasswordCommand, TopUpArgs};
 use super::{Balance, Card, CardOrder, Order, Payment, PaymentState, Proof, Terminal, TerminalError};
@@ -175,8 +176,21 @@ impl std::fmt::Debug for ProofArgs {
     }
 }
 
+/// Runs a command as a trace of its own: a payment that is taken in one is in one trace, from here to its bank.
 pub async fn run(args: &TerminalArgs, out: &Output) -> Result<(), CliError> {
     let profile = TerminalProfile::load(&args.config, &args.settings)?;
+    let traces = profile.traces()?;
+    let span = Span::begin("terminal", Kind::Internal);
+    let done = Box::pin(span.run(run_command(&profile, args, out))).await;
+    if done.is_err() {
+        span.fail();
+    }
+    drop(span);
+    traces.finish().await;
+    done
+}
+
+async fn run_command(profile: &TerminalProfile, args: &TerminalArgs, out: &Output) -> Result<(), CliError> {
     let terminal = profile.open()?;
     if !matches!(args.command, TerminalCommand::Flush) {
         flush_first(&terminal, out).await?;
@@ -213,12 +227,12 @@ pub async fn run(args: &TerminalArgs, out: &Output) -> Result<(), CliError> {
         }
         TerminalCommand::Refund { payment, amount } => verdict(&terminal.refund(*payment, *amount).await?, out),
         TerminalCommand::Card { nature, amount } => {
-            let order = CardOrder::new(read_card(&profile)?, *nature, *amount);
+            let order = CardOrder::new(read_card(profile)?, *nature, *amount);
             verdict(&terminal.card_payment(&order).await?, out)
         }
         TerminalCommand::Complete { payment, amount } => verdict(&terminal.complete(*payment, *amount).await?, out),
         TerminalCommand::Balance => {
-            print_balance(&terminal.balance(&read_card(&profile)?).await?, out);
+            print_balance(&terminal.balance(&read_card(profile)?).await?, out);
             Ok(())
         }
         TerminalCommand::Prices { prices, currency } => prices::publish(&terminal, prices, *currency, out).await,

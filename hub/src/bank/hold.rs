@@ -8,17 +8,18 @@ use domain::purchase::Merchant;
 use domain::{BankId, CardId, Reason};
 use proto::bank as pb;
 use server_kit::clock::Stopwatch;
+use server_kit::trace::{Kind, Span};
 use tokio::sync::oneshot;
 use tonic::Status;
 
 use super::card::PresentedCard;
-use super::queue::{SetCall, SetQueue};
+use super::queue::{SetCall, SetQueue, set_span};
 use super::{Links, refusal_of};
 
-/// Holds of one call. The bank takes 128; the largest hold, with a merchant's name of 100 characters of 4 bytes, has 609 bytes,
+/// Holds of one call. The bank takes 128; the largest hold, with a merchant's name of 100 characters of 4 bytes, has 666 bytes,
 /// and a message has at most 64 KiB.
-const MOST_TOGETHER: usize = 100;
-/// The same of holds with cards that terminals have read, the largest of which has 743 bytes.
+const MOST_TOGETHER: usize = 96;
+/// The same of holds with cards that terminals have read, the largest of which has 800 bytes.
 const MOST_CARDS_TOGETHER: usize = 64;
 /// The pause between two tries of a hold.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -57,6 +58,8 @@ struct Item {
     card: Option<Arc<PresentedCard>>,
     answer: oneshot::Sender<HoldAnswer>,
     waiting: Stopwatch,
+    /// The time that this hold takes, alone or in a set.
+    span: Span,
 }
 
 #[derive(Debug)]
@@ -93,7 +96,8 @@ impl HoldQueue {
                 (0, Some(_)) => &self.cards,
                 _ => &self.alone,
             };
-            queue.push(bank, Item { hold: hold.clone(), card: card.clone(), answer, waiting: Stopwatch::start() });
+            let (waiting, span) = (Stopwatch::start(), span_of(bank, &hold, tried));
+            queue.push(bank, Item { hold: hold.clone(), card: card.clone(), answer, waiting, span });
             // What waits in the queue for longer than a call may take is dropped there, and the call itself has as long again.
             match tokio::time::timeout(self.timeout * 2, heard).await {
                 Ok(Ok(HoldAnswer::Unknown)) | Ok(Err(_)) | Err(_) => {
@@ -108,12 +112,13 @@ impl HoldQueue {
 
 impl Item {
     /// The hold as it goes to the bank.
-    fn ready(self) -> (pb::Hold, oneshot::Sender<HoldAnswer>) {
+    fn ready(self) -> (pb::Hold, (oneshot::Sender<HoldAnswer>, Span)) {
         let mut hold = self.hold;
+        hold.traceparent = self.span.context().map(|context| context.to_string()).unwrap_or_default();
         if let Some(card) = self.card {
             hold.payer = Some(pb::hold::Payer::Card(card.at_terminal()));
         }
-        (hold, self.answer)
+        (hold, (self.answer, self.span))
     }
 }
 
@@ -133,22 +138,47 @@ impl SetCall for Holding {
         }
         let legs: Vec<String> = holds.iter().map(|hold| hold.leg_id.clone()).collect();
         let request = pb::HoldLegsRequest { holds };
-        let answer = self
+        let set = set_span("hold set", answers.iter().map(|(_, span)| span));
+        let asked = self
             .links
-            .call((bank, "hold_legs"), request, |mut client, request| async move { client.hold_legs(request).await })
-            .await;
-        match answer.and_then(|answer| in_order(answer, &legs)) {
+            .call((bank, "hold_legs"), request, |mut client, request| async move { client.hold_legs(request).await });
+        match set.run(asked).await.and_then(|answer| in_order(answer, &legs)) {
             Ok(results) => {
-                for (result, answer) in results.iter().zip(answers) {
+                for (result, (answer, span)) in results.iter().zip(answers) {
+                    let heard = span.run_now(|| answer_of(result));
+                    note(&span, &heard);
                     // Who has given up asks again.
-                    let _ = answer.send(answer_of(result));
+                    let _ = answer.send(heard);
                 }
             }
             // With the senders go the answers.
             Err(status) => {
+                answers.iter().for_each(|(_, span)| span.fail());
                 tracing::warn!(%bank, holds = legs.len(), code = ?status.code(), "a call for holds got no answer");
             }
         }
+    }
+}
+
+fn span_of(bank: &BankId, hold: &pb::Hold, tried: u32) -> Span {
+    let span = Span::begin("hold", Kind::Internal);
+    span.note("bankhub.bank", || bank.to_string());
+    span.note("bankhub.payment.id", || hold.payment_id.clone());
+    span.note("bankhub.leg.id", || hold.leg_id.clone());
+    span.note("bankhub.try", || (tried + 1).to_string());
+    span
+}
+
+fn note(span: &Span, answer: &HoldAnswer) {
+    let (outcome, reason) = match answer {
+        HoldAnswer::Held { .. } => ("held", None),
+        HoldAnswer::Refused(reason) => ("refused", Some(reason)),
+        HoldAnswer::Impossible(reason) => ("impossible", Some(reason)),
+        HoldAnswer::Unknown => ("unknown", None),
+    };
+    span.note("bankhub.outcome", || outcome.to_owned());
+    if let Some(reason) = reason {
+        span.note("bankhub.reason", || reason.code().to_owned());
     }
 }
 
@@ -219,6 +249,8 @@ fn hold_of(payment: &Payment, by_card_at_terminal: bool) -> Option<(BankId, pb::
         merchant: Some(to_merchant(&seller.merchant)),
         nature: proto::to_nature(payment.kind.nature()?).into(),
         savings_account_id: String::new(),
+        // Put in when it goes.
+        traceparent: String::new(),
     };
     Some((charge.bank_id.clone(), hold))
 }
@@ -245,6 +277,7 @@ mod tests {
             }),
             nature: proto::common::Nature::Purchase.into(),
             savings_account_id: String::new(),
+            traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
         };
         let request = pb::HoldLegsRequest { holds: vec![largest; MOST_TOGETHER] };
         assert!(request.encoded_len() <= proto::MAX_MESSAGE_BYTES, "{}", request.encoded_len());
@@ -258,7 +291,7 @@ mod tests {
         };
         let terminal_id = "t".repeat(64);
         with_card.payer = Some(pb::hold::Payer::Card(pb::CardAtTerminal { card: Some(card), terminal_id }));
-        assert_eq!(with_card.encoded_len(), 743);
+        assert_eq!(with_card.encoded_len(), 800);
         let request = pb::HoldLegsRequest { holds: vec![with_card; MOST_CARDS_TOGETHER] };
         assert!(request.encoded_len() <= proto::MAX_MESSAGE_BYTES, "{}", request.encoded_len());
     }

@@ -24,11 +24,13 @@ use server_kit::clock::Stopwatch;
 use server_kit::identity::Principal;
 use server_kit::store::StoreError;
 use server_kit::tls::{ChannelOptions, ClientTls, ServerIdentity, TlsError};
+use server_kit::trace::{self, Kind, Span};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::directory::Directory;
 use crate::network::issuer::Issuers;
+use crate::standing::Standings;
 
 pub(crate) use account::OpenAnswer;
 pub(crate) use card::{LinkCard, PresentedCard};
@@ -82,6 +84,7 @@ struct Links {
     directory: Directory,
     road: Road,
     options: LinkOptions,
+    standings: Standings,
     /// The channel to each bank with the endpoint that it was made for.
     channels: Mutex<HashMap<BankId, (String, Channel)>>,
 }
@@ -123,7 +126,8 @@ impl Banks {
     }
 
     fn over(road: Road, directory: Directory, options: LinkOptions) -> Self {
-        let links = Arc::new(Links { directory, road, options, channels: Mutex::default() });
+        let (standings, channels) = (Standings::default(), Mutex::default());
+        let links = Arc::new(Links { directory, road, options, standings, channels });
         Self { holds: Arc::new(HoldQueue::new(links.clone())), links, issuers: None }
     }
 
@@ -131,6 +135,13 @@ impl Banks {
     #[must_use]
     pub fn over_networks(self, issuers: Option<Issuers>) -> Self {
         Self { issuers, ..self }
+    }
+}
+
+impl Banks {
+    /// Who answers, of those around the hub.
+    pub fn standings(&self) -> &Standings {
+        &self.links.standings
     }
 }
 
@@ -161,13 +172,22 @@ impl Links {
         F: Future<Output = Result<tonic::Response<A>, Status>>,
     {
         let watch = Stopwatch::start();
-        let answer = self.ask(bank, message, call).await;
+        let span = Span::begin(name, Kind::Client);
+        span.note("rpc.system", || "grpc".to_owned());
+        span.note("rpc.service", || proto::bank::bank_service_server::SERVICE_NAME.to_owned());
+        span.note("bankhub.bank", || bank.to_string());
+        let answer = span.run(self.ask(bank, message, call)).await;
         // What a bank refuses by a reason is an answer; what carries none says that it is away or does not understand.
         let result = match &answer {
             Ok(_) => "answered",
             Err(status) if proto::reason_of(status).is_some() => "refused",
             Err(_) => "failed",
         };
+        self.standings.bank(bank.as_str(), result != "failed");
+        span.note("bankhub.outcome", || result.to_owned());
+        if result == "failed" {
+            span.fail();
+        }
         let bank = bank.to_string();
         metrics::histogram!("bankhub_bank_request_seconds", "bank" => bank.clone(), "call" => name)
             .record(watch.elapsed());
@@ -202,6 +222,7 @@ impl Links {
         let client = self.client(bank).await.map_err(|error| Status::unavailable(error.to_string()))?;
         let mut request = Request::new(message);
         request.set_timeout(timeout);
+        trace::inject(request.metadata_mut());
         // In a box: the future of a call is 2 KiB, and each future above would carry and copy it along.
         match tokio::time::timeout(timeout, Box::pin(call(client, request))).await {
             Ok(answer) => answer.map(tonic::Response::into_inner),

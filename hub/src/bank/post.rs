@@ -5,13 +5,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use domain::{BankId, LegId, PaymentId};
+use server_kit::trace::{Kind, Span};
 
 use super::Banks;
-use super::queue::{SetCall, SetQueue};
+use super::queue::{SetCall, SetQueue, set_span};
 
 /// What is told when legs are posted.
 pub(crate) trait Posts: Send + Sync + 'static {
-    fn posted(&self, payments: Vec<PaymentId>) -> impl Future<Output = ()> + Send;
+    fn posted(&self, payments: Vec<(PaymentId, Span)>) -> impl Future<Output = ()> + Send;
 }
 
 /// The queues of all banks.
@@ -28,8 +29,20 @@ impl<P: Posts> PostQueue<P> {
     /// Queues a committed leg. Nothing is lost when the queue is full or the process ends: the payment stays due, and the sweeper
     /// comes back to it.
     pub(crate) fn push(&self, bank: &BankId, leg: LegId, payment: PaymentId) {
-        self.queue.push(bank, (leg, payment));
+        let span = Span::begin("post", Kind::Internal);
+        span.note("bankhub.payment.id", || payment.to_string());
+        span.note("bankhub.leg.id", || leg.to_string());
+        span.note("bankhub.bank", || bank.to_string());
+        self.queue.push(bank, Item { leg, payment, span });
     }
+}
+
+/// A leg, its payment, and the time that posting it takes.
+#[derive(Debug)]
+struct Item {
+    leg: LegId,
+    payment: PaymentId,
+    span: Span,
 }
 
 #[derive(Debug)]
@@ -39,18 +52,21 @@ struct Posting<P> {
 }
 
 impl<P: Posts> SetCall for Posting<P> {
-    type Item = (LegId, PaymentId);
+    type Item = Item;
 
     fn most(&self) -> usize {
         // The bank takes 512.
         256
     }
 
-    async fn call(&self, bank: &BankId, items: Vec<(LegId, PaymentId)>) {
-        let payments: HashMap<LegId, PaymentId> = items.into_iter().collect();
+    async fn call(&self, bank: &BankId, items: Vec<Item>) {
+        let set = set_span("post set", items.iter().map(|item| &item.span));
+        let mut payments: HashMap<LegId, (PaymentId, Span)> =
+            items.into_iter().map(|item| (item.leg, (item.payment, item.span))).collect();
         let legs: Vec<LegId> = payments.keys().copied().collect();
-        let posted = self.banks.post(bank, &legs).await;
-        let posted = posted.iter().filter_map(|leg| payments.get(leg).copied()).collect();
+        let posted = set.run(self.banks.post(bank, &legs)).await;
+        let posted = posted.iter().filter_map(|leg| payments.remove(leg)).collect();
+        payments.values().for_each(|(_, span)| span.fail());
         // By itself, so that the next call need not wait for it.
         let done = self.done.clone();
         tokio::spawn(async move { done.posted(posted).await });

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::BankId;
+use server_kit::trace::{Kind, Span};
 use tokio::sync::{Semaphore, mpsc};
 
 /// Items that may wait for one bank.
@@ -53,6 +54,13 @@ impl<C: SetCall> SetQueue<C> {
         tokio::spawn(run(self.call.clone(), bank, queue));
         sender
     }
+}
+
+/// The span of what many go out in together: in the trace of the first, and linked with the others.
+pub(super) fn set_span<'a>(name: &str, mut items: impl Iterator<Item = &'a Span>) -> Span {
+    let set = Span::below(items.next().and_then(Span::context), name, Kind::Internal);
+    set.link(items.filter_map(Span::context));
+    set
 }
 
 async fn run<C: SetCall>(call: Arc<C>, bank: BankId, mut queue: mpsc::Receiver<C::Item>) {

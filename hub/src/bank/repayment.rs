@@ -32,5 +32,7 @@ fn hold_of(repayment: &Repayment, side: Side) -> pb::Hold {
         merchant: Some(to_merchant(&repayment.leg(side.other()).party.named)),
         nature: proto::to_nature(side.nature()).into(),
         savings_account_id: String::new(),
+        // Put in when it goes.
+        traceparent: String::new(),
     }
 }

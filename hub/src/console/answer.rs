@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::frame::Frame;
 use super::{
-    Console, approvals, banks, bins, doubt, letters, limits, log, lookups, overview, payments, shown, sign_in,
+    Console, approvals, banks, bins, doubt, letters, limits, live, log, lookups, overview, payments, shown, sign_in,
     terminals,
 };
 use crate::operators::ConsoleSession;
@@ -20,9 +20,13 @@ use crate::pages::Pages;
 use crate::pages::door::{self, status_of, subscriber};
 use crate::pages::form::Fields;
 use crate::pages::language::Language;
-use crate::pages::response::{self, Answer, Keep, Outcome, POLICY, STYLE_PATH, Site};
+use crate::pages::response::{self, Answer, Keep, Outcome, STYLE_PATH, Site};
 use crate::pages::visit::Visit;
 use crate::sign_in::WebToken;
+
+/// One script of our own runs, which reads from us alone; there is none in the text of a page.
+const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; \
+                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// A request of an operator who has signed in.
 pub(super) struct Asked<'c> {
@@ -49,6 +53,8 @@ impl Asked<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Style,
+    Script,
+    Live,
     SignIn,
     SignOut,
     Overview,
@@ -82,6 +88,8 @@ impl Route {
     pub(super) fn of(path: &str) -> Option<Self> {
         Some(match path {
             path if path == STYLE_PATH.as_str() => Self::Style,
+            path if path == live::SCRIPT_PATH.as_str() => Self::Script,
+            "/live" => Self::Live,
             "/sign-in" => Self::SignIn,
             "/sign-out" => Self::SignOut,
             "/" => Self::Overview,
@@ -208,8 +216,10 @@ impl Console {
             Ok(form) => form,
             Err((status, english, chinese)) => return refusal(status, english, chinese),
         };
-        if route == Route::Style {
-            return response::style(site);
+        match route {
+            Route::Style => return response::style(site),
+            Route::Script => return live::script(site),
+            _ => {}
         }
         match self.page(route, visit, form).await {
             Ok((outcome, mut keep)) => {
@@ -296,7 +306,8 @@ async fn signed_in(asked: &Asked<'_>, route: Route) -> Result<Told, Reason> {
             asked.console.inner.parts.operators.sign_out(asked.session.clone()).await?;
             return Ok((Outcome::Go("/sign-in?out=1".to_owned()), vec![Keep::Nothing]));
         }
-        Route::Style | Route::SignIn => Outcome::Go("/".to_owned()),
+        Route::Live => asked.console.watch(asked.session.clone())?,
+        Route::Style | Route::Script | Route::SignIn => Outcome::Go("/".to_owned()),
     };
     Ok((outcome, Vec::new()))
 }

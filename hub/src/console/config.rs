@@ -25,6 +25,8 @@ pub struct ConsoleConfig {
     pub answer_within: HumanDuration,
     /// Connections at once.
     pub connections: usize,
+    /// Pages that are kept up to date at once; whoever comes when there are as many reads the page again.
+    pub streams: usize,
     /// Requests of one address in a minute, and sign-ins that it tries.
     pub requests_per_address_per_minute: NonZeroU32,
     pub sign_ins_per_address_per_minute: NonZeroU32,
@@ -40,6 +42,7 @@ impl Default for ConsoleConfig {
             behind_proxy: false,
             answer_within: HumanDuration::from_secs(15),
             connections: 64,
+            streams: 32,
             requests_per_address_per_minute: number(600),
             sign_ins_per_address_per_minute: number(10),
         }

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
+use super::live;
 use crate::operators::ConsoleSession;
 use crate::pages::language::Language;
 use crate::pages::response::{Outcome, STYLE_PATH};
@@ -63,6 +64,10 @@ impl<'v> Frame<'v> {
                     meta name="color-scheme" content="light dark";
                     title { (title) " · bankhub console" }
                     link rel="stylesheet" href=(STYLE_PATH.as_str());
+                    @if self.topic().is_some() {
+                        script src=(live::SCRIPT_PATH.as_str()) defer {}
+                        noscript { meta http-equiv="refresh" content="30"; }
+                    }
                 }
                 body.wide {
                     a.skip href="#main" { (self.say("Skip to the content", "跳到正文")) }
@@ -78,12 +83,17 @@ impl<'v> Frame<'v> {
                     }
                     main #main tabindex="-1" {
                         h1 { (title) }
-                        (main)
+                        div data-live=[self.topic()] { (main) }
                     }
                     footer { p { (self.say("Everything that is done here stands in the log, with your name.", "此处的一切操作均以您的名义记入审计日志。")) } }
                 }
             }
         }
+    }
+
+    /// What this page is about, if it is kept up to date.
+    fn topic(&self) -> Option<&'static str> {
+        self.operator.as_ref().and_then(|_| live::topic(self.path))
     }
 
     fn current(&self, language: Language) -> Option<&'static str> {

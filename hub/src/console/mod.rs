@@ -1,6 +1,6 @@
 //! The operators' console (M9, ADR 31): how the whole system stands, for those who run it, in a browser.
 //!
-//! Pages are made on the server and run nothing. Each is read in one bounded query or a few, shows the same command for the command line,
+//! Pages are made on the server and do without scripts; one script keeps some of them up to date where it may run. Each is read in one bounded query or a few, shows the same command for the command line,
 //! and is given as CSV and JSON, too. What they change goes through the operators' own calls, with the same roles and second persons.
 
 mod answer;
@@ -12,6 +12,7 @@ mod doubt;
 mod frame;
 mod letters;
 mod limits;
+mod live;
 mod log;
 mod lookups;
 mod overview;
@@ -34,11 +35,14 @@ use server_kit::clock::SharedClock;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::{IdMaker, SharedRng};
 use server_kit::store::Store;
+use tokio_util::sync::CancellationToken;
 
 use crate::directory::OperatorApi;
 use crate::operators::Operators;
+use crate::standing::Standings;
 
 pub use config::ConsoleConfig;
+use live::Live;
 
 /// What the console is made from.
 #[derive(Clone)]
@@ -53,6 +57,10 @@ pub struct ConsoleParts {
     pub api: OperatorApi,
     /// Where the hub's days and hours are.
     pub zone: TimeZone,
+    /// Who answers, of those around the hub.
+    pub standings: Standings,
+    /// When it is cancelled, those who watch are let go.
+    pub draining: CancellationToken,
 }
 
 impl fmt::Debug for ConsoleParts {
@@ -70,6 +78,7 @@ pub struct Console {
 struct Inner {
     parts: ConsoleParts,
     config: ConsoleConfig,
+    live: Live,
     by_address: DefaultKeyedRateLimiter<IpAddr>,
     sign_ins_by_address: DefaultKeyedRateLimiter<IpAddr>,
 }
@@ -84,6 +93,7 @@ impl Console {
     pub fn new(parts: ConsoleParts, config: ConsoleConfig) -> Self {
         let by_address = RateLimiter::keyed(Quota::per_minute(config.requests_per_address_per_minute));
         let sign_ins_by_address = RateLimiter::keyed(Quota::per_minute(config.sign_ins_per_address_per_minute));
-        Self { inner: Arc::new(Inner { parts, config, by_address, sign_ins_by_address }) }
+        let live = Live::new(config.streams);
+        Self { inner: Arc::new(Inner { parts, config, live, by_address, sign_ins_by_address }) }
     }
 }

@@ -15,19 +15,21 @@ pub(super) enum Cell {
     /// With the path that it leads to.
     Link(String, String),
     Number(i64),
+    /// That is kept up to date under this name.
+    Live(String, String),
 }
 
 impl Cell {
     fn text(&self) -> String {
         match self {
-            Self::Text(text) | Self::Link(text, _) => text.clone(),
+            Self::Text(text) | Self::Link(text, _) | Self::Live(text, _) => text.clone(),
             Self::Number(number) => number.to_string(),
         }
     }
 
     fn json(&self) -> Value {
         match self {
-            Self::Text(text) | Self::Link(text, _) => Value::from(text.as_str()),
+            Self::Text(text) | Self::Link(text, _) | Self::Live(text, _) => Value::from(text.as_str()),
             Self::Number(number) => Value::from(*number),
         }
     }
@@ -171,6 +173,7 @@ fn shown(cell: &Cell) -> Markup {
     match cell {
         Cell::Text(text) => html! { (text) },
         Cell::Link(text, path) => html! { a href=(path) { (text) } },
+        Cell::Live(text, name) => html! { span data-figure=(name) { (text) } },
         Cell::Number(number) => html! { span.number { (number) } },
     }
 }

@@ -3,9 +3,12 @@
 mod browser;
 mod hostile;
 mod limits;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::time::Duration;
 
 use domain::payment::Instrument;
 use domain::{BankId, PersonId, Reason, TerminalId};
@@ -27,6 +30,7 @@ use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::limits::PaymentLimits;
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::operators::testing::{App, PASSWORD, forget_step, id, replica};
+use crate::pages::response::PageBody;
 use crate::sign_in::testing::change;
 use crate::testing::past::{Past, register};
 use crate::testing::{TestHub, from_member, on_each_engine};
@@ -105,6 +109,8 @@ impl World {
             operators,
             api,
             zone: TimeZone::UTC,
+            standings: Standings::default(),
+            draining: CancellationToken::new(),
         };
         Self { hub: hub.clone(), console: Console::new(parts, config), directory, ann, bob, past }
     }
@@ -181,6 +187,18 @@ impl Browser<'_> {
         builder
     }
 
+    /// A stream of events, if there is room for it.
+    async fn watch(&self) -> Result<Events, StatusCode> {
+        let request = self.request(Method::GET, "/live").body(Full::default()).unwrap();
+        let (parts, body) = self.world.console.answer_one(request, HERE).await.into_parts();
+        if parts.status != StatusCode::OK {
+            return Err(parts.status);
+        }
+        assert_eq!(parts.headers[header::CONTENT_TYPE], "text/event-stream; charset=utf-8");
+        assert_eq!(parts.headers[header::CACHE_CONTROL], "no-store");
+        Ok(Events { body: Box::pin(body) })
+    }
+
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Told {
         let answer = self.world.console.answer_one(request, HERE).await;
         let (parts, body) = answer.into_parts();
@@ -224,6 +242,41 @@ impl Browser<'_> {
     }
 }
 
+/// What a browser is told while it watches.
+struct Events {
+    body: Pin<Box<PageBody>>,
+}
+
+impl Events {
+    /// The next event and what it says; nothing at the end of the stream.
+    async fn next(&mut self) -> Option<(String, serde_json::Value)> {
+        loop {
+            let mut body = self.body.as_mut();
+            let within = tokio::time::timeout(Duration::from_secs(30), body.frame());
+            let frame = within.await.expect("an event in time")?;
+            let text = String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap();
+            if text.starts_with(':') {
+                continue;
+            }
+            let (name, data) = text.trim_end().split_once('\n').unwrap();
+            let data = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+            return Some((name.strip_prefix("event: ").unwrap().to_owned(), data));
+        }
+    }
+
+    /// The next state that is so.
+    async fn becomes(&mut self, is_so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        for _ in 0..20 {
+            match self.next().await {
+                Some((name, state)) if name == "state" && is_so(&state) => return state,
+                Some((name, _)) if name == "state" => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("it did not become so in twenty looks")
+    }
+}
+
 const PAGES: [&str; 14] = [
     "/",
     "/payments",
@@ -257,7 +310,11 @@ async fn m9_whoever_signs_in_sees_how_everything_stands_and_nobody_else_does() {
             assert_eq!(told.status, StatusCode::OK, "{path} on {}: {}", hub.engine, told.body);
             assert_eq!(told.body.matches("<h1").count(), 1, "{path}");
             assert!(told.body.contains("<code>bankhub "), "{path} shows its command");
-            assert!(!told.body.contains("<script") && !told.body.contains("<img"), "{path}");
+            // One script of our own, by its address, on the pages that are kept up to date; none on the others.
+            let scripts = (told.body.matches("<script").count(), told.body.matches("<script src=\"/live-").count());
+            let wanted = usize::from(live::topic(path).is_some());
+            assert!(scripts == (wanted, wanted) && !told.body.contains("<img"), "{path}: {scripts:?}");
+            assert_eq!(told.body.contains("<noscript><meta http-equiv=\"refresh\""), wanted == 1, "{path}");
             let csv = browser.get(&format!("{path}?format=csv")).await;
             assert!(csv.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/csv"), "{path}");
             let json = browser.get(&format!("{path}?format=json")).await;

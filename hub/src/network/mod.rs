@@ -56,6 +56,7 @@ use session::{Ended, Ground, Stream};
 use turns::Turns;
 
 use crate::payment::TerminalApi;
+use crate::standing::Standings;
 use crate::voice::{PinPadError, VoicePinPad};
 
 pub use day_file::day_file;
@@ -102,6 +103,8 @@ pub struct NetworkParts {
     /// What takes the steps, as for the federation's own terminals.
     pub till: TerminalApi,
     pub federation: String,
+    /// Where it is noted who has signed on.
+    pub standings: Standings,
 }
 
 /// The links that are served.
@@ -129,13 +132,14 @@ impl Network {
             links.push((Arc::new(Link::read(id, config)?), config));
         }
         no_acquirer_twice(&links)?;
-        let NetworkParts { store, owner, keys, clock, rng, zone, till, federation } = parts;
+        let NetworkParts { store, owner, keys, clock, rng, zone, till, federation, standings } = parts;
         let (journal, task) = Journal::start((store, owner), keys.clone(), clock.clone(), zone);
         network.tasks.push(("messages of links", task));
         let carrier =
             Carrier { till, journal, keys, clock, turns: Turns::default(), pad: pad(config)?, rng: rng.clone() };
-        let ground = Ground { carrier, rng, draining };
+        let ground = Ground { carrier, rng, standings, draining };
         for (link, config) in links {
+            ground.standings.link(&link.id);
             let failed = |error| NetworkError::Listen { link: link.id.clone(), addr: config.listen, error };
             let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
             let addr = listener.local_addr().map_err(failed)?;

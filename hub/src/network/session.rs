@@ -15,6 +15,7 @@ use iso8583::mti::MessageClass;
 use iso8583::{BuildError, Message};
 use server_kit::clock::Stopwatch;
 use server_kit::rng::SharedRng;
+use server_kit::trace::{Kind, Span};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
@@ -27,6 +28,7 @@ use super::reply::{self, Reply};
 use super::sent::number;
 use super::settle;
 use super::working_key::WorkingKeys;
+use crate::standing::{SignedOn, Standings};
 
 /// What is read from the socket at once.
 const PIECE: usize = 8 * 1024;
@@ -83,6 +85,7 @@ impl Ended {
 pub(super) struct Ground {
     pub(super) carrier: Carrier,
     pub(super) rng: SharedRng,
+    pub(super) standings: Standings,
     pub(super) draining: CancellationToken,
 }
 
@@ -96,7 +99,8 @@ pub(super) struct Session {
     answers: mpsc::Sender<Frame>,
     keys: Arc<WorkingKeys>,
     places: Arc<Semaphore>,
-    is_signed_on: bool,
+    /// From the sign-on to the end.
+    signed_on: Option<SignedOn>,
     began: Stopwatch,
     /// Since when the rest of a message is waited for.
     within: Option<Stopwatch>,
@@ -129,7 +133,7 @@ pub(super) async fn serve(link: Arc<Link>, ground: Ground, stream: Box<dyn Strea
         ground,
         reader,
         answers,
-        is_signed_on: false,
+        signed_on: None,
         began: Stopwatch::start(),
         within: None,
     };
@@ -169,7 +173,7 @@ impl Session {
         if let Some(within) = &self.within {
             return (self.link.message_timeout.saturating_sub(within.elapsed()), Ended::HalfMessage);
         }
-        if !self.is_signed_on {
+        if self.signed_on.is_none() {
             return (self.link.sign_on_timeout.saturating_sub(self.began.elapsed()), Ended::NotSignedOn);
         }
         (self.link.idle_timeout, Ended::Idle)
@@ -216,7 +220,7 @@ impl Session {
         let refused = match message.mti().class() {
             _ if !is_sealed => Some(Reason::MacRefused),
             MessageClass::NetworkManagement => return self.manage(&message).await,
-            _ if !self.is_signed_on => Some(Reason::NotSignedOn),
+            _ if self.signed_on.is_none() => Some(Reason::NotSignedOn),
             _ => None,
         };
         if let Some(reason) = refused {
@@ -235,7 +239,9 @@ impl Session {
         let approved = Reply::of(Response::Approved);
         match number(message, 70) {
             Some(SIGN_ON) => {
-                self.is_signed_on = true;
+                if self.signed_on.is_none() {
+                    self.signed_on = Some(self.ground.standings.signed_on(&link.id));
+                }
                 tracing::info!(link = link.id, "a link has signed on");
                 self.say(message, &keys, &approved).await
             }
@@ -244,8 +250,8 @@ impl Session {
                 Err(Ended::SignedOff)
             }
             Some(ECHO) => self.say(message, &keys, &approved).await,
-            Some(KEY_EXCHANGE) if self.is_signed_on => self.exchange(message).await,
-            Some(CUT_OVER) if self.is_signed_on => {
+            Some(KEY_EXCHANGE) if self.signed_on.is_some() => self.exchange(message).await,
+            Some(CUT_OVER) if self.signed_on.is_some() => {
                 let done = settle::cut_over(&journal, &link, message).await;
                 let reply = done.unwrap_or_else(|reason| Reply::of(Response::Refused(reason)));
                 self.say(message, &keys, &reply).await
@@ -311,7 +317,9 @@ impl Work {
             // It was read before.
             let Ok(message) = Message::read(link.dialect, &frame) else { return };
             let watch = Stopwatch::start();
-            let reply = carrier.answer(&link, &keys, &message).await;
+            let span = Span::begin("network message", Kind::Server);
+            span.note("bankhub.link", || link.id.clone());
+            let reply = span.run(carrier.answer(&link, &keys, &message)).await;
             let answer = written(&link, &keys, &message, &reply);
             metrics::histogram!("bankhub_network_answer_seconds", "link" => link.id.clone())
                 .record(watch.elapsed().as_secs_f64());

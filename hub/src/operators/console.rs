@@ -99,6 +99,21 @@ impl Operators {
         Ok(Some(ConsoleSession { operator_id: found.operator_id, role, token_hash }))
     }
 
+    /// Whether a session goes on as it was opened, in the same role. To ask does not make it live on: somebody has to do something.
+    pub(crate) async fn goes_on(&self, session: &ConsoleSession) -> Result<bool, Reason> {
+        let found = sql::read_session(&self.parts.store, &session.token_hash).await;
+        let (found, now) = (found.map_err(|error| machinery(&error))?, self.parts.clock.now());
+        let lives = |it: &Session| it.expires_at > now && it.ends_at > now && it.operator_id == session.operator_id;
+        if !found.as_ref().is_some_and(lives) {
+            return Ok(false);
+        }
+        match self.allowed(&session.operator_id, Act::SignIntoConsole).await {
+            Ok(role) => Ok(role == session.role),
+            Err(Reason::OperatorUnknown | Reason::OperatorSuspended | Reason::OperatorRoleLacking) => Ok(false),
+            Err(reason) => Err(reason),
+        }
+    }
+
     /// Ends a session.
     pub(crate) async fn sign_out(&self, session: ConsoleSession) -> Result<(), Reason> {
         self.step(Step::SignOut(SignOut { session })).await.map(|_| ())

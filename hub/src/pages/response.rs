@@ -1,11 +1,13 @@
 //! Answers, each with the headers that keep a page to itself.
 
+use std::convert::Infallible;
 use std::sync::LazyLock;
 
+use futures_util::stream::BoxStream;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Bytes;
+use http_body_util::{Either, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
 use maud::Markup;
 use ring::digest::{SHA256, digest};
 
@@ -13,7 +15,10 @@ use super::language::Language;
 use crate::hex;
 use crate::sign_in::WebToken;
 
-pub(crate) type Answer = Response<Full<Bytes>>;
+/// What is told piece by piece.
+pub(crate) type Events = BoxStream<'static, Result<Frame<Bytes>, Infallible>>;
+pub(crate) type PageBody = Either<Full<Bytes>, StreamBody<Events>>;
+pub(crate) type Answer = Response<PageBody>;
 
 /// Nothing runs in a page and nothing comes from elsewhere.
 pub(crate) const POLICY: &str =
@@ -65,6 +70,8 @@ pub(crate) enum Outcome {
     Go(String),
     /// A file to keep: its type, its name, and what is in it.
     File(&'static str, String, Vec<u8>),
+    /// Server-sent events, for as long as they come (HTML, section 9.2).
+    Events(Events),
 }
 
 pub(crate) const LANGUAGE_COOKIE: &str = "bankhub-lang";
@@ -82,23 +89,28 @@ fn cookie(keep: &Keep, site: Site) -> String {
 
 /// An answer with what the browser is to keep.
 pub(crate) fn answer(outcome: Outcome, keep: &[Keep], site: Site) -> Answer {
-    let (status, content_type, body) = match &outcome {
-        Outcome::Page(status, markup) => (*status, "text/html; charset=utf-8", Bytes::from(markup.0.clone())),
-        Outcome::Go(_) => (StatusCode::SEE_OTHER, "text/plain; charset=utf-8", Bytes::new()),
-        Outcome::File(content_type, _, content) => (StatusCode::OK, *content_type, Bytes::from(content.clone())),
+    let whole = |bytes: Bytes| Either::Left(Full::new(bytes));
+    let (status, content_type, body, more) = match outcome {
+        Outcome::Page(status, markup) => (status, "text/html; charset=utf-8", whole(Bytes::from(markup.0)), None),
+        Outcome::Go(to) => {
+            let more = Some((header::LOCATION, to));
+            (StatusCode::SEE_OTHER, "text/plain; charset=utf-8", whole(Bytes::new()), more)
+        }
+        Outcome::File(content_type, name, content) => {
+            let more = Some((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
+            (StatusCode::OK, content_type, whole(Bytes::from(content)), more)
+        }
+        Outcome::Events(events) => {
+            (StatusCode::OK, "text/event-stream; charset=utf-8", Either::Right(StreamBody::new(events)), None)
+        }
     };
     let mut answer = base(status, content_type, body, site);
     let headers = answer.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Outcome::File(_, name, _) = &outcome
-        && let Ok(disposition) = HeaderValue::try_from(format!("attachment; filename=\"{name}\""))
+    if let Some((name, value)) = more
+        && let Ok(value) = HeaderValue::try_from(value)
     {
-        headers.insert(header::CONTENT_DISPOSITION, disposition);
-    }
-    if let Outcome::Go(to) = &outcome
-        && let Ok(to) = HeaderValue::try_from(to.as_str())
-    {
-        headers.insert(header::LOCATION, to);
+        headers.insert(name, value);
     }
     for keep in keep {
         if let Ok(mut value) = HeaderValue::try_from(cookie(keep, site)) {
@@ -116,13 +128,14 @@ pub(crate) fn style(site: Site) -> Answer {
 
 /// What is the same for everybody and, under its name, for ever.
 pub(crate) fn fixed(content_type: &'static str, text: &'static str, site: Site) -> Answer {
-    let mut answer = base(StatusCode::OK, content_type, Bytes::from_static(text.as_bytes()), site);
+    let body = Either::Left(Full::new(Bytes::from_static(text.as_bytes())));
+    let mut answer = base(StatusCode::OK, content_type, body, site);
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHED));
     answer
 }
 
-fn base(status: StatusCode, content_type: &'static str, body: Bytes, site: Site) -> Answer {
-    let mut answer = Response::new(Full::new(body));
+fn base(status: StatusCode, content_type: &'static str, body: PageBody, site: Site) -> Answer {
+    let mut answer = Response::new(body);
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     let fixed = [

@@ -6,6 +6,7 @@ use domain::payment::{Completion, Payment};
 use domain::purchase::Terminal;
 use domain::{BankId, Money, PaymentId, Reason, TerminalId};
 use proto::{status, terminal as pb};
+use server_kit::trace;
 use tonic::{Request, Status};
 
 use super::request::ReadCreateCard;
@@ -43,7 +44,7 @@ impl TerminalApi {
         };
         let (desk, card) = (self.desk.clone(), Arc::new(read.card));
         // In a task of its own, which a caller that hangs up does not end between the two.
-        let task = tokio::spawn(async move { desk.pay_with_card(Box::new(new), card).await });
+        let task = tokio::spawn(trace::carried(async move { desk.pay_with_card(Box::new(new), card).await }));
         let done = task.await.map_err(|_| status(Reason::Fault))?;
         let (payment, asked) = done.map_err(|error| store_status(&error))?.map_err(status)?;
         if let Some(reason) = payment.refusal.filter(|_| asked) {

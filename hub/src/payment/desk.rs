@@ -13,6 +13,7 @@ use server_kit::fault;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::{IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Owner, Store, StoreError, WriterOptions};
+use server_kit::trace::{self, Span};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::sql;
@@ -74,15 +75,27 @@ struct PostedLegs {
 }
 
 impl Posts for PostedLegs {
-    async fn posted(&self, payments: Vec<PaymentId>) {
+    async fn posted(&self, payments: Vec<(PaymentId, Span)>) {
         let Some(inner) = self.desk.upgrade() else { return };
-        let steps = payments.into_iter().map(|payment| inner.writer.write(Step::Posted { payment }));
+        let steps = payments.into_iter().map(|(payment, span)| {
+            let inner = inner.clone();
+            async move { span.run(inner.write(Step::Posted { payment })).await }
+        });
         for done in futures_util::future::join_all(steps).await {
             // The sweeper comes back to a payment whose post could not be noted.
             if let Err(error) = done {
                 tracing::warn!(%error, "a post could not be noted yet");
             }
         }
+    }
+}
+
+impl Inner {
+    async fn write(&self, step: Step) -> Result<Outcome, StoreError> {
+        let span = step.span();
+        let done = span.span.run(self.writer.write(step)).await;
+        span.end(&done);
+        done
     }
 }
 
@@ -157,7 +170,7 @@ impl Desk {
     }
 
     pub(super) async fn write(&self, step: Step) -> Result<Outcome, StoreError> {
-        self.inner.writer.write(step).await
+        self.inner.write(step).await
     }
 
     pub(super) async fn find(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
@@ -203,7 +216,7 @@ impl Desk {
         id: PaymentId,
         carried: impl Future<Output = Option<Payment>> + Send + 'static,
     ) -> Result<Payment, StoreError> {
-        let task = tokio::spawn(carried);
+        let task = tokio::spawn(trace::carried(carried));
         match tokio::time::timeout(self.inner.answer_within, task).await {
             Ok(Ok(Some(payment))) if payment.seen() != Seen::Pending => Ok(payment),
             _ => self.find(id).await?.ok_or(StoreError::Stopped),
@@ -336,7 +349,7 @@ impl Desk {
             Work::Post => self.post(payment),
             Work::Complete => {
                 let (desk, payment) = (self.clone(), payment.clone());
-                tokio::spawn(async move { desk.carry(payment, Work::Complete).await });
+                tokio::spawn(trace::carried(async move { desk.carry(payment, Work::Complete).await }));
             }
             _ => {}
         }

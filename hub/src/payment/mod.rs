@@ -25,6 +25,7 @@ mod taking;
 mod tests;
 mod till;
 mod top_up;
+mod traced;
 mod tries;
 mod watch;
 

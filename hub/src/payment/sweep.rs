@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::BankId;
 use domain::payment::{Payment, Policy, Work};
 use server_kit::store::{GroupWriter, StepSet, StoreError, Tx, WriterOptions};
+use server_kit::trace::{Kind, Span};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -86,7 +87,11 @@ impl Sweeper {
         };
         let desk = self.desk.clone();
         tokio::spawn(async move {
-            desk.carry(payment, work).await;
+            // What began it is not remembered any more: a trace of its own, which the payment's id leads to.
+            let span = Span::begin("payment sweep", Kind::Internal);
+            span.note("bankhub.payment.id", || payment.id.to_string());
+            span.note("bankhub.work", || format!("{work:?}"));
+            span.run(desk.carry(payment, work)).await;
             drop(place);
         });
     }

@@ -8,6 +8,7 @@ use domain::payment::{NewPayment, NewRefund, Payment, Reversal, Seen, Work};
 use domain::purchase::Terminal;
 use domain::{AttemptId, Money, OneTimeCode, PaymentId, Reason, TerminalId, TransactionPassword};
 use proto::status;
+use server_kit::trace;
 use tonic::Status;
 
 use super::code::{code_context, code_mac};
@@ -120,7 +121,7 @@ impl TerminalApi {
         };
         let desk = self.desk.clone();
         // In a task of its own, which a caller that hangs up does not end between the two.
-        let task = tokio::spawn(async move { desk.answer(Step::Authorize(authorize)).await });
+        let task = tokio::spawn(trace::carried(async move { desk.answer(Step::Authorize(authorize)).await }));
         let done = task.await.map_err(|_| status(Reason::Fault))?;
         done.map_err(|error| store_status(&error))?.map_err(status)
     }

@@ -13,6 +13,7 @@ use crate::directory::{Directory, OperatorApi};
 use crate::limits::PaymentLimits;
 use crate::operators::{OperatorParts, Operators, carry_out_approved};
 use crate::sign_up::SignUps;
+use crate::standing::Standings;
 
 impl Ground {
     /// Who runs the hub, with the first admins when it has none, and what they call.
@@ -55,7 +56,13 @@ impl Ground {
     }
 
     /// The pages for those who run the hub.
-    pub(super) fn console(&self, config: &Config, operators: &Operators, api: &OperatorApi) -> Console {
+    pub(super) fn console(
+        &self,
+        config: &Config,
+        (operators, api): (&Operators, &OperatorApi),
+        standings: &Standings,
+        draining: CancellationToken,
+    ) -> Console {
         let parts = ConsoleParts {
             store: self.store.clone(),
             keys: self.keys.clone(),
@@ -65,6 +72,8 @@ impl Ground {
             operators: operators.clone(),
             api: api.clone(),
             zone: config.records.time_zone.rules().clone(),
+            standings: standings.clone(),
+            draining,
         };
         Console::new(parts, config.console.clone())
     }

@@ -89,6 +89,10 @@ impl Keyring {
         Self { rng, ..self }
     }
 
+    pub(super) fn versions_of(&self, name: KeyName) -> Vec<u32> {
+        self.keys.get(&name).map(|versions| versions.keys().copied().collect()).unwrap_or_default()
+    }
+
     fn versions(&self, name: KeyName, wanted: Purpose) -> Result<&Versions, KeyError> {
         if name.purpose() != wanted {
             return Err(KeyError::WrongPurpose { name, wanted });

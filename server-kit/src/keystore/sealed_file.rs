@@ -62,6 +62,37 @@ impl SealedFile {
         Ok(version)
     }
 
+    /// Adds the keys that this program has a name for and the file does not hold, as one that an older program has made; gives their
+    /// names. Those that are there stay as they are. Two who do so at once do it one after the other.
+    pub fn complete(path: &Path, master: &SecretString, rng: &dyn Rng) -> Result<Vec<KeyName>, KeyFileError> {
+        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = std::fs::File::open(folder).map_err(io)?;
+        // The lock ends with the handle. It is the folder's, since the file itself is replaced by another one.
+        rustix::fs::flock(&folder, rustix::fs::FlockOperation::LockExclusive).map_err(|error| io(error.into()))?;
+        let seal = Seal::new(MAGIC, path, master)?;
+        let mut keys = read(&seal)?;
+        let is_missing = |name: &KeyName| !keys.iter().any(|key| key.name == *name);
+        let missing: Vec<KeyName> = KeyName::ALL.into_iter().filter(is_missing).collect();
+        for name in &missing {
+            keys.push(RawKey::generate(*name, 1, rng)?);
+        }
+        if !missing.is_empty() {
+            seal.replace(&encode(&keys), rng)?;
+        }
+        Ok(missing)
+    }
+
+    /// The versions of a key, the current one last.
+    pub fn versions(&self, name: KeyName) -> Vec<u32> {
+        self.keys.versions_of(name)
+    }
+
+    /// The keys that this program needs and the file does not hold.
+    pub fn missing(&self) -> Vec<KeyName> {
+        KeyName::ALL.into_iter().filter(|name| self.versions(*name).is_empty()).collect()
+    }
+
     /// Takes the nonces from `rng`, so that the simulator can repeat them.
     #[must_use]
     pub fn with_rng(self, rng: SharedRng) -> Self {
@@ -181,6 +212,35 @@ mod tests {
         let sealed = one.seal(KeyName::SealedPayload, b"", b"text").unwrap();
         assert_eq!(two.open(KeyName::SealedPayload, b"", &sealed).unwrap(), b"text");
         assert_eq!(one.public_key(KeyName::AuditHead).unwrap(), two.public_key(KeyName::AuditHead).unwrap());
+    }
+
+    #[test]
+    fn a_file_of_an_older_program_gets_the_keys_that_it_lacks_and_keeps_the_others() {
+        let made = made();
+        let seal = Seal::new(MAGIC, &made.path, &made.master).unwrap();
+        let older = |key: &RawKey| !matches!(key.name, KeyName::CitizenIndex | KeyName::SafetyCode);
+        let keys: Vec<RawKey> = read(&seal).unwrap().into_iter().filter(older).collect();
+        seal.replace(&encode(&keys), &SeededRng::new(5)).unwrap();
+        let before = SealedFile::open(&made.path, &made.master).unwrap();
+        assert_eq!(before.missing(), [KeyName::SafetyCode, KeyName::CitizenIndex]);
+        let refused = before.mac(KeyName::CitizenIndex, &[b"1"]).unwrap_err();
+        assert!(matches!(refused, KeyError::Missing { name: KeyName::CitizenIndex }));
+        // Two at once: one of them adds the keys, and the other finds them.
+        let complete = || SealedFile::complete(&made.path, &made.master, &SystemRng::new()).unwrap();
+        let mut added = std::thread::scope(|scope| {
+            let both = [scope.spawn(complete), scope.spawn(complete)];
+            both.map(|one| one.join().unwrap())
+        });
+        added.sort();
+        assert_eq!(added, [vec![], vec![KeyName::SafetyCode, KeyName::CitizenIndex]]);
+        let after = SealedFile::open(&made.path, &made.master).unwrap();
+        assert!(after.missing().is_empty() && after.versions(KeyName::CitizenIndex) == [1]);
+        after.mac(KeyName::CitizenIndex, &[b"1"]).unwrap();
+        let hash = |keys: &SealedFile| keys.mac(KeyName::PhoneIndex, &[b"+86"]).unwrap();
+        assert_eq!(hash(&after), hash(&before));
+        assert_eq!(fs::metadata(&made.path).unwrap().permissions().mode() & 0o777, 0o600);
+        let wrong = SealedFile::complete(&made.path, &master(8), &SystemRng::new());
+        assert!(wrong.is_err() && SealedFile::open(&made.path, &made.master).is_ok());
     }
 
     #[test]

@@ -153,7 +153,7 @@ where
 }
 
 /// The name of the code in gRPC's own spelling ("Status codes and their use in gRPC").
-fn name_of(code: Code) -> &'static str {
+pub(super) fn name_of(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

@@ -25,6 +25,8 @@ pub struct Contract {
     pub services: &'static [&'static str],
     /// How a caller who is not let in is told.
     pub refuse: fn(Reason) -> Status,
+    /// The reason that a caller was told.
+    pub reason_of: fn(&Status) -> Option<Reason>,
 }
 
 /// The service, for members of the federation alone.

@@ -1,7 +1,7 @@
 // Two operators at the console: Chromium, with screenshots and axe-core's rules.
 //
 // Usage: node console.js ADDRESS CHROMIUM MODULES SCREENSHOTS. It says "CODE?" when it waits for a one-time password on its standard
-// input, first of ann and then of bob, and "DONE" at the end.
+// input, first of ann and then of bob, "DIE" when a notice is to be given up, and "DONE" at the end.
 const path = require('path');
 const readline = require('readline');
 
@@ -93,6 +93,18 @@ async function signIn(name) {
   await page.goto(address + '/dead-letters');
   await press('form[action="/dead-letters/retry"] button');
   await expect('It is queued again.');
+  // What happens while a page is open is seen without reading it again.
+  let loads = 0;
+  await page.goto(address + '/');
+  page.on('load', () => { loads += 1; });
+  console.log('DIE');
+  await page.waitForFunction(() => document.querySelector('[data-figure="dead"]').textContent === '1', { timeout: 20000 });
+  if (loads) throw new Error('the overview was loaded again');
+  await page.goto(address + '/dead-letters');
+  loads = 0;
+  console.log('DIE');
+  await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 2, { timeout: 20000 });
+  if (loads) throw new Error('the dead letters were loaded again');
   await page.goto(address + '/terminals');
   await page.type('#why-till-1', 'it was stolen');
   await press('form[action="/terminals/suspend"] button');

@@ -53,6 +53,10 @@ async fn an_unknown_key_is_refused_with_its_line_and_a_secret_in_the_clear_witho
 
     let said = refuses(&world, &config(&world), &[("payments.decide_within", "soon")]).await;
     assert!(said.contains("payments.decide_within"), "{said}");
+    for (key, value) in [("trace.endpoint", "http://10.0.0.7:4317"), ("trace.sample_ratio", "1.5")] {
+        let said = refuses(&world, &config(&world), &[(key, value)]).await;
+        assert!(said.contains(key), "{said}");
+    }
     let said = refuses(&world, &config(&world), &[("database.url", "mysql://root:hunter2@db/x")]).await;
     assert!(said.contains("sqlite:<file>") && !said.contains("hunter2"), "{said}");
     world.settled().await;

@@ -54,6 +54,7 @@ mod sign_up;
 mod sign_up_killed;
 mod terminal;
 mod top_up;
+mod traces;
 mod two_hubs;
 mod words;
 

@@ -315,6 +315,8 @@ async fn m6_a_bank_reads_the_hub_as_strictly_as_the_hub_reads_terminals() {
         }),
         nature: Nature::Purchase.into(),
         savings_account_id: String::new(),
+        // It is ignored, whatever it is.
+        traceparent: "no trace at all".to_owned(),
     };
     for (spoil, expected) in [
         ((|hold| hold.leg_id = String::new()) as fn(&mut Hold), Reason::IdMalformed),

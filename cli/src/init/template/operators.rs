@@ -35,6 +35,8 @@ pub(super) fn operators(settings: &ServerSettings) -> String {
 # How long a request may take, with the sending of it; connections at once.
 # answer_within = "15s"
 # connections = 64
+# Pages that are kept up to date at once.
+# streams = 32
 # Requests of one address, and sign-ins that it tries, in a minute.
 # requests_per_address_per_minute = 600
 # sign_ins_per_address_per_minute = 10

@@ -45,8 +45,14 @@ async fn m9_chromium_finds_a_payment_retries_a_dead_letter_and_approves_with_a_s
             .unwrap();
         let (mut typed, said) = (node.stdin.take().unwrap(), node.stdout.take().unwrap());
         let mut said = BufReader::new(said).lines();
-        for app in [&world.ann, &world.bob] {
-            assert_eq!(said.next_line().await.unwrap().as_deref(), Some("CODE?"));
+        let mut apps = [&world.ann, &world.bob].into_iter();
+        for wanted in ["CODE?", "DIE", "DIE", "CODE?"] {
+            assert_eq!(said.next_line().await.unwrap().as_deref(), Some(wanted));
+            if wanted == "DIE" {
+                world.dead_letter().await;
+                continue;
+            }
+            let app = apps.next().unwrap();
             typed.write_all(format!("{}\n", app.code(0)).as_bytes()).await.unwrap();
         }
         assert_eq!(said.next_line().await.unwrap().as_deref(), Some("DONE"));

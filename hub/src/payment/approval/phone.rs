@@ -4,6 +4,7 @@ use domain::payment::{ApprovalForm, Payment, State};
 use domain::{AttemptId, DeviceId, LegId, PaymentId, PersonId, Reason, TransactionPassword};
 use proto::cardholder as pb;
 use server_kit::keystore::{KeyError, KeyName, KeyStore};
+use server_kit::trace;
 use tonic::Status;
 use uuid::Builder;
 
@@ -98,7 +99,7 @@ impl Approvals {
     async fn answer(&self, step: Step) -> Result<Payment, Status> {
         let desk = self.desk.clone();
         // In a task of its own, which a phone that hangs up does not end between the two.
-        let task = tokio::spawn(async move { desk.answer(step).await });
+        let task = tokio::spawn(trace::carried(async move { desk.answer(step).await }));
         let done = task.await.map_err(|error| fault(&error))?;
         done.map_err(|error| store_status(&error))?.map_err(proto::status)
     }
