@@ -98,6 +98,9 @@ struct Inner {
     tries: u32,
 }
 
+/// Tasks by what they do.
+pub type Tasks = Vec<(&'static str, JoinHandle<()>)>;
+
 /// What was asked, and what came of it.
 enum Told {
     Stands(Standing),
@@ -113,7 +116,7 @@ impl Issuers {
         config: &BTreeMap<String, IssuerConfig>,
         parts: IssuerParts,
         draining: &CancellationToken,
-    ) -> Result<Option<(Self, Vec<(&'static str, JoinHandle<()>)>)>, NetworkError> {
+    ) -> Result<Option<(Self, Tasks)>, NetworkError> {
         if config.is_empty() {
             return Ok(None);
         }
