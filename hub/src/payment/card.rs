@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::payment::{Completion, Payment};
+use domain::payment::{Completion, NewCardPayment, Payment};
 use domain::purchase::Terminal;
 use domain::{BankId, Money, PaymentId, Reason, TerminalId};
 use proto::{status, terminal as pb};

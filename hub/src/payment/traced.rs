@@ -13,6 +13,7 @@ impl Step {
         match self {
             Self::Create(create) => ("create", create.new.id),
             Self::CreateCard(new) => ("create card", new.id),
+            Self::CreateTopUp(new) => ("create top-up", new.id),
             Self::Complete(completion) => ("complete", completion.payment_id),
             Self::Lapse { payment } => ("lapse", *payment),
             Self::Authorize(authorize) => ("authorize", authorize.payment),

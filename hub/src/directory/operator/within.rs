@@ -98,7 +98,7 @@ impl OperatorApi {
     pub(super) async fn bind(&self, by: String, asked: Asked) -> Result<String, Status> {
         let masked = self.masked(&asked).await?;
         let (bank_id, instrument) = (asked.bank_id.clone(), asked.instrument);
-        let masked = match self.change(by, Change::Binding(Bind { asked, masked })).await? {
+        let masked = match self.change(by, Change::Binding(Bind { asked, masked, active: true })).await? {
             Done::Binding { masked } => masked,
             other => return Err(mismatch(&other)),
         };
