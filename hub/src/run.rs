@@ -2,6 +2,7 @@
 
 mod ground;
 mod operated;
+mod paying;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -20,7 +20,7 @@ use super::scene::Scene;
 use super::{BenchError, BenchOptions, WARM_UP, proof};
 use crate::operator::OperatorError;
 use crate::output::Output;
-use crate::trial::{OPERATOR, TrialError};
+use crate::trial::OPERATOR;
 
 const PASSWORD: &str = "a bench that looks at pages 7";
 /// Each page is asked for so often, one after the other.

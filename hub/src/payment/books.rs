@@ -17,8 +17,8 @@ use super::cash::{Cash, Holders};
 use super::noted::in_turn;
 use super::recent::{Recent, Written};
 use super::sql::{self, Charged, GivenBack, NewEvent, Stored};
-use crate::limits::sql::{StoredTally, load_tallies, put_tallies};
 use super::top_up::holders_of;
+use crate::limits::sql::{StoredTally, load_tallies, put_tallies};
 
 /// What a set of steps names.
 #[derive(Debug, Default)]

@@ -54,9 +54,9 @@ fn loaded<T: serde::de::DeserializeOwned>(folder: &Path, text: &str) -> Result<T
 fn says_every_key(config: &impl std::fmt::Debug, text: &str) {
     for (key, _) in crate::effective::flatten(&format!("{config:#?}")) {
         let last = key.rsplit('.').next().unwrap();
-        let stands = text
-            .lines()
-            .any(|line| line.trim_start_matches("# ").split_once(" = ").is_some_and(|(found, _)| found == last));
+        let stands = text.lines().any(|line| {
+            line.trim_start_matches("# ").split_once(" = ").is_some_and(|(found, _)| found.trim_start() == last)
+        });
         // A table that may be left out is told of by its header.
         let head = |line: &str| {
             let name = line.strip_prefix('[').map(|name| name.trim_start_matches('['));
