@@ -30,7 +30,7 @@ use tonic::service::Routes;
 
 use ground::{Asked, Ground};
 
-use crate::bank::{Banks, LinkOptions};
+use crate::bank::Banks;
 use crate::bills::Bills;
 use crate::cardholder::CardholderApi;
 use crate::config::Config;
@@ -46,7 +46,7 @@ use crate::offers::Offers;
 use crate::operators::{Guarded, Operators};
 use crate::pages::serve::Place;
 use crate::pages::{Listening, Pages, WebError};
-use crate::payment::{Approvals, Desk, TerminalApi, TerminalLimits, keep_standing, sweep};
+use crate::payment::{Approvals, Desk, TerminalApi, TerminalLimits};
 use crate::prices::Prices;
 use crate::records::Records;
 use crate::repayment::Repayments;
@@ -210,9 +210,7 @@ struct Hub {
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
     let mut ground = Ground::open(config).await?;
     let directory = ground.directory(config);
-    let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
-    let issuers = ground.issuers(config, &directory, shutdown.draining())?;
-    let banks = Banks::new(directory.clone(), client_tls, link).over_networks(issuers);
+    let banks = ground.banks(config, &directory, client_tls, shutdown.draining())?;
     let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);
     let feed = ground.feed(&followers, shutdown.draining());
     let limits = ground.limits(shutdown.draining()).await?;
@@ -250,10 +248,8 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         ground.operators(config, (&directory, &banks), (&asked, &sign_ups, &limits), shutdown.draining()).await?;
     let console = ground.console(config, (&operators, &operator_api), banks.standings(), shutdown.draining());
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
-    let sweeper = tokio::spawn(sweep(desk.clone(), config.payments.sweep_every.get(), shutdown.draining()));
     ground.follow(&followers, (&directory, feed), (&notices, &prices), shutdown.draining());
-    ground.vital.watch("sweeper", sweeper);
-    ground.vital.watch("standing", tokio::spawn(keep_standing(desk.clone(), shutdown.draining())));
+    ground.look_after_payments(&config.payments, &desk, shutdown.draining());
     let Ground { store, owner, vital, .. } = ground;
     Ok(Hub {
         till: till(config, &store, (&desk, &prices), shutdown).running(errands),

@@ -237,9 +237,9 @@ async fn run_command(profile: &TerminalProfile, args: &TerminalArgs, out: &Outpu
         }
         TerminalCommand::Prices { prices, currency } => prices::publish(&terminal, prices, *currency, out).await,
         TerminalCommand::Activate(args) => {
-            errand::command::run(&terminal, &profile, (domain::errand::ErrandKind::Activate, args), out).await
+            errand::command::run(&terminal, profile, (domain::errand::ErrandKind::Activate, args), out).await
         }
-        TerminalCommand::Password(command) => errand::command::password(&terminal, &profile, command, out).await,
+        TerminalCommand::Password(command) => errand::command::password(&terminal, profile, command, out).await,
         TerminalCommand::TopUp(args) => verdict(&terminal.top_up(&args.order()).await?, out),
         TerminalCommand::Flush => flush(&terminal, out).await,
     }

@@ -1,17 +1,18 @@
 //! What payments are decided by, and over what they are charged.
 
 use server_kit::store::WriterOptions;
+use server_kit::tls::ClientTls;
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::ground::Ground;
-use crate::bank::Banks;
+use crate::bank::{Banks, LinkOptions};
 use crate::config::{Config, Payments};
 use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::limits::{PaymentLimits, follow_limits};
 use crate::network::issuer::{IssuerParts, Issuers};
-use crate::payment::{Desk, DeskOptions};
+use crate::payment::{Desk, DeskOptions, keep_standing, sweep};
 
 impl Ground {
     /// What may be paid, and whoever looks what other replicas have changed of it.
@@ -48,8 +49,28 @@ impl Ground {
         desk
     }
 
+    /// The banks, by their adapters and over card networks.
+    pub(super) fn banks(
+        &mut self,
+        config: &Config,
+        directory: &Directory,
+        client_tls: ClientTls,
+        draining: CancellationToken,
+    ) -> Result<Banks, RunError> {
+        let link = LinkOptions { timeout: config.banks.timeout.get(), tries: config.banks.tries };
+        let issuers = self.issuers(config, directory, draining)?;
+        Ok(Banks::new(directory.clone(), client_tls, link).over_networks(issuers))
+    }
+
+    /// Takes up what was left, and tells how payments stand.
+    pub(super) fn look_after_payments(&mut self, config: &Payments, desk: &Desk, draining: CancellationToken) {
+        let sweeper = tokio::spawn(sweep(desk.clone(), config.sweep_every.get(), draining.clone()));
+        self.vital.watch("sweeper", sweeper);
+        self.vital.watch("standing", tokio::spawn(keep_standing(desk.clone(), draining)));
+    }
+
     /// The lines to card networks; none unless they are configured.
-    pub(super) fn issuers(
+    fn issuers(
         &mut self,
         config: &Config,
         directory: &Directory,
