@@ -93,7 +93,7 @@ impl Check<'_> {
                     self.found.debits += 1;
                 }
             }
-            ("REPAID", "POSTED") => {
+            ("REPAID" | "TOP_UP", "POSTED") => {
                 if self.moved(payment, payment.leg, None) {
                     self.found.credits += 1;
                 }
@@ -220,8 +220,9 @@ mod tests {
         let repayment = PaymentRow { kind: "REPAYMENT".to_owned(), ..payment(8, "POSTED", Some(19)) };
         let repaid =
             PaymentRow { kind: "REPAID".to_owned(), bank: Some("bank-b".to_owned()), ..payment(8, "POSTED", Some(20)) };
-        let payments =
-            [payment(1, "POSTED", Some(11)), refund, reversed, declined, completed, reserved, repayment, repaid];
+        let paid_in = PaymentRow { kind: "TOP_UP".to_owned(), ..payment(9, "POSTED", Some(21)) };
+        let posted = payment(1, "POSTED", Some(11));
+        let payments = [posted, refund, reversed, declined, completed, reserved, repayment, repaid, paid_in];
         let legs = [
             leg(11, 1, "POSTED"),
             LegRow { amount_minor: 40, original: Some(id(11)), ..leg(12, 2, "POSTED") },
@@ -233,8 +234,9 @@ mod tests {
             leg(18, 7, "HELD"),
             leg(19, 8, "POSTED"),
             LegRow { bank: "bank-b".to_owned(), ..leg(20, 8, "POSTED") },
+            leg(21, 9, "POSTED"),
         ];
-        let expected = Reconciliation { debits: 4, credits: 3, reserved: 1, without_money: 1, faults: Vec::new() };
+        let expected = Reconciliation { debits: 4, credits: 4, reserved: 1, without_money: 1, faults: Vec::new() };
         assert_eq!(reconcile(&payments, &legs), expected);
     }
 

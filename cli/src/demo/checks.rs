@@ -134,7 +134,7 @@ fn both_sides(payments: &[crate::books::PaymentRow], legs: &[LegRow]) -> Check {
         return Check::new(NAME, Verdict::Bad, found.faults.join("\n"));
     }
     let detail = format!(
-        "{} approved payments, one debit each; {} credits for refunds and reversals; {} payments moved nothing",
+        "{} approved payments, one debit each; {} credits for refunds, reversals and cash; {} payments moved nothing",
         found.debits, found.credits, found.without_money
     );
     Check::new(NAME, Verdict::Good, detail)

@@ -17,11 +17,14 @@ use super::working_key::WorkingKeys;
 use crate::bank::{LinkCard, PresentedCard};
 use crate::payment::{ReadCreateCard, read_reference};
 
-/// What a message with a card asks for (ISO 8583:1987, annex A.4; 03 is China UnionPay's); none for one without a card, or that tells what
-/// has been done. An authorisation of goods is one that is completed later.
+/// The field of the phone number that pays.
+const PHONE: u8 = 102;
+
+/// What a message with a card asks for (ISO 8583:1987, annex A.4; 03 is China UnionPay's); none for one without a card, for one that names a
+/// phone number, which then pays whatever card stands beside it, and for one that tells what has been done. An authorisation of goods is one that is completed later.
 pub(super) fn shown_for(message: &Message<'_>, transaction: u8) -> Option<Nature> {
     let has_card = message.field(2).is_some() || message.field(35).is_some();
-    if !has_card || message.mti().is_advice() {
+    if !has_card || message.field(PHONE).is_some() || message.mti().is_advice() {
         return None;
     }
     match (message.mti().class(), transaction) {
