@@ -131,7 +131,7 @@ async fn look(scene: &Scene) -> Result<Vec<(String, Latencies)>, BenchError> {
     pages.push((String::from("/payments/PAYMENT"), format!("/payments/{payment}")));
     pages.push(search("of a terminal", "terminal=till-1"));
     pages.push(search("of a bank, as CSV", "bank=bank-b&format=csv"));
-    pages.push(search("in a state of which there is none", "state=IN_DOUBT"));
+    pages.push(search("in a state of which there is none", "state=EXPIRED"));
     let mut found = Vec::new();
     for (name, path) in pages {
         let mut times = Latencies::default();
@@ -163,20 +163,31 @@ impl Browser {
             totp_uri.split("secret=").nth(1).and_then(|it| it.split('&').next()).ok_or(ConsoleBenchError::Secret)?;
         let secret = base32(secret).ok_or(ConsoleBenchError::Secret)?;
         let code = one_time_password(&secret, SystemClock.now().micros() / 1_000_000 / STEP);
-        let form = format!("operator={OPERATOR}&password={}&code={code}", PASSWORD.replace(' ', "+"));
         let mut browser = Self { address, cookies: String::new() };
+        // The form has a mark that goes with the cookie of whoever has asked for it.
+        let form = browser.ask("GET", "/sign-in", "").await?;
+        browser.keep_cookies(&form);
+        let mark = form.split("name=\"form\" value=\"").nth(1).and_then(|it| it.split('"').next()).unwrap_or_default();
+        let password = PASSWORD.replace(' ', "+");
+        let form = format!("form={mark}&operator={OPERATOR}&password={password}&code={code}");
         let answer = browser.ask("POST", "/sign-in", &form).await?;
         if !answer.starts_with("HTTP/1.1 303") {
             return Err(refused("/sign-in", &answer));
         }
+        browser.keep_cookies(&answer);
+        Ok(browser)
+    }
+
+    fn keep_cookies(&mut self, answer: &str) {
         let cookie = |line: &str| {
             let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("set-cookie")
-                .then(|| value.split(';').next().unwrap_or_default().trim().to_owned())
+            let value = value.split(';').next().unwrap_or_default().trim();
+            name.eq_ignore_ascii_case("set-cookie").then(|| value.to_owned())
         };
-        browser.cookies =
-            answer.lines().take_while(|line| !line.is_empty()).filter_map(cookie).collect::<Vec<_>>().join("; ");
-        Ok(browser)
+        let found: Vec<String> = answer.lines().take_while(|line| !line.is_empty()).filter_map(cookie).collect();
+        if !found.is_empty() {
+            self.cookies = found.join("; ");
+        }
     }
 
     async fn page(&self, path: &str) -> Result<String, ConsoleBenchError> {
