@@ -1,4 +1,5 @@
--- What shops ask for their goods, each where the terminal stands that has published it.
+-- What shops ask for their goods, each where the terminal stands that has published it. With a rowid, since SQLite then looks at the place in
+-- the index before it goes to the row; a table without one is gone to first.
 CREATE TABLE prices (
     terminal_id TEXT NOT NULL,
     -- What the goods are known by in this shop: their code, or else their name and unit.
@@ -20,6 +21,6 @@ CREATE TABLE prices (
     price_minor INTEGER NOT NULL,
     published_at INTEGER NOT NULL,
     PRIMARY KEY (terminal_id, goods)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX prices_gtin ON prices (gtin, category, currency, latitude, longitude, merchant_id) WHERE gtin IS NOT NULL AND price_minor > 0;
 CREATE INDEX prices_name ON prices (name_key, category, currency, latitude, longitude, merchant_id) WHERE price_minor > 0;

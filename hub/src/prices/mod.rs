@@ -1,7 +1,7 @@
 //! What shops ask for their goods, and who nearby asks for less (P1, P2).
 //!
 //! A terminal publishes the prices of the shop in which it stands. From a purchase with a place the same goods are looked up in shops of
-//! the same category around it, by the engine's own index over what the goods are known by and the latitude; what is worth telling is
+//! the same category around it, by the engine's own index over what the goods are known by and the place; what is worth telling is
 //! decided by `domain::nearby`.
 
 mod sql;
