@@ -12,7 +12,8 @@ use proto::terminal::{
 use secrecy::SecretString;
 use tonic::Status;
 
-use crate::till::{Till, fen, within};
+use crate::answers::is_final;
+use crate::till::{PATIENCE, Till, fen, within};
 use crate::wait::until;
 use crate::world::{World, bin_of};
 
@@ -126,6 +127,16 @@ impl Till {
             other => Some(other),
         };
         until("the hub to know the bank's cards", World::HEALING, call).await.unwrap()
+    }
+
+    /// The same payment until it has a final answer. The hub keeps nothing of a card: what is pending while the bank is away goes on
+    /// when the card is read again, and only then.
+    pub async fn card_until_answered(&self, id: &str, card: &PresentedCard, nature: Nature, minor: i64) -> Payment {
+        let call = async || {
+            let read = self.insist(async |till| till.card(id, card, nature, minor).await).await;
+            Some(read).filter(|payment| is_final(payment.state()))
+        };
+        until(&format!("the outcome of {id}"), PATIENCE, call).await
     }
 
     pub async fn complete(&self, id: &str, minor: i64) -> Result<Payment, Status> {

@@ -200,7 +200,7 @@ fn visa() -> proto::common::PresentedCard {
 }
 
 /// Each server kills itself with SIGKILL at each durable point of a card's payment and is started again, while a terminal that
-/// knows nothing of it sends the same payment until it is answered.
+/// knows nothing of it reads the card until the payment is answered.
 async fn killed(engine: Engine) {
     const POINTS: [(&str, &str); 9] = [
         ("hub-1", "D2.before"),
@@ -225,10 +225,7 @@ async fn killed(engine: Engine) {
         let ids: Vec<_> = (0..2).map(|_| till.new_id()).collect();
         let pay = async |id: &String| {
             let card = holder.read(&pad, Some(PIN));
-            till.insist(async |till| till.card(id, &card, Nature::Purchase, 1_000).await).await;
-            // The hub keeps nothing of the card: what is pending goes on when the card is read again.
-            till.insist(async |till| till.card(id, &card, Nature::Purchase, 1_000).await).await;
-            till.outcome(id).await
+            till.card_until_answered(id, &card, Nature::Purchase, 1_000).await
         };
         let (paid, ()) = tokio::join!(join_all(ids.iter().map(pay)), world.rise_again(server));
         for payment in &paid {
