@@ -72,12 +72,19 @@ impl Limits {
         kinds.into_iter().filter_map(|kind| self.holding(&key(kind))).collect()
     }
 
-    /// Why a payment of this amount may not be at this terminal, whoever pays: said before anybody is looked up, and so of limits for everybody alone.
+    /// Why a payment of this amount may not be at this terminal, whoever pays: said before anybody is looked up, and so only where nobody's own limit
+    /// would let it pass.
     pub fn refuses_all(&self, terminal: &TerminalId, amount: Money) -> Option<Reason> {
+        let each = |limit: &&&Limit| limit.key.measure == Measure::Each;
         let persons = self.of(Subject::Person, NOBODY, amount.currency);
         let terminals = self.of(Subject::Terminal, terminal.as_str(), amount.currency);
-        let mut each = persons.iter().chain(&terminals).filter(|limit| limit.key.measure == Measure::Each);
-        each.any(|limit| amount.minor > limit.most).then_some(Reason::PaymentAboveLimit)
+        let may_pass = |general: &Limit| {
+            let of_its_kind = |limit: &&Limit| limit.key.general() == general.key.general();
+            self.iter().filter(of_its_kind).any(|limit| amount.minor <= limit.most)
+        };
+        let too_much = terminals.iter().filter(each).any(|limit| amount.minor > limit.most)
+            || persons.iter().filter(each).any(|general| !may_pass(general));
+        too_much.then_some(Reason::PaymentAboveLimit)
     }
 
     /// The tallies that limits for this payment look at.

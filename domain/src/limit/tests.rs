@@ -84,7 +84,14 @@ fn m9_whoever_has_a_limit_of_their_own_has_no_other_of_that_sort() {
     assert_eq!(said(&limits, &none, (paying(PERSON), 5_000), at(0)), None);
     assert_eq!(said(&limits, &none, (paying(PERSON), 5_001), at(0)), Some(Reason::PaymentAboveLimit));
     assert_eq!(said(&limits, &none, (paying(OTHER), 101), at(0)), Some(Reason::PaymentAboveLimit));
-    assert_eq!(limits.refuses_all(&terminal, cny(101)), Some(Reason::PaymentAboveLimit));
+    assert_eq!(limits.refuses_all(&terminal, cny(5_000)), None, "somebody may pay as much");
+    assert_eq!(limits.refuses_all(&terminal, cny(5_001)), Some(Reason::PaymentAboveLimit));
+    let limits: Limits = limits.iter().cloned().chain([limit("TERMINAL * CNY EACH 0", 1_000)]).collect();
+    assert_eq!(
+        limits.refuses_all(&terminal, cny(1_001)),
+        Some(Reason::PaymentAboveLimit),
+        "a terminal is not a person"
+    );
     let limits: Limits = [limit(&own, 1)].into_iter().collect();
     assert_eq!(limits.refuses_all(&terminal, cny(1_000)), None, "before a code is proved nobody's own limit is told");
     let nobody = Paying { person: None, terminal: &terminal };

@@ -106,6 +106,11 @@ impl Payment {
             reference: new.reference,
             ..begun
         };
+        // Of no number is more said than of any other.
+        if new.amount.minor > policy.top_ups.once_minor {
+            payment.decline(State::Declined, Reason::TopUpTooLarge, now);
+            return payment;
+        }
         let epoch = new.payee.as_ref().map_or(0, |payee| payee.number_epoch);
         let paying = new.payee.and_then(|payee| payee.instrument).filter(|paying| paying.usable);
         // Cash is not paid in to whoever had the number before.
@@ -140,9 +145,6 @@ impl Payment {
 impl CashCounters {
     /// Takes an amount into account, with both or with neither.
     fn take(&mut self, amount_minor: i64, now: Timestamp, limits: &TopUpLimits) -> Result<(), Reason> {
-        if amount_minor > limits.once_minor {
-            return Err(Reason::TopUpTooLarge);
-        }
         let person = self.person.with(amount_minor, now, limits.person_day_minor);
         let terminal = self.terminal.with(amount_minor, now, limits.terminal_day_minor);
         let (Some(person), Some(terminal)) = (person, terminal) else { return Err(Reason::TopUpsExhausted) };

@@ -16,21 +16,56 @@ use zeroize::Zeroizing;
 use super::pin_pad::PadKey;
 use super::steps::{Begin, Prove, Secret, Step, code_mac};
 use super::{Errands, sql};
+use crate::lookups::LookUp;
 use crate::store_status::{fault, store_status};
 
+/// A request for an errand that can be read.
+#[derive(Debug)]
+pub(crate) struct ReadErrand {
+    id: ErrandId,
+    phone: PhoneNumber,
+    kind: ErrandKind,
+    fingerprint: [u8; 32],
+}
+
 impl Errands {
+    /// Reads a request, before anybody is looked for.
+    pub(crate) fn read(&self, request: &pb::CreateErrandRequest) -> Result<ReadErrand, Status> {
+        let id = ErrandId::parse(&request.errand_id).map_err(status)?;
+        let phone = PhoneNumber::parse(&request.phone_number).map_err(status)?;
+        let kind = proto::from_errand_kind(request.kind()).map_err(status)?;
+        let parts = [b"errand".as_slice(), kind.as_str().as_bytes(), phone.as_e164().as_bytes()];
+        let fingerprint = self.inner.keys.mac(KeyName::RequestFingerprint, &parts).map_err(|error| fault(&error))?;
+        Ok(ReadErrand { id, phone, kind, fingerprint })
+    }
+
     /// Takes a request in, and has a code sent.
     pub(crate) async fn create(
         &self,
         terminal: Arc<Terminal>,
-        request: &pb::CreateErrandRequest,
-    ) -> Result<pb::CreateErrandResponse, Status> {
-        let id = ErrandId::parse(&request.errand_id).map_err(status)?;
-        let phone = PhoneNumber::parse(&request.phone_number).map_err(status)?;
-        let kind = proto::from_errand_kind(request.kind()).map_err(status)?;
+        asked: ReadErrand,
+        look_up: LookUp,
+    ) -> Result<pb::Errand, Status> {
+        let errand = self.begin(terminal, asked).await;
+        match errand.as_ref().map(|errand| errand.refusal) {
+            Ok(Some(Reason::NumberNotServed)) => look_up.miss(),
+            Ok(_) => look_up.hit(),
+            Err(_) => look_up.told_nothing(),
+        }
+        errand.map(|errand| self.seen(&errand))
+    }
+
+    /// The errand that this request has already made. `Err(IdTaken)` if another one has.
+    pub(crate) async fn known(&self, terminal: &TerminalId, asked: &ReadErrand) -> Result<Option<pb::Errand>, Status> {
+        let errand = sql::find(&self.inner.store, asked.id).await.map_err(|error| store_status(&error))?;
+        let Some(errand) = errand else { return Ok(None) };
+        errand.same_request(terminal, &asked.fingerprint).map_err(status)?;
+        Ok(Some(self.seen(&errand)))
+    }
+
+    async fn begin(&self, terminal: Arc<Terminal>, asked: ReadErrand) -> Result<Errand, Status> {
+        let ReadErrand { id, phone, kind, fingerprint } = asked;
         let inner = &self.inner;
-        let parts = [b"errand".as_slice(), kind.as_str().as_bytes(), phone.as_e164().as_bytes()];
-        let fingerprint = inner.keys.mac(KeyName::RequestFingerprint, &parts).map_err(|error| fault(&error))?;
         let payer = inner.directory.payer_by_phone(&phone).await.map_err(|error| store_status(&error))?;
         let number_epoch = payer.as_ref().map_or(0, |payer| payer.number_epoch);
         let code = digits(&*inner.rng, OneTimeCode::DIGITS).map_err(|error| fault(&error))?;
@@ -41,8 +76,7 @@ impl Errands {
         let person_id = payer.map(|payer| payer.person_id);
         let new = NewErrand { id, kind, terminal, fingerprint, person_id, number_epoch, code_mac };
         let begin = Begin { new, code, sealed: sealed.map_err(|error| fault(&error))? };
-        let errand = self.step(Step::Begin(Box::new(begin))).await?;
-        Ok(pb::CreateErrandResponse { errand: Some(self.seen(&errand)) })
+        self.step(Step::Begin(Box::new(begin))).await
     }
 
     /// Evaluates what was typed, and does what the errand is for if it was right.

@@ -130,7 +130,11 @@ impl Carrier {
             reference: read_reference(asked.private.get(Tag::Reference).unwrap_or_default())?,
         };
         let _turn = self.turns.take(asked.id).await;
-        let known = self.till.known(&asked.terminal.id, &read).await.map_err(|status| reason_of(&status))?;
+        let known = self
+            .till
+            .known(&asked.terminal.id, read.named(self.keys.as_ref()))
+            .await
+            .map_err(|status| reason_of(&status))?;
         let payment = match known {
             Some(payment) => payment,
             None => {

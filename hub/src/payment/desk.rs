@@ -336,9 +336,9 @@ impl Desk {
         self.settle(Step::Voided { payment: payment.id }).await
     }
 
-    /// A payment by phone number gives back of what its look-up has cost. Only whoever moved it to its commit point comes here, so that it does so once.
+    /// A payment or a top-up by phone number gives back of what its look-up has cost. Only whoever moved it to its commit point comes here, so that it does so once.
     fn gives_back(&self, payment: &Payment) {
-        if let (Kind::Purchase, Some(seller)) = (payment.kind, &payment.seller) {
+        if let (Kind::Purchase | Kind::TopUp, Some(seller)) = (payment.kind, &payment.seller) {
             self.inner.directory.lookups().paid(&payment.terminal_id, &seller.merchant.id);
         }
     }

@@ -175,7 +175,7 @@ impl TerminalService for TerminalApi {
         let payment = match self.may_look_up(&terminal, None).await {
             Ok(look_up) => self.challenge(terminal, read, look_up, None).await?,
             // A request that comes again has its answer, which tells nobody anything new.
-            Err(refused) => self.known(&terminal.id, &read).await?.ok_or(refused)?,
+            Err(refused) => self.known(&terminal.id, read.named(self.desk.keys().as_ref())).await?.ok_or(refused)?,
         };
         Ok(Response::new(pb::CreatePaymentResponse { payment: Some(seen(&payment)) }))
     }
@@ -312,7 +312,10 @@ impl TerminalService for TerminalApi {
     ) -> Result<Response<pb::CreateTopUpResponse>, Status> {
         let terminal = self.active_terminal(&request).await?;
         let read = ReadTopUp::read(request.get_ref()).map_err(status)?;
-        let payment = self.top_up(terminal, read).await?;
+        let payment = match self.may_look_up(&terminal, None).await {
+            Ok(look_up) => self.top_up(terminal, read, look_up).await?,
+            Err(refused) => self.known(&terminal.id, read.named(self.desk.keys().as_ref())).await?.ok_or(refused)?,
+        };
         Ok(Response::new(pb::CreateTopUpResponse { payment: Some(seen(&payment)) }))
     }
 
@@ -321,8 +324,13 @@ impl TerminalService for TerminalApi {
         request: Request<pb::CreateErrandRequest>,
     ) -> Result<Response<pb::CreateErrandResponse>, Status> {
         let terminal = self.active_terminal(&request).await?;
-        self.may_send_code(&terminal.id)?;
-        self.errands()?.create(terminal, request.get_ref()).await.map(Response::new)
+        let errands = self.errands()?;
+        let asked = errands.read(request.get_ref())?;
+        let errand = match self.may_look_up(&terminal, None).await {
+            Ok(look_up) => errands.create(terminal, asked, look_up).await?,
+            Err(refused) => errands.known(&terminal.id, &asked).await?.ok_or(refused)?,
+        };
+        Ok(Response::new(pb::CreateErrandResponse { errand: Some(errand) }))
     }
 
     async fn prove_errand(

@@ -8,6 +8,7 @@ use domain::payment::{NewPayment, NewRefund, Payment, Reversal, Seen, Work};
 use domain::purchase::Terminal;
 use domain::{AttemptId, Money, OneTimeCode, PaymentId, Reason, TerminalId, TransactionPassword};
 use proto::status;
+use server_kit::keystore::KeyError;
 use server_kit::trace;
 use tonic::Status;
 
@@ -163,11 +164,15 @@ impl TerminalApi {
     }
 
     /// The payment that this request has already made. `Err(PaymentIdTaken)` if another one has.
-    pub(crate) async fn known(&self, terminal: &TerminalId, read: &ReadCreate) -> Result<Option<Payment>, Status> {
-        let Some(payment) = self.desk.find(read.id).await.map_err(|error| store_status(&error))? else {
+    pub(crate) async fn known(
+        &self,
+        terminal: &TerminalId,
+        (id, fingerprint): (PaymentId, Result<[u8; 32], KeyError>),
+    ) -> Result<Option<Payment>, Status> {
+        let Some(payment) = self.desk.find(id).await.map_err(|error| store_status(&error))? else {
             return Ok(None);
         };
-        let fingerprint = read.fingerprint(self.desk.keys().as_ref()).map_err(|error| key_fault(&error))?;
+        let fingerprint = fingerprint.map_err(|error| key_fault(&error))?;
         payment.same_request(terminal, &fingerprint).map_err(status)?;
         Ok(Some(payment))
     }

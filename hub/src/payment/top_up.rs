@@ -15,6 +15,7 @@ use super::cash::Holders;
 use super::request::read_reference;
 use super::service::{TerminalApi, key_fault};
 use super::steps::{Outcome, PaymentSteps, Step, found};
+use crate::lookups::LookUp;
 use crate::store_status::store_status;
 
 /// A top-up that can be read.
@@ -36,6 +37,11 @@ impl ReadTopUp {
         })
     }
 
+    /// Its id, and what it says.
+    pub(super) fn named(&self, keys: &dyn KeyStore) -> (PaymentId, Result<[u8; 32], KeyError>) {
+        (self.id, self.fingerprint(keys))
+    }
+
     /// What the request says, under a key, since it has a phone number in it.
     fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
         let (code, minor) = (self.amount.currency.code(), self.amount.minor.to_be_bytes());
@@ -47,7 +53,23 @@ impl ReadTopUp {
 
 impl TerminalApi {
     /// Takes a top-up in and carries it through its bank; so, too, when the terminal sends it again.
-    pub(super) async fn top_up(&self, terminal: Arc<Terminal>, read: ReadTopUp) -> Result<Payment, Status> {
+    pub(super) async fn top_up(
+        &self,
+        terminal: Arc<Terminal>,
+        read: ReadTopUp,
+        look_up: LookUp,
+    ) -> Result<Payment, Status> {
+        let done = self.pay_in(terminal, read).await;
+        match done.as_ref().map(|payment| payment.refusal) {
+            Ok(Some(Reason::NumberNotServed)) => look_up.miss(),
+            // Said before anybody is looked for, or of another request.
+            Ok(Some(Reason::TopUpTooLarge)) | Err(_) => look_up.told_nothing(),
+            Ok(_) => look_up.hit(),
+        }
+        done
+    }
+
+    async fn pay_in(&self, terminal: Arc<Terminal>, read: ReadTopUp) -> Result<Payment, Status> {
         let fingerprint = read.fingerprint(self.desk.keys().as_ref()).map_err(|error| key_fault(&error))?;
         let known = self.desk.directory().payer_by_phone(&read.phone).await.map_err(|error| store_status(&error))?;
         let payee = known.map(|payer| Payee {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::Reason;
 use federation_tests::databases::Engine;
 use federation_tests::world::Setup;
-use proto::common::Money;
+use proto::common::{ErrandKind, Money};
 use proto::operator as operator_pb;
 use proto::operator::operator_service_client::OperatorServiceClient;
 use proto::terminal as pb;
@@ -21,18 +21,41 @@ const NUMBERS: usize = 10_000;
 /// What the usual budget lets a terminal find out at once: a thousand tokens at twenty for a miss, or one for a hit.
 const MISSES: usize = 50;
 
-async fn ask(till: &mut TerminalServiceClient<Channel>, ids: &IdMaker, phone: String) -> Result<bool, String> {
-    let request = pb::CreatePaymentRequest {
-        payment_id: ids.uuid().unwrap().to_string(),
-        payer: Some(Payer::PhoneNumber(phone)),
-        amount: Some(Money { currency_code: "CNY".to_owned(), minor_units: 100 }),
-        ..pb::CreatePaymentRequest::default()
+type Till = TerminalServiceClient<Channel>;
+
+/// Each call of a terminal that begins with a number.
+const CALLS: [Call; 3] = [Call::Payment, Call::TopUp, Call::Errand];
+
+#[derive(Clone, Copy)]
+enum Call {
+    Payment,
+    TopUp,
+    Errand,
+}
+
+/// Says whether the number is a customer's, or everything that a caller can see of a refusal.
+async fn ask(till: &mut Till, ids: &IdMaker, (call, phone): (Call, String)) -> Result<bool, String> {
+    let id = ids.uuid().unwrap().to_string();
+    let amount = Some(Money { currency_code: "CNY".to_owned(), minor_units: 100 });
+    let answer = match call {
+        Call::Payment => {
+            let payer = Some(Payer::PhoneNumber(phone));
+            let request = pb::CreatePaymentRequest { payment_id: id, payer, amount, ..Default::default() };
+            let answer = till.create_payment(request).await;
+            answer.map(|answer| answer.into_inner().payment.unwrap().state() == pb::PaymentState::AwaitingCode)
+        }
+        Call::TopUp => {
+            let request = pb::CreateTopUpRequest { payment_id: id, phone_number: phone, amount, ..Default::default() };
+            let answer = till.create_top_up(request).await;
+            answer.map(|answer| answer.into_inner().payment.unwrap().state() != pb::PaymentState::Declined)
+        }
+        Call::Errand => {
+            let kind = ErrandKind::SetPassword.into();
+            let answer = till.create_errand(pb::CreateErrandRequest { errand_id: id, phone_number: phone, kind }).await;
+            answer.map(|answer| answer.into_inner().errand.unwrap().state() == pb::ErrandState::Waiting)
+        }
     };
-    match till.create_payment(request).await {
-        Ok(answer) => Ok(answer.into_inner().payment.unwrap().state() == pb::PaymentState::AwaitingCode),
-        // Everything that a caller can see of it.
-        Err(status) => Err(format!("{:?} {} {:?}", status.code(), status.message(), status.details())),
-    }
+    answer.map_err(|status| format!("{:?} {} {:?}", status.code(), status.message(), status.details()))
 }
 
 async fn from_one_terminal(engine: Engine) {
@@ -57,7 +80,7 @@ async fn from_one_terminal(engine: Engine) {
             hub.start().await.unwrap();
             till = TerminalServiceClient::new(world.hub_channel(&world.member(Role::Terminal, "till-1")));
         }
-        match ask(&mut till, &ids, phone).await {
+        match ask(&mut till, &ids, (CALLS[n % CALLS.len()], phone)).await {
             Ok(found) => {
                 learned += 1;
                 customers += usize::from(found);
@@ -86,7 +109,7 @@ async fn from_one_terminal(engine: Engine) {
     let seen: Vec<_> = dry.iter().map(|it| (it.scope.as_str(), it.id.as_str(), it.dry_times)).collect();
     assert_eq!(seen, [("TERMINAL", "till-1", 1)]);
     let mut other = TerminalServiceClient::new(world.hub_channel(&world.member(Role::Terminal, "till-2")));
-    assert_eq!(ask(&mut other, &ids, payer.number().to_owned()).await, Ok(true));
+    assert_eq!(ask(&mut other, &ids, (Call::Payment, payer.number().to_owned())).await, Ok(true));
     world.settled().await;
 }
 
