@@ -6,6 +6,7 @@ pub mod bill;
 mod canonical;
 pub mod card;
 pub mod category;
+pub mod clearing;
 pub mod credit;
 pub mod credit_history;
 pub mod errand;

@@ -344,6 +344,16 @@ catalogue! {
     MacRefused "MAC_REFUSED" Denied "The message has no authentication code, or a wrong one." "报文缺少校验码或校验码错误。";
     TotalsDiffer "TOTALS_DIFFER" State "The totals of the day differ." "当日对账总计不一致。";
 
+    // Files between banks (ISO 20022).
+    FileTooLarge "FILE_TOO_LARGE" Invalid "The file is larger than is taken." "文件超过大小上限。";
+    FileMalformed "FILE_MALFORMED" Invalid "The file is no whole XML document in UTF-8, or has a document type, unknown entities or too many levels." "文件不是完整的UTF-8编码XML文档，或含有文档类型定义、未知实体或层级过深。";
+    FileKindUnknown "FILE_KIND_UNKNOWN" Invalid "The file is of another message or version than is read here." "文件的报文类型或版本不受支持。";
+    FileTotalsWrong "FILE_TOTALS_WRONG" Invalid "The transfers are not as many, or do not add up to as much, as the head of the file says." "文件头所报笔数或金额与明细不符。";
+    TransferRepeated "TRANSFER_REPEATED" Invalid "The file tells of the same transfer twice." "文件中同一笔转账重复出现。";
+    ClearingDayOpen "CLEARING_DAY_OPEN" State "The business day is not over, or payments of it are not decided yet." "该清算日尚未结束，或仍有未决交易。";
+    ClearingFileEmpty "CLEARING_FILE_EMPTY" NotFound "There is nothing of this day for such a file." "该日没有此类文件的内容。";
+    ClearingNameTooLong "CLEARING_NAME_TOO_LONG" State "A name is longer than the 35 characters that such a file has room for." "名称超过此类文件允许的35个字符。";
+
     // The machinery.
     TooBusy "TOO_BUSY" Exhausted "More than can be done right now; try again." "系统繁忙，请稍后再试。";
     ShuttingDown "SHUTTING_DOWN" Away "This server is going down; try again, another one will answer." "服务器正在停机，请重试。";

@@ -27,7 +27,7 @@ impl Line {
 }
 
 /// A character that changes how others are shown, or is not shown itself.
-fn is_trick(c: char) -> bool {
+pub(crate) fn is_trick(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -8,6 +8,7 @@ pub mod bills;
 mod caller;
 pub mod cardholder;
 mod check;
+pub mod clearing;
 mod config;
 pub mod console;
 pub mod credit_history;
@@ -44,6 +45,7 @@ mod testing;
 mod transaction_password;
 pub mod voice;
 pub mod web;
+mod xml;
 mod zone;
 
 pub use check::{BooksReport, check_books};

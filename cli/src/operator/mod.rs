@@ -4,6 +4,7 @@ pub mod ask;
 pub mod bins;
 pub mod cards;
 pub mod carriers;
+pub mod clearing;
 pub mod command;
 mod counter;
 pub mod credit;

@@ -1,4 +1,5 @@
-//! A bank's switch, by hand: `network`. Charges that other networks carried are brought to the bank's own counter.
+//! A bank's switch, by hand: `network`. Charges that other networks carried are brought to the bank's own counter; files between banks are in
+//! `clearing`.
 
 use clap::{Args, Subcommand};
 use domain::ledger::Nature;
@@ -9,6 +10,7 @@ use proto::counter::network_charge::Payer;
 use serde_json::{Value, json};
 use server_kit::clock::{Clock as _, SystemClock};
 
+use super::clearing::{self, FileCommand};
 use super::command::OperatorArgs;
 use super::{Counter, OperatorError, answer, bounded};
 use crate::error::CliError;
@@ -55,6 +57,11 @@ pub enum NetworkCommand {
     Reports {
         #[arg(value_parser = typed::bank_id)]
         bank: BankId,
+    },
+    /// Files between banks (ISO 20022): what they owe each other for a day, and others' files held against the books.
+    File {
+        #[command(subcommand)]
+        command: FileCommand,
     },
 }
 
@@ -202,6 +209,9 @@ fn stands(standing: Option<pb::NetworkChargeStanding>) -> Result<pb::NetworkChar
 }
 
 pub async fn network(args: &OperatorArgs<NetworkCommand>, out: &Output) -> Result<(), CliError> {
+    if let NetworkCommand::File { command } = &args.command {
+        return clearing::file(|| args.connect(), command, out).await;
+    }
     let operator = args.connect()?;
     let standing = match &args.command {
         NetworkCommand::Hold(charge) => {
@@ -227,6 +237,7 @@ pub async fn network(args: &OperatorArgs<NetworkCommand>, out: &Output) -> Resul
             print_reporting(&operator.counter(bank).await?.reporting().await?, out);
             return Ok(());
         }
+        NetworkCommand::File { .. } => return Ok(()),
     };
     print_standing(&standing, out);
     // What was refused is shown, and is no success.

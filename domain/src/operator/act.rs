@@ -111,6 +111,8 @@ acts! {
     RaiseLimit "RAISE_LIMIT" Two [Risk Admin];
     /// Suspends card numbers by their first digits, or lets them go on.
     SuspendBins "SUSPEND_BINS" Two [Risk Admin];
+    /// Takes files of what banks owe each other, and of what acquirers sent, out of the hub, and holds others' against the books.
+    HandleClearing "HANDLE_CLEARING" One [Operator Admin];
     /// Registers an operator, changes a role, suspends somebody.
     ChangeOperator "CHANGE_OPERATOR" Two [Admin];
     /// Proposes an act, or decides on a proposal: who may, is said by the act that is proposed.
@@ -159,6 +161,7 @@ mod tests {
             (Act::LowerLimit, "ra", Needed::One),
             (Act::RaiseLimit, "ra", Needed::Two),
             (Act::SuspendBins, "ra", Needed::Two),
+            (Act::HandleClearing, "oa", Needed::One),
             (Act::ChangeOperator, "a", Needed::Two),
             (Act::Propose, "ora", Needed::One),
             (Act::SignIntoConsole, "vora", Needed::One),

@@ -6,11 +6,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::{OperatorId, PaymentId, PersonId, Reason};
+use futures_util::stream::BoxStream;
 use proto::operator as pb;
 use proto::operator::operator_service_server::OperatorService;
 use server_kit::identity::Role;
 use server_kit::rng::digits;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use zeroize::Zeroizing;
 
 use super::banks::RegisterBank;
@@ -22,6 +23,7 @@ use super::persons::{ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankInstruments, Directory, banks, inspect, merchants, terminals};
 use crate::caller::caller;
+use crate::clearing::Clearing;
 use crate::credit_history::CreditHistory;
 use crate::freeze::Freezes;
 use crate::limits::PaymentLimits;
@@ -48,6 +50,8 @@ pub struct OperatorApi {
     operators: Option<Operators>,
     /// The same.
     limits: Option<PaymentLimits>,
+    /// The same.
+    clearing: Option<Clearing>,
 }
 
 impl fmt::Debug for OperatorApi {
@@ -57,44 +61,6 @@ impl fmt::Debug for OperatorApi {
 }
 
 impl OperatorApi {
-    /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
-    pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
-        Self {
-            directory,
-            instruments,
-            notices,
-            served: None,
-            lost: None,
-            sign_ups: None,
-            operators: None,
-            limits: None,
-        }
-    }
-
-    /// Serves offers and inquiries, too.
-    #[must_use]
-    pub fn serving(self, offers: Offers, inquiries: CreditHistory) -> Self {
-        Self { served: Some((offers, inquiries)), ..self }
-    }
-
-    /// Helps people who have lost something, too.
-    #[must_use]
-    pub fn helping(self, freezes: Freezes, safety_codes: SafetyCodes) -> Self {
-        Self { lost: Some((freezes, safety_codes)), ..self }
-    }
-
-    /// Registers carriers, too.
-    #[must_use]
-    pub fn registering(self, sign_ups: SignUps) -> Self {
-        Self { sign_ups: Some(sign_ups), ..self }
-    }
-
-    /// Serves what operators ask about themselves, too.
-    #[must_use]
-    pub fn run_by(self, operators: Operators) -> Self {
-        Self { operators: Some(operators), ..self }
-    }
-
     pub(super) async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
         let done = self.directory.writer.write(Step { by, change }).await;
         done.map_err(|error| store_status(&error))?.map_err(proto::status)
@@ -495,5 +461,33 @@ impl OperatorService for OperatorApi {
     ) -> Result<Response<pb::FindLogLinesResponse>, Status> {
         operator(&request)?;
         self.operators()?.find_log_lines(request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_bank_debts(
+        &self,
+        request: Request<pb::ListBankDebtsRequest>,
+    ) -> Result<Response<pb::ListBankDebtsResponse>, Status> {
+        operator(&request)?;
+        self.clearing()?.list_debts(request.get_ref()).await.map(Response::new)
+    }
+
+    type ExportClearingFileStream = BoxStream<'static, Result<pb::ExportClearingFileResponse, Status>>;
+
+    async fn export_clearing_file(
+        &self,
+        request: Request<pb::ExportClearingFileRequest>,
+    ) -> Result<Response<Self::ExportClearingFileStream>, Status> {
+        let operator = operator(&request)?;
+        self.clearing()?.export_file(request.get_ref(), &operator).await.map(Response::new)
+    }
+
+    type CheckClearingFileStream = BoxStream<'static, Result<pb::CheckClearingFileResponse, Status>>;
+
+    async fn check_clearing_file(
+        &self,
+        request: Request<Streaming<pb::CheckClearingFileRequest>>,
+    ) -> Result<Response<Self::CheckClearingFileStream>, Status> {
+        let operator = operator(&request)?;
+        self.clearing()?.check_file(request.into_inner(), &operator).await.map(Response::new)
     }
 }

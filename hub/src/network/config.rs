@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use domain::clearing::Bic;
 pub use iso8583::named::{DialectName, Framing};
 use serde::Deserialize;
 use server_kit::config::{HumanDuration, SecretRef};
@@ -23,12 +24,27 @@ pub struct NetworkConfig {
     /// Its key, AES of 32 hexadecimal digits, which the banks have as `terminal-pin:<pin_pad>`. Default: none; a card with a PIN is refused
     /// unless its bank is reached over a card network.
     pub pin_pad_key: Option<SecretRef>,
+    /// `[network.bics]`: BICs of banks (ISO 9362) by their names here, for files between banks. Default: none; a file names its banks as members.
+    pub bics: BTreeMap<String, BankBic>,
+}
+
+/// A BIC in the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct BankBic(pub Bic);
+
+impl TryFrom<String> for BankBic {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Bic::parse(&text).map(Self).map_err(|_| "a BIC has 8 or 11 capital letters and digits (ISO 9362)".to_owned())
+    }
 }
 
 impl Default for NetworkConfig {
     fn default() -> Self {
-        let (links, issuers) = (BTreeMap::new(), BTreeMap::new());
-        Self { links, issuers, pin_pad: "hub-links".to_owned(), pin_pad_key: None }
+        let (links, issuers, bics) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { links, issuers, pin_pad: "hub-links".to_owned(), pin_pad_key: None, bics }
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `settle` | cut-over and totals |
 //! | `reply` | what is answered |
 //! | `journal`, `steps`, `sql` | what is kept |
+//! | `notification`, `day_file` | a day's messages as a file, and back |
 //! | `issuer` | the other way: banks without an adapter, reached over a card network |
 //! | `working_key` | authentication codes, PIN blocks and new keys |
 
@@ -60,7 +61,7 @@ use crate::standing::Standings;
 use crate::voice::{PinPadError, VoicePinPad};
 
 pub use day_file::day_file;
-pub(crate) use sql::{Noted, note};
+pub(crate) use sql::{Noted, day_of_link, note};
 pub use working_key::{HandedOut, WorkingKey};
 
 /// How long to wait when the system has no more sockets.

@@ -8,6 +8,7 @@ use iso8583::{BuildError, Message, MessageBuilder};
 use zeroize::Zeroizing;
 
 use super::link::Link;
+use super::notification::{NEVER, kept_private};
 use super::working_key::WorkingKeys;
 
 /// The field of private data.
@@ -94,7 +95,6 @@ fn is_given_back(field: u8, masking: Masking) -> bool {
 
 /// The message for keeping: without what proves a card or a payer. None if it cannot be written without it.
 pub(super) fn kept(message: &Message<'_>) -> Result<Zeroizing<Vec<u8>>, BuildError> {
-    const NEVER: [u8; 11] = [2, 14, 34, 35, 36, 45, 52, 55, 64, 96, 128];
     let mut copy = MessageBuilder::copy_of(message, message.dialect())?;
     for field in NEVER {
         copy.remove(field);
@@ -102,10 +102,8 @@ pub(super) fn kept(message: &Message<'_>) -> Result<Zeroizing<Vec<u8>>, BuildErr
     if let Some(field) = message.field(PRIVATE) {
         let text = Zeroizing::new(field.text().into_owned());
         copy.remove(PRIVATE);
-        // What is no list of entries was refused before.
-        let rest = PrivateData::parse(&text).unwrap_or_default().without(Tag::Code).without(Tag::Cvv2);
-        if !rest.is_empty() {
-            copy.text(PRIVATE, &rest.to_text().map_err(|_| BuildError::NotANumber { field: PRIVATE })?)?;
+        if let Some(rest) = kept_private(&text) {
+            copy.text(PRIVATE, &rest)?;
         }
     }
     let mut octets = Zeroizing::new(Vec::new());

@@ -177,7 +177,7 @@ pub(super) async fn payment_of(store: &Store, message: Uuid) -> Result<Option<Pa
     row.map(|row| row.id(0).map(PaymentId::from_uuid)).transpose()
 }
 
-pub(super) async fn day_of_link(store: &Store, link: &str) -> Result<Option<Date>, StoreError> {
+pub(crate) async fn day_of_link(store: &Store, link: &str) -> Result<Option<Date>, StoreError> {
     let row = store.fetch_one("SELECT business_day FROM network_links WHERE link = $1", vec![link.into()]).await?;
     row.map(|row| row.parsed(0, date)).transpose()
 }

@@ -48,6 +48,9 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("RaiseLimit", Act::RaiseLimit),
     ("ListBinRanges", Act::Look),
     ("SetBinSuspended", Act::SuspendBins),
+    ("ListBankDebts", Act::Look),
+    ("ExportClearingFile", Act::HandleClearing),
+    ("CheckClearingFile", Act::HandleClearing),
 ];
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ mod csv;
 mod entry;
 mod ofx;
 mod statements;
-mod xml;
 
 use domain::record::PurchaseFilter;
 use domain::{PersonId, Reason, Timestamp};

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::RunError;
 use super::ground::{Asked, Ground};
 use crate::bank::Banks;
+use crate::clearing::{Clearing, ClearingParts};
 use crate::config::Config;
 use crate::console::{Console, ConsoleParts};
 use crate::directory::{Directory, OperatorApi};
@@ -44,15 +45,33 @@ impl Ground {
         });
         self.vital.watch("operators", task);
         operators.register_first(admins).await.map_err(RunError::FirstAdmins)?;
+        let clearing = self.clearing(config);
         let api = OperatorApi::new(directory.clone(), Arc::new(banks.clone()), of.notices.clone())
             .serving(of.offers.clone(), of.credit_history.clone())
             .helping(of.freezes.clone(), of.safety_codes.clone())
             .registering(sign_ups.clone())
             .limiting(limits.clone())
+            .clearing_with(clearing)
             .run_by(operators.clone());
         let carrying_out = carry_out_approved(api.clone(), operators.clone(), draining);
         self.vital.watch("approved acts", tokio::spawn(carrying_out));
         Ok((operators, api))
+    }
+
+    /// Files of what banks owe each other.
+    fn clearing(&mut self, config: &Config) -> Clearing {
+        let dialects = config.network.links.iter().map(|(id, link)| (id.clone(), link.dialect.dialect()));
+        let (clearing, task) = Clearing::start(ClearingParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            zone: config.records.time_zone.rules().clone(),
+            owner: self.owner.clone(),
+            dialects: dialects.collect(),
+            bics: config.network.bics.iter().map(|(bank, bic)| (bank.clone(), bic.0.clone())).collect(),
+        });
+        self.vital.watch("clearing-log", task);
+        clearing
     }
 
     /// The pages for those who run the hub.

@@ -16,6 +16,7 @@ mod callers;
 mod calls;
 mod cards;
 mod channels_killed;
+mod clearing;
 mod configuration;
 mod credit;
 mod cut_links;

@@ -40,6 +40,10 @@ pub(super) const NETWORK: &str = r#"
 #   pin_pad = "hub-links"
 #   pin_pad_key = "file:/etc/bankhub/links-pin-pad.hex"
 
+# [network.bics]
+# BICs of banks (ISO 9362) by their names here, for files between banks (bankhub network file). Without one a file names a bank as a member.
+#   bank-a = "BANKCNBJ"
+
 # [network.issuers.cup]
 # A line to a card network, over which banks without an adapter are reached: a bank is registered with iso8583://cup as its endpoint.
 #   address = "network.example:8583"

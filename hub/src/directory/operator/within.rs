@@ -1,5 +1,7 @@
 //! What stands behind the calls: what the console asks beside them, and binding, for which a bank is asked.
 
+use std::sync::Arc;
+
 use domain::text::Line;
 use domain::{PaymentId, Reason};
 use proto::operator as pb;
@@ -9,13 +11,14 @@ use uuid::Uuid;
 
 use super::super::bindings::{Asked, Bind};
 use super::super::changes::{Change, Done};
-use super::super::{BankEntry, bins, inspect, sql};
+use super::super::{BankEntry, BankInstruments, Directory, bins, inspect, sql};
 use super::{OperatorApi, mismatch};
+use crate::clearing::Clearing;
 use crate::credit_history::CreditHistory;
 use crate::freeze::Freezes;
 use crate::limits::PaymentLimits;
 use crate::lookups::{Listed, read_budget};
-use crate::notify::DeadLetter;
+use crate::notify::{DeadLetter, Notices};
 use crate::offers::Offers;
 use crate::operators::Operators;
 use crate::safety_code::SafetyCodes;
@@ -27,6 +30,21 @@ use crate::store_status::{fault, store_status};
 const MOST_DIGITS_SHOWN: usize = 10;
 
 impl OperatorApi {
+    /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
+    pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
+        Self {
+            directory,
+            instruments,
+            notices,
+            served: None,
+            lost: None,
+            sign_ups: None,
+            operators: None,
+            limits: None,
+            clearing: None,
+        }
+    }
+
     /// Any payment with its steps; none that nobody has made.
     pub(crate) async fn inspect(&self, id: PaymentId) -> Result<Option<pb::InspectPaymentResponse>, StoreError> {
         inspect::inspect(&self.directory.parts.store, id).await
@@ -45,6 +63,40 @@ impl OperatorApi {
     /// As [`Notices::retry`].
     pub(crate) async fn retry(&self, notice: Uuid, by: &str) -> Result<Result<(), Reason>, StoreError> {
         self.notices.retry(notice, by).await
+    }
+
+    /// Serves offers and inquiries, too.
+    #[must_use]
+    pub fn serving(self, offers: Offers, inquiries: CreditHistory) -> Self {
+        Self { served: Some((offers, inquiries)), ..self }
+    }
+
+    /// Helps people who have lost something, too.
+    #[must_use]
+    pub fn helping(self, freezes: Freezes, safety_codes: SafetyCodes) -> Self {
+        Self { lost: Some((freezes, safety_codes)), ..self }
+    }
+
+    /// Registers carriers, too.
+    #[must_use]
+    pub fn registering(self, sign_ups: SignUps) -> Self {
+        Self { sign_ups: Some(sign_ups), ..self }
+    }
+
+    /// Serves what operators ask about themselves, too.
+    #[must_use]
+    pub fn run_by(self, operators: Operators) -> Self {
+        Self { operators: Some(operators), ..self }
+    }
+
+    /// Hands out files of what banks owe each other, too.
+    #[must_use]
+    pub fn clearing_with(self, clearing: Clearing) -> Self {
+        Self { clearing: Some(clearing), ..self }
+    }
+
+    pub(super) fn clearing(&self) -> Result<&Clearing, Status> {
+        self.clearing.as_ref().ok_or_else(|| proto::status(Reason::Fault))
     }
 
     /// Sets limits on payments, too.

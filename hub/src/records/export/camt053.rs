@@ -6,7 +6,7 @@ use domain::{Money, Timestamp};
 use super::super::scan::Recorded;
 use super::entry::{Entry, utc};
 use super::statements::{Account, Format, entries_of};
-use super::xml::Xml;
+use crate::xml::Xml;
 
 const NAMESPACE: &str = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08";
 /// Max34Text to Max140Text of the schema, in characters.

@@ -7,7 +7,7 @@ use domain::purchase::Purchase;
 use super::super::scan::Recorded;
 use super::entry::{Entry, utc};
 use super::statements::{Account, Format, entries_of};
-use super::xml::Xml;
+use crate::xml::Xml;
 
 /// of the specification, in characters.
 const NAME: usize = 32;

@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
+use domain::Timestamp;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesPI, BytesStart, BytesText, Event};
 
 /// A document that is being written, of which the pieces are taken away.
-pub(super) struct Xml {
+pub(crate) struct Xml {
     writer: Writer<Vec<u8>>,
 }
 
 impl Xml {
     /// Begins a document in UTF-8.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut xml = Self { writer: Writer::new_with_indent(Vec::new(), b' ', 1) };
         xml.write(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
         xml
@@ -23,42 +24,42 @@ impl Xml {
         let _ = self.writer.write_event(event);
     }
 
-    pub(super) fn instruction(&mut self, content: &str) {
+    pub(crate) fn instruction(&mut self, content: &str) {
         self.write(Event::PI(BytesPI::new(content)));
     }
 
-    pub(super) fn open(&mut self, name: &str) {
+    pub(crate) fn open(&mut self, name: &str) {
         self.write(Event::Start(BytesStart::new(name)));
     }
 
-    pub(super) fn open_with(&mut self, name: &str, attribute: (&str, &str)) {
+    pub(crate) fn open_with(&mut self, name: &str, attribute: (&str, &str)) {
         self.write(Event::Start(BytesStart::new(name).with_attributes([attribute])));
     }
 
-    pub(super) fn close(&mut self, name: &str) {
+    pub(crate) fn close(&mut self, name: &str) {
         self.write(Event::End(BytesEnd::new(name)));
     }
 
     /// An element inside which `content` writes.
-    pub(super) fn within(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
+    pub(crate) fn within(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.open(name);
         content(self);
         self.close(name);
     }
 
     /// An element with nothing but text, which is there to the last character.
-    pub(super) fn text(&mut self, name: &str, text: &str) {
+    pub(crate) fn text(&mut self, name: &str, text: &str) {
         let _ = self.writer.create_element(name).write_text_content(BytesText::new(&readable(text)));
     }
 
     /// The same with an attribute.
-    pub(super) fn text_with(&mut self, name: &str, attribute: (&str, &str), text: &str) {
+    pub(crate) fn text_with(&mut self, name: &str, attribute: (&str, &str), text: &str) {
         let element = self.writer.create_element(name).with_attribute(attribute);
         let _ = element.write_text_content(BytesText::new(&readable(text)));
     }
 
     /// The same with so many characters at most; no element for no text.
-    pub(super) fn clipped(&mut self, name: &str, text: &str, most_chars: usize) {
+    pub(crate) fn clipped(&mut self, name: &str, text: &str, most_chars: usize) {
         let text = clip(text, most_chars);
         if !text.is_empty() {
             self.text(name, &text);
@@ -66,18 +67,24 @@ impl Xml {
     }
 
     /// What was written since the last time.
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(self.writer.get_mut())
     }
 }
 
 /// So many characters at most, with `…` as the last one of a text that is longer.
-pub(super) fn clip(text: &str, most_chars: usize) -> Cow<'_, str> {
+pub(crate) fn clip(text: &str, most_chars: usize) -> Cow<'_, str> {
     if text.chars().nth(most_chars).is_none() {
         return Cow::Borrowed(text);
     }
     let kept: String = text.chars().take(most_chars.saturating_sub(1)).collect();
     Cow::Owned(format!("{}…", kept.trim_end()))
+}
+
+/// `ISODateTime` in UTC.
+pub(crate) fn written_time(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_microsecond(at.micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{at:.6}")
 }
 
 /// Without the two characters of a name that no XML 1.0 document may have, escaped or not (§2.2).
