@@ -7,6 +7,7 @@ pub mod carriers;
 pub mod command;
 mod counter;
 pub mod credit;
+pub mod fees;
 pub mod identity;
 pub mod inquiry;
 pub mod limits;

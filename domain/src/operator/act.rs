@@ -111,6 +111,10 @@ acts! {
     RaiseLimit "RAISE_LIMIT" Two [Risk Admin];
     /// Suspends card numbers by their first digits, or lets them go on.
     SuspendBins "SUSPEND_BINS" Two [Risk Admin];
+    /// Sets what merchants are charged. Two persons do, in either direction: too much is taken from merchants, and too little from everybody else.
+    SetFees "SET_FEES" Two [Operator Admin];
+    /// Withdraws a fee schedule that does not hold yet. One person does: what is charged stays as it is.
+    WithdrawFees "WITHDRAW_FEES" One [Operator Risk Admin];
     /// Registers an operator, changes a role, suspends somebody.
     ChangeOperator "CHANGE_OPERATOR" Two [Admin];
     /// Proposes an act, or decides on a proposal: who may, is said by the act that is proposed.
@@ -159,6 +163,8 @@ mod tests {
             (Act::LowerLimit, "ra", Needed::One),
             (Act::RaiseLimit, "ra", Needed::Two),
             (Act::SuspendBins, "ra", Needed::Two),
+            (Act::SetFees, "oa", Needed::Two),
+            (Act::WithdrawFees, "ora", Needed::One),
             (Act::ChangeOperator, "a", Needed::Two),
             (Act::Propose, "ora", Needed::One),
             (Act::SignIntoConsole, "vora", Needed::One),

@@ -5,12 +5,13 @@ mod within;
 use std::fmt;
 use std::sync::Arc;
 
-use domain::{OperatorId, PaymentId, PersonId, Reason};
+use domain::{PaymentId, PersonId, Reason};
 use proto::operator as pb;
 use proto::operator::operator_service_server::OperatorService;
-use server_kit::identity::Role;
 use server_kit::rng::digits;
 use tonic::{Request, Response, Status};
+pub(super) use within::mismatch;
+use within::{operator, operator_id};
 use zeroize::Zeroizing;
 
 use super::banks::RegisterBank;
@@ -21,8 +22,8 @@ use super::merchants::RegisterMerchant;
 use super::persons::{ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankInstruments, Directory, banks, inspect, merchants, terminals};
-use crate::caller::caller;
 use crate::credit_history::CreditHistory;
+use crate::fees::Fees;
 use crate::freeze::Freezes;
 use crate::limits::PaymentLimits;
 use crate::notify::{Notices, wire};
@@ -48,6 +49,8 @@ pub struct OperatorApi {
     operators: Option<Operators>,
     /// The same.
     limits: Option<PaymentLimits>,
+    /// The same.
+    fees: Option<Fees>,
 }
 
 impl fmt::Debug for OperatorApi {
@@ -68,52 +71,14 @@ impl OperatorApi {
             sign_ups: None,
             operators: None,
             limits: None,
+            fees: None,
         }
-    }
-
-    /// Serves offers and inquiries, too.
-    #[must_use]
-    pub fn serving(self, offers: Offers, inquiries: CreditHistory) -> Self {
-        Self { served: Some((offers, inquiries)), ..self }
-    }
-
-    /// Helps people who have lost something, too.
-    #[must_use]
-    pub fn helping(self, freezes: Freezes, safety_codes: SafetyCodes) -> Self {
-        Self { lost: Some((freezes, safety_codes)), ..self }
-    }
-
-    /// Registers carriers, too.
-    #[must_use]
-    pub fn registering(self, sign_ups: SignUps) -> Self {
-        Self { sign_ups: Some(sign_ups), ..self }
-    }
-
-    /// Serves what operators ask about themselves, too.
-    #[must_use]
-    pub fn run_by(self, operators: Operators) -> Self {
-        Self { operators: Some(operators), ..self }
     }
 
     pub(super) async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
         let done = self.directory.writer.write(Step { by, change }).await;
         done.map_err(|error| store_status(&error))?.map_err(proto::status)
     }
-}
-
-/// The operator who calls, by certificate.
-fn operator<T>(request: &Request<T>) -> Result<String, Status> {
-    caller(request, Role::Operator).map_err(proto::status)
-}
-
-/// The same as an id.
-fn operator_id<T>(request: &Request<T>) -> Result<OperatorId, Status> {
-    operator(request).and_then(|id| OperatorId::parse(&id).map_err(proto::status))
-}
-
-/// A change answers with its own sort of thing; anything else is a fault of this program.
-pub(super) fn mismatch(done: &Done) -> Status {
-    fault(&format!("a change was answered with {done:?}"))
 }
 
 #[tonic::async_trait]
@@ -495,5 +460,37 @@ impl OperatorService for OperatorApi {
     ) -> Result<Response<pb::FindLogLinesResponse>, Status> {
         operator(&request)?;
         self.operators()?.find_log_lines(request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_fee_schedules(
+        &self,
+        request: Request<pb::ListFeeSchedulesRequest>,
+    ) -> Result<Response<pb::ListFeeSchedulesResponse>, Status> {
+        operator(&request)?;
+        self.fees()?.list_schedules(request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn set_fee_schedule(
+        &self,
+        request: Request<pb::SetFeeScheduleRequest>,
+    ) -> Result<Response<pb::SetFeeScheduleResponse>, Status> {
+        let operator = operator_id(&request)?;
+        self.fees()?.set_schedule(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn withdraw_fee_schedule(
+        &self,
+        request: Request<pb::WithdrawFeeScheduleRequest>,
+    ) -> Result<Response<pb::WithdrawFeeScheduleResponse>, Status> {
+        let operator = operator_id(&request)?;
+        self.fees()?.withdraw_schedule(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_settlements(
+        &self,
+        request: Request<pb::ListSettlementsRequest>,
+    ) -> Result<Response<pb::ListSettlementsResponse>, Status> {
+        operator(&request)?;
+        self.fees()?.list_settlements(request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
 }

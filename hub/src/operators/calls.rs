@@ -48,6 +48,10 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("RaiseLimit", Act::RaiseLimit),
     ("ListBinRanges", Act::Look),
     ("SetBinSuspended", Act::SuspendBins),
+    ("ListFeeSchedules", Act::Look),
+    ("SetFeeSchedule", Act::SetFees),
+    ("WithdrawFeeSchedule", Act::WithdrawFees),
+    ("ListSettlements", Act::Look),
 ];
 
 #[cfg(test)]

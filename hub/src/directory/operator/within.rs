@@ -1,17 +1,20 @@
 //! What stands behind the calls: what the console asks beside them, and binding, for which a bank is asked.
 
 use domain::text::Line;
-use domain::{PaymentId, Reason};
+use domain::{OperatorId, PaymentId, Reason};
 use proto::operator as pb;
+use server_kit::identity::Role;
 use server_kit::store::StoreError;
-use tonic::Status;
+use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::super::bindings::{Asked, Bind};
 use super::super::changes::{Change, Done};
 use super::super::{BankEntry, bins, inspect, sql};
-use super::{OperatorApi, mismatch};
+use super::OperatorApi;
+use crate::caller::caller;
 use crate::credit_history::CreditHistory;
+use crate::fees::Fees;
 use crate::freeze::Freezes;
 use crate::limits::PaymentLimits;
 use crate::lookups::{Listed, read_budget};
@@ -25,6 +28,21 @@ use crate::store_status::{fault, store_status};
 /// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
 /// 4.0, requirement 3.4.1).
 const MOST_DIGITS_SHOWN: usize = 10;
+
+/// The operator who calls, by certificate.
+pub(super) fn operator<T>(request: &Request<T>) -> Result<String, Status> {
+    caller(request, Role::Operator).map_err(proto::status)
+}
+
+/// The same as an id.
+pub(super) fn operator_id<T>(request: &Request<T>) -> Result<OperatorId, Status> {
+    operator(request).and_then(|id| OperatorId::parse(&id).map_err(proto::status))
+}
+
+/// A change answers with its own sort of thing; anything else is a fault of this program.
+pub(in crate::directory) fn mismatch(done: &Done) -> Status {
+    fault(&format!("a change was answered with {done:?}"))
+}
 
 impl OperatorApi {
     /// Any payment with its steps; none that nobody has made.
@@ -47,6 +65,30 @@ impl OperatorApi {
         self.notices.retry(notice, by).await
     }
 
+    /// Serves offers and inquiries, too.
+    #[must_use]
+    pub fn serving(self, offers: Offers, inquiries: CreditHistory) -> Self {
+        Self { served: Some((offers, inquiries)), ..self }
+    }
+
+    /// Helps people who have lost something, too.
+    #[must_use]
+    pub fn helping(self, freezes: Freezes, safety_codes: SafetyCodes) -> Self {
+        Self { lost: Some((freezes, safety_codes)), ..self }
+    }
+
+    /// Registers carriers, too.
+    #[must_use]
+    pub fn registering(self, sign_ups: SignUps) -> Self {
+        Self { sign_ups: Some(sign_ups), ..self }
+    }
+
+    /// Serves what operators ask about themselves, too.
+    #[must_use]
+    pub fn run_by(self, operators: Operators) -> Self {
+        Self { operators: Some(operators), ..self }
+    }
+
     /// Sets limits on payments, too.
     #[must_use]
     pub fn limiting(self, limits: PaymentLimits) -> Self {
@@ -56,6 +98,17 @@ impl OperatorApi {
     /// What stands there in every hub; not in a test of the directory alone.
     pub(crate) fn limits(&self) -> Result<&PaymentLimits, Status> {
         self.limits.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    /// Sets what merchants are charged, too.
+    #[must_use]
+    pub fn charging(self, fees: Fees) -> Self {
+        Self { fees: Some(fees), ..self }
+    }
+
+    /// What stands there in every hub; not in a test of the directory alone.
+    pub(crate) fn fees(&self) -> Result<&Fees, Status> {
+        self.fees.as_ref().ok_or_else(|| proto::status(Reason::Fault))
     }
 
     pub(super) fn sign_ups(&self) -> Result<&SignUps, Status> {
