@@ -61,7 +61,7 @@ impl Scope {
     /// Puts one together from words, of which an empty one or `*` stands for all. `Err` with `NameMalformed`, `CategoryMalformed`, `CategoryUnknown`, `FieldUnknown` or
     /// `CurrencyUnknown`.
     pub fn read(merchant: &str, category: &str, way: &str, currency: &str) -> Result<Self, Reason> {
-        let said = |word: &'_ str| !word.is_empty() && word != EVERY;
+        let said = |word: &str| !word.is_empty() && word != EVERY;
         let category = said(category).then(|| CategoryCode::parse(category)).transpose()?;
         // A slip of the finger would be a schedule that is never used.
         if category.is_some_and(|code| crate::category::find(code).is_none()) {
