@@ -150,6 +150,11 @@ macro_rules! slug_id {
     };
 }
 
+uuid_id! {
+    /// A version of what merchants are charged, made by the operator who sets it.
+    FeeScheduleId
+}
+
 slug_id! {
     /// A bank of the federation: the `<id>` of `spiffe://<federation>/bank/<id>`.
     BankId

@@ -10,6 +10,7 @@ pub mod clearing;
 pub mod credit;
 pub mod credit_history;
 pub mod errand;
+pub mod fee;
 pub mod feed;
 pub mod freeze;
 pub mod habit;
@@ -42,8 +43,8 @@ pub mod voice;
 mod words;
 
 pub use id::{
-    AccountId, AttemptId, BankId, BillId, CardId, CarrierId, ConsentId, DeviceId, ErrandId, InquiryId, LegId,
-    MerchantId, OfferId, OperatorId, OrderId, PaymentId, PersonId, ReminderId, SignUpId, TerminalId,
+    AccountId, AttemptId, BankId, BillId, CardId, CarrierId, ConsentId, DeviceId, ErrandId, FeeScheduleId, InquiryId,
+    LegId, MerchantId, OfferId, OperatorId, OrderId, PaymentId, PersonId, ReminderId, SignUpId, TerminalId,
 };
 pub use money::{Currency, Money};
 pub use phone::PhoneNumber;

@@ -5,7 +5,7 @@ use crate::text::Line;
 use crate::{BankId, MerchantId, Money, PaymentId, PersonId, Reason, TerminalId, Timestamp};
 
 /// A merchant category code of ISO 18245: four digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CategoryCode([u8; 4]);
 
 impl CategoryCode {

@@ -337,6 +337,16 @@ catalogue! {
     LimitMalformed "LIMIT_MALFORMED" Invalid "A limit bounds an amount, or for a window of a minute to 31 days an amount or a number of payments." "限额须规定单笔金额，或规定一分钟至31天内的累计金额或笔数。";
     LimitNotLower "LIMIT_NOT_LOWER" State "This would allow more than before, which takes a second person." "该变更将放宽限额，须双人复核。";
     LimitsTooMany "LIMITS_TOO_MANY" State "There are as many limits as a hub keeps." "限额数量已达上限。";
+    FeeScheduleUnknown "FEE_SCHEDULE_UNKNOWN" NotFound "There is no such fee schedule." "没有该费率。";
+    FeeScheduleTaken "FEE_SCHEDULE_TAKEN" Exists "This id was used for another fee schedule." "该编号已用于其他费率。";
+    FeeRateOutOfRange "FEE_RATE_OUT_OF_RANGE" Invalid "A fee's rate is 0 to 100 % of the amount." "费率须为金额的0至100%。";
+    FeeFloorAboveCap "FEE_FLOOR_ABOVE_CAP" Invalid "The least that is charged is more than the most." "手续费下限高于上限。";
+    FeeSharesTooLarge "FEE_SHARES_TOO_LARGE" Invalid "The shares of a fee are not below zero, and all of it together at most." "手续费分成比例不得为负，且合计不得超过100%。";
+    FeeValidityOutOfRange "FEE_VALIDITY_OUT_OF_RANGE" State "A fee schedule holds from a moment at least ten seconds and at most two years ahead." "费率的生效时间须在十秒之后、两年之内。";
+    FeeValidityOverlaps "FEE_VALIDITY_OVERLAPS" State "A later or equal moment is taken already by a fee schedule for the same; withdraw that one first." "同一适用范围已有在此时间或之后生效的费率，请先撤回。";
+    FeeScheduleInForce "FEE_SCHEDULE_IN_FORCE" State "The fee schedule holds already, or is about to; set another one after it." "该费率已经或即将生效，请另行设置新费率。";
+    FeeSchedulesTooMany "FEE_SCHEDULES_TOO_MANY" State "There are as many fee schedules as a hub keeps." "费率数量已达上限。";
+    CategoryUnknown "CATEGORY_UNKNOWN" NotFound "No merchant category has this code." "没有该商户类别码。";
     ConsoleRefused "CONSOLE_REFUSED" Stranger "Name, password or one-time password is not right, or signing in is blocked for a while." "名称、密码或动态口令不正确，或登录已暂时锁定。";
 
     // Links of a card network.

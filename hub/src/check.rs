@@ -28,7 +28,9 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
         faults: Vec::new(),
     };
     let elsewhere = crate::sign_in::CHECKS.iter().chain(&crate::sign_up::CHECKS).chain(&crate::errand::CHECKS);
-    for &(what, sql) in CHECKS.iter().chain(elsewhere).chain(&crate::network::issuer::CHECKS) {
+    for &(what, sql) in
+        CHECKS.iter().chain(elsewhere).chain(&crate::network::issuer::CHECKS).chain(&crate::fees::CHECKS)
+    {
         let wrong = count(sql).await?;
         if wrong > 0 {
             report.faults.push(format!("{wrong} {what}"));

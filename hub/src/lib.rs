@@ -16,6 +16,7 @@ pub mod directory;
 mod errand;
 pub mod federation;
 pub mod feed;
+pub mod fees;
 pub mod follow;
 pub mod freeze;
 pub mod habits;

@@ -214,7 +214,8 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);
     let feed = ground.feed(&followers, shutdown.draining());
     let limits = ground.limits(shutdown.draining()).await?;
-    let desk = ground.desk((&config.payments, &limits), (&directory, &banks), &feed);
+    let fees = ground.fees(config, shutdown.draining()).await?;
+    let desk = ground.desk((&config.payments, &limits, &fees), (&directory, &banks), &feed);
     let records = ground.records(&feed);
     let prices = ground.prices();
     let zone = || config.records.time_zone.rules().clone();
@@ -244,8 +245,9 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
     let web = ground.web(config, &directory, &asked);
-    let (operators, operator_api) =
-        ground.operators(config, (&directory, &banks), (&asked, &sign_ups, &limits), shutdown.draining()).await?;
+    let (operators, operator_api) = ground
+        .operators(config, (&directory, &banks), (&asked, &sign_ups, (&limits, &fees)), shutdown.draining())
+        .await?;
     let console = ground.console(config, (&operators, &operator_api), banks.standings(), shutdown.draining());
     let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
     ground.follow(&followers, (&directory, feed), (&notices, &prices), shutdown.draining());

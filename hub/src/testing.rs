@@ -19,10 +19,12 @@ use server_kit::identity::{Principal, Role};
 use server_kit::keystore::{Keyring, SharedKeyStore};
 use server_kit::rng::{IdMaker, SharedRng, SystemRng};
 use server_kit::store::testing::{TestDatabase, databases};
-use server_kit::store::{Dialect, Store};
+use server_kit::store::{Dialect, Owner, Store};
 use server_kit::tls::Peer;
 use tonic::{Request, Status};
 use uuid::Uuid;
+
+use crate::fees::FeeParts;
 
 /// The machine's clock, which a test may set forward and back.
 #[derive(Debug, Default)]
@@ -69,6 +71,12 @@ impl TestHub {
 
     pub(crate) fn clock(&self) -> SharedClock {
         self.clock.clone()
+    }
+
+    /// What fees are kept in; days are those of UTC.
+    pub(crate) fn fee_parts(&self, owner: Arc<Owner>) -> FeeParts {
+        let (store, keys, clock) = (self.store.clone(), self.keys.clone(), self.clock());
+        FeeParts { store, keys, clock, owner, zone: jiff::tz::TimeZone::UTC }
     }
 
     /// A new id.

@@ -8,6 +8,7 @@ pub mod clearing;
 pub mod command;
 mod counter;
 pub mod credit;
+pub mod fees;
 pub mod identity;
 pub mod inquiry;
 pub mod limits;

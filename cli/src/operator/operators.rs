@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::bins::{BinsCommand, bins};
 use super::command::OperatorArgs;
+use super::fees::{FeesCommand, SettlementsArgs, fees, settlements};
 use super::limits::{LimitsCommand, limits};
 use super::lookups::{LookupsCommand, lookups};
 use super::{Operator, OperatorError, answer, bounded};
@@ -72,6 +73,11 @@ pub enum OperatorCommand {
     /// See and set the limits on payments.
     #[command(subcommand)]
     Limits(LimitsCommand),
+    /// See and set what merchants are charged.
+    #[command(subcommand)]
+    Fees(FeesCommand),
+    /// See what merchants are paid for a day.
+    Settlements(SettlementsArgs),
     /// See and fill up what may be found out about whose a number is.
     #[command(subcommand)]
     Lookups(LookupsCommand),
@@ -311,6 +317,8 @@ pub async fn operator(args: &OperatorArgs<OperatorCommand>, out: &Output) -> Res
         OperatorCommand::Approve { proposal } => print_proposals(&[operator.approve(*proposal).await?], out),
         OperatorCommand::Bins(command) => bins(&operator, command, out).await?,
         OperatorCommand::Limits(command) => limits(&operator, command, out).await?,
+        OperatorCommand::Fees(command) => fees(&operator, command, out).await?,
+        OperatorCommand::Settlements(asked) => settlements(&operator, asked, out).await?,
         OperatorCommand::Lookups(command) => lookups(&operator, command, out).await?,
         OperatorCommand::Refuse { proposal } => print_proposals(&[operator.refuse(*proposal).await?], out),
         OperatorCommand::Log { subject, by, kind, most } => {

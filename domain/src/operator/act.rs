@@ -113,6 +113,10 @@ acts! {
     SuspendBins "SUSPEND_BINS" Two [Risk Admin];
     /// Takes files of what banks owe each other, and of what acquirers sent, out of the hub, and holds others' against the books.
     HandleClearing "HANDLE_CLEARING" One [Operator Admin];
+    /// Sets what merchants are charged. Two persons do, in either direction: too much is taken from merchants, and too little from everybody else.
+    SetFees "SET_FEES" Two [Operator Admin];
+    /// Withdraws a fee schedule that does not hold yet. One person does: what is charged stays as it is.
+    WithdrawFees "WITHDRAW_FEES" One [Operator Risk Admin];
     /// Registers an operator, changes a role, suspends somebody.
     ChangeOperator "CHANGE_OPERATOR" Two [Admin];
     /// Proposes an act, or decides on a proposal: who may, is said by the act that is proposed.
@@ -162,6 +166,8 @@ mod tests {
             (Act::RaiseLimit, "ra", Needed::Two),
             (Act::SuspendBins, "ra", Needed::Two),
             (Act::HandleClearing, "oa", Needed::One),
+            (Act::SetFees, "oa", Needed::Two),
+            (Act::WithdrawFees, "ora", Needed::One),
             (Act::ChangeOperator, "a", Needed::Two),
             (Act::Propose, "ora", Needed::One),
             (Act::SignIntoConsole, "vora", Needed::One),

@@ -1,7 +1,7 @@
 //! Money back: refunds in part, and the reversal of a whole payment.
 
 use super::{Charge, Kind, Payment, State};
-use crate::ledger::{Flow, Nature};
+use crate::ledger::Flow;
 use crate::{LegId, Money, PaymentId, Reason, TerminalId, Timestamp};
 
 /// A request to give a part back.
@@ -32,8 +32,7 @@ impl Payment {
     /// taken back in parts: they are reversed whole, or a transaction of its own goes the other way.
     pub fn refund(&mut self, new: NewRefund, now: Timestamp) -> Result<Self, Reason> {
         self.owned_by(&new.terminal_id)?;
-        let bought = matches!(self.kind.nature(), Some(Nature::Purchase | Nature::PreAuthorisation));
-        let Some(charge) = self.charge.clone().filter(|_| bought) else {
+        let Some(charge) = self.charge.clone().filter(|_| self.is_bought()) else {
             return Err(Reason::NotRefundable);
         };
         if !matches!(self.state, State::Committed | State::Posted) {
@@ -46,12 +45,14 @@ impl Payment {
         if refunded > self.charged().minor {
             return Err(Reason::RefundTooLarge);
         }
+        let fee = self.fee_of_refund(self.refunded_minor, refunded);
         self.refunded_minor = refunded;
         let kind = Kind::Refund { original: self.id };
         Ok(Self {
             fingerprint: new.fingerprint,
             person_id: self.person_id,
             seller: self.seller.clone(),
+            fee: Some(fee),
             charge: Some(Charge { leg_id: Some(new.leg_id), reversal_leg_id: None, credit_minor: None, ..charge }),
             due_at: Some(now),
             ..Self::begin(new.id, kind, (State::Committed, now), self.terminal_id.clone(), new.amount)

@@ -26,6 +26,7 @@ mod approve;
 mod card;
 mod challenge;
 mod complete;
+mod fee;
 mod give_back;
 mod policy;
 mod settle;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::fee::Fee;
 use crate::ledger::{Flow, Nature};
 use crate::purchase::{Carrier, LineItem, Purchase, PurchaseState, Terminal};
 use crate::text::Line;
@@ -235,6 +237,8 @@ pub struct Payment {
     pub completed_minor: Option<i64>,
     /// Given back in refunds that are posted or on their way.
     pub refunded_minor: i64,
+    /// What the merchant bears for it, once it is committed; of a refund what it gave back of that. None for what bears no charge, and for what was committed before there were any.
+    pub fee: Option<Fee>,
     /// The terminal as it was when the payment came; none for a tombstone.
     pub seller: Option<Arc<Terminal>>,
     pub items: Vec<LineItem>,
@@ -276,6 +280,7 @@ impl Payment {
             amount,
             completed_minor: None,
             refunded_minor: 0,
+            fee: None,
             seller: None,
             items: Vec::new(),
             reference: None,

@@ -2,6 +2,7 @@
 
 mod approval;
 mod cards;
+mod fees;
 mod frozen;
 mod limited;
 mod top_up;

@@ -37,6 +37,7 @@ use crate::bills::testing::bill_parts;
 use crate::credit_history::CreditHistory;
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::fees::Fees;
 use crate::freeze::{FreezeParts, Freezes};
 use crate::habits::Habits;
 use crate::limits::PaymentLimits;
@@ -107,6 +108,7 @@ fn approvals(hub: &TestHub, directory: &Directory, feed: &Feed, owner: &Arc<Owne
         clock: hub.clock(),
         policy: Policy::default(),
         limits: PaymentLimits::unread(hub.store.clone(), hub.keys.clone(), owner.clone()).0,
+        fees: Fees::unread(hub.fee_parts(owner.clone())).0,
         owner: owner.clone(),
         writer: WriterOptions::default(),
         answer_within: Duration::from_secs(3),

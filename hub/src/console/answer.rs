@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::frame::Frame;
 use super::{
-    Console, approvals, banks, bins, doubt, letters, limits, live, log, lookups, overview, payments, shown, sign_in,
-    terminals,
+    Console, approvals, banks, bins, doubt, fees, letters, limits, live, log, lookups, overview, payments, shown,
+    sign_in, terminals,
 };
 use crate::operators::ConsoleSession;
 use crate::pages::Pages;
@@ -77,6 +77,10 @@ pub(super) enum Route {
     Limits,
     SetLimit,
     RemoveLimit,
+    Fees,
+    SetFees,
+    WithdrawFees,
+    Settlements,
     Approvals,
     Approve(Uuid),
     Refuse(Uuid),
@@ -109,6 +113,10 @@ impl Route {
             "/limits" => Self::Limits,
             "/limits/set" => Self::SetLimit,
             "/limits/remove" => Self::RemoveLimit,
+            "/fees" => Self::Fees,
+            "/fees/set" => Self::SetFees,
+            "/fees/withdraw" => Self::WithdrawFees,
+            "/settlements" => Self::Settlements,
             "/lookups" => Self::Lookups,
             "/lookups/fill" => Self::FillLookups,
             "/approvals" => Self::Approvals,
@@ -135,9 +143,8 @@ impl Route {
         match self {
             Self::SignIn => (true, true),
             Self::SignOut | Self::Suspend | Self::Retry | Self::RetryAll | Self::FillLookups => (false, true),
-            Self::SuspendBins | Self::SetLimit | Self::RemoveLimit | Self::Approve(_) | Self::Refuse(_) => {
-                (false, true)
-            }
+            Self::SuspendBins | Self::SetLimit | Self::RemoveLimit | Self::SetFees => (false, true),
+            Self::WithdrawFees | Self::Approve(_) | Self::Refuse(_) => (false, true),
             _ => (true, false),
         }
     }
@@ -156,6 +163,8 @@ impl Route {
             Self::SuspendBins => Act::SuspendBins,
             Self::SetLimit => Act::LowerLimit,
             Self::RemoveLimit => Act::RaiseLimit,
+            Self::SetFees => Act::SetFees,
+            Self::WithdrawFees => Act::WithdrawFees,
             _ => Act::Look,
         }
     }
@@ -299,6 +308,10 @@ async fn signed_in(asked: &Asked<'_>, route: Route) -> Result<Told, Reason> {
         Route::Limits => limits::page(asked).await?,
         Route::SetLimit => limits::set(asked).await?,
         Route::RemoveLimit => limits::remove(asked).await?,
+        Route::Fees => fees::page(asked).await?,
+        Route::SetFees => fees::set(asked).await?,
+        Route::WithdrawFees => fees::withdraw(asked).await?,
+        Route::Settlements => fees::settlements(asked).await?,
         Route::Approvals => approvals::page(asked).await?,
         Route::Approve(id) => approvals::approve(asked, id).await?,
         Route::Refuse(id) => approvals::refuse(asked, id).await?,

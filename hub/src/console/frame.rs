@@ -19,7 +19,7 @@ pub(super) struct Frame<'v> {
     pub(super) operator: Option<(String, &'static str)>,
 }
 
-const PAGES: [(&str, &str, &str); 14] = [
+const PAGES: [(&str, &str, &str); 16] = [
     ("/", "Overview", "总览"),
     ("/payments", "Payments", "支付"),
     ("/doubt", "In doubt", "未决"),
@@ -27,6 +27,8 @@ const PAGES: [(&str, &str, &str); 14] = [
     ("/terminals", "Terminals", "终端"),
     ("/bins", "Card numbers", "卡BIN"),
     ("/limits", "Limits", "限额"),
+    ("/fees", "Fees", "费率"),
+    ("/settlements", "Settlement", "清算"),
     ("/lookups", "Look-ups", "查询额度"),
     ("/freezes", "Freezes", "冻结"),
     ("/dead-letters", "Dead letters", "未投递通知"),

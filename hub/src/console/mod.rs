@@ -9,6 +9,7 @@ mod banks;
 mod bins;
 mod config;
 mod doubt;
+mod fees;
 mod frame;
 mod letters;
 mod limits;

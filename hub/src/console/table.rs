@@ -27,6 +27,14 @@ impl Cell {
         }
     }
 
+    fn in_file(&self) -> String {
+        match self {
+            // A number below zero is no formula.
+            Self::Number(number) => number.to_string(),
+            other => harmless(other.text()),
+        }
+    }
+
     fn json(&self) -> Value {
         match self {
             Self::Text(text) | Self::Link(text, _) | Self::Live(text, _) => Value::from(text.as_str()),
@@ -108,7 +116,7 @@ impl Page {
         };
         writer.write_record(self.columns.iter().map(|(key, ..)| key)).map_err(|error| fault(&error))?;
         for line in &self.lines {
-            writer.write_record(line.cells.iter().map(|cell| harmless(cell.text()))).map_err(|error| fault(&error))?;
+            writer.write_record(line.cells.iter().map(Cell::in_file)).map_err(|error| fault(&error))?;
         }
         let bytes = writer.into_inner().map_err(|error| fault(&error))?;
         Ok(Outcome::File("text/csv; charset=utf-8", Self::file_name(asked, "csv"), bytes))

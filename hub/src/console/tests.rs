@@ -1,6 +1,7 @@
 //! The console as browsers ask for it, on both engines.
 
 mod browser;
+mod fees;
 mod hostile;
 mod limits;
 mod watching;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 use super::*;
 use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::fees::Fees;
 use crate::limits::PaymentLimits;
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::operators::testing::{App, PASSWORD, forget_step, id, replica};
@@ -73,9 +75,10 @@ impl World {
         let (directory, _) = Directory::start(parts, DirectoryOptions::default());
         let (notices, _) = Notices::start(notify_tests::parts(hub), NoticesOptions::default(), Vec::new());
         let owner = Arc::new(Owner::take(&hub.store, "hub-1-limits", hub.id()).await.unwrap());
-        let (limits, _) = PaymentLimits::start(hub.store.clone(), hub.keys.clone(), owner).await.unwrap();
-        let api =
-            OperatorApi::new(directory.clone(), Arc::new(NoBank), notices).run_by(operators.clone()).limiting(limits);
+        let (limits, _) = PaymentLimits::start(hub.store.clone(), hub.keys.clone(), owner.clone()).await.unwrap();
+        let (fees, _) = Fees::start(hub.fee_parts(owner)).await.unwrap();
+        let api = OperatorApi::new(directory.clone(), Arc::new(NoBank), notices);
+        let api = api.run_by(operators.clone()).limiting(limits).charging(fees);
         let by = |message| from_member(Role::Operator, "ann", message);
         let merchant = proto::common::Merchant {
             merchant_id: "noodles".to_owned(),
@@ -277,7 +280,7 @@ impl Events {
     }
 }
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 16] = [
     "/",
     "/payments",
     "/doubt",
@@ -285,6 +288,8 @@ const PAGES: [&str; 14] = [
     "/terminals",
     "/bins",
     "/limits",
+    "/fees",
+    "/settlements",
     "/lookups",
     "/freezes",
     "/dead-letters",

@@ -2,29 +2,29 @@
 
 mod within;
 
-use std::fmt;
 use std::sync::Arc;
 
-use domain::{OperatorId, PaymentId, PersonId, Reason};
+use domain::{PaymentId, PersonId, Reason};
 use futures_util::stream::BoxStream;
 use proto::operator as pb;
 use proto::operator::operator_service_server::OperatorService;
-use server_kit::identity::Role;
 use server_kit::rng::digits;
 use tonic::{Request, Response, Status, Streaming};
+pub(super) use within::mismatch;
+use within::{operator, operator_id};
 use zeroize::Zeroizing;
 
 use super::banks::RegisterBank;
 use super::bindings::Asked;
 use super::bins::SuspendBins;
-use super::changes::{Change, Done, Step};
+use super::changes::{Change, Done};
 use super::merchants::RegisterMerchant;
 use super::persons::{ENROLMENT_CODE_DIGITS, IssueEnrolmentCode, RegisterPerson};
 use super::terminals::{RegisterTerminal, SuspendTerminal};
 use super::{BankInstruments, Directory, banks, inspect, merchants, terminals};
-use crate::caller::caller;
 use crate::clearing::Clearing;
 use crate::credit_history::CreditHistory;
+use crate::fees::Fees;
 use crate::freeze::Freezes;
 use crate::limits::PaymentLimits;
 use crate::notify::{Notices, wire};
@@ -52,34 +52,8 @@ pub struct OperatorApi {
     limits: Option<PaymentLimits>,
     /// The same.
     clearing: Option<Clearing>,
-}
-
-impl fmt::Debug for OperatorApi {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OperatorApi").finish_non_exhaustive()
-    }
-}
-
-impl OperatorApi {
-    pub(super) async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
-        let done = self.directory.writer.write(Step { by, change }).await;
-        done.map_err(|error| store_status(&error))?.map_err(proto::status)
-    }
-}
-
-/// The operator who calls, by certificate.
-fn operator<T>(request: &Request<T>) -> Result<String, Status> {
-    caller(request, Role::Operator).map_err(proto::status)
-}
-
-/// The same as an id.
-fn operator_id<T>(request: &Request<T>) -> Result<OperatorId, Status> {
-    operator(request).and_then(|id| OperatorId::parse(&id).map_err(proto::status))
-}
-
-/// A change answers with its own sort of thing; anything else is a fault of this program.
-pub(super) fn mismatch(done: &Done) -> Status {
-    fault(&format!("a change was answered with {done:?}"))
+    /// The same.
+    fees: Option<Fees>,
 }
 
 #[tonic::async_trait]
@@ -489,5 +463,37 @@ impl OperatorService for OperatorApi {
     ) -> Result<Response<Self::CheckClearingFileStream>, Status> {
         let operator = operator(&request)?;
         self.clearing()?.check_file(request.into_inner(), &operator).await.map(Response::new)
+    }
+
+    async fn list_fee_schedules(
+        &self,
+        request: Request<pb::ListFeeSchedulesRequest>,
+    ) -> Result<Response<pb::ListFeeSchedulesResponse>, Status> {
+        operator(&request)?;
+        self.fees()?.list_schedules(request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn set_fee_schedule(
+        &self,
+        request: Request<pb::SetFeeScheduleRequest>,
+    ) -> Result<Response<pb::SetFeeScheduleResponse>, Status> {
+        let operator = operator_id(&request)?;
+        self.fees()?.set_schedule(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn withdraw_fee_schedule(
+        &self,
+        request: Request<pb::WithdrawFeeScheduleRequest>,
+    ) -> Result<Response<pb::WithdrawFeeScheduleResponse>, Status> {
+        let operator = operator_id(&request)?;
+        self.fees()?.withdraw_schedule(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_settlements(
+        &self,
+        request: Request<pb::ListSettlementsRequest>,
+    ) -> Result<Response<pb::ListSettlementsResponse>, Status> {
+        operator(&request)?;
+        self.fees()?.list_settlements(request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
 }

@@ -51,6 +51,10 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("ListBankDebts", Act::Look),
     ("ExportClearingFile", Act::HandleClearing),
     ("CheckClearingFile", Act::HandleClearing),
+    ("ListFeeSchedules", Act::Look),
+    ("SetFeeSchedule", Act::SetFees),
+    ("WithdrawFeeSchedule", Act::WithdrawFees),
+    ("ListSettlements", Act::Look),
 ];
 
 #[cfg(test)]

@@ -111,6 +111,7 @@ impl OperatorApi {
             Proposable::SetOperator(it) => self.set_operator(from(&peer, it)).await.map(drop),
             Proposable::SetBinSuspended(it) => self.set_bin_suspended(from(&peer, it)).await.map(drop),
             Proposable::RaiseLimit(it) => self.raise_limit(from(&peer, it)).await.map(drop),
+            Proposable::SetFeeSchedule(it) => self.set_fee_schedule(from(&peer, it)).await.map(drop),
             Proposable::RetryAllDeadLetters(it) => self.retry_all_dead_letters(from(&peer, it)).await.map(drop),
         };
         done.map_err(|status| proto::reason_of(&status).unwrap_or(Reason::Fault))

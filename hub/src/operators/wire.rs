@@ -95,6 +95,9 @@ pub(super) fn act(proposed: &pb::ProposedAct) -> Result<(Act, String), Reason> {
             let (key, most) = crate::limits::read_raise(request)?;
             (Act::RaiseLimit, crate::limits::words(&key, most))
         }
+        Proposable::SetFeeSchedule(request) => {
+            (Act::SetFees, crate::fees::words(&crate::fees::read_schedule(request)?))
+        }
         Proposable::RetryAllDeadLetters(pb::RetryAllDeadLettersRequest {}) => {
             (Act::RetryAllNotices, "retry all dead letters".to_owned())
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use domain::fee::{Entry as Settled, Schedules};
 use domain::feed::{Event, EventKind};
 use domain::ledger::Nature;
 use domain::limit::{Limits, Paying, TallyKey};
@@ -16,8 +17,10 @@ use super::approval::load_phones;
 use super::cash::{Cash, Holders};
 use super::noted::in_turn;
 use super::recent::{Recent, Written};
+use super::rules::Rules;
 use super::sql::{self, Charged, GivenBack, NewEvent, Stored};
 use super::top_up::holders_of;
+use crate::fees::settlement;
 use crate::limits::sql::{StoredTally, load_tallies, put_tallies};
 
 /// What a set of steps names.
@@ -50,13 +53,15 @@ pub(super) struct Books {
     phones: HashSet<(DeviceId, PersonId)>,
     /// When this set decides.
     now: Timestamp,
-    limits: Arc<Limits>,
+    rules: Rules,
     /// What was paid lately by those for whom there are limits; nothing where there are none.
     tallies: BTreeMap<TallyKey, StoredTally>,
     events: Vec<NewEvent>,
     charges: Vec<Charged>,
     given_back: Vec<GivenBack>,
     cash: Cash,
+    /// What is settled with merchants.
+    settled: Vec<Settled>,
     pub(super) log: Vec<Entry>,
 }
 
@@ -86,15 +91,10 @@ impl Books {
     /// Rows are locked in one order, here as in [`Books::write`]: payments, counters, new payments. So two hubs never wait for each
     /// other. What is remembered is locked only when it is written; then nothing is locked before that. A version that has gone
     /// by is a conflict, after which nothing is remembered and all is locked here.
-    pub(super) async fn load(
-        tx: &mut Tx,
-        named: &Named,
-        recent: &Recent,
-        limits: &Arc<Limits>,
-    ) -> Result<Self, StoreError> {
+    pub(super) async fn load(tx: &mut Tx, named: &Named, recent: &Recent, rules: &Rules) -> Result<Self, StoreError> {
         let lock = recent.is_empty();
         in_turn(tx, &named.crossing).await?;
-        let mut books = Self { now: tx.now(), limits: limits.clone(), ..Self::default() };
+        let mut books = Self { now: tx.now(), rules: rules.clone(), ..Self::default() };
         let mut unknown = Vec::with_capacity(named.payments.len());
         for id in named.payments.iter().chain(&named.crossing) {
             match recent.payment(*id) {
@@ -132,13 +132,23 @@ impl Books {
         let of = |(id, person): &(PaymentId, Option<PersonId>)| {
             let payment = self.payment(*id)?;
             let paying = Paying { person: payment.person_id.or(*person), terminal: &payment.terminal_id };
-            Some(self.limits.tallies(paying, payment.amount.currency))
+            Some(self.rules.limits.tallies(paying, payment.amount.currency))
         };
         named.limited.iter().filter_map(of).flatten().collect()
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        &self.limits
+        &self.rules.limits
+    }
+
+    /// What merchants are charged.
+    pub(super) fn fees(&self) -> Arc<Schedules> {
+        self.rules.fees.clone()
+    }
+
+    /// Settles with a merchant, with this set.
+    pub(super) fn settle(&mut self, entry: Option<Settled>) {
+        self.settled.extend(entry);
     }
 
     /// How much and how often was paid in the window of a tally.
@@ -157,11 +167,11 @@ impl Books {
             _ => return,
         };
         let paying = Paying { person: after.person_id, terminal: &after.terminal_id };
-        for key in self.limits.tallies(paying, after.amount.currency) {
+        for key in self.rules.limits.tallies(paying, after.amount.currency) {
             let Some(stored) = self.tallies.get_mut(&key) else { continue };
             match (change, counted_at) {
                 ((minor, 1), _) => stored.tally.add(minor, key.window, self.now),
-                ((minor, count), Some(at)) if self.limits.has_counted(&key, at) => {
+                ((minor, count), Some(at)) if self.rules.limits.has_counted(&key, at) => {
                     stored.tally.take_back((-minor, -count), key.window, at);
                 }
                 _ => continue,
@@ -344,6 +354,7 @@ impl Books {
         sql::insert_payments(tx, &payments).await?;
         sql::insert_events(tx, &self.events).await?;
         sql::insert_purchases(tx, &self.charges).await?;
+        settlement::insert(tx, &self.rules.day, &self.settled).await?;
         for given in &self.given_back {
             sql::add_given_back(tx, given).await?;
         }
@@ -385,6 +396,9 @@ fn log_entry(payment: &Payment) -> Entry {
     }
     if let Some(completed) = payment.completed_minor {
         content.push_str(&format!(" completed_minor={completed}"));
+    }
+    if let Some(fee) = payment.fee {
+        content.push_str(&format!(" fee_minor={}", fee.parts.minor));
     }
     if payment.refunded_minor > 0 {
         content.push_str(&format!(" refunded_minor={}", payment.refunded_minor));

@@ -22,6 +22,7 @@ use super::watch::{Watchers, Watching};
 use crate::bank::{Banks, GiveBackAnswer, HoldAnswer, PostQueue, Posts, PresentedCard};
 use crate::directory::Directory;
 use crate::feed::Feed;
+use crate::fees::Fees;
 use crate::limits::PaymentLimits;
 
 /// What a desk is made of.
@@ -38,6 +39,8 @@ pub struct DeskOptions {
     pub policy: Policy,
     /// What may be paid.
     pub limits: PaymentLimits,
+    /// What merchants are charged for it.
+    pub fees: Fees,
     pub owner: Arc<Owner>,
     pub writer: WriterOptions,
     /// How long a terminal's call waits for the bank before it is told PENDING.
@@ -107,6 +110,7 @@ impl Desk {
         let steps = PaymentSteps {
             policy: options.policy.clone(),
             limits: options.limits,
+            fees: options.fees,
             keys: options.keys.clone(),
             chain: chain.into(),
             owner: options.owner,

@@ -21,6 +21,7 @@ use server_kit::store::{Store, StoreError, Tx};
 use super::books::{Books, Named};
 use super::recent::Recent;
 use super::request::ReadCreate;
+use super::rules::Rules;
 use super::steps::{NewCode, tell_code};
 
 /// The log of the past, apart from the chains of the hub's own writers.
@@ -91,7 +92,7 @@ impl Past {
 
     async fn write(&mut self, tx: &mut Tx, payments: &[PastPayment]) -> Result<(), StoreError> {
         let named = Named { payers: payments.iter().map(|past| past.person_id).collect(), ..Named::default() };
-        let mut books = Books::load(tx, &named, &Recent::default(), &Arc::default()).await?;
+        let mut books = Books::load(tx, &named, &Recent::default(), &Rules::default()).await?;
         for past in payments {
             let new = self.request(past)?;
             let sealed =

@@ -15,6 +15,7 @@ mod money_back;
 mod noted;
 mod recent;
 mod request;
+mod rules;
 mod service;
 pub(crate) mod sql;
 mod standing;

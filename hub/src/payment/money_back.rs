@@ -17,7 +17,13 @@ pub(super) fn reverse(books: &mut Books, reversal: &Reversal, now: Timestamp) ->
         books.add(tombstone.clone());
         return Outcome::of(Ok(tombstone));
     }
-    let done = books.change(reversal.payment_id, |payment, _| payment.reverse(reversal, now)).flatten();
+    let done = books.change(reversal.payment_id, |payment, _| {
+        let before = payment.state;
+        payment.reverse(reversal, now)?;
+        // The same reversal again settles nothing.
+        Ok(if before == payment.state { None } else { payment.reversal_entry() })
+    });
+    let done = done.flatten().map(|entry| books.settle(entry));
     Outcome::of(done.and_then(|()| found(books, reversal.payment_id)))
 }
 
@@ -28,6 +34,7 @@ pub(super) fn refund(books: &mut Books, new: &NewRefund, now: Timestamp) -> Outc
     }
     let taken = books.change(new.original, |payment, _| payment.refund(new.clone(), now)).flatten();
     if let Ok(refund) = &taken {
+        books.settle(refund.refund_entry());
         books.add(refund.clone());
     }
     Outcome::of(taken)
@@ -53,6 +60,7 @@ pub(super) fn refund_refused(
     if !declined.refund_refused(&mut first, reason, now) {
         return Outcome::of(Ok(declined));
     }
+    books.settle(declined.refusal_entry(&first));
     books.replace(declined.clone());
     books.replace(first);
     Outcome { settled: Settled::Moved, ..Outcome::of(Ok(declined)) }

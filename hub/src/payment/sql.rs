@@ -5,6 +5,7 @@ mod told;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use domain::fee::Fee;
 use domain::ledger::Nature;
 use domain::payment::{Challenge, Charge, FrozenInstrument, Instrument, Kind, PayerGuard, Payment, State};
 use domain::purchase::Terminal;
@@ -42,6 +43,8 @@ pub(super) const PAYMENTS: Table = Table {
         "due_at",
         "tries",
         "logged_at",
+        "fee_minor",
+        "fee",
         // Up to here of any payment: see PAYMENT_STATES. Up to the next note of one with a card: see CARD_STATES.
         "person_id",
         "card_id",
@@ -65,11 +68,11 @@ pub(super) const PAYMENTS: Table = Table {
     ],
 };
 
-/// What changes of a payment after it was taken in, up to `logged_at`.
-pub(super) const PAYMENT_STATES: Table = PAYMENTS.changing(18);
+/// What changes of a payment after it was taken in, up to `fee`.
+pub(super) const PAYMENT_STATES: Table = PAYMENTS.changing(20);
 
 /// What changes of a payment with a card, whose bank says whose card it is and which side of it pays.
-pub(super) const CARD_STATES: Table = PAYMENTS.changing(22);
+pub(super) const CARD_STATES: Table = PAYMENTS.changing(24);
 
 const PAYERS: Table = Table {
     name: "payers",
@@ -84,7 +87,7 @@ macro_rules! select_payments {
              refunded_minor, original_id, merchant, items, reference, created_at, decided_at, code_mac, \
              code_expires_at, attempts_left, attempt_ids, refusal, bank_id, account_id, masked, leg_id, \
              reversal_leg_id, decide_before, due_at, tries, logged_at, charge_sequence, nature, card_id, credit_minor, \
-             completed_minor, code_epoch FROM payments WHERE ",
+             completed_minor, code_epoch, fee_minor, fee FROM payments WHERE ",
             $tail
         )
     };
@@ -179,6 +182,7 @@ fn read_payment(row: &Row) -> Result<Stored<Payment>, StoreError> {
         amount: Money::new(currency, row.int(8)?),
         completed_minor: row.maybe_int(34)?,
         refunded_minor: row.int(9)?,
+        fee: read_fee(row)?,
         seller: if merchant.is_empty() { None } else { Some(Arc::new(read_seller(&merchant, &terminal_id)?)) },
         terminal_id,
         items: row.parsed(12, snapshot::items_from_json)?,
@@ -216,6 +220,11 @@ fn read_kind(name: &str, original: Option<Uuid>, nature: Option<String>) -> Resu
         ("REFUND", Some(id), None) => Ok(Kind::Refund { original: PaymentId::from_uuid(id) }),
         _ => Err(unreadable(3, name)),
     }
+}
+
+fn read_fee(row: &Row) -> Result<Option<Fee>, StoreError> {
+    let (Some(minor), Some(words)) = (row.maybe_int(36)?, row.maybe_text(37)?) else { return Ok(None) };
+    Fee::parse(minor, &words).map(Some).map_err(|_| unreadable(37, &words))
 }
 
 fn read_hash(bytes: Vec<u8>, column: usize) -> Result<[u8; 32], StoreError> {
@@ -337,6 +346,8 @@ fn write_state(stored: &Stored<Payment>) -> Vec<Value> {
         payment.due_at.into(),
         i64::from(payment.tries).into(),
         bytes_of(&stored.logged_at).into(),
+        payment.fee.map(|fee| fee.parts.minor).into(),
+        payment.fee.map(|fee| fee.words()).into(),
     ]
 }
 

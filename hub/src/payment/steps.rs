@@ -25,6 +25,7 @@ use super::top_up::holders_of;
 use super::watch::Watchers;
 use crate::directory::password_matches;
 use crate::feed::Feed;
+use crate::fees::Fees;
 use crate::limits::PaymentLimits;
 use crate::network::{Noted, note};
 use crate::offers;
@@ -170,6 +171,7 @@ impl Outcome {
 pub(super) struct PaymentSteps {
     pub policy: Policy,
     pub limits: PaymentLimits,
+    pub fees: Fees,
     pub keys: Arc<dyn KeyStore>,
     pub chain: HeldChain,
     pub owner: Arc<Owner>,
@@ -276,13 +278,12 @@ impl StepSet for PaymentSteps {
         let mut recent = self.recent.lock().await;
         let mut named = Named::default();
         steps.iter().for_each(|step| step.name(&mut named));
-        // One look for the whole set, whoever changes limits meanwhile.
-        let limits = self.limits.current();
-        let mut books = Books::load(tx, &named, &recent, &limits).await?;
+        let rules = self.rules(tx.now())?;
+        let mut books = Books::load(tx, &named, &recent, &rules).await?;
         let mut outcomes = self.decide_all(&mut books, steps, tx.now())?;
         if books.rest_on_memory() {
             recent.forget();
-            books = Books::load(tx, &named, &recent, &limits).await?;
+            books = Books::load(tx, &named, &recent, &rules).await?;
             outcomes = self.decide_all(&mut books, steps, tx.now())?;
         }
         self.chain.append(tx, std::mem::take(&mut books.log)).await?;

@@ -42,12 +42,21 @@ impl PaymentSteps {
 
     pub(super) fn held(&self, books: &mut Books, id: PaymentId, held: Held, now: Timestamp) -> Outcome {
         let above = books.payment(id).and_then(|payment| above_limit(books, payment, held));
+        let fees = books.fees();
         let done = books.change_of(held.person_id, id, |payment, payer| match above {
-            Some(reason) => payment.over_limit(held, reason, now),
-            None => payment.commit(held, payer, now, &self.policy),
+            Some(reason) => (payment.over_limit(held, reason, now), None),
+            None => {
+                let settled = payment.commit(held, payer, now, &self.policy);
+                let way = payment.way();
+                let sale = (settled == Settled::Moved).then(|| payment.charge_fee(&fees, way, now));
+                (settled, sale.flatten())
+            }
         });
         let outcome = match done {
-            Ok(settled) => Outcome { settled, ..Outcome::of(found(books, id)) },
+            Ok((settled, sale)) => {
+                books.settle(sale);
+                Outcome { settled, ..Outcome::of(found(books, id)) }
+            }
             Err(reason) => return Outcome::of(Err(reason)),
         };
         let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment) else { return outcome };
@@ -59,9 +68,16 @@ impl PaymentSteps {
     }
 
     pub(super) fn complete(&self, books: &mut Books, completion: &Completion, now: Timestamp) -> Outcome {
-        let done = books
-            .change(completion.payment_id, |payment, payer| payment.complete(completion, payer, now, &self.policy))
-            .flatten();
+        let fees = books.fees();
+        let done = books.change(completion.payment_id, |payment, payer| {
+            let way = payment.way();
+            let moved = payment.complete(completion, payer, now, &self.policy)?;
+            Ok((moved, moved.then(|| payment.charge_fee(&fees, way, now)).flatten()))
+        });
+        let done = done.flatten().map(|(moved, sale)| {
+            books.settle(sale);
+            moved
+        });
         let after = done.and_then(|moved| Ok((moved, found(books, completion.payment_id)?)));
         let event = match &after {
             Ok((true, payment)) => books.record(payment),

@@ -6,6 +6,7 @@ mod asked;
 mod banks;
 mod card_steps;
 mod cards;
+mod fees;
 mod killed;
 mod limits;
 mod lookups;
@@ -38,6 +39,7 @@ use super::steps::{Authorize, Create, NewCode, Outcome, PaymentSteps, Step};
 use super::watch::Watchers;
 use crate::directory::password_mac;
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::fees::{FeeParts, Fees};
 use crate::limits::PaymentLimits;
 
 const CODE: &str = "123456";
@@ -66,10 +68,18 @@ async fn open(database: &TestDatabase, keys: &SharedKeyStore, replica: &str) -> 
         followers: Vec::new(),
         draining: CancellationToken::new(),
     };
+    let fees = FeeParts {
+        store: store.clone(),
+        keys: keys.clone(),
+        clock: SystemClock::shared(),
+        owner: owner.clone(),
+        zone: jiff::tz::TimeZone::UTC,
+    };
     let many = SendLimit { most: 1000, within: std::time::Duration::from_secs(60) };
     let steps = Arc::new(PaymentSteps {
         policy: Policy { sends: vec![many], ..Policy::default() },
         limits: PaymentLimits::start(store.clone(), keys.clone(), owner.clone()).await.unwrap().0,
+        fees: Fees::start(fees).await.unwrap().0,
         keys: keys.clone(),
         chain: HeldChain::from(Chain::new(&format!("{replica}/payment"), keys.clone())),
         owner,
@@ -226,7 +236,7 @@ async fn r1_r2_a_payment_is_recorded_and_told_when_the_bank_has_charged_and_not_
 #[test]
 fn what_changes_of_a_payment_is_written_the_same_way_when_it_is_new() {
     assert!(super::sql::PAYMENTS.columns.starts_with(super::sql::PAYMENT_STATES.columns));
-    assert_eq!(super::sql::PAYMENT_STATES.columns.last(), Some(&"logged_at"));
+    assert_eq!(super::sql::PAYMENT_STATES.columns.last(), Some(&"fee"));
 }
 
 #[tokio::test]

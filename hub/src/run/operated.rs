@@ -11,6 +11,7 @@ use crate::clearing::{Clearing, ClearingParts};
 use crate::config::Config;
 use crate::console::{Console, ConsoleParts};
 use crate::directory::{Directory, OperatorApi};
+use crate::fees::Fees;
 use crate::limits::PaymentLimits;
 use crate::operators::{OperatorParts, Operators, carry_out_approved};
 use crate::sign_up::SignUps;
@@ -22,7 +23,7 @@ impl Ground {
         &mut self,
         config: &Config,
         (directory, banks): (&Directory, &Banks),
-        (of, sign_ups, limits): (&Asked, &SignUps, &PaymentLimits),
+        (of, sign_ups, (limits, fees)): (&Asked, &SignUps, (&PaymentLimits, &Fees)),
         draining: CancellationToken,
     ) -> Result<(Operators, OperatorApi), RunError> {
         let second_person = config.operators.second_person;
@@ -52,6 +53,7 @@ impl Ground {
             .registering(sign_ups.clone())
             .limiting(limits.clone())
             .clearing_with(clearing)
+            .charging(fees.clone())
             .run_by(operators.clone());
         let carrying_out = carry_out_approved(api.clone(), operators.clone(), draining);
         self.vital.watch("approved acts", tokio::spawn(carrying_out));

@@ -10,6 +10,7 @@ use crate::bank::{Banks, LinkOptions};
 use crate::config::{Config, Payments};
 use crate::directory::Directory;
 use crate::feed::Feed;
+use crate::fees::{FeeParts, Fees, follow_fees};
 use crate::limits::{PaymentLimits, follow_limits};
 use crate::network::issuer::{IssuerParts, Issuers};
 use crate::payment::{Desk, DeskOptions, keep_standing, sweep};
@@ -24,9 +25,24 @@ impl Ground {
         Ok(limits)
     }
 
+    /// What merchants are charged, and whoever looks what other replicas have changed of it.
+    pub(super) async fn fees(&mut self, config: &Config, draining: CancellationToken) -> Result<Fees, RunError> {
+        let parts = FeeParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            owner: self.owner.clone(),
+            zone: config.records.time_zone.rules().clone(),
+        };
+        let (fees, task) = Fees::start(parts).await?;
+        self.vital.watch("fees", task);
+        self.vital.watch("fees of other replicas", tokio::spawn(follow_fees(fees.clone(), draining)));
+        Ok(fees)
+    }
+
     pub(super) fn desk(
         &mut self,
-        (config, limits): (&Payments, &PaymentLimits),
+        (config, limits, fees): (&Payments, &PaymentLimits, &Fees),
         (directory, banks): (&Directory, &Banks),
         feed: &Feed,
     ) -> Desk {
@@ -41,6 +57,7 @@ impl Ground {
             clock: self.clock.clone(),
             policy: config.policy(),
             limits: limits.clone(),
+            fees: fees.clone(),
             owner: self.owner.clone(),
             writer: WriterOptions::default(),
             answer_within: config.answer_within.get(),

@@ -192,6 +192,7 @@ fn payment(person_id: PersonId, id: PaymentId, kind: Kind, amount: Money, at: Ti
         amount,
         completed_minor: None,
         refunded_minor: 0,
+        fee: None,
         seller: Some(Arc::new(terminal)),
         items: items(),
         reference: None,

@@ -24,6 +24,7 @@ mod draining;
 mod errands;
 mod exactly_once;
 mod feed;
+mod fees_killed;
 mod freezes;
 mod giving_back;
 mod guesses;

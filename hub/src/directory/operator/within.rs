@@ -1,20 +1,24 @@
 //! What stands behind the calls: what the console asks beside them, and binding, for which a bank is asked.
 
+use std::fmt;
 use std::sync::Arc;
 
 use domain::text::Line;
-use domain::{PaymentId, Reason};
+use domain::{OperatorId, PaymentId, Reason};
 use proto::operator as pb;
+use server_kit::identity::Role;
 use server_kit::store::StoreError;
-use tonic::Status;
+use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::super::bindings::{Asked, Bind};
-use super::super::changes::{Change, Done};
+use super::super::changes::{Change, Done, Step};
 use super::super::{BankEntry, BankInstruments, Directory, bins, inspect, sql};
-use super::{OperatorApi, mismatch};
+use super::OperatorApi;
+use crate::caller::caller;
 use crate::clearing::Clearing;
 use crate::credit_history::CreditHistory;
+use crate::fees::Fees;
 use crate::freeze::Freezes;
 use crate::limits::PaymentLimits;
 use crate::lookups::{Listed, read_budget};
@@ -29,6 +33,27 @@ use crate::store_status::{fault, store_status};
 /// 4.0, requirement 3.4.1).
 const MOST_DIGITS_SHOWN: usize = 10;
 
+/// The operator who calls, by certificate.
+pub(super) fn operator<T>(request: &Request<T>) -> Result<String, Status> {
+    caller(request, Role::Operator).map_err(proto::status)
+}
+
+/// The same as an id.
+pub(super) fn operator_id<T>(request: &Request<T>) -> Result<OperatorId, Status> {
+    operator(request).and_then(|id| OperatorId::parse(&id).map_err(proto::status))
+}
+
+/// A change answers with its own sort of thing; anything else is a fault of this program.
+pub(in crate::directory) fn mismatch(done: &Done) -> Status {
+    fault(&format!("a change was answered with {done:?}"))
+}
+
+impl fmt::Debug for OperatorApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperatorApi").finish_non_exhaustive()
+    }
+}
+
 impl OperatorApi {
     /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
     pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
@@ -42,7 +67,13 @@ impl OperatorApi {
             operators: None,
             limits: None,
             clearing: None,
+            fees: None,
         }
+    }
+
+    pub(in crate::directory) async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
+        let done = self.directory.writer.write(Step { by, change }).await;
+        done.map_err(|error| store_status(&error))?.map_err(proto::status)
     }
 
     /// Any payment with its steps; none that nobody has made.
@@ -108,6 +139,17 @@ impl OperatorApi {
     /// What stands there in every hub; not in a test of the directory alone.
     pub(crate) fn limits(&self) -> Result<&PaymentLimits, Status> {
         self.limits.as_ref().ok_or_else(|| proto::status(Reason::Fault))
+    }
+
+    /// Sets what merchants are charged, too.
+    #[must_use]
+    pub fn charging(self, fees: Fees) -> Self {
+        Self { fees: Some(fees), ..self }
+    }
+
+    /// What stands there in every hub; not in a test of the directory alone.
+    pub(crate) fn fees(&self) -> Result<&Fees, Status> {
+        self.fees.as_ref().ok_or_else(|| proto::status(Reason::Fault))
     }
 
     pub(super) fn sign_ups(&self) -> Result<&SignUps, Status> {

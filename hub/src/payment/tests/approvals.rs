@@ -298,14 +298,15 @@ async fn s2_what_the_bank_says_is_what_the_phone_is_told_and_a_lost_answer_is_se
         let answer = shop.approve(&customer, &poor, PASSWORD).await;
         assert!(is(&answer, (ApprovalState::Declined, "INSUFFICIENT_FUNDS")), "{}: {answer:?}", hub.engine);
 
-        for lost in [Play::LoseAnswer, Play::LoseCall] {
+        for (lost, name) in [(Play::LoseAnswer, "hub-2"), (Play::LoseCall, "hub-3")] {
             let moved = shop.bank.moved();
             let id = shop.begin(&customer, 700).await;
             let request = customer.sign(&shop.text(&id).await, PASSWORD);
             shop.bank.play(&[lost]);
             assert!(is(&shop.send(&customer, request.clone()).await, (ApprovalState::Pending, "")), "{lost:?}");
             // The hub dies, and another one carries on what is durable.
-            let next = Shop::replica(&shop.hub, &shop.bank, "hub-2", policy()).await;
+            // Under a name of its own: that of the one before is free once its writers have ended.
+            let next = Shop::replica(&shop.hub, &shop.bank, name, policy()).await;
             next.sweep();
             next.until(&id, State::Posted).await;
             assert!(is(&next.send(&customer, request).await, APPROVED), "the same yes, to another replica");

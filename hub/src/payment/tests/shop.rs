@@ -26,6 +26,7 @@ use crate::credit_history::CreditHistory;
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
 use crate::federation::FederationApi;
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::fees::Fees;
 use crate::limits::PaymentLimits;
 use crate::lookups::{LookupsConfig, tests::roomy};
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
@@ -127,6 +128,7 @@ impl Shop {
         let parts = repayment_parts(hub, &feed, &owner, banks.clone(), policy.clone());
         let (repayments, _) = Repayments::start(parts);
         let (most, _) = PaymentLimits::start(hub.store.clone(), hub.keys.clone(), owner.clone()).await.unwrap();
+        let (fees, _) = Fees::start(hub.fee_parts(owner.clone())).await.unwrap();
         let (desk, _) = Desk::start(DeskOptions {
             store: hub.store.clone(),
             directory: directory.clone(),
@@ -138,6 +140,7 @@ impl Shop {
             clock: hub.clock(),
             policy,
             limits: most.clone(),
+            fees: fees.clone(),
             owner,
             writer: WriterOptions::default(),
             answer_within: PATIENCE,
@@ -148,7 +151,7 @@ impl Shop {
             bank: bank.clone(),
             terminal: TerminalApi::new(desk.clone(), prices, limits(), draining.clone()),
             federation: FederationApi::new(desk.clone(), records, bills, credit_history, (offers, repayments)),
-            operator: OperatorApi::new(directory, Arc::new(banks), notices).limiting(most),
+            operator: OperatorApi::new(directory, Arc::new(banks), notices).limiting(most).charging(fees),
             desk,
             feed,
             draining,
