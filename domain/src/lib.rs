@@ -8,6 +8,7 @@ pub mod card;
 pub mod category;
 pub mod credit;
 pub mod credit_history;
+pub mod enrolment;
 pub mod errand;
 pub mod feed;
 pub mod freeze;

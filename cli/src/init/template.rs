@@ -219,6 +219,9 @@ const PAYMENTS: &str = r#"[payments]
 # calls_per_address_burst = 500
 # calls_in_all = 2000
 # calls_in_all_burst = 10000
+# Enrolment codes by SMS that may be asked for in a minute, from one address and from everywhere.
+# codes_per_address = 30
+# codes_in_all = 1200
 
 [records]
 # The time zone of people's days and hours, and of the banks' days, by its IANA name.
