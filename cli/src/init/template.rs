@@ -214,12 +214,11 @@ const PAYMENTS: &str = r#"[payments]
 [phones]
 # How long a session lives without a call.
 # session_idle = "5m"
-# Calls a second that phones without a session may make from one address and from everywhere, and how many at once.
+# Calls a second that phones without a session may make from one address and from everywhere, and how many at once; codes by SMS a minute.
 # calls_per_address = 50
 # calls_per_address_burst = 500
 # calls_in_all = 2000
 # calls_in_all_burst = 10000
-# Enrolment codes by SMS that may be asked for in a minute, from one address and from everywhere.
 # codes_per_address = 30
 # codes_in_all = 1200
 
