@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn what_the_examples_say_can_be_typed() {
         let lines: Vec<&str> = EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub phone ")).collect();
-        assert_eq!(lines.len(), 17);
+        assert_eq!(lines.len(), 18);
         for line in lines {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
