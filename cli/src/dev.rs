@@ -8,10 +8,13 @@ use domain::Currency;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::error::CliError;
 use crate::init::write_private;
 use crate::output::{Output, Tone};
+use crate::sms_simulator::{SmsSimulator, Text};
 use crate::trial::{Federation, NewCard, NewPerson, Person, ServerOptions, Shop, TrialOptions, bank_id, postgres};
 
 #[derive(Clone, Debug, Args)]
@@ -100,7 +103,9 @@ pub async fn run(args: &DevArgs, out: &Output) -> Result<(), CliError> {
     fs::create_dir_all(&args.dir).map_err(failed)?;
     let dir = fs::canonicalize(&args.dir).map_err(failed)?;
     out.note("Starting a hub and two banks …");
-    let mut federation = Federation::start(options(&dir, args).await?).await?;
+    let (sms, texts) = SmsSimulator::start().await.map_err(failed)?;
+    let mut federation = Federation::start(options(&dir, args, &sms).await?).await?;
+    let showing = show_sms(texts, out.clone());
     let people = people(&federation, &dir).await?;
     print(&federation, &people, out)?;
     if !args.once {
@@ -108,18 +113,32 @@ pub async fn run(args: &DevArgs, out: &Output) -> Result<(), CliError> {
         wait_for_end().await?;
         out.note("Stopping …");
     }
-    Ok(federation.stop().await?)
+    federation.stop().await?;
+    showing.abort();
+    Ok(())
 }
 
-async fn options(dir: &Path, args: &DevArgs) -> Result<TrialOptions, CliError> {
+/// Shows what would be on the phones' screens. Whoever sees it here has made the people up.
+fn show_sms(mut texts: mpsc::Receiver<Text>, out: Output) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        while let Some(text) = texts.recv().await {
+            out.note(&format!("SMS to {}: {}", text.to, text.words));
+        }
+    })
+}
+
+async fn options(dir: &Path, args: &DevArgs, sms: &SmsSimulator) -> Result<TrialOptions, CliError> {
     let mut options = TrialOptions::in_folder(dir)?;
     options.log_filter = args.server_log.clone();
     options.keep_ports = true;
     // Whoever tries things out tries them often.
-    let hub = ServerOptions::named(HUB)
+    let mut hub = ServerOptions::named(HUB)
         .with("payments.sends_per_minute", "30")
         .with("payments.sends_per_ten_minutes", "100")
         .with("payments.sends_per_day", "1000");
+    let password = dir.join("smsc.password");
+    write_private(&password, b"trial\n")?;
+    hub.settings.extend(sms.settings(&format!("file:{}", password.display())));
     options.hubs = vec![hub];
     options.banks = ["bank-a", "bank-b"].map(|bank| ServerOptions::named(bank).issuing(bin(bank))).to_vec();
     options.pin_pads = SHOPS.iter().map(|shop| shop.terminal.to_owned()).collect();
@@ -248,6 +267,10 @@ fn commands(federation: &Federation, people: &[Sample]) -> Result<Vec<String>, C
     let mut commands = Vec::new();
     for (sample, till) in people.iter().zip(["till-1", "till-2"]) {
         let (phone, number) = (sample.phone_folder.display(), &sample.phone);
+        // Another phone of the same person: the code comes by SMS, which is shown here, and the transaction password is the one above.
+        let (ca, hub) = (federation.authority_certificate(), federation.hub_endpoint()?);
+        let ca = ca.display();
+        commands.push(format!("{program} phone --dir {phone}-2 enrol {number} --by-sms --hub {hub} --ca {ca}"));
         commands.push(format!("{program} phone --dir {phone} watch"));
         commands.push(format!("{program} terminal --config {dir}/terminal-{till}/terminal.toml pay {number} 36.80"));
         commands.push(format!("{program} account --as {operator} show {} {}", sample.bank, sample.account_id));

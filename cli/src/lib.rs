@@ -23,6 +23,7 @@ pub mod output;
 pub mod phone;
 pub mod profile;
 pub mod serve;
+pub mod sms_simulator;
 pub mod terminal;
 pub mod trial;
 pub mod voice;

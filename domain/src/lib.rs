@@ -9,6 +9,7 @@ pub mod category;
 pub mod clearing;
 pub mod credit;
 pub mod credit_history;
+pub mod enrolment;
 pub mod errand;
 pub mod fee;
 pub mod feed;

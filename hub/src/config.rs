@@ -393,6 +393,9 @@ pub struct Phones {
     /// Calls a second from everywhere, and at once.
     pub calls_in_all: u32,
     pub calls_in_all_burst: u32,
+    /// Enrolment codes that are asked for in a minute, from one address and from everywhere.
+    pub codes_per_address: u32,
+    pub codes_in_all: u32,
 }
 
 impl Default for Phones {
@@ -404,6 +407,8 @@ impl Default for Phones {
             calls_per_address_burst: options.strangers.per_address_burst,
             calls_in_all: options.strangers.in_all,
             calls_in_all_burst: options.strangers.in_all_burst,
+            codes_per_address: options.strangers.codes_per_address,
+            codes_in_all: options.strangers.codes_in_all,
         }
     }
 }
@@ -417,6 +422,8 @@ impl Phones {
                 per_address_burst: self.calls_per_address_burst,
                 in_all: self.calls_in_all,
                 in_all_burst: self.calls_in_all_burst,
+                codes_per_address: self.codes_per_address,
+                codes_in_all: self.codes_in_all,
             },
             ..CardholderOptions::default()
         }

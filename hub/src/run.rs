@@ -249,7 +249,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         .operators(config, (&directory, &banks), (&asked, &sign_ups, (&limits, &fees)), shutdown.draining())
         .await?;
     let console = ground.console(config, (&operators, &operator_api), banks.standings(), shutdown.draining());
-    let cardholder = ground.cardholder(config.phones.options(), &directory, feed.clone(), asked);
+    let cardholder = ground.cardholder(config, &directory, feed.clone(), asked);
     ground.follow(&followers, (&directory, feed), (&notices, &prices), shutdown.draining());
     ground.look_after_payments(&config.payments, &desk, shutdown.draining());
     let Ground { store, owner, vital, .. } = ground;

@@ -1,5 +1,7 @@
 //! Binding this phone to a person.
 
+use std::time::Duration;
+
 use domain::{DeviceId, PersonId, PhoneNumber, Reason};
 use proto::cardholder as pb;
 use uuid::Uuid;
@@ -88,6 +90,13 @@ impl Inner {
         Ok(Enrolled::from(&bound))
     }
 
+    async fn ask_code(&self, number: &str) -> Result<Duration, Failure> {
+        let number = PhoneNumber::parse(number)?;
+        let request = pb::AskEnrolmentCodeRequest { phone_number: number.as_e164().to_owned() };
+        let answered = answer(self.hub.clone().ask_enrolment_code(request)).await?;
+        Ok(Duration::from_secs(u64::try_from(answered.good_for_seconds).map_err(|_| Trouble::AnswerUnreadable)?))
+    }
+
     fn keep_binding(&self, bound: Bound) -> Result<(), Trouble> {
         self.vault.write(BINDING_FILE, &bound.encode(), Lasting::Now)?;
         self.bind(Binding::Bound(bound));
@@ -106,9 +115,15 @@ impl Inner {
 
 #[uniffi::export]
 impl Phone {
-    /// Binds this phone's key to the person with this number (international form), by the eight digits that the person got from the bank.
-    /// A transaction password, six digits, is set with it; none keeps the one that is set. When no answer comes it may have been
-    /// done, and a new code is needed.
+    /// Has the eight digits sent by SMS to this number (international form), if a person has it; says how long they are good for. The hub answers
+    /// in the same way for every number, sends one code a minute at most, and refuses with `CHANNEL_ABSENT` where it sends no SMS.
+    pub async fn ask_enrolment_code(&self, phone_number: String) -> Result<Duration, SdkError> {
+        self.run(|inner| async move { inner.ask_code(&phone_number).await }).await
+    }
+
+    /// Binds this phone's key to the person with this number (international form), by the eight digits that came by SMS or that the person got
+    /// from the bank. A transaction password, six digits, is set with it; none keeps the one that is set. By a code that came by SMS no
+    /// other one is set: it has to be the one that is. When no answer comes it may have been done, and a new code is needed.
     pub async fn enrol(
         &self,
         phone_number: String,

@@ -22,6 +22,7 @@ pub const fn to_notice_kind(kind: NoticeKind) -> common::NoticeKind {
         NoticeKind::Inquiry => common::NoticeKind::Inquiry,
         NoticeKind::Personal => common::NoticeKind::Personal,
         NoticeKind::Address => common::NoticeKind::Address,
+        NoticeKind::Enrolment => common::NoticeKind::Enrolment,
     }
 }
 

@@ -214,11 +214,13 @@ const PAYMENTS: &str = r#"[payments]
 [phones]
 # How long a session lives without a call.
 # session_idle = "5m"
-# Calls a second that phones without a session may make from one address and from everywhere, and how many at once.
+# Calls a second that phones without a session may make from one address and from everywhere, and how many at once; codes by SMS a minute.
 # calls_per_address = 50
 # calls_per_address_burst = 500
 # calls_in_all = 2000
 # calls_in_all_burst = 10000
+# codes_per_address = 30
+# codes_in_all = 1200
 
 [records]
 # The time zone of people's days and hours, and of the banks' days, by its IANA name.

@@ -28,6 +28,7 @@ use crate::typed;
 const EXAMPLES: &str = "\
 Examples:
   bankhub phone --dir ann enrol +8613800138000 --hub https://localhost:7400 --ca pay/authority/ca.pem
+  bankhub phone --dir ann enrol +8613800138000 --by-sms --ca pay/authority/ca.pem
   bankhub phone --dir ann watch
   bankhub phone --dir ann payments --bank bank-a --from 2026-11-01 --at-least 100
   bankhub phone --dir ann sums --by month --time-zone Asia/Shanghai
@@ -161,6 +162,9 @@ pub struct EnrolArgs {
     /// The eight digits from the bank or the operator; asked when they are not given.
     #[arg(long)]
     pub code: Option<String>,
+    /// Have the eight digits sent to the number by SMS first. Where a transaction password is set, it has to be said then.
+    #[arg(long, conflicts_with_all = ["code", "keep_password"])]
+    pub by_sms: bool,
     /// Read the new transaction password from the first line of standard input; asked when not given.
     #[arg(long)]
     pub password_stdin: bool,
@@ -210,6 +214,14 @@ pub async fn run(args: &PhoneArgs, out: &Output) -> Result<(), CliError> {
 
 async fn enrol(folder: &PhoneFolder, args: &EnrolArgs, out: &Output) -> Result<(), CliError> {
     let asking = |source| CliError::System { what: "code and password cannot be asked for".to_owned(), source };
+    if args.by_sms {
+        let asked = PhoneFolder::ask_enrolment_code(&args.federation, &args.hub, &args.ca, &args.phone).await?;
+        out.note(&format!(
+            "If somebody is known by {}, an SMS comes; its code is good for {} s.",
+            args.phone.masked(),
+            asked.as_secs()
+        ));
+    }
     let code = match &args.code {
         Some(code) => SecretString::from(code.as_str()),
         None => typed::hidden("enrolment code: ").map_err(asking)?,
@@ -217,6 +229,9 @@ async fn enrol(folder: &PhoneFolder, args: &EnrolArgs, out: &Output) -> Result<(
     let transaction_password = match (args.keep_password, args.password_stdin) {
         (true, _) => None,
         (_, true) => Some(typed::secret_from_stdin().map_err(asking)?),
+        _ if args.by_sms => {
+            Some(typed::hidden("transaction password, six digits; a new one if there is none yet: ").map_err(asking)?)
+        }
         _ => Some(typed::hidden("choose a transaction password, six digits: ").map_err(asking)?),
     };
     let enrolment = Enrolment { phone: args.phone.clone(), code, transaction_password };
@@ -270,7 +285,7 @@ mod tests {
     #[test]
     fn what_the_examples_say_can_be_typed() {
         let lines: Vec<&str> = EXAMPLES.lines().filter_map(|line| line.trim().strip_prefix("bankhub phone ")).collect();
-        assert_eq!(lines.len(), 17);
+        assert_eq!(lines.len(), 18);
         for line in lines {
             typed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

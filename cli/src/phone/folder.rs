@@ -5,10 +5,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bankhub_mobile::{SecureStore, StoreError};
 use domain::credit_history::Digest;
-use domain::{DeviceId, PersonId};
+use domain::{DeviceId, PersonId, PhoneNumber};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use server_kit::tls::ClientTlsConfig;
@@ -95,6 +96,16 @@ impl PhoneFolder {
         let channel = channel(&file.federation, &file.hub, &file.server_ca)?;
         let data = self.path("data").display().to_string();
         Ok(builder(key).over(channel).data_folder(data).secure_store(store).build().await?)
+    }
+
+    /// Has an enrolment code sent by SMS, if a person has the number; how long it is good for.
+    pub async fn ask_enrolment_code(
+        federation: &str,
+        hub: &str,
+        server_ca: &Path,
+        phone: &PhoneNumber,
+    ) -> Result<Duration, PhoneError> {
+        Phone::ask_enrolment_code(channel(federation, hub, server_ca)?, phone).await
     }
 
     /// Binds a new key and keeps it here. A phone that is here already is kept, and the call fails.

@@ -84,7 +84,7 @@ impl PhoneError {
 #[derive(Clone, Debug)]
 pub struct Enrolment {
     pub phone: PhoneNumber,
-    /// Eight digits, from the bank or the operator.
+    /// Eight digits, by SMS, from the bank or from the operator.
     pub code: SecretString,
     /// Six digits that the person chooses; none to keep the one that is set.
     pub transaction_password: Option<SecretString>,
@@ -121,6 +121,12 @@ impl Phone {
         let sdk = builder(&key).over(channel).in_memory().build().await?;
         bind(&sdk, enrolment).await?;
         Self::of(sdk, Arc::new(key))
+    }
+
+    /// Has an enrolment code sent by SMS to this number, if a person has it; how long it is good for.
+    pub async fn ask_enrolment_code(channel: Channel, phone: &PhoneNumber) -> Result<Duration, PhoneError> {
+        let sdk = builder(&DeviceKey::generate()?).over(channel).in_memory().build().await?;
+        Ok(sdk.ask_enrolment_code(phone.as_e164().to_owned()).await?)
     }
 
     fn of(sdk: Arc<bankhub_mobile::Phone>, key: Arc<DeviceKey>) -> Result<Self, PhoneError> {

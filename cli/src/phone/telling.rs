@@ -209,7 +209,11 @@ fn print(preferences: &pb::Preferences, awaited: Option<&pb::MailAddressAwaited>
         let number: i32 = proto::to_notice_channel(channel).into();
         let wanted = preferences.choices.iter().filter(|choice| choice.wanted && choice.channel == number);
         let kinds = wanted.filter_map(|choice| proto::from_notice_kind(choice.kind).ok());
-        kinds.filter(|kind| *kind != NoticeKind::Address).map(|kind| word(kind.name())).collect::<Vec<_>>().join(", ")
+        kinds
+            .filter(|kind| !matches!(kind, NoticeKind::Address | NoticeKind::Enrolment))
+            .map(|kind| word(kind.name()))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let prices = preferences.prices().as_str_name().trim_start_matches("PRICE_NEWS_");
     let fields = [

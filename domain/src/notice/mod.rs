@@ -70,6 +70,8 @@ names! {
         /// The code that proves an e-mail address. It goes to that address alone, whose owner may be a stranger, and says nothing of
         /// the person.
         Address "ADDRESS",
+        /// The code that enrols a phone. It proves that somebody has the number, so it goes to it by SMS and nowhere else.
+        Enrolment "ENROLMENT",
     }
 }
 
@@ -111,7 +113,7 @@ impl NoticeKind {
     /// How it is queued among others: what has a smaller number goes first.
     pub const fn urgency(self) -> i64 {
         match self {
-            Self::Code | Self::Address => 0,
+            Self::Code | Self::Address | Self::Enrolment => 0,
             Self::Security => 1,
             Self::Charge | Self::GiveBack | Self::PaidIn | Self::Inquiry => 2,
             Self::Bill | Self::Reminder | Self::Personal | Self::Offer => 3,
@@ -120,11 +122,11 @@ impl NoticeKind {
 
     /// Whether it can neither be turned off nor held back: it is of no use later, or must not be missed.
     pub const fn is_fixed(self) -> bool {
-        matches!(self, Self::Code | Self::Security | Self::Address)
+        matches!(self, Self::Code | Self::Security | Self::Address | Self::Enrolment)
     }
 
     /// Whether it carries a code: then it ends with the code, and nothing of it is kept after it was sent.
     pub const fn has_code(self) -> bool {
-        matches!(self, Self::Code | Self::Address)
+        matches!(self, Self::Code | Self::Address | Self::Enrolment)
     }
 }

@@ -60,9 +60,9 @@ impl fmt::Display for Choices {
 /// Whether a kind goes out by a channel unless the person says otherwise. A code goes where the phone number is proved, and never by
 /// mail, which is read elsewhere and too late, except the one that proves an address, which goes nowhere else. Offers come by what costs nobody's attention.
 fn is_default(kind: NoticeKind, channel: ChannelKind) -> bool {
-    use NoticeKind::{Address, Bill, Inquiry, Offer, Personal, Security};
+    use NoticeKind::{Address, Bill, Enrolment, Inquiry, Offer, Personal, Security};
     match channel {
-        ChannelKind::Push => kind != Address,
+        ChannelKind::Push => !matches!(kind, Address | Enrolment),
         ChannelKind::Sms => !matches!(kind, Bill | Offer | Personal | Address),
         ChannelKind::Mail => matches!(kind, Security | Bill | Inquiry | Address),
     }
@@ -92,6 +92,7 @@ mod tests {
             (NoticeKind::Inquiry, &[Sms, Mail, Push]),
             (NoticeKind::Personal, &[Push]),
             (NoticeKind::Address, &[Mail]),
+            (NoticeKind::Enrolment, &[Sms]),
         ] {
             assert_eq!(goes_by(kind, &Choices::default(), ChannelKind::ALL), by, "{kind:?}");
             assert_eq!(goes_by(kind, &Choices::default(), &[]), [], "{kind:?}");
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn r6_codes_and_security_notices_cannot_be_turned_off() {
-        for kind in [NoticeKind::Code, NoticeKind::Security, NoticeKind::Address] {
+        for kind in [NoticeKind::Code, NoticeKind::Security, NoticeKind::Address, NoticeKind::Enrolment] {
             for channel in ChannelKind::ALL {
                 let mut choices = Choices::default();
                 let default = is_default(kind, *channel);

@@ -145,7 +145,7 @@ impl NoticeKind {
             Self::Offer => &[Bank, Subject, Message],
             Self::Inquiry => &[Bank, Subject, Time, Message],
             Self::Personal => &[Merchant, Time, Message],
-            Self::Address => &[Code, Until],
+            Self::Address | Self::Enrolment => &[Code, Until],
         }
     }
 }

@@ -12,6 +12,19 @@ pub struct SendLimit {
     pub within: Duration,
 }
 
+/// Takes note of one more code, or says that there were too many. No more times are kept than the limits look back on.
+pub(crate) fn note_sent(codes_sent: &mut Vec<Timestamp>, now: Timestamp, limits: &[SendLimit]) -> bool {
+    let within = |limit: &SendLimit| codes_sent.iter().filter(|at| now.since(**at) < limit.within).count();
+    if limits.iter().any(|limit| within(limit) >= limit.most) {
+        return false;
+    }
+    let kept = limits.iter().map(|limit| limit.most).max().unwrap_or(0);
+    codes_sent.push(now);
+    let surplus = codes_sent.len().saturating_sub(kept);
+    codes_sent.drain(..surplus);
+    true
+}
+
 /// The counters of one payer, kept in the database, and the end of the payer's feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayerGuard {
@@ -107,15 +120,7 @@ impl PayerGuard {
 
     /// Takes note of a code that is about to be sent, or says that there were too many.
     pub fn send_code(&mut self, now: Timestamp, limits: &[SendLimit]) -> bool {
-        let within = |limit: &SendLimit| self.codes_sent.iter().filter(|at| now.since(**at) < limit.within).count();
-        if limits.iter().any(|limit| within(limit) >= limit.most) {
-            return false;
-        }
-        let kept = limits.iter().map(|limit| limit.most).max().unwrap_or(0);
-        self.codes_sent.push(now);
-        let surplus = self.codes_sent.len().saturating_sub(kept);
-        self.codes_sent.drain(..surplus);
-        true
+        note_sent(&mut self.codes_sent, now, limits)
     }
 
     /// The sequence of the next event in the person's feed.

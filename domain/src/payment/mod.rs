@@ -45,6 +45,7 @@ use crate::{AccountId, AttemptId, BankId, CardId, LegId, Money, PaymentId, Perso
 pub use approval::{Approval, ApprovalForm, SHOWN_WITHIN};
 pub use approve::{Attempt, NewPayment, Payer, PayingInstrument, Proof, Resend};
 pub use card::NewCardPayment;
+pub(crate) use challenge::note_sent;
 pub use challenge::{FrozenInstrument, PayerGuard, SendLimit};
 pub use complete::Completion;
 pub use give_back::{NewRefund, Reversal};

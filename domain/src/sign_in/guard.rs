@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Timestamp;
-use crate::payment::SendLimit;
+use crate::payment::{SendLimit, note_sent};
 use crate::tries::{Tried, TryLimit, is_before};
 
 /// How long and how often.
@@ -68,15 +68,7 @@ impl SignInGuard {
 
     /// Takes note of a code that is about to be sent, or says that none is: signing in is blocked, or there were too many.
     pub fn send_code(&mut self, now: Timestamp, policy: &Policy) -> bool {
-        let within = |limit: &SendLimit| self.codes_sent.iter().filter(|at| now.since(**at) < limit.within).count();
-        if self.is_blocked(now) || policy.sends.iter().any(|limit| within(limit) >= limit.most) {
-            return false;
-        }
-        let kept = policy.sends.iter().map(|limit| limit.most).max().unwrap_or(0);
-        self.codes_sent.push(now);
-        let surplus = self.codes_sent.len().saturating_sub(kept);
-        self.codes_sent.drain(..surplus);
-        true
+        !self.is_blocked(now) && note_sent(&mut self.codes_sent, now, &policy.sends)
     }
 }
 

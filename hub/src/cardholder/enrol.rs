@@ -1,27 +1,37 @@
 //! EnrolDevice: a phone's key is bound to the person who has the enrolment code.
 //!
 //! Unknown number, no code, wrong code, used code, dead code and code that has ended are one refusal, in the same
-//! words and after the same work: a query, a comparison, a counted try and a line in the log.
+//! words and after the same work: the queries, the comparisons, a counted try and a line in the log. A code that an operator handed out and one
+//! that came by SMS are compared side by side (ADR 41).
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
-use domain::{DeviceId, PersonId, PhoneNumber, Reason, Timestamp};
+use domain::enrolment::{PasswordRule, password_rule};
+use domain::feed::Event;
+use domain::payment::{self, PayerGuard};
+use domain::{DeviceId, PersonId, PhoneNumber, Reason, Timestamp, TransactionPassword};
 use proto::cardholder as pb;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use server_kit::audit::Entry;
-use server_kit::keystore::KeyStore;
+use server_kit::keystore::{KeyError, KeyStore};
 use server_kit::store::{StoreError, Tx};
 use uuid::Uuid;
 
-use super::sql::{self, Device, EnrolmentCode};
+use super::sql::{self, Device, Enrolling, EnrolmentCode, StoredCodes};
 use super::steps::Done;
+use super::words;
 use crate::directory::join::activate;
-use crate::directory::{SecretError, check_password, enrolment_code_matches, password_mac};
+use crate::directory::{SecretError, check_password, enrolment_code_matches, password_mac, sms_code_matches};
+use crate::feed::Feeds;
+use crate::freeze::load_guard;
+use crate::transaction_password;
 
 /// An uncompressed point of P-256 (SEC 1, section 2.3.3).
 const PUBLIC_KEY_BYTES: usize = 65;
 const UNCOMPRESSED: u8 = 4;
-const CODE_DIGITS: usize = 8;
+pub(super) const CODE_DIGITS: usize = 8;
 
 /// A phone that has proved to hold its key, and says to hold a code.
 pub(super) struct Enrol {
@@ -87,37 +97,56 @@ impl Enrol {
         &self,
         tx: &mut Tx,
         log: &mut Vec<Entry>,
-        keys: &dyn KeyStore,
+        (keys, payments): (&dyn KeyStore, &payment::Policy),
     ) -> Result<Result<Done, Reason>, StoreError> {
         // The same step may be run again when the outcome of its commit was unknown; its id is new with each call.
         if let Some(device) = sql::load_devices(tx, vec![self.device_id.uuid()]).await?.first() {
-            return Ok(Ok(Done::Enrolled(device.person_id)));
+            return Ok(Ok(Done::Enrolled(device.person_id, None)));
         }
         let found = sql::load_enrolling(tx, &self.phone_hash).await?;
         // Somebody who is not there stands in for whom nobody knows.
-        let nobody = PersonId::from_uuid(Uuid::nil());
-        let (person_id, person_version, code) = match found {
-            Some(found) => (found.person_id, found.person_version, found.code),
-            None => (nobody, 0, None),
+        let person_id = found.as_ref().map_or(PersonId::from_uuid(Uuid::nil()), |found| found.person_id);
+        // The person's row is locked first, as in every step that has one.
+        let payer = load_guard(tx, person_id).await?;
+        let by_sms = sql::load_codes_by_sms(tx, person_id).await?;
+        let code = found.as_ref().and_then(|found| found.code.as_ref());
+        let is_operators = self.code_matches(keys, person_id, code)? && code.is_some_and(|it| is_alive(it, tx.now()));
+        let is_by_sms = self.sms_code_counts(keys, person_id, &by_sms, (payer.as_ref(), tx.now()))?;
+        let proof = match (is_operators, is_by_sms) {
+            (true, _) => Some(Proof::Operator),
+            (false, true) if self.password_proved(tx, (keys, payments), person_id, payer.as_ref()).await? => {
+                Some(Proof::Sms)
+            }
+            _ => None,
         };
-        let matches = self.code_matches(keys, person_id, code.as_ref())?;
-        match code {
-            Some(code) if matches && is_alive(&code, tx.now()) => {
-                self.bind(tx, keys, person_id, person_version, code.version).await?;
-                log.push(self.entry("DEVICE_ENROLLED", person_id));
-                Ok(Ok(Done::Enrolled(person_id)))
-            }
-            code => {
-                let (version, alive) = code.map_or((0, false), |code| (code.version, code.attempts_left > 0));
-                let counted = sql::count_try(tx, person_id, version).await?;
-                if alive && counted == 0 {
-                    // Another replica has counted or spent it meanwhile: what was compared is not what is stored.
-                    return Err(StoreError::Conflict);
-                }
-                log.push(self.entry("ENROLMENT_REFUSED", person_id));
-                Ok(Err(Reason::EnrolmentRefused))
-            }
+        if let (Some(found), Some(proof)) = (&found, proof) {
+            let told = self.bind(tx, keys, found, (proof, by_sms)).await?;
+            log.push(self.entry("DEVICE_ENROLLED", person_id, proof.word()));
+            return Ok(Ok(Done::Enrolled(person_id, told)));
         }
+        self.count_wrong(tx, person_id, (code, by_sms)).await?;
+        log.push(self.entry("ENROLMENT_REFUSED", person_id, ""));
+        Ok(Err(Reason::EnrolmentRefused))
+    }
+
+    /// A wrong code costs a try of either sort, since it was meant for one of them.
+    async fn count_wrong(
+        &self,
+        tx: &mut Tx,
+        person_id: PersonId,
+        (code, mut by_sms): (Option<&EnrolmentCode>, StoredCodes),
+    ) -> Result<(), StoreError> {
+        let (version, alive) = code.map_or((0, false), |code| (code.version, code.attempts_left > 0));
+        let counted = sql::count_try(tx, person_id, version).await?;
+        if alive && counted == 0 {
+            // Another replica has counted or spent it meanwhile: what was compared is not what is stored.
+            return Err(StoreError::Conflict);
+        }
+        if by_sms.codes.failed() {
+            by_sms.version += 1;
+            sql::put_codes_by_sms(tx, person_id, &by_sms).await?;
+        }
+        Ok(())
     }
 
     fn code_matches(
@@ -127,25 +156,65 @@ impl Enrol {
         code: Option<&EnrolmentCode>,
     ) -> Result<bool, StoreError> {
         let stored = code.map_or(&[0; 32][..], |code| &code.mac);
-        enrolment_code_matches(keys, person_id, &self.code, stored)
-            .map_err(|error| StoreError::Refused(format!("a key cannot be used: {error}")))
+        enrolment_code_matches(keys, person_id, &self.code, stored).map_err(unusable)
     }
 
+    /// Whether it is the code that went out by SMS, and still counts.
+    fn sms_code_counts(
+        &self,
+        keys: &dyn KeyStore,
+        person_id: PersonId,
+        by_sms: &StoredCodes,
+        (payer, now): (Option<&(PayerGuard, Vec<u8>)>, Timestamp),
+    ) -> Result<bool, StoreError> {
+        let stored = by_sms.mac.as_deref().unwrap_or(&[0; 32]);
+        let epoch = by_sms.codes.code.map_or(0, |code| code.number_epoch);
+        let matches = sms_code_matches(keys, person_id, (epoch, &self.code), stored).map_err(unusable)?;
+        Ok(matches && payer.is_some_and(|(payer, _)| by_sms.codes.counts(payer, now)))
+    }
+
+    /// Whether whoever has the code by SMS may go on: where a transaction password is set, it has to be said. A wrong one counts as one
+    /// at a terminal; nobody comes here without the right code.
+    async fn password_proved(
+        &self,
+        tx: &mut Tx,
+        by: (&dyn KeyStore, &payment::Policy),
+        person_id: PersonId,
+        payer: Option<&(PayerGuard, Vec<u8>)>,
+    ) -> Result<bool, StoreError> {
+        let is_set = payer.is_some_and(|(_, mac)| !mac.is_empty());
+        let said = match (password_rule(true, is_set), &self.password) {
+            (PasswordRule::Choose, _) => return Ok(true),
+            (PasswordRule::Prove, None) => return Ok(false),
+            (PasswordRule::Prove, Some(said)) => said,
+        };
+        let Ok(said) = TransactionPassword::parse(said) else { return Ok(false) };
+        Ok(transaction_password::prove(tx, by, person_id, &said).await?.is_ok())
+    }
+
+    /// Binds the phone, and tells the person of it where an SMS was enough: it may have been read by somebody else.
     async fn bind(
         &self,
         tx: &mut Tx,
         keys: &dyn KeyStore,
-        person_id: PersonId,
-        person_version: i64,
-        code_version: i64,
-    ) -> Result<(), StoreError> {
-        sql::spend_code(tx, person_id, code_version).await?;
+        found: &Enrolling,
+        (proof, mut by_sms): (Proof, StoredCodes),
+    ) -> Result<Option<Arc<Event>>, StoreError> {
+        let person_id = found.person_id;
+        match (proof, &found.code) {
+            (Proof::Operator, Some(code)) => sql::spend_code(tx, person_id, code.version).await?,
+            _ => {
+                by_sms.codes.spend();
+                by_sms.version += 1;
+                sql::put_codes_by_sms(tx, person_id, &by_sms).await?;
+            }
+        }
         if let Some(password) = &self.password {
             let mac = password_mac(keys, &person_id, password)
                 .map_err(|error: SecretError| StoreError::Refused(format!("a password cannot be kept: {error}")))?;
-            sql::set_password(tx, person_id, person_version, &mac).await?;
+            sql::set_password(tx, person_id, found.person_version, &mac).await?;
         }
-        // Whoever has the code was known to whom it was handed out by: what waits to be activated pays from now on.
+        // Whoever has the code was known to whom it was handed out by, or has the number: what waits to be activated pays from now on.
         activate(tx, person_id).await?;
         let device = Device {
             device_id: self.device_id,
@@ -156,14 +225,41 @@ impl Enrol {
             acknowledged_sequence: 0,
             enrolled_at: tx.now(),
         };
-        sql::put_devices(tx, &[device]).await
+        sql::put_devices(tx, &[device]).await?;
+        if proof == Proof::Operator {
+            return Ok(None);
+        }
+        let mut feeds = Feeds::load(tx, BTreeSet::from([person_id])).await?;
+        let told = feeds.tell_news(person_id, words::enrolled_by_sms(self.device_id), tx.now());
+        feeds.write(tx).await?;
+        Ok(told)
     }
 
-    fn entry(&self, kind: &'static str, person_id: PersonId) -> Entry {
+    fn entry(&self, kind: &'static str, person_id: PersonId, by: &str) -> Entry {
         let password = if self.password.is_some() { "set" } else { "kept" };
-        let content = format!("phone={} device={} password={password}", self.phone.masked(), self.device_id);
+        let content = format!("phone={} device={} password={password}{by}", self.phone.masked(), self.device_id);
         Entry { kind, subject: person_id.uuid(), content }
     }
+}
+
+/// Which sort of code it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    Operator,
+    Sms,
+}
+
+impl Proof {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Operator => "",
+            Self::Sms => " by=sms",
+        }
+    }
+}
+
+fn unusable(error: KeyError) -> StoreError {
+    StoreError::Refused(format!("a key cannot be used: {error}"))
 }
 
 fn is_alive(code: &EnrolmentCode, now: Timestamp) -> bool {

@@ -20,11 +20,22 @@ pub struct StrangerLimits {
     pub in_all: u32,
     /// From everywhere, at once.
     pub in_all_burst: u32,
+    /// Enrolment codes that may be asked for from one address in a minute; each may cost an SMS, and disturbs somebody.
+    pub codes_per_address: u32,
+    /// The same from everywhere.
+    pub codes_in_all: u32,
 }
 
 impl Default for StrangerLimits {
     fn default() -> Self {
-        Self { per_address: 50, per_address_burst: 500, in_all: 2_000, in_all_burst: 10_000 }
+        Self {
+            per_address: 50,
+            per_address_burst: 500,
+            in_all: 2_000,
+            in_all_burst: 10_000,
+            codes_per_address: 30,
+            codes_in_all: 1_200,
+        }
     }
 }
 
@@ -34,6 +45,7 @@ pub(super) struct Limits {
     /// Tokens that are not in the cache cost a query, whoever sends them; phones with a session come here now and
     /// then too, so it is wider.
     look_ups: Pair,
+    codes: Pair,
 }
 
 #[derive(Debug)]
@@ -48,6 +60,12 @@ impl Pair {
             in_all: RateLimiter::direct(quota(limits.in_all, limits.in_all_burst, times)),
             by_address: RateLimiter::keyed(quota(limits.per_address, limits.per_address_burst, times)),
         }
+    }
+
+    /// So many in a minute, and at once.
+    fn a_minute(per_address: u32, in_all: u32) -> Self {
+        let quota = |n: u32| Quota::per_minute(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
+        Self { in_all: RateLimiter::direct(quota(in_all)), by_address: RateLimiter::keyed(quota(per_address)) }
     }
 
     fn check(&self, address: IpAddr) -> Result<(), Status> {
@@ -69,12 +87,18 @@ fn quota(per_second: u32, burst: u32, times: u32) -> Quota {
 
 impl Limits {
     pub(super) fn new(limits: StrangerLimits) -> Self {
-        Self { calls: Pair::new(limits, 1), look_ups: Pair::new(limits, 4) }
+        let codes = Pair::a_minute(limits.codes_per_address, limits.codes_in_all);
+        Self { calls: Pair::new(limits, 1), look_ups: Pair::new(limits, 4), codes }
     }
 
     /// Lets a call of a stranger pass, or says that there are too many.
     pub(super) fn call<T>(&self, request: &Request<T>) -> Result<(), Status> {
         self.calls.check(address(request))
+    }
+
+    /// Lets an enrolment code be asked for, or says that there were too many.
+    pub(super) fn code<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        self.codes.check(address(request))
     }
 
     /// Lets a token be looked up, or says that there are too many.
@@ -86,6 +110,7 @@ impl Limits {
     pub(super) fn forget_idle(&self) {
         self.calls.forget_idle();
         self.look_ups.forget_idle();
+        self.codes.forget_idle();
     }
 }
 
@@ -106,7 +131,14 @@ pub(super) fn address<T>(request: &Request<T>) -> IpAddr {
 mod tests {
     use super::*;
 
-    const FEW: StrangerLimits = StrangerLimits { per_address: 1, per_address_burst: 3, in_all: 1, in_all_burst: 5 };
+    const FEW: StrangerLimits = StrangerLimits {
+        per_address: 1,
+        per_address_burst: 3,
+        in_all: 1,
+        in_all_burst: 5,
+        codes_per_address: 2,
+        codes_in_all: 3,
+    };
 
     #[test]
     fn one_address_runs_out_before_the_others_do() {
@@ -116,5 +148,7 @@ mod tests {
         assert_eq!(passed(1), 3);
         assert_eq!(passed(2), 2);
         assert_eq!(passed(3), 0);
+        let codes = |last| (0..10).filter(|_| limits.codes.check(address(last)).is_ok()).count();
+        assert_eq!((codes(1), codes(2), codes(3)), (2, 1, 0));
     }
 }

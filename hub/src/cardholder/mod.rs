@@ -4,6 +4,7 @@
 //! A phone has no certificate. Until it has a session it is a stranger: strangers are slowed down by address and in
 //! all, get the same words whatever was wrong, and write nothing but the log of a refused enrolment.
 
+mod asking_code;
 mod enrol;
 mod limits;
 mod live;
@@ -17,16 +18,19 @@ mod telling;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::{enrolment, payment};
 use server_kit::audit::Chain;
 use server_kit::clock::SharedClock;
 use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::{IdMaker, SharedRng};
 use server_kit::store::{GroupWriter, Store, WriterOptions};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::bills::Bills;
@@ -42,10 +46,11 @@ use crate::reminders::Reminders;
 use crate::repayment::Repayments;
 use crate::safety_code::SafetyCodes;
 use crate::sign_in::SignIns;
+use asking_code::AskedCode;
 use limits::Limits;
 use marks::Marks;
 use session::Sessions;
-use steps::Phones;
+use steps::{Phones, With};
 
 pub use limits::StrangerLimits;
 
@@ -90,6 +95,10 @@ pub struct CardholderParts {
     pub offers: Offers,
     /// How people are told outside of the app.
     pub notices: Notices,
+    /// How long codes by SMS are good for that enrol phones, and how many go out.
+    pub codes: enrolment::Policy,
+    /// How wrong transaction passwords are counted.
+    pub payments: payment::Policy,
 }
 
 /// Bounds of the cardholder service.
@@ -138,6 +147,7 @@ struct Inner {
     marks: Marks,
     sessions: Sessions,
     limits: Arc<Limits>,
+    asked_codes: mpsc::Sender<AskedCode>,
 }
 
 impl fmt::Debug for CardholderApi {
@@ -151,12 +161,13 @@ impl CardholderApi {
     /// clone is dropped.
     pub fn start(parts: CardholderParts, options: CardholderOptions) -> (Self, Vec<JoinHandle<()>>) {
         let chain = Chain::new(&format!("{}/cardholder", parts.replica), parts.keys.clone());
-        let phones = Arc::new(Phones::new(chain, parts.keys.clone(), parts.directory.clone()));
+        let phones = Arc::new(Phones::new(chain, parts.keys.clone(), With::of(&parts)));
         let (writer, writing) = GroupWriter::start(parts.store.clone(), phones, WriterOptions::default());
         let limits = Arc::new(Limits::new(options.strangers));
         let (marks, marking) = Marks::start(writer.clone(), options.acknowledge_linger, limits.clone());
+        let (asked_codes, asking) = asking_code::start(writer.clone());
         let sessions = Sessions::new(&parts, &options, marks.clone());
-        let inner = Inner { parts, options, writer, marks, sessions, limits };
-        (Self { inner: Arc::new(inner) }, vec![writing, marking])
+        let inner = Inner { parts, options, writer, marks, sessions, limits, asked_codes };
+        (Self { inner: Arc::new(inner) }, vec![writing, marking, asking])
     }
 }

@@ -1,10 +1,13 @@
 //! What a phone calls before it has a session: it is bound, and opens one.
 
-use domain::{DeviceId, Reason};
+use domain::notice::ChannelKind;
+use domain::{DeviceId, PhoneNumber, Reason};
 use proto::cardholder as pb;
+use server_kit::rng::digits;
 use tonic::{Request, Status};
 
-use super::enrol::Asked;
+use super::asking_code::AskedCode;
+use super::enrol::{Asked, CODE_DIGITS};
 use super::session::{Signed, Token, make_nonce};
 use super::steps::{Done, Step};
 use super::{Inner, sql};
@@ -12,6 +15,26 @@ use crate::directory::phone_hash;
 use crate::store_status::{fault, store_status};
 
 impl Inner {
+    /// The same answer for every number, before anything is looked up.
+    pub(super) fn ask_enrolment_code(
+        &self,
+        request: &Request<pb::AskEnrolmentCodeRequest>,
+    ) -> Result<pb::AskEnrolmentCodeResponse, Status> {
+        self.limits.code(request)?;
+        let parts = &self.parts;
+        let phone = PhoneNumber::parse(&request.get_ref().phone_number).map_err(proto::status)?;
+        if !parts.notices.channels().contains(&ChannelKind::Sms) {
+            return Err(proto::status(Reason::ChannelAbsent));
+        }
+        let phone_hash = phone_hash(&*parts.keys, &phone).map_err(|error| fault(&error))?;
+        let id = parts.ids.uuid().map_err(|error| fault(&error))?;
+        let code = digits(&*parts.rng, CODE_DIGITS).map_err(|error| fault(&error))?;
+        let asked = AskedCode { id, phone_hash, code: code.into() };
+        self.asked_codes.try_send(asked).map_err(|_| proto::status(Reason::TooBusy))?;
+        let good_for = i32::try_from(parts.codes.code_ttl.as_secs()).unwrap_or(i32::MAX);
+        Ok(pb::AskEnrolmentCodeResponse { good_for_seconds: good_for })
+    }
+
     pub(super) async fn enrol(
         &self,
         request: Request<pb::EnrolDeviceRequest>,
@@ -21,7 +44,7 @@ impl Inner {
         let hash = phone_hash(&*self.parts.keys, asked.phone()).map_err(|error| fault(&error))?;
         let device_id = DeviceId::from_uuid(self.parts.ids.uuid().map_err(|error| fault(&error))?);
         match self.step(Step::Enrol(asked.with(hash, device_id))).await? {
-            Done::Enrolled(person_id) => {
+            Done::Enrolled(person_id, _) => {
                 Ok(pb::EnrolDeviceResponse { device_id: device_id.to_string(), person_id: person_id.to_string() })
             }
             other => Err(fault(&format!("an enrolment was answered with {other:?}"))),

@@ -41,6 +41,13 @@ impl CardholderService for CardholderApi {
         self.inner.enrol(request).await.map(Response::new)
     }
 
+    async fn ask_enrolment_code(
+        &self,
+        request: Request<pb::AskEnrolmentCodeRequest>,
+    ) -> Result<Response<pb::AskEnrolmentCodeResponse>, Status> {
+        self.inner.ask_enrolment_code(&request).map(Response::new)
+    }
+
     async fn begin_session(
         &self,
         request: Request<pb::BeginSessionRequest>,

@@ -1,5 +1,6 @@
 //! Phones, their sessions and the record that they read.
 
+use domain::enrolment::{CodesBySms, SentCode};
 use domain::{DeviceId, PersonId, Timestamp};
 use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx};
 use uuid::Uuid;
@@ -195,4 +196,59 @@ pub(super) async fn set_password(tx: &mut Tx, person_id: PersonId, version: i64,
 
 fn one(touched: u64) -> Result<(), StoreError> {
     if touched == 1 { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+const MESSAGES: Table = Table {
+    name: "enrolment_messages",
+    key: &["person_id"],
+    columns: &["person_id", "version", "code_mac", "number_epoch", "expires_at", "attempts_left", "codes_sent"],
+};
+
+/// The codes by SMS of a person.
+#[derive(Debug, Default)]
+pub(super) struct StoredCodes {
+    /// 0 where there was none yet.
+    pub(super) version: i64,
+    pub(super) mac: Option<Vec<u8>>,
+    pub(super) codes: CodesBySms,
+}
+
+/// The codes that went to a person by SMS, locked; none of somebody who is not known.
+pub(super) async fn load_codes_by_sms(tx: &mut Tx, person_id: PersonId) -> Result<StoredCodes, StoreError> {
+    let select = "SELECT version, code_mac, number_epoch, expires_at, attempts_left, codes_sent FROM enrolment_messages \
+                  WHERE person_id";
+    let rows = tx.load(Load { select, tail: "", lock: true }, Keys::Ids(vec![person_id.uuid()])).await?;
+    let Some(row) = rows.first() else { return Ok(StoredCodes::default()) };
+    let times = row.bytes(5)?;
+    let times = times.chunks_exact(8).filter_map(|bytes| <[u8; 8]>::try_from(bytes).ok());
+    let mac = row.maybe_bytes(1)?;
+    let code = SentCode {
+        number_epoch: row.int(2)?,
+        expires_at: row.time(3)?,
+        attempts_left: u32::try_from(row.int(4)?).unwrap_or(0),
+    };
+    Ok(StoredCodes {
+        version: row.int(0)?,
+        codes: CodesBySms {
+            code: mac.is_some().then_some(code),
+            codes_sent: times.map(|bytes| Timestamp::from_micros(i64::from_be_bytes(bytes))).collect(),
+        },
+        mac,
+    })
+}
+
+/// Writes them over the version before their own.
+pub(super) async fn put_codes_by_sms(tx: &mut Tx, person_id: PersonId, it: &StoredCodes) -> Result<(), StoreError> {
+    let sent: Vec<u8> = it.codes.codes_sent.iter().flat_map(|at| at.micros().to_be_bytes()).collect();
+    let code = it.codes.code;
+    let row = vec![
+        person_id.uuid().into(),
+        it.version.into(),
+        code.and(it.mac.clone()).into(),
+        code.map_or(0, |code| code.number_epoch).into(),
+        code.map_or(Timestamp::from_micros(0), |code| code.expires_at).into(),
+        code.map_or(0, |code| i64::from(code.attempts_left)).into(),
+        sent.into(),
+    ];
+    tx.put(&MESSAGES, vec![row]).await
 }

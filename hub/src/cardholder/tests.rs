@@ -3,6 +3,7 @@
 mod asking;
 mod consents;
 mod enrolling;
+mod enrolling_by_sms;
 mod listing;
 mod owing;
 mod sessions;
@@ -186,6 +187,8 @@ async fn open_with(hub: &TestHub, options: CardholderOptions, of_directory: Dire
         offers,
         repayments,
         notices: notices.clone(),
+        codes: domain::enrolment::Policy::default(),
+        payments: Policy::default(),
         replica: "hub-1".to_owned(),
     };
     let (api, mut tasks) = CardholderApi::start(parts, options);

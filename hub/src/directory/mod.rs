@@ -48,7 +48,10 @@ use changes::Changes;
 
 pub use operator::OperatorApi;
 pub use sealed::{SecretError, password_mac, password_matches, phone_hash};
-pub(crate) use sealed::{check_password, enrolment_code_matches, open_name, open_phone, seal_name, seal_phone};
+pub(crate) use sealed::{
+    check_password, enrolment_code_matches, open_name, open_phone, seal_name, seal_phone, sms_code_mac,
+    sms_code_matches,
+};
 
 /// Asks a bank about its accounts and its cards.
 pub trait BankInstruments: Send + Sync {

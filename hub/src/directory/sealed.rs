@@ -63,6 +63,31 @@ pub(crate) fn enrolment_code_matches(
     keys.mac_matches(KeyName::OneTimeCode, &[ENROLMENT, person_id.uuid().as_bytes(), code.as_bytes()], stored)
 }
 
+/// The first part of the keyed hash of an enrolment code that goes by SMS, which is good for one epoch of the person's number.
+const ENROLMENT_BY_SMS: &[u8] = b"enrolment by sms";
+
+/// The keyed hash of an enrolment code that goes by SMS, bound to the person and to the epoch of the number.
+pub(crate) fn sms_code_mac(
+    keys: &dyn KeyStore,
+    person_id: PersonId,
+    number_epoch: i64,
+    code: &str,
+) -> Result<[u8; 32], KeyError> {
+    let (person, epoch) = (person_id.uuid(), number_epoch.to_be_bytes());
+    keys.mac(KeyName::OneTimeCode, &[ENROLMENT_BY_SMS, person.as_bytes(), &epoch, code.as_bytes()])
+}
+
+/// Whether `stored` is the keyed hash of this code by SMS; in constant time.
+pub(crate) fn sms_code_matches(
+    keys: &dyn KeyStore,
+    person_id: PersonId,
+    (number_epoch, code): (i64, &str),
+    stored: &[u8],
+) -> Result<bool, KeyError> {
+    let (person, epoch) = (person_id.uuid(), number_epoch.to_be_bytes());
+    keys.mac_matches(KeyName::OneTimeCode, &[ENROLMENT_BY_SMS, person.as_bytes(), &epoch, code.as_bytes()], stored)
+}
+
 /// The number under AES-GCM, bound to the person's row.
 pub(crate) fn seal_phone(keys: &dyn KeyStore, person_id: PersonId, phone: &PhoneNumber) -> Result<Vec<u8>, KeyError> {
     keys.seal(KeyName::SealedPayload, &context(b"persons.phone", person_id), phone.as_e164().as_bytes())

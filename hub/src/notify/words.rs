@@ -47,6 +47,9 @@ const fn chinese(kind: NoticeKind) -> &'static str {
             "验证码{{ code }}，{{ until }}前有效，用于确认以后的通知可以发送到此邮箱。\
              如非本人填写，请忽略本邮件，不会再收到其他邮件。"
         }
+        NoticeKind::Enrolment => {
+            "登记码{{ code }}，用于在手机上绑定银行枢纽应用，{{ until }}前有效。切勿告诉任何人，银行工作人员也不会索取。如非本人操作，请勿理会。"
+        }
     }
 }
 
@@ -87,6 +90,10 @@ const fn english(kind: NoticeKind) -> &'static str {
             "{{ code }} confirms, until {{ until }}, that notices may be sent to this address. \
              If you did not ask for it, do nothing: somebody has mistyped, and nothing more will come."
         }
+        NoticeKind::Enrolment => {
+            "{{ code }} binds the bankhub app on a phone, until {{ until }}. Tell it to nobody, nor to a bank that asks. \
+             If you did not ask for it, do nothing."
+        }
     }
 }
 
@@ -104,6 +111,7 @@ pub(super) const fn subject(kind: NoticeKind, language: Language) -> &'static st
         (Language::Chinese, NoticeKind::Inquiry) => "信用记录查询提醒",
         (Language::Chinese, NoticeKind::Personal) => "消费小贴士",
         (Language::Chinese, NoticeKind::Address) => "确认邮箱地址",
+        (Language::Chinese, NoticeKind::Enrolment) => "登记码",
         (Language::English, NoticeKind::Code) => "Your code",
         (Language::English, NoticeKind::Security) => "Security notice",
         (Language::English, NoticeKind::Charge) => "A charge",
@@ -115,5 +123,6 @@ pub(super) const fn subject(kind: NoticeKind, language: Language) -> &'static st
         (Language::English, NoticeKind::Inquiry) => "Your credit history was asked for",
         (Language::English, NoticeKind::Personal) => "About your purchase",
         (Language::English, NoticeKind::Address) => "Confirm your address",
+        (Language::English, NoticeKind::Enrolment) => "Your enrolment code",
     }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{RunError, migrations};
 use crate::bank::Banks;
 use crate::bills::{BillParts, Bills};
-use crate::cardholder::{CardholderApi, CardholderOptions, CardholderParts};
+use crate::cardholder::{CardholderApi, CardholderParts};
 use crate::config::{Config, Payments};
 use crate::credit_history::{self, CreditHistory, CreditHistoryParts};
 use crate::directory::{Directory, DirectoryOptions, DirectoryParts};
@@ -404,7 +404,7 @@ impl Ground {
 
     pub(super) fn cardholder(
         &mut self,
-        options: CardholderOptions,
+        config: &Config,
         directory: &Directory,
         feed: Feed,
         of: Asked,
@@ -428,9 +428,11 @@ impl Ground {
             offers: of.offers,
             repayments: of.repayments,
             notices: of.notices,
+            codes: domain::enrolment::Policy::default(),
+            payments: config.payments.policy(),
             replica: self.replica.clone(),
         };
-        let (cardholder, tasks) = CardholderApi::start(parts, options);
+        let (cardholder, tasks) = CardholderApi::start(parts, config.phones.options());
         tasks.into_iter().for_each(|task| self.vital.watch("cardholder", task));
         cardholder
     }

@@ -21,6 +21,7 @@ mod configuration;
 mod credit;
 mod cut_links;
 mod draining;
+mod enrolling;
 mod errands;
 mod exactly_once;
 mod feed;

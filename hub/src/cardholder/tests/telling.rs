@@ -51,7 +51,7 @@ impl World {
     }
 
     /// A worker of a channel that keeps what it is given.
-    fn work(&self, kind: ChannelKind) -> Arc<Told> {
+    pub(super) fn work(&self, kind: ChannelKind) -> Arc<Told> {
         let told = Told::to(kind, []);
         self.work_with(told.clone());
         told
@@ -72,7 +72,7 @@ async fn r6_p3_a_phone_says_how_the_person_is_told_and_hears_it_again() {
         let usual = first.preferences.unwrap();
         assert_eq!(usual.language(), common::NoticeLanguage::Chinese);
         assert_eq!((usual.time_zone.as_str(), usual.prices()), ("Asia/Shanghai", pb::PriceNews::Separate));
-        assert_eq!((usual.choices.len(), first.channels, first.awaited), (33, vec![1, 2, 3], None));
+        assert_eq!((usual.choices.len(), first.channels, first.awaited), (36, vec![1, 2, 3], None));
         let set = pb::Preferences {
             quiet_hours: Some(pb::QuietHours { from_minute: 1_320, until_minute: 420 }),
             time_zone: "europe/berlin".to_owned(),
@@ -190,7 +190,12 @@ async fn r6_a_template_is_shown_saved_listed_and_forgotten() {
         let usual = world.api.forget_template(with_token(&phone.token, request)).await.unwrap().into_inner().text;
         assert_eq!(usual, listed[0].text);
         assert!(list(&phone.token, common::NoticeKind::Unspecified).await.iter().all(|it| !it.own));
-        for kind in [common::NoticeKind::Code, common::NoticeKind::Security, common::NoticeKind::Address] {
+        for kind in [
+            common::NoticeKind::Code,
+            common::NoticeKind::Security,
+            common::NoticeKind::Address,
+            common::NoticeKind::Enrolment,
+        ] {
             assert!(list(&phone.token, kind).await.is_empty(), "nobody words these");
         }
     })
