@@ -138,9 +138,13 @@ impl Bench {
     }
 
     pub(super) async fn create(&self, request: &pb::CreateErrandRequest) -> Result<pb::Errand, Status> {
+        self.create_at("till-1", request).await
+    }
+
+    pub(super) async fn create_at(&self, till: &str, request: &pb::CreateErrandRequest) -> Result<pb::Errand, Status> {
         let asked = self.errands.read(request)?;
         let paid = self.errands.inner.directory.lookups().pay(Vec::new()).await.unwrap().unwrap();
-        self.errands.create(terminal("till-1"), asked, paid).await
+        self.errands.create(terminal(till), asked, paid).await
     }
 
     /// Begins an errand and gives it with the code that the phone got.

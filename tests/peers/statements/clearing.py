@@ -8,6 +8,7 @@ A file may hold whatever its schema allows: nothing is looked at by its order of
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def read(kind: str, text: str) -> dict:
 
 def make(rows: list) -> str:
     folder = TEMPLATES / "pacs.008.001.08"
+    # The generator takes templates only from below the folder that it is run in.
+    os.chdir(folder)
     xsd = str(SCHEMAS["pacs.008.001.08"])
     return generate_xml_string(rows, "pacs.008.001.08", str(folder / "template.xml"), xsd)
 

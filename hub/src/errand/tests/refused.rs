@@ -129,7 +129,7 @@ async fn m3_what_cannot_be_an_errand_is_refused_by_reason_and_counts_nothing() {
         let errand = bench.create(&taken).await.unwrap();
         let changed = pb::CreateErrandRequest { kind: ErrandKind::Activate.into(), ..taken.clone() };
         assert_eq!(reason(bench.create(&changed).await), Reason::IdTaken);
-        let elsewhere = bench.errands.create(terminal("till-2"), &taken).await;
+        let elsewhere = bench.create_at("till-2", &taken).await;
         assert_eq!(reason(elsewhere), Reason::IdTaken);
         let code = bench.code(&errand.errand_id).await;
         let id = ErrandId::parse(&errand.errand_id).unwrap();
@@ -184,9 +184,7 @@ async fn m3_a_pin_pad_without_a_key_and_one_whose_key_was_replaced() {
         let (errand, code) = bench.begin(ErrandKind::SetPassword).await;
         assert_eq!(bench.set_key("till-1", [5; 16]).await, Ok(2));
         assert_eq!(reason(bench.prove(bench.right(&errand, &code)).await), Reason::PinBlockUnreadable);
-        let elsewhere =
-            bench.errands.create(terminal("till-2"), &bench.request(ErrandKind::SetPassword)).await.unwrap();
-        let elsewhere = elsewhere.errand.unwrap();
+        let elsewhere = bench.create_at("till-2", &bench.request(ErrandKind::SetPassword)).await.unwrap();
         let code = bench.code(&elsewhere.errand_id).await;
         let proved = bench.errands.prove(&terminal("till-2").id, bench.right(&elsewhere, &code)).await;
         assert_eq!(reason(proved), Reason::PinPadUnknown);
