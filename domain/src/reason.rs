@@ -325,6 +325,7 @@ catalogue! {
     CardTaken "CARD_TAKEN" Exists "The card is bound to somebody else." "该卡片已绑定其他用户。";
     OperatorUnknown "OPERATOR_UNKNOWN" Denied "This operator is not registered at the hub; an admin registers operators." "该操作员未在本系统登记，须由管理员登记。";
     OperatorSuspended "OPERATOR_SUSPENDED" Denied "This operator is suspended." "该操作员已停用。";
+    ProposerRoleLacking "PROPOSER_ROLE_LACKING" Denied "Whoever proposed this may no longer do it." "提议人已无权进行此操作。";
     OperatorRoleLacking "OPERATOR_ROLE_LACKING" Denied "The operator's role does not allow this." "该操作员的角色无权进行此操作。";
     OperatorLastAdmin "OPERATOR_LAST_ADMIN" State "Nobody would be left who may approve it: the hub keeps an admin, and two where second persons are asked for." "至少须保留一名管理员；启用双人复核时须保留两名。";
     SecondPersonNeeded "SECOND_PERSON_NEEDED" State "This needs a second person: propose it, and have another operator approve it." "此操作须双人复核：请先提交申请，由另一名操作员批准。";

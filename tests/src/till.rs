@@ -175,6 +175,22 @@ impl Till {
         until(&format!("the outcome of {id}"), PATIENCE, ask).await
     }
 
+    /// Gives a part of a payment back, and waits for how that ends: a bank that is slow to answer has it pending meanwhile.
+    pub async fn give_back(&self, payment: &str, amount: Money) -> Payment {
+        let refund = self.new_id();
+        self.insist(async |till| till.refund(&refund, payment, amount.clone()).await).await;
+        self.outcome(&refund).await
+    }
+
+    /// Takes a payment back, and asks until it is.
+    pub async fn take_back(&self, payment: &str, amount: Money) -> Payment {
+        let ask = async || {
+            let told = self.insist(async |till| till.reverse(payment, amount.clone()).await).await;
+            Some(told).filter(|it| matches!(it.state(), PaymentState::Reversed | PaymentState::Declined))
+        };
+        until(&format!("{payment} to be taken back"), PATIENCE, ask).await
+    }
+
     /// Begins a payment and gives its id and the code from the phone.
     pub async fn begin(&self, payer: &Payer, amount: Money) -> (String, String) {
         let id = self.new_id();

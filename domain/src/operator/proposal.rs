@@ -78,13 +78,14 @@ impl Proposal {
 
     /// Takes a decision. The same person's same decision again is the same answer; anything else after the first one is refused.
     ///
-    /// `Err` with `ProposalDecided`, `ProposalExpired` (and then it is), `OperatorRoleLacking`, or `SecondPersonIsFirst` when whoever
-    /// has proposed it approves it. To take one's own proposal back is fine.
+    /// `proposer` is the role that whoever proposed it has by now, none once suspended. `Err` with `ProposalDecided`, `ProposalExpired`
+    /// (and then it is), `OperatorRoleLacking`, `SecondPersonIsFirst` when whoever has proposed it approves it, or `ProposerRoleLacking`
+    /// when that one may no longer do it. To take one's own proposal back is fine.
     pub fn decide(
         &mut self,
         decision: Decision,
-        by: &OperatorId,
-        role: Role,
+        (by, role): (&OperatorId, Role),
+        proposer: Option<Role>,
         now: Timestamp,
     ) -> Result<ProposalState, Reason> {
         let is_mine = self.decided_by.as_ref() == Some(by);
@@ -104,6 +105,10 @@ impl Proposal {
         self.act.allowed_to(role)?;
         if decision == Decision::Approve && *by == self.proposed_by {
             return Err(Reason::SecondPersonIsFirst);
+        }
+        let may_still = proposer.is_some_and(|role| self.act.allowed_to(role).is_ok());
+        if decision == Decision::Approve && !may_still {
+            return Err(Reason::ProposerRoleLacking);
         }
         self.decided_by = Some(by.clone());
         self.state = match decision {
@@ -157,7 +162,11 @@ mod tests {
         ];
         for (number, (decision, by, role, second, wanted, state)) in table.into_iter().enumerate() {
             let mut proposal = proposed();
-            assert_eq!(proposal.decide(decision, &named(by), role, at(second)), wanted, "row {number}");
+            assert_eq!(
+                proposal.decide(decision, (&named(by), role), Some(Role::Operator), at(second)),
+                wanted,
+                "row {number}"
+            );
             assert_eq!(proposal.state, state, "row {number}");
         }
     }
@@ -175,9 +184,28 @@ mod tests {
             (Refuse, Approve, "cem", Err(Reason::ProposalDecided)),
         ] {
             let mut proposal = proposed();
-            proposal.decide(first, &named("bob"), Role::Admin, at(1)).unwrap();
-            assert_eq!(proposal.decide(again, &named(by), Role::Admin, at(2)), wanted, "{first:?} {again:?} {by}");
+            proposal.decide(first, (&named("bob"), Role::Admin), Some(Role::Operator), at(1)).unwrap();
+            assert_eq!(
+                proposal.decide(again, (&named(by), Role::Admin), None, at(2)),
+                wanted,
+                "{first:?} {again:?} {by}"
+            );
             assert_eq!(proposal.decided_by, Some(named("bob")));
+        }
+    }
+
+    #[test]
+    fn m9_what_its_proposer_may_no_longer_do_is_refused_and_not_approved() {
+        for (proposer, wanted) in [
+            (None, Err(Reason::ProposerRoleLacking)),
+            (Some(Role::Viewer), Err(Reason::ProposerRoleLacking)),
+            (Some(Role::Risk), Ok(ProposalState::Approved)),
+        ] {
+            let mut proposal = proposed();
+            let approved = proposal.decide(Decision::Approve, (&named("bob"), Role::Admin), proposer, at(1));
+            assert_eq!(approved, wanted, "{proposer:?}");
+            let refused = proposed().decide(Decision::Refuse, (&named("bob"), Role::Admin), proposer, at(1));
+            assert_eq!(refused, Ok(ProposalState::Refused), "{proposer:?}");
         }
     }
 
@@ -192,14 +220,14 @@ mod tests {
         let mut proposal = proposed();
         proposal.carried_out(Ok(()));
         assert_eq!(proposal.state, ProposalState::Proposed, "nobody has approved it");
-        proposal.decide(Decision::Approve, &named("bob"), Role::Admin, at(1)).unwrap();
+        proposal.decide(Decision::Approve, (&named("bob"), Role::Admin), Some(Role::Operator), at(1)).unwrap();
         proposal.carried_out(Err(Reason::TerminalUnknown));
         assert_eq!(proposal.state, ProposalState::Failed);
         proposal.carried_out(Ok(()));
         assert_eq!(proposal.state, ProposalState::Failed);
         // Whoever approved it and lost the answer hears how it went.
         assert_eq!(
-            proposal.decide(Decision::Approve, &named("bob"), Role::Admin, at(2 * DAY)),
+            proposal.decide(Decision::Approve, (&named("bob"), Role::Admin), Some(Role::Operator), at(2 * DAY)),
             Ok(ProposalState::Failed)
         );
         assert!(ProposalState::ALL.iter().all(|state| ProposalState::parse(state.as_str()) == Ok(*state)));

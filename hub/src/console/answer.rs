@@ -214,7 +214,7 @@ impl Console {
         let refusal = |status: StatusCode, english: &'static str, chinese: &'static str| {
             response::answer(frame.refusal(status, frame.say(english, chinese)), &[], site)
         };
-        if self.inner.by_address.check_key(&visit.from).is_err() {
+        if self.inner.asks_too_much(&visit.from) {
             let reason = Reason::TooBusy;
             return refusal(StatusCode::TOO_MANY_REQUESTS, reason.english(), reason.chinese());
         }

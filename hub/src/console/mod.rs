@@ -29,6 +29,7 @@ mod tests;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use jiff::tz::TimeZone;
@@ -82,11 +83,26 @@ struct Inner {
     live: Live,
     by_address: DefaultKeyedRateLimiter<IpAddr>,
     sign_ins_by_address: DefaultKeyedRateLimiter<IpAddr>,
+    requests: AtomicU32,
 }
+
+/// After so many requests the limits forget addresses that ask no more.
+const TIDY_EVERY: u32 = 1_024;
 
 impl fmt::Debug for Console {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Console").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Whether a request from this address is one too many.
+    fn asks_too_much(&self, from: &IpAddr) -> bool {
+        if self.requests.fetch_add(1, Ordering::Relaxed) % TIDY_EVERY == TIDY_EVERY - 1 {
+            self.by_address.retain_recent();
+            self.sign_ins_by_address.retain_recent();
+        }
+        self.by_address.check_key(from).is_err()
     }
 }
 
@@ -95,6 +111,7 @@ impl Console {
         let by_address = RateLimiter::keyed(Quota::per_minute(config.requests_per_address_per_minute));
         let sign_ins_by_address = RateLimiter::keyed(Quota::per_minute(config.sign_ins_per_address_per_minute));
         let live = Live::new(config.streams);
-        Self { inner: Arc::new(Inner { parts, config, live, by_address, sign_ins_by_address }) }
+        let requests = AtomicU32::new(0);
+        Self { inner: Arc::new(Inner { parts, config, live, by_address, sign_ins_by_address, requests }) }
     }
 }

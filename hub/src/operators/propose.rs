@@ -102,8 +102,9 @@ impl Decide {
             Ok(role) => role,
             Err(reason) => return Ok(Err(reason)),
         };
+        let proposer = role_of(sql::load_operator(work.tx, &proposed.proposal.proposed_by).await?).ok();
         let (before, now) = (proposed.proposal.state, work.tx.now());
-        let decided = proposed.proposal.decide(self.decision, &self.by, role, now);
+        let decided = proposed.proposal.decide(self.decision, (&self.by, role), proposer, now);
         let after = proposed.proposal.state;
         if after != before {
             proposed.version += 1;

@@ -70,7 +70,7 @@ pub(super) fn act(proposed: &pb::ProposedAct) -> Result<(Act, String), Reason> {
             let bank = request.bank.as_ref().ok_or(Reason::FieldMissing)?;
             let suspended = if bank.suspended { "suspended" } else { "taking part" };
             let id = BankId::parse(&bank.bank_id)?;
-            (Act::ChangeBank, format!("bank {id} at {}, {suspended}", bank.endpoint))
+            (Act::ChangeBank, format!("bank {id} \"{}\" at {}, {suspended}", bank.display_name, bank.endpoint))
         }
         Proposable::SetTerminalSuspended(request) => {
             let id = TerminalId::parse(&request.terminal_id)?;
@@ -80,10 +80,8 @@ pub(super) fn act(proposed: &pb::ProposedAct) -> Result<(Act, String), Reason> {
         Proposable::RegisterCarrier(request) => {
             let carrier = crate::sign_up::check_carrier(request)?;
             let suspended = if carrier.suspended { ", suspended" } else { "" };
-            (
-                Act::ChangeCarrier,
-                format!("carrier {} at {} banks{suspended}", carrier.carrier_id, carrier.bank_ids.len()),
-            )
+            let (id, name, banks) = (&carrier.carrier_id, &carrier.display_name, carrier.bank_ids.join(" "));
+            (Act::ChangeCarrier, format!("carrier {id} \"{name}\" at the banks [{banks}]{suspended}"))
         }
         Proposable::SetOperator(request) => {
             let (id, role, suspended) = set(request)?;

@@ -78,7 +78,7 @@ async fn s1_events_reach_the_phone_once_and_in_order_over_connections_that_are_c
             let id = till.sell(&payer, fen(minor)).await;
             expected.extend([("CODE", id.clone(), minor), ("CHARGE", id.clone(), minor)]);
             if n % 4 == 0 {
-                assert_eq!(till.reverse(&id, fen(minor)).await.unwrap().state(), PaymentState::Reversed);
+                assert_eq!(till.take_back(&id, fen(minor)).await.state(), PaymentState::Reversed);
                 federation_tests::wait::until("the money to be back", World::HEALING, async || {
                     (!world.states().await.contains_key("REVERSING")).then_some(())
                 })

@@ -26,8 +26,8 @@ async fn r3_refunds_are_several_and_together_at_most_the_payment() {
         let (till, payer) = (world.till("till-1"), world.payer("bank-a", BALANCE).await);
         let payment = till.sell(&payer, fen(10_000)).await;
         for (part, left) in [(2_500, 7_500), (1, 7_499), (499, 7_000)] {
-            let refund = till.refund(&till.new_id(), &payment, fen(part)).await.unwrap();
-            assert_eq!(till.outcome(&refund.payment_id).await.state(), PaymentState::Approved);
+            let refund = till.give_back(&payment, fen(part)).await;
+            assert_eq!(refund.state(), PaymentState::Approved);
             assert_eq!(refund.refund_of_payment_id, payment);
             assert_eq!(till.get(&payment).await.unwrap().refunded_minor, 10_000 - left);
         }
@@ -112,7 +112,7 @@ async fn a_reversal_of_an_unknown_payment_is_remembered_and_the_payment_is_refus
     let (till, other) = (world.till("till-1"), world.till("till-2"));
     let payer = world.payer("bank-a", BALANCE).await;
     let id = till.new_id();
-    assert_eq!(till.reverse(&id, fen(500)).await.unwrap().state(), PaymentState::Reversed);
+    assert_eq!(till.take_back(&id, fen(500)).await.state(), PaymentState::Reversed);
     let late = till.create(&id, &payer, fen(500)).await.unwrap();
     assert_eq!((late.state(), reason(&late)), (PaymentState::Reversed, "REVERSED_BEFORE_APPROVAL"));
     assert_eq!(refused(other.create(&id, &payer, fen(500)).await), Reason::PaymentIdTaken);

@@ -174,6 +174,23 @@ async fn m9_what_its_own_rules_refuse_has_failed_and_what_was_refused_is_never_d
 }
 
 #[tokio::test]
+async fn m9_what_somebody_has_proposed_who_is_suspended_by_now_is_not_approved() {
+    on_each_engine(async |hub| {
+        let office = Office::with_till(&hub).await;
+        let proposed = office.suspend("till-1");
+        office.propose("olga", &proposed).await.unwrap();
+        for (role, suspended) in [(pb::OperatorRole::Operator, true), (pb::OperatorRole::Viewer, false)] {
+            office.operators.set_operator(id("ann"), &asked("olga", role, suspended)).await.unwrap();
+            assert_eq!(office.approve("bob", &proposed).await, Err(Reason::ProposerRoleLacking), "{}", hub.engine);
+        }
+        assert!(!office.is_suspended().await);
+        office.operators.set_operator(id("ann"), &asked("olga", pb::OperatorRole::Operator, false)).await.unwrap();
+        assert_eq!(office.approve("bob", &proposed).await, Ok(pb::ProposalState::Done));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn m9_a_proposal_ends_after_a_day_and_a_suspended_operator_decides_nothing() {
     on_each_engine(async |hub| {
         let office = Office::with_till(&hub).await;
