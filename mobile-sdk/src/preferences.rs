@@ -23,7 +23,7 @@ mirror! {
 mirror! {
     /// What a notice is about.
     NoticeKind = common::NoticeKind {
-        Code, Security, Charge, GiveBack, PaidIn, Bill, Reminder, Offer, Inquiry, Personal, Address,
+        Code, Security, Charge, GiveBack, PaidIn, Bill, Reminder, Offer, Inquiry, Personal, Address, Enrolment,
     }
 }
 
@@ -66,7 +66,8 @@ pub struct Preferences {
     pub time_zone: String,
     /// When nothing is sent that can wait.
     pub quiet_hours: Option<QuietHours>,
-    /// What is not named is as the hub has it for everybody. An answer names all pairs.
+    /// What is not named is as the hub has it for everybody. An answer names all pairs; those of a newer hub that this version does not know
+    /// are not sent back.
     pub choices: Vec<NoticeChoice>,
     /// Where e-mail goes. Another address than the confirmed one is sent a code first.
     pub mail_address: Option<String>,
@@ -98,6 +99,7 @@ impl Preferences {
         let quiet = |it: QuietHours| {
             Ok(pb::QuietHours { from_minute: minutes(it.from_minute)?, until_minute: minutes(it.until_minute)? })
         };
+        let is_known = |it: &NoticeChoice| it.kind != NoticeKind::Unknown && it.channel != NoticeChannel::Unknown;
         let choice = |it: NoticeChoice| pb::NoticeChoice {
             kind: it.kind.number(),
             channel: it.channel.number(),
@@ -107,7 +109,7 @@ impl Preferences {
             language: self.language.number(),
             time_zone: self.time_zone,
             quiet_hours: self.quiet_hours.map(quiet).transpose()?,
-            choices: self.choices.into_iter().map(choice).collect(),
+            choices: self.choices.into_iter().filter(is_known).map(choice).collect(),
             mail_address: self.mail_address.unwrap_or_default(),
             prices: self.prices.number(),
         })

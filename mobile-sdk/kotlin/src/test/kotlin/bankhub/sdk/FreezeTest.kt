@@ -127,7 +127,9 @@ class FreezeTest(private val federation: Federation) {
             refused<SdkException.Unreachable>("NO_ANSWER", retryable = true) { lossy.freezeAll() }
             other.allAre(FreezeState.FROZEN)
             relay.down()
-            refused<SdkException.Unreachable>("HUB_UNREACHABLE", retryable = true) { lossy.instruments() }
+            // Whether the question was already under way when the line fell is not said.
+            val lost = runCatching { lossy.instruments() }.exceptionOrNull()
+            assertTrue(lost is SdkException.Unreachable && lost.retryable, "$lost")
             other.unfreeze(other.standing().map { it.name }, Federation.PASSWORD)
             other.allAre(FreezeState.FREE)
             relay.hear()
