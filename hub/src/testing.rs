@@ -24,6 +24,7 @@ use server_kit::tls::Peer;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
+use crate::directory::DirectoryParts;
 use crate::fees::FeeParts;
 
 /// The machine's clock, which a test may set forward and back.
@@ -71,6 +72,12 @@ impl TestHub {
 
     pub(crate) fn clock(&self) -> SharedClock {
         self.clock.clone()
+    }
+
+    /// What a replica's directory is made from.
+    pub(crate) fn directory_parts(&self, replica: &str) -> DirectoryParts {
+        let (store, keys, clock, rng) = (self.store.clone(), self.keys.clone(), self.clock(), self.rng.clone());
+        DirectoryParts { store, keys, clock, rng, replica: replica.to_owned() }
     }
 
     /// What fees are kept in; days are those of UTC.

@@ -77,17 +77,26 @@ pub fn from_price_news(prices: i32) -> Result<PriceNews, Reason> {
 mod tests {
     use super::*;
 
+    /// More numbers than any of the contract's enumerations has.
+    const NUMBERS: std::ops::Range<i32> = -8..64;
+
     #[test]
     fn every_value_of_the_wire_is_one_of_the_domain_and_nothing_else_is() {
-        let kinds: Vec<_> = (1..=11).map(from_notice_kind).collect::<Result<_, _>>().unwrap();
+        let kinds: Vec<_> = NUMBERS.filter_map(|number| from_notice_kind(number).ok()).collect();
         assert_eq!(kinds, NoticeKind::ALL);
-        let channels: Vec<_> = (1..=3).map(from_notice_channel).collect::<Result<_, _>>().unwrap();
+        let channels: Vec<_> = NUMBERS.filter_map(|number| from_notice_channel(number).ok()).collect();
         assert_eq!(channels, ChannelKind::ALL);
-        let languages: Vec<_> = (1..=2).map(from_notice_language).collect::<Result<_, _>>().unwrap();
+        let languages: Vec<_> = NUMBERS.filter_map(|number| from_notice_language(number).ok()).collect();
         assert_eq!(languages, Language::ALL);
-        let prices: Vec<_> = (1..=3).map(from_price_news).collect::<Result<_, _>>().unwrap();
+        let prices: Vec<_> = NUMBERS.filter_map(|number| from_price_news(number).ok()).collect();
         assert_eq!(prices, PriceNews::ALL);
-        for bad in [-1, 0, 12, i32::MAX] {
+        for number in NUMBERS.filter(|number| *number != 0) {
+            assert_eq!(common::NoticeKind::try_from(number).is_ok(), from_notice_kind(number).is_ok(), "{number}");
+            assert_eq!(common::NoticeChannel::try_from(number).is_ok(), from_notice_channel(number).is_ok(), "{number}");
+            assert_eq!(common::NoticeLanguage::try_from(number).is_ok(), from_notice_language(number).is_ok(), "{number}");
+            assert_eq!(cardholder::PriceNews::try_from(number).is_ok(), from_price_news(number).is_ok(), "{number}");
+        }
+        for bad in [0, -1, i32::MAX] {
             assert_eq!(from_notice_kind(bad), Err(Reason::FieldUnknown));
             assert_eq!(from_notice_channel(bad), Err(Reason::FieldUnknown));
             assert_eq!(from_notice_language(bad), Err(Reason::FieldUnknown));

@@ -13,6 +13,7 @@ use super::cards::{CardRange, cards};
 use super::members::IDENTITY;
 use network::NETWORK;
 use notify::NOTIFY;
+pub use operators::operator_toml;
 use operators::operators;
 use sign_in::SIGN_IN;
 
@@ -476,22 +477,6 @@ journal = {journal}
 # patience = "45s"
 
 {TRACE}
-{files}"#
-    )
-}
-
-/// An operator's profile.
-pub fn operator_toml(member: &Member, hub_endpoint: &str) -> String {
-    let (federation, id, hub) = (quoted(&member.federation), quoted(&member.id), quoted(hub_endpoint));
-    let files = client_files(member);
-    format!(
-        r#"# An operator. Environment variables: BANKHUB_OPERATOR_HUB and so on.
-federation = {federation}
-# The operator's name, as in its certificate.
-id = {id}
-# Where the hub is.
-hub = {hub}
-
 {files}"#
     )
 }

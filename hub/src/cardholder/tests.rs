@@ -36,7 +36,7 @@ use crate::bank::{Banks, LinkOptions};
 use crate::bills::Bills;
 use crate::bills::testing::bill_parts;
 use crate::credit_history::CreditHistory;
-use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_matches};
+use crate::directory::{BankInstruments, Directory, DirectoryOptions, OperatorApi, password_matches};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::fees::Fees;
 use crate::freeze::{FreezeParts, Freezes};
@@ -118,13 +118,7 @@ fn approvals(hub: &TestHub, directory: &Directory, feed: &Feed, owner: &Arc<Owne
 }
 
 fn directory_of(hub: &TestHub, of_directory: DirectoryOptions) -> (Directory, JoinHandle<()>) {
-    let parts = DirectoryParts {
-        store: hub.store.clone(),
-        keys: hub.keys.clone(),
-        clock: hub.clock(),
-        rng: hub.rng.clone(),
-        replica: "hub-1".to_owned(),
-    };
+    let parts = hub.directory_parts("hub-1");
     // What is cached never ends by itself here, so that a test sees when it is forgotten.
     let of_directory = DirectoryOptions { cache_ttl: Duration::from_secs(3_600), ..of_directory };
     Directory::start(parts, of_directory)

@@ -13,6 +13,7 @@ use super::pacs008::{MOST_TRANSFERS, TransferFile};
 use super::statement::Statement;
 use super::{Clearing, PIECE, pacs002, pacs008, short_hash, statement};
 use crate::network;
+use crate::zone::read_day;
 
 /// What is asked for, read.
 #[derive(Clone, Debug)]
@@ -60,10 +61,6 @@ impl Asked {
         let kind = self.kind.as_str_name().trim_start_matches("CLEARING_FILE_KIND_");
         format!("kind={kind} day={} {of} part={} by={by}", self.date, self.part)
     }
-}
-
-fn read_day(day: &str) -> Result<Date, Reason> {
-    super::parts::day_of(day)
 }
 
 /// The id of a file: the same file has the same one, so that whoever gets it twice knows it again. The names of banks have no room in 35

@@ -6,6 +6,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::xml::Xml;
+use crate::zone::read_day;
 
 /// What a party is called whom the file may not name (EPC, Implementation Guidelines of SEPA: a name that is not there).
 pub(super) const NO_NAME: &str = "NOTPROVIDED";
@@ -48,9 +49,7 @@ pub(super) fn time_of(text: &str) -> Result<Timestamp, Reason> {
 
 /// `ISODate` without a zone.
 pub(super) fn day_of(text: &str) -> Result<Date, Reason> {
-    let text = text.trim();
-    let fine = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if fine { text.parse().map_err(|_| Reason::TimeOutOfRange) } else { Err(Reason::TimeOutOfRange) }
+    read_day(text.trim())
 }
 
 /// Puts what an element says where it belongs, once.

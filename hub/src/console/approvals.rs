@@ -14,11 +14,23 @@ use crate::pages::response::Outcome;
 
 const PAGE: i64 = 50;
 
+/// Why, where a page does not ask for it.
+pub(super) const ASKED_HERE: &str = "asked for at the console";
+
 /// Has an act done by whoever has signed in, or proposed where a second person is needed.
 pub(super) async fn ask_for(asked: &Asked<'_>, act: Proposable, why: &str) -> Result<AskedFor, Reason> {
     let parts = &asked.console.inner.parts;
     let id = parts.ids.uuid().map_err(|_| Reason::Fault)?;
     parts.api.ask_for(&parts.operators, asked.session.operator_id.clone(), (id, act, why)).await
+}
+
+/// The same, and back to a page that says by `done` what became of it.
+pub(super) async fn ask_on(asked: &Asked<'_>, page: &str, act: Proposable, why: &str) -> Result<Outcome, Reason> {
+    let done = match ask_for(asked, act, why).await? {
+        AskedFor::Done => "1",
+        AskedFor::Waits => "waits",
+    };
+    Ok(Outcome::Go(format!("{page}?done={done}")))
 }
 
 pub(super) async fn page(asked: &Asked<'_>) -> Result<Outcome, Reason> {

@@ -8,9 +8,9 @@ use proto::operator as pb;
 use proto::operator::proposed_act::Act as Proposable;
 
 use super::answer::Asked;
+use super::approvals::{ASKED_HERE, ask_on};
 use super::payments::away;
 use super::table::{Cell, Line, Page, button};
-use crate::operators::AskedFor;
 use crate::pages::response::Outcome;
 
 pub(super) async fn page(asked: &Asked<'_>) -> Result<Outcome, Reason> {
@@ -65,9 +65,5 @@ pub(super) async fn suspend(asked: &Asked<'_>) -> Result<Outcome, Reason> {
     };
     let request = pb::SetBinSuspendedRequest { first: span.first.to_string(), last: span.last.to_string(), suspended };
     let act = Proposable::SetBinSuspended(request);
-    let done = super::approvals::ask_for(asked, act, "asked for at the console").await?;
-    Ok(Outcome::Go(match done {
-        AskedFor::Done => "/bins?done=1".to_owned(),
-        AskedFor::Waits => "/bins?done=waits".to_owned(),
-    }))
+    ask_on(asked, "/bins", act, ASKED_HERE).await
 }

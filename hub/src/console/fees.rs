@@ -8,11 +8,12 @@ use proto::operator as pb;
 use proto::operator::proposed_act::Act as Proposable;
 
 use super::answer::Asked;
+use super::approvals::ask_on;
 use super::payments::{away, time};
-use super::table::{Line, Page, button, filters};
-use crate::fees::{Kept, NewSchedule, read_day, terms_words, wanted};
-use crate::operators::AskedFor;
+use super::table::{Line, Page, button, field, filters};
+use crate::fees::{Kept, NewSchedule, terms_words, wanted};
 use crate::pages::response::Outcome;
+use crate::zone::read_day;
 
 /// Merchants of a page of settlements.
 const MERCHANTS: i64 = 50;
@@ -82,12 +83,7 @@ fn line(asked: &Asked<'_>, kept: &Kept) -> Line {
 
 fn form(asked: &Asked<'_>) -> Markup {
     let field = |name: &str, english: &'static str, chinese: &'static str, value: &str| {
-        html! {
-            div {
-                label for=(name) { (asked.frame.say(english, chinese)) }
-                input id=(name) name=(name) type="text" maxlength="100" value=(value);
-            }
-        }
+        field(asked, name, (english, chinese), value)
     };
     html! {
         form.card.filters method="post" action="/fees/set" {
@@ -152,11 +148,7 @@ fn read_terms(asked: &Asked<'_>, rate_ppm: i64, currency: Currency) -> Result<Te
 
 pub(super) async fn set(asked: &Asked<'_>) -> Result<Outcome, Reason> {
     let request = pb::SetFeeScheduleRequest { schedule: Some(wanted(&read(asked)?)) };
-    let act = Proposable::SetFeeSchedule(request);
-    Ok(Outcome::Go(match super::approvals::ask_for(asked, act, asked.form.get("why")).await? {
-        AskedFor::Done => "/fees?done=1".to_owned(),
-        AskedFor::Waits => "/fees?done=waits".to_owned(),
-    }))
+    ask_on(asked, "/fees", Proposable::SetFeeSchedule(request), asked.form.get("why")).await
 }
 
 pub(super) async fn withdraw(asked: &Asked<'_>) -> Result<Outcome, Reason> {

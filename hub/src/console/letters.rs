@@ -7,10 +7,10 @@ use proto::operator::proposed_act::Act as Proposable;
 use uuid::Uuid;
 
 use super::answer::Asked;
+use super::approvals::{ASKED_HERE, ask_on};
 use super::payments::{away, time};
 use super::table::{Line, Page, button};
 use crate::notify::DeadLetter;
-use crate::operators::AskedFor;
 use crate::pages::response::Outcome;
 
 const PAGE: usize = 50;
@@ -83,9 +83,5 @@ pub(super) async fn retry(asked: &Asked<'_>) -> Result<Outcome, Reason> {
 
 pub(super) async fn retry_all(asked: &Asked<'_>) -> Result<Outcome, Reason> {
     let act = Proposable::RetryAllDeadLetters(pb::RetryAllDeadLettersRequest {});
-    let done = super::approvals::ask_for(asked, act, "asked for at the console").await?;
-    Ok(Outcome::Go(match done {
-        AskedFor::Done => "/dead-letters?done=1".to_owned(),
-        AskedFor::Waits => "/dead-letters?done=waits".to_owned(),
-    }))
+    ask_on(asked, "/dead-letters", act, ASKED_HERE).await
 }

@@ -10,10 +10,10 @@ use proto::operator as pb;
 use proto::operator::proposed_act::Act as Proposable;
 
 use super::answer::Asked;
+use super::approvals::{ASKED_HERE, ask_on};
 use super::payments::{away, time};
-use super::table::{Line, Page, button};
+use super::table::{Line, Page, button, field};
 use crate::limits::to_pb;
-use crate::operators::AskedFor;
 use crate::pages::response::Outcome;
 
 pub(super) async fn page(asked: &Asked<'_>) -> Result<Outcome, Reason> {
@@ -68,12 +68,7 @@ pub(super) async fn page(asked: &Asked<'_>) -> Result<Outcome, Reason> {
 
 fn form(asked: &Asked<'_>) -> Markup {
     let field = |name: &str, english: &'static str, chinese: &'static str, value: &str| {
-        html! {
-            div {
-                label for=(name) { (asked.frame.say(english, chinese)) }
-                input id=(name) name=(name) type="text" maxlength="100" value=(value);
-            }
-        }
+        field(asked, name, (english, chinese), value)
     };
     html! {
         form.card.filters method="post" action="/limits/set" {
@@ -113,14 +108,10 @@ pub(super) async fn set(asked: &Asked<'_>) -> Result<Outcome, Reason> {
 
 pub(super) async fn remove(asked: &Asked<'_>) -> Result<Outcome, Reason> {
     let limit = to_pb(&LimitKey::parse(asked.form.get("key"))?, 0);
-    raise(asked, limit, true, "asked for at the console").await
+    raise(asked, limit, true, ASKED_HERE).await
 }
 
 async fn raise(asked: &Asked<'_>, limit: pb::Limit, remove: bool, why: &str) -> Result<Outcome, Reason> {
     let act = Proposable::RaiseLimit(pb::RaiseLimitRequest { limit: Some(limit), remove });
-    let done = super::approvals::ask_for(asked, act, why).await?;
-    Ok(Outcome::Go(match done {
-        AskedFor::Done => "/limits?done=1".to_owned(),
-        AskedFor::Waits => "/limits?done=waits".to_owned(),
-    }))
+    ask_on(asked, "/limits", act, why).await
 }

@@ -207,15 +207,22 @@ pub(super) fn button(
     }
 }
 
+/// A line of a form, with what stands in it.
+pub(super) fn field(asked: &Asked<'_>, name: &str, words: (&'static str, &'static str), value: &str) -> Markup {
+    html! {
+        div {
+            label for=(name) { (asked.frame.say(words.0, words.1)) }
+            input id=(name) name=(name) type="text" maxlength="100" value=(value);
+        }
+    }
+}
+
 /// A form of filters: name, English, Chinese.
 pub(super) fn filters(asked: &Asked<'_>, fields: &[(&'static str, &'static str, &'static str)]) -> Markup {
     html! {
         form.card.filters method="get" action=(asked.visit.path) {
             @for (name, english, chinese) in fields {
-                div {
-                    label for=(name) { (asked.frame.say(english, chinese)) }
-                    input id=(name) name=(name) type="text" maxlength="100" value=(asked.query(name));
-                }
+                (field(asked, name, (english, chinese), asked.query(name)))
             }
             div.actions { button type="submit" { (asked.frame.say("Search", "查询")) } }
         }

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::*;
-use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts};
+use crate::directory::{BankInstruments, Directory, DirectoryOptions};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::fees::Fees;
 use crate::limits::PaymentLimits;
@@ -65,13 +65,7 @@ struct World {
 impl World {
     async fn open(hub: &TestHub, config: ConsoleConfig) -> Self {
         let operators = replica(hub, "hub-1", true).await;
-        let parts = DirectoryParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            rng: hub.rng.clone(),
-            replica: "hub-1".to_owned(),
-        };
+        let parts = hub.directory_parts("hub-1");
         let (directory, _) = Directory::start(parts, DirectoryOptions::default());
         let (notices, _) = Notices::start(notify_tests::parts(hub), NoticesOptions::default(), Vec::new());
         let owner = Arc::new(Owner::take(&hub.store, "hub-1-limits", hub.id()).await.unwrap());

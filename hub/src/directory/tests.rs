@@ -20,7 +20,7 @@ use server_kit::tls::Peer;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
-use super::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi};
+use super::{BankInstruments, Directory, DirectoryOptions, OperatorApi};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::testing::past::Past;
@@ -56,13 +56,7 @@ struct Office {
 }
 
 fn open(hub: &TestHub, replica: &str, bank: AnyAccount) -> Office {
-    let parts = DirectoryParts {
-        store: hub.store.clone(),
-        keys: hub.keys.clone(),
-        clock: hub.clock(),
-        rng: hub.rng.clone(),
-        replica: replica.to_owned(),
-    };
+    let parts = hub.directory_parts(replica);
     // What is cached never ends by itself here, so that a test sees when it is forgotten.
     let options = DirectoryOptions { cache_ttl: Duration::from_secs(3_600), ..DirectoryOptions::default() };
     let (directory, _) = Directory::start(parts, options);

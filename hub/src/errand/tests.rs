@@ -23,7 +23,7 @@ use tonic::Status;
 use super::pin_pad::tests::{KEY, block, check_value};
 use super::{ErrandParts, Errands};
 use crate::directory::{
-    BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi, join, password_mac, password_matches,
+    BankInstruments, Directory, DirectoryOptions, OperatorApi, join, password_mac, password_matches,
 };
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
@@ -81,14 +81,7 @@ impl Bench {
 
     /// Another process of the same hub, with nothing of this one's memory.
     pub(super) async fn replica(hub: &TestHub, name: &str, policy: domain::payment::Policy) -> Self {
-        let parts = DirectoryParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            rng: hub.rng.clone(),
-            replica: name.to_owned(),
-        };
-        let (directory, _) = Directory::start(parts, DirectoryOptions::default());
+        let (directory, _) = Directory::start(hub.directory_parts(name), DirectoryOptions::default());
         let mark = hub.id();
         let parts = FeedParts {
             store: hub.store.clone(),

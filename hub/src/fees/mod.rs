@@ -27,7 +27,6 @@ use steps::{FeeSteps, Step};
 
 pub(crate) use check::CHECKS;
 pub(crate) use operator::{read_schedule, terms_words, wanted, words};
-pub(crate) use settlement::read_day;
 pub(crate) use sql::Kept;
 pub(crate) use steps::NewSchedule;
 

@@ -5,13 +5,12 @@ use domain::{Currency, FeeScheduleId, MerchantId, Money, OperatorId, Reason};
 use proto::operator as pb;
 
 use super::Fees;
-use super::settlement::{Settlement, read_day};
+use super::settlement::Settlement;
 use super::sql::Kept;
 use super::steps::NewSchedule;
+use crate::operators::page_size;
+use crate::zone::read_day;
 
-/// Merchants of a page of settlements.
-const USUAL_SIZE: i64 = 50;
-const LARGEST_SIZE: i32 = 200;
 /// Schedules that are listed at most with those of the past.
 const MOST_PAST: i64 = 1_000;
 
@@ -194,11 +193,7 @@ impl Fees {
         request: &pb::ListSettlementsRequest,
     ) -> Result<pb::ListSettlementsResponse, Reason> {
         let day = if request.day.is_empty() { self.today()? } else { read_day(&request.day)? };
-        let most = match request.page_size {
-            0 => USUAL_SIZE,
-            1..=LARGEST_SIZE => i64::from(request.page_size),
-            _ => return Err(Reason::PageSizeOutOfRange),
-        };
+        let most = page_size(request.page_size)?;
         let closed = self.is_closed(day)?;
         if !request.merchant_id.is_empty() {
             let merchant = MerchantId::parse(&request.merchant_id)?;

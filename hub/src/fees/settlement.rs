@@ -59,16 +59,6 @@ pub(crate) struct Settlement {
     pub(crate) totals: Totals,
 }
 
-/// The years of which days are asked for.
-const YEARS: std::ops::RangeInclusive<i16> = 2000..=2999;
-
-/// A business day as it is asked for, `2026-11-23`. `Err(TimeOutOfRange)` for what is no day of these years.
-pub(crate) fn read_day(text: &str) -> Result<Date, Reason> {
-    let day: Date = text.parse().map_err(|_| Reason::TimeOutOfRange)?;
-    // It has other spellings, too, which are not those that are stored.
-    if day.to_string() == text && YEARS.contains(&day.year()) { Ok(day) } else { Err(Reason::TimeOutOfRange) }
-}
-
 /// The sums of what is said of entries, by merchant, currency and kind.
 macro_rules! sums {
     ($of:literal) => {

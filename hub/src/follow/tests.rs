@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use proto::{common, terminal};
 
 use super::*;
-use crate::directory::{DirectoryOptions, DirectoryParts};
+use crate::directory::DirectoryOptions;
 use crate::notify::{NoticesOptions, NoticesParts, Preferences};
 use crate::records::testing::{HELD, POSTED, World, purchase};
 use crate::testing::{TestHub, on_each_engine};
@@ -24,14 +24,7 @@ impl Followed {
     async fn open(hub: &TestHub, name: &str) -> Self {
         let followers = Followers::new(true, true);
         let world = World::followed(hub, name, &followers).await;
-        let parts = DirectoryParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            rng: hub.rng.clone(),
-            replica: name.to_owned(),
-        };
-        let (directory, _) = Directory::start(parts, DirectoryOptions::default());
+        let (directory, _) = Directory::start(hub.directory_parts(name), DirectoryOptions::default());
         let parts = NoticesParts {
             store: hub.store.clone(),
             keys: hub.keys.clone(),

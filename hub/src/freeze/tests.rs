@@ -17,7 +17,7 @@ use tonic::Status;
 
 use super::*;
 use crate::bank::LinkOptions;
-use crate::directory::{Directory, DirectoryOptions, DirectoryParts, password_mac};
+use crate::directory::{Directory, DirectoryOptions, password_mac};
 use crate::feed::{FeedOptions, FeedParts};
 use crate::payment::sql::load_guards;
 use crate::testing::bank::{EFFECTIVE_AT, Play, PlayedBank};
@@ -41,14 +41,7 @@ struct Person {
 impl World {
     async fn replica(hub: &TestHub, name: &str) -> Self {
         let mark = hub.id();
-        let parts = DirectoryParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            rng: hub.rng.clone(),
-            replica: name.to_owned(),
-        };
-        let (directory, _) = Directory::start(parts, DirectoryOptions::default());
+        let (directory, _) = Directory::start(hub.directory_parts(name), DirectoryOptions::default());
         let banks = Banks::played(directory, LinkOptions { timeout: Duration::from_secs(20), tries: 1 });
         let parts = FeedParts {
             store: hub.store.clone(),

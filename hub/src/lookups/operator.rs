@@ -8,9 +8,7 @@ use server_kit::store::StoreError;
 
 use super::steps::Step;
 use super::{Budget, Lookups, sql};
-
-const USUAL_SIZE: i32 = 50;
-const LARGEST_SIZE: i32 = 200;
+use crate::operators::page_size;
 
 /// A budget as operators see it.
 #[derive(Clone, Debug)]
@@ -71,10 +69,9 @@ impl Lookups {
         &self,
         request: &pb::ListLookupBudgetsRequest,
     ) -> Result<Result<pb::ListLookupBudgetsResponse, Reason>, StoreError> {
-        let size = match request.page_size {
-            0 => USUAL_SIZE,
-            1..=LARGEST_SIZE => request.page_size,
-            _ => return Ok(Err(Reason::PageSizeOutOfRange)),
+        let size = match page_size(request.page_size) {
+            Ok(size) => size,
+            Err(reason) => return Ok(Err(reason)),
         };
         let after = match request.page_token.split_once(' ').map(|(scope, id)| budget(scope, id)) {
             None if request.page_token.is_empty() => String::new(),

@@ -132,7 +132,7 @@ impl Carrier {
         let _turn = self.turns.take(asked.id).await;
         let known = self
             .till
-            .known(&asked.terminal.id, read.named(self.keys.as_ref()))
+            .known(&asked.terminal.id, read.id, |keys| read.fingerprint(keys))
             .await
             .map_err(|status| reason_of(&status))?;
         let payment = match known {

@@ -45,7 +45,7 @@ pub(crate) use read::log_filter;
 pub(crate) use sql::{Kept, Proposed};
 pub(crate) use totp::TotpCode;
 pub use totp::code as one_time_password;
-pub(crate) use wire::{proposal, proposal_id};
+pub(crate) use wire::{page_size, proposal, proposal_id};
 
 /// What the operators' part works with.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use super::sql::{Kept, Proposed};
 const USUAL_SIZE: i64 = 50;
 const LARGEST_SIZE: i32 = 200;
 
-/// `Err(PageSizeOutOfRange)`.
-pub(super) fn page_size(asked: i32) -> Result<i64, Reason> {
+/// How many an operator asks to see at once. `Err(PageSizeOutOfRange)`.
+pub(crate) fn page_size(asked: i32) -> Result<i64, Reason> {
     match asked {
         0 => Ok(USUAL_SIZE),
         1..=LARGEST_SIZE => Ok(asked.into()),

@@ -34,13 +34,8 @@ impl ReadCreate {
         Ok(Self { id, phone, amount, items, reference })
     }
 
-    /// Its id, and what it says.
-    pub(crate) fn named(&self, keys: &dyn KeyStore) -> (PaymentId, Result<[u8; 32], KeyError>) {
-        (self.id, self.fingerprint(keys))
-    }
-
     /// What the request says, under a key, since it has a phone number in it.
-    pub(super) fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
+    pub(crate) fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
         let items = snapshot::items_to_json(&self.items);
         let reference = self.reference.as_ref().map_or("", Line::as_str);
         keys.mac(

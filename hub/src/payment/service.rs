@@ -175,7 +175,7 @@ impl TerminalService for TerminalApi {
         let payment = match self.may_look_up(&terminal, None).await {
             Ok(look_up) => self.challenge(terminal, read, look_up, None).await?,
             // A request that comes again has its answer, which tells nobody anything new.
-            Err(refused) => self.known(&terminal.id, read.named(self.desk.keys().as_ref())).await?.ok_or(refused)?,
+            Err(refused) => self.known(&terminal.id, read.id, |keys| read.fingerprint(keys)).await?.ok_or(refused)?,
         };
         Ok(Response::new(pb::CreatePaymentResponse { payment: Some(seen(&payment)) }))
     }
@@ -314,7 +314,7 @@ impl TerminalService for TerminalApi {
         let read = ReadTopUp::read(request.get_ref()).map_err(status)?;
         let payment = match self.may_look_up(&terminal, None).await {
             Ok(look_up) => self.top_up(terminal, read, look_up).await?,
-            Err(refused) => self.known(&terminal.id, read.named(self.desk.keys().as_ref())).await?.ok_or(refused)?,
+            Err(refused) => self.known(&terminal.id, read.id, |keys| read.fingerprint(keys)).await?.ok_or(refused)?,
         };
         Ok(Response::new(pb::CreateTopUpResponse { payment: Some(seen(&payment)) }))
     }

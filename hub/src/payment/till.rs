@@ -8,7 +8,7 @@ use domain::payment::{NewPayment, NewRefund, Payment, Reversal, Seen, Work};
 use domain::purchase::Terminal;
 use domain::{AttemptId, Money, OneTimeCode, PaymentId, Reason, TerminalId, TransactionPassword};
 use proto::status;
-use server_kit::keystore::KeyError;
+use server_kit::keystore::{KeyError, KeyStore};
 use server_kit::trace;
 use tonic::Status;
 
@@ -167,12 +167,13 @@ impl TerminalApi {
     pub(crate) async fn known(
         &self,
         terminal: &TerminalId,
-        (id, fingerprint): (PaymentId, Result<[u8; 32], KeyError>),
+        id: PaymentId,
+        fingerprint: impl FnOnce(&dyn KeyStore) -> Result<[u8; 32], KeyError>,
     ) -> Result<Option<Payment>, Status> {
         let Some(payment) = self.desk.find(id).await.map_err(|error| store_status(&error))? else {
             return Ok(None);
         };
-        let fingerprint = fingerprint.map_err(|error| key_fault(&error))?;
+        let fingerprint = fingerprint(self.desk.keys().as_ref()).map_err(|error| key_fault(&error))?;
         payment.same_request(terminal, &fingerprint).map_err(status)?;
         Ok(Some(payment))
     }

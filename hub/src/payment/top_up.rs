@@ -21,7 +21,7 @@ use crate::store_status::store_status;
 /// A top-up that can be read.
 #[derive(Debug)]
 pub(super) struct ReadTopUp {
-    id: PaymentId,
+    pub(super) id: PaymentId,
     phone: PhoneNumber,
     amount: Money,
     reference: Option<Line>,
@@ -37,13 +37,8 @@ impl ReadTopUp {
         })
     }
 
-    /// Its id, and what it says.
-    pub(super) fn named(&self, keys: &dyn KeyStore) -> (PaymentId, Result<[u8; 32], KeyError>) {
-        (self.id, self.fingerprint(keys))
-    }
-
     /// What the request says, under a key, since it has a phone number in it.
-    fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
+    pub(super) fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
         let (code, minor) = (self.amount.currency.code(), self.amount.minor.to_be_bytes());
         let reference = self.reference.as_ref().map_or("", Line::as_str);
         let parts = [b"top up", self.phone.as_e164().as_bytes(), code.as_bytes(), &minor, reference.as_bytes()];
@@ -62,7 +57,7 @@ impl TerminalApi {
         let done = self.pay_in(terminal, read).await;
         match done.as_ref().map(|payment| payment.refusal) {
             Ok(Some(Reason::NumberNotServed)) => look_up.miss(),
-            // Said before anybody is looked for, or of another request.
+            // Said whoever the number belongs to, or of another request.
             Ok(Some(Reason::TopUpTooLarge)) | Err(_) => look_up.told_nothing(),
             Ok(_) => look_up.hit(),
         }

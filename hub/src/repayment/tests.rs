@@ -20,7 +20,7 @@ use super::steps::Step;
 use super::testing::repayment_parts;
 use super::{Repayments, sql};
 use crate::bank::{Banks, LinkOptions};
-use crate::directory::{Directory, DirectoryOptions, DirectoryParts};
+use crate::directory::{Directory, DirectoryOptions};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::testing::bank::PlayedBank;
 use crate::testing::past::register;
@@ -83,13 +83,7 @@ impl World {
 
     /// A replica over this database and these banks.
     async fn replica(hub: &TestHub, (a, b): (PlayedBank, PlayedBank), name: &str, policy: Policy) -> Self {
-        let parts = DirectoryParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            rng: hub.rng.clone(),
-            replica: name.to_owned(),
-        };
+        let parts = hub.directory_parts(name);
         let (directory, _) = Directory::start(parts, DirectoryOptions::default());
         let banks = Banks::played(directory, LinkOptions { timeout: Duration::from_secs(5), tries: 1 });
         let mark = hub.id();

@@ -19,7 +19,7 @@ use tonic::Status;
 
 use super::{CarrierApi, SignUpParts, SignUps, sql};
 use crate::bank::{Banks, LinkOptions};
-use crate::directory::{Directory, DirectoryOptions, DirectoryParts};
+use crate::directory::{Directory, DirectoryOptions};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::testing::bank::{Play, PlayedBank};
 use crate::testing::{TestHub, from_member, on_each_engine, reason};
@@ -60,13 +60,7 @@ impl World {
     }
 
     async fn replica(hub: &TestHub, banks: [PlayedBank; 2], name: &str) -> Self {
-        let parts = DirectoryParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            rng: hub.rng.clone(),
-            replica: name.to_owned(),
-        };
+        let parts = hub.directory_parts(name);
         // What is cached never ends by itself here, so that a test sees when it is forgotten.
         let options = DirectoryOptions { cache_ttl: Duration::from_secs(3_600), ..DirectoryOptions::default() };
         let (directory, _) = Directory::start(parts, options);

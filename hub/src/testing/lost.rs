@@ -22,7 +22,7 @@ use super::TestHub;
 use super::bank::PlayedBank;
 use super::past::register;
 use crate::bank::{Banks, LinkOptions};
-use crate::directory::{Directory, DirectoryOptions, DirectoryParts, password_mac, phone_hash};
+use crate::directory::{Directory, DirectoryOptions, password_mac, phone_hash};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::freeze::{FreezeParts, Freezes};
 use crate::payment::sql::load_guards;
@@ -73,13 +73,7 @@ impl Lost {
     pub(crate) async fn replica_of(hub: &TestHub, name: &str, has_key: bool) -> Self {
         let mark = hub.id();
         let (directory, _) = Directory::start(
-            DirectoryParts {
-                store: hub.store.clone(),
-                keys: hub.keys.clone(),
-                clock: hub.clock(),
-                rng: hub.rng.clone(),
-                replica: name.to_owned(),
-            },
+            hub.directory_parts(name),
             DirectoryOptions { cache_ttl: Duration::ZERO, ..DirectoryOptions::default() },
         );
         let banks = Banks::played(directory.clone(), LinkOptions { timeout: Duration::from_secs(20), tries: 1 });

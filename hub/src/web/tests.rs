@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::bank::{Banks, LinkOptions};
 use crate::bills::testing::bill_parts;
-use crate::directory::{DirectoryOptions, DirectoryParts};
+use crate::directory::DirectoryOptions;
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::freeze::FreezeParts;
 use crate::pages::{Listening, response};
@@ -57,14 +57,7 @@ impl World {
         };
         let feed = Feed::new(parts, FeedOptions::default());
         let owner = Arc::new(Owner::take(&hub.store, "hub-1", hub.id()).await.unwrap());
-        let parts = DirectoryParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            rng: hub.rng.clone(),
-            replica: "hub-1".to_owned(),
-        };
-        let (directory, _) = Directory::start(parts, DirectoryOptions::default());
+        let (directory, _) = Directory::start(hub.directory_parts("hub-1"), DirectoryOptions::default());
         let (sign_ins, _) = SignIns::start(sign_in_parts(hub, &feed, owner.clone()));
         let (bills, _) = Bills::start(bill_parts(hub, &feed, &owner));
         let (credit_history, _) = CreditHistory::start(history_parts(hub, &feed, owner.clone()));

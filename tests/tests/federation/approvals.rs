@@ -171,25 +171,6 @@ async fn killed_at(engine: Engine, server: &str, point: &str) {
     assert_eq!((ledgers.payments.len(), ledgers.charged_minor()), (1, BALANCE - left), "{point}");
 }
 
-macro_rules! kill {
-    ($($name:ident: $server:literal at $point:literal;)*) => {
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Sqlite, $server, $point).await;
-            })*
-        }
-        mod postgres {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Postgres, $server, $point).await;
-            })*
-        }
-    };
-}
-
 kill! {
     s2_a_hub_killed_before_a_yes_is_durable_charges_once: "hub-1" at "D2.before";
     s2_a_hub_killed_after_a_yes_is_durable_charges_once: "hub-1" at "D2.after";

@@ -136,26 +136,7 @@ async fn killed_at(engine: Engine, point: &str) {
     world.settled().await;
 }
 
-macro_rules! kill {
-    ($($name:ident at $point:literal;)*) => {
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Sqlite, $point).await;
-            })*
-        }
-        mod postgres {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Postgres, $point).await;
-            })*
-        }
-    };
-}
-
 kill! {
-    m3_a_hub_killed_before_a_password_is_changed_changes_it_once at "errand.prove.before";
-    m3_a_hub_killed_after_a_password_is_changed_has_changed_it at "errand.prove.after";
+    m3_a_hub_killed_before_a_password_is_changed_changes_it_once: "errand.prove.before";
+    m3_a_hub_killed_after_a_password_is_changed_has_changed_it: "errand.prove.after";
 }

@@ -41,25 +41,6 @@ async fn killed_at(engine: Engine, server: &str, point: &str) {
     assert_eq!(ledgers.charged_minor(), PRICE * i64::try_from(approved).unwrap());
 }
 
-macro_rules! kill {
-    ($($name:ident: $server:literal at $point:literal;)*) => {
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Sqlite, $server, $point).await;
-            })*
-        }
-        mod postgres {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Postgres, $server, $point).await;
-            })*
-        }
-    };
-}
-
 kill! {
     m6_a_hub_killed_before_it_takes_a_payment_in_charges_once: "hub-1" at "D1.before";
     m6_a_hub_killed_after_it_has_taken_a_payment_in_charges_once: "hub-1" at "D1.after";

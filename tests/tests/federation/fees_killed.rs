@@ -107,27 +107,8 @@ async fn killed_at(engine: Engine, point: &str) {
     assert_eq!(ledgers.charged_minor(), PRICE * (sold - 2), "{point}: payers pay the same");
 }
 
-macro_rules! kill {
-    ($($name:ident at $point:literal;)*) => {
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Sqlite, $point).await;
-            })*
-        }
-        mod postgres {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Postgres, $point).await;
-            })*
-        }
-    };
-}
-
 kill! {
-    m9_a_hub_killed_before_the_commit_point_charges_one_fee at "D4.before";
-    m9_a_hub_killed_after_the_commit_point_charges_one_fee at "D4.after";
-    m9_a_hub_killed_before_it_notes_the_post_charges_one_fee at "D6.before";
+    m9_a_hub_killed_before_the_commit_point_charges_one_fee: "D4.before";
+    m9_a_hub_killed_after_the_commit_point_charges_one_fee: "D4.after";
+    m9_a_hub_killed_before_it_notes_the_post_charges_one_fee: "D6.before";
 }

@@ -118,32 +118,13 @@ async fn killed_at(engine: Engine, server: &str, point: &str) {
     world.settled().await;
 }
 
-macro_rules! kill {
-    ($($name:ident: $server:literal, $point:literal;)*) => {
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Sqlite, $server, $point).await;
-            })*
-        }
-        mod postgres {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Postgres, $server, $point).await;
-            })*
-        }
-    };
-}
-
 kill! {
-    f4_a_hub_killed_before_an_order_is_durable_freezes_when_it_is_asked_again: "hub-1", "F1.before";
-    f4_a_hub_killed_after_an_order_is_durable_tells_the_bank: "hub-1", "F1.after";
-    f4_a_hub_killed_before_a_confirmation_is_durable_asks_again: "hub-1", "F2.before";
-    f4_a_hub_killed_after_a_confirmation_is_durable_tells_it_once: "hub-1", "F2.after";
-    f4_a_bank_killed_before_a_freeze_is_durable_is_told_again: "bank-a", "freeze.before";
-    f4_a_bank_killed_after_a_freeze_is_durable_confirms_when_it_is_told_again: "bank-a", "freeze.after";
+    f4_a_hub_killed_before_an_order_is_durable_freezes_when_it_is_asked_again: "hub-1" at "F1.before";
+    f4_a_hub_killed_after_an_order_is_durable_tells_the_bank: "hub-1" at "F1.after";
+    f4_a_hub_killed_before_a_confirmation_is_durable_asks_again: "hub-1" at "F2.before";
+    f4_a_hub_killed_after_a_confirmation_is_durable_tells_it_once: "hub-1" at "F2.after";
+    f4_a_bank_killed_before_a_freeze_is_durable_is_told_again: "bank-a" at "freeze.before";
+    f4_a_bank_killed_after_a_freeze_is_durable_confirms_when_it_is_told_again: "bank-a" at "freeze.after";
 }
 
 /// A thousand payments and a freeze at once: what was approved was approved before.

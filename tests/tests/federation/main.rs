@@ -9,6 +9,26 @@
     reason = "a test fails loudly"
 )]
 
+/// Tests that run `killed_at` of their file on each engine: name, and what it is given besides.
+macro_rules! kill {
+    ($($name:ident: $($given:literal)at+;)*) => {
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                killed_at(Engine::Sqlite, $($given),+).await;
+            })*
+        }
+        mod postgres {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                killed_at(Engine::Postgres, $($given),+).await;
+            })*
+        }
+    };
+}
+
 mod any_moment;
 mod approvals;
 mod bench;

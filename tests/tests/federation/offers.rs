@@ -135,25 +135,6 @@ async fn killed_at(engine: Engine, point: &str) {
     world.forget().await;
 }
 
-macro_rules! kill {
-    ($($name:ident: $point:literal;)*) => {
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Sqlite, $point).await;
-            })*
-        }
-        mod postgres {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Postgres, $point).await;
-            })*
-        }
-    };
-}
-
 kill! {
     r5_a_hub_killed_between_match_and_delivery_delivers_once: "offer.matched";
     r5_a_hub_killed_before_a_delivery_is_durable_delivers_once: "offer.before";

@@ -83,25 +83,6 @@ async fn killed_at(engine: Engine, point: &str) {
     world.forget().await;
 }
 
-macro_rules! kill {
-    ($($name:ident: $point:literal;)*) => {
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Sqlite, $point).await;
-            })*
-        }
-        mod postgres {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Postgres, $point).await;
-            })*
-        }
-    };
-}
-
 kill! {
     r1_a_hub_killed_before_it_has_taken_a_report_in_tells_it_once: "R1.before";
     r1_a_hub_killed_after_it_has_taken_a_report_in_tells_it_once: "R1.after";

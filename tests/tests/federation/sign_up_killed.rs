@@ -61,25 +61,6 @@ async fn count(store: &Store, sql: &'static str) -> i64 {
     store.fetch(sql, Vec::new()).await.unwrap()[0].int(0).unwrap()
 }
 
-macro_rules! kill {
-    ($($name:ident: $server:literal at $point:literal;)*) => {
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Sqlite, $server, $point).await;
-            })*
-        }
-        mod postgres {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Postgres, $server, $point).await;
-            })*
-        }
-    };
-}
-
 kill! {
     m1_a_hub_killed_before_it_takes_a_sign_up_in_signs_up_once: "hub-1" at "sign_up.asked.before";
     m1_a_hub_killed_after_it_has_taken_a_sign_up_in_signs_up_once: "hub-1" at "sign_up.asked.after";

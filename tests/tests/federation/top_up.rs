@@ -49,25 +49,6 @@ async fn killed_at(engine: Engine, server: &str, point: &str) {
     assert_eq!(ledgers.charged_minor(), -credited, "{point}: all that moved came in");
 }
 
-macro_rules! kill {
-    ($($name:ident: $server:literal at $point:literal;)*) => {
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Sqlite, $server, $point).await;
-            })*
-        }
-        mod postgres {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                killed_at(Engine::Postgres, $server, $point).await;
-            })*
-        }
-    };
-}
-
 kill! {
     m3_a_hub_killed_before_it_takes_a_top_up_in_credits_once: "hub-1" at "D2.before";
     m3_a_hub_killed_after_it_has_taken_a_top_up_in_credits_once: "hub-1" at "D2.after";

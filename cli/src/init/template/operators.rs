@@ -1,6 +1,7 @@
-//! Who operates the hub, and where: `[operators]` and `[console]`.
+//! Who operates the hub, and where: `[operators]` and `[console]`, and an operator's own profile.
 
-use super::{ServerSettings, quoted};
+use super::super::Member;
+use super::{ServerSettings, client_files, quoted};
 
 pub(super) fn operators(settings: &ServerSettings) -> String {
     // A list of names is written in TOML as in JSON.
@@ -41,5 +42,21 @@ pub(super) fn operators(settings: &ServerSettings) -> String {
 # requests_per_address_per_minute = 600
 # sign_ins_per_address_per_minute = 10
 "#
+    )
+}
+
+/// An operator's profile.
+pub fn operator_toml(member: &Member, hub_endpoint: &str) -> String {
+    let (federation, id, hub) = (quoted(&member.federation), quoted(&member.id), quoted(hub_endpoint));
+    let files = client_files(member);
+    format!(
+        r#"# An operator. Environment variables: BANKHUB_OPERATOR_HUB and so on.
+federation = {federation}
+# The operator's name, as in its certificate.
+id = {id}
+# Where the hub is.
+hub = {hub}
+
+{files}"#
     )
 }

@@ -12,7 +12,7 @@ use proto::operator::proposed_act::Act as Proposable;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::directory::{BankInstruments, Directory, DirectoryOptions, DirectoryParts, OperatorApi};
+use crate::directory::{BankInstruments, Directory, DirectoryOptions, OperatorApi};
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::testing::from_member;
 
@@ -38,14 +38,7 @@ struct Office {
 impl Office {
     async fn open(hub: &TestHub, replica_name: &str) -> Self {
         let operators = replica(hub, replica_name, true).await;
-        let parts = DirectoryParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            rng: hub.rng.clone(),
-            replica: replica_name.to_owned(),
-        };
-        let (directory, _) = Directory::start(parts, DirectoryOptions::default());
+        let (directory, _) = Directory::start(hub.directory_parts(replica_name), DirectoryOptions::default());
         let (notices, _) = Notices::start(notify_tests::parts(hub), NoticesOptions::default(), Vec::new());
         let api = OperatorApi::new(directory.clone(), Arc::new(NoBank), notices).run_by(operators.clone());
         Self { hub: hub.clone(), operators, directory, api }

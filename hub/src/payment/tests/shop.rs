@@ -23,7 +23,7 @@ use crate::bank::{Banks, LinkOptions};
 use crate::bills::Bills;
 use crate::bills::testing::bill_parts;
 use crate::credit_history::CreditHistory;
-use crate::directory::{Directory, DirectoryOptions, DirectoryParts, OperatorApi, password_mac};
+use crate::directory::{Directory, DirectoryOptions, OperatorApi, password_mac};
 use crate::federation::FederationApi;
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::fees::Fees;
@@ -92,15 +92,8 @@ impl Shop {
         lookups: LookupsConfig,
     ) -> Self {
         let (mark, draining) = (hub.id(), CancellationToken::new());
-        let parts = DirectoryParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            rng: hub.rng.clone(),
-            replica: name.to_owned(),
-        };
         let options = DirectoryOptions { lookups, ..DirectoryOptions::default() };
-        let (directory, _) = Directory::start(parts, options);
+        let (directory, _) = Directory::start(hub.directory_parts(name), options);
         let link = LinkOptions { timeout: PATIENCE, tries: 1 };
         let banks = Banks::played(directory.clone(), link);
         let parts = FeedParts {
