@@ -9,6 +9,7 @@ use crate::bench::command::BenchArgs;
 use crate::carrier::command::CarrierArgs;
 use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
+use crate::dictionary::DictionaryCommand;
 use crate::doctor::command::DoctorArgs;
 use crate::effective::ConfigCommand;
 use crate::hsm::command::HsmArgs;
@@ -81,6 +82,9 @@ pub enum Command {
     /// On SQLite the server must be stopped: one process owns the file. Opening brings an older database up to date, as
     /// starting the server would.
     Doctor(DoctorArgs),
+    /// Merchant categories, reasons and currencies of this version, in English and Chinese.
+    #[command(subcommand)]
+    Dictionary(DictionaryCommand),
     /// Verify, export and search the hash-chained log of a server.
     Audit(AuditArgs),
     /// Say which keys a server holds, and add those that a newer version needs.

@@ -11,6 +11,7 @@ pub mod books;
 pub mod carrier;
 pub mod demo;
 pub mod dev;
+pub mod dictionary;
 pub mod doctor;
 pub mod effective;
 pub mod error;

@@ -11,8 +11,8 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::serve::AdapterArgs;
 use crate::{
-    acquirer, audit, bench, carrier, demo, dev, doctor, hsm, identity_simulator, init, keys, operator, phone, serve,
-    terminal, voice,
+    acquirer, audit, bench, carrier, demo, dev, dictionary, doctor, hsm, identity_simulator, init, keys, operator,
+    phone, serve, terminal, voice,
 };
 
 /// The whole program.
@@ -62,6 +62,10 @@ async fn run(command: Command, out: &Output) -> Result<(), CliError> {
         Command::Init(args) => init::command::run(&args, out),
         Command::Hsm(args) => hsm::command::run(&args, out),
         Command::Config(ConfigCommand::Check(args)) => effective::check(&args, out),
+        Command::Dictionary(command) => {
+            dictionary::run(command, out);
+            Ok(())
+        }
         Command::Doctor(args) => doctor::command::run(&args, out).await,
         Command::Audit(args) => audit::run(&args, out).await,
         Command::Keys(args) => keys::run(&args, out),

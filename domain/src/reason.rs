@@ -111,6 +111,7 @@ catalogue! {
     PaymentIdTaken "PAYMENT_ID_TAKEN" Exists "This id was used for another request." "该编号已用于其他请求。";
     PayerUnavailable "PAYER_UNAVAILABLE" State "This number cannot pay here." "该号码无法在此支付。";
     /// The same for a number that is known and one that is not: it is said before anybody has looked.
+    PersonLookupsExhausted "PERSON_LOOKUPS_EXHAUSTED" Exhausted "This operator has looked up as many people today as one may." "今日查询用户次数已达上限。";
     LookupsExhausted "LOOKUPS_EXHAUSTED" Exhausted "Too many numbers were asked for from here that belong to nobody who can pay; try again later." "本处查询的无效号码过多，请稍后再试。";
     PaymentAboveLimit "PAYMENT_ABOVE_LIMIT" State "The amount is above what one payment may be here." "金额超过单笔支付限额。";
     SpendingLimitReached "SPENDING_LIMIT_REACHED" State "With this payment more would be paid than may be in this time." "该笔支付将超出规定时间内的累计限额。";

@@ -29,6 +29,7 @@ pub mod offers;
 pub mod operators;
 mod pages;
 pub mod payment;
+pub mod people;
 pub mod prices;
 pub mod records;
 pub mod reminders;

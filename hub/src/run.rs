@@ -246,7 +246,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
     };
     let web = ground.web(config, &directory, &asked);
     let (operators, operator_api) = ground
-        .operators(config, (&directory, &banks), (&asked, &sign_ups, (&limits, &fees)), shutdown.draining())
+        .operators(config, (&directory, &banks, &feed), (&asked, &sign_ups, (&limits, &fees)), shutdown.draining())
         .await?;
     let console = ground.console(config, (&operators, &operator_api), banks.standings(), shutdown.draining());
     let cardholder = ground.cardholder(config, &directory, feed.clone(), asked);

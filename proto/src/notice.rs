@@ -92,8 +92,16 @@ mod tests {
         assert_eq!(prices, PriceNews::ALL);
         for number in NUMBERS.filter(|number| *number != 0) {
             assert_eq!(common::NoticeKind::try_from(number).is_ok(), from_notice_kind(number).is_ok(), "{number}");
-            assert_eq!(common::NoticeChannel::try_from(number).is_ok(), from_notice_channel(number).is_ok(), "{number}");
-            assert_eq!(common::NoticeLanguage::try_from(number).is_ok(), from_notice_language(number).is_ok(), "{number}");
+            assert_eq!(
+                common::NoticeChannel::try_from(number).is_ok(),
+                from_notice_channel(number).is_ok(),
+                "{number}"
+            );
+            assert_eq!(
+                common::NoticeLanguage::try_from(number).is_ok(),
+                from_notice_language(number).is_ok(),
+                "{number}"
+            );
             assert_eq!(cardholder::PriceNews::try_from(number).is_ok(), from_price_news(number).is_ok(), "{number}");
         }
         for bad in [0, -1, i32::MAX] {

@@ -8,6 +8,7 @@ use proto::counter as counter_pb;
 use proto::operator as pb;
 use serde_json::{Value, json};
 
+use super::people::{FindArgs, find};
 use super::{NewCreditAccount, NewMerchant, NewTerminal, Operator, identity};
 use crate::error::CliError;
 use crate::output::Output;
@@ -130,6 +131,8 @@ pub enum PersonCommand {
         #[arg(long)]
         number_stdin: bool,
     },
+    /// Look one person up, by id or by the whole phone number. It is counted and logged, and the person is told.
+    Find(FindArgs),
     /// Freeze everything that a person has bound, after something was reported as lost. Only the person sets it free.
     Freeze {
         #[arg(value_parser = typed::person_id)]
@@ -330,6 +333,7 @@ pub async fn person(args: &OperatorArgs<PersonCommand>, out: &Output) -> Result<
             let (person_id, bank_id) = (person.to_string(), bank.as_str());
             out.record(&fields, &json!({ "person_id": person_id, "bank_id": bank_id, "card_masked": masked }));
         }
+        PersonCommand::Find(args) => find(&operator, args, out).await?,
         PersonCommand::Freeze { person, why } => identity::freeze(&operator, *person, why, out).await?,
         PersonCommand::Code { person } => {
             let issued = operator.enrolment_code(*person).await?;

@@ -17,6 +17,7 @@ pub mod network;
 pub mod notices;
 pub mod offers;
 pub mod operators;
+pub mod people;
 
 use std::time::Duration;
 

@@ -85,6 +85,8 @@ acts! {
     EnrolMerchant "ENROL_MERCHANT" One [Operator Admin];
     /// Adds a person, binds accounts and cards, hands out codes to enrol phones.
     EnrolPerson "ENROL_PERSON" One [Operator Admin];
+    /// Looks one person up, for a purpose that is said; the person is told. What is shown of them depends on the role.
+    FindPerson "FIND_PERSON" One [Operator Risk Admin];
     /// Says that somebody's identity was checked, so that they may set a safety code.
     CheckIdentity "CHECK_IDENTITY" One [Operator Admin];
     /// Freezes what somebody has reported as lost. One person does: minutes count, it lets nothing out, and no operator can set it free.
@@ -152,6 +154,7 @@ mod tests {
             (Act::LookAtOperators, "ra", Needed::One),
             (Act::EnrolMerchant, "oa", Needed::One),
             (Act::EnrolPerson, "oa", Needed::One),
+            (Act::FindPerson, "ora", Needed::One),
             (Act::CheckIdentity, "oa", Needed::One),
             (Act::FreezeLost, "ora", Needed::One),
             (Act::ReadRecord, "ora", Needed::One),

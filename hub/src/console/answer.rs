@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::frame::Frame;
 use super::{
-    Console, approvals, banks, bins, doubt, fees, letters, limits, live, log, lookups, overview, payments, shown,
-    sign_in, terminals,
+    Console, approvals, banks, bins, dictionary, doubt, fees, letters, limits, live, log, lookups, overview, payments,
+    people, shown, sign_in, terminals,
 };
 use crate::operators::ConsoleSession;
 use crate::pages::Pages;
@@ -61,6 +61,11 @@ pub(super) enum Route {
     Payments,
     Payment(PaymentId),
     Doubt,
+    People,
+    FreezePerson,
+    Categories,
+    Reasons,
+    Currencies,
     Banks,
     Terminals,
     Suspend,
@@ -99,6 +104,11 @@ impl Route {
             "/" => Self::Overview,
             "/payments" => Self::Payments,
             "/doubt" => Self::Doubt,
+            "/people" => Self::People,
+            "/people/freeze" => Self::FreezePerson,
+            "/dictionaries" => Self::Categories,
+            "/dictionaries/reasons" => Self::Reasons,
+            "/dictionaries/currencies" => Self::Currencies,
             "/banks" => Self::Banks,
             "/terminals" => Self::Terminals,
             "/terminals/suspend" => Self::Suspend,
@@ -141,10 +151,10 @@ impl Route {
     /// Whether it shows something, and whether it takes forms.
     const fn methods(self) -> (bool, bool) {
         match self {
-            Self::SignIn => (true, true),
+            Self::SignIn | Self::People => (true, true),
             Self::SignOut | Self::Suspend | Self::Retry | Self::RetryAll | Self::FillLookups => (false, true),
             Self::SuspendBins | Self::SetLimit | Self::RemoveLimit | Self::SetFees => (false, true),
-            Self::WithdrawFees | Self::Approve(_) | Self::Refuse(_) => (false, true),
+            Self::WithdrawFees | Self::FreezePerson | Self::Approve(_) | Self::Refuse(_) => (false, true),
             _ => (true, false),
         }
     }
@@ -156,6 +166,8 @@ impl Route {
             Self::Operators => Act::LookAtOperators,
             Self::Approvals => Act::LookAtProposals,
             Self::Approve(_) | Self::Refuse(_) => Act::Propose,
+            Self::People => Act::FindPerson,
+            Self::FreezePerson => Act::FreezeLost,
             Self::Retry => Act::RetryNotice,
             Self::RetryAll => Act::RetryAllNotices,
             Self::Suspend => Act::SuspendTerminal,
@@ -291,6 +303,12 @@ async fn signed_in(asked: &Asked<'_>, route: Route) -> Result<Told, Reason> {
         Route::Payments => payments::list(asked).await?,
         Route::Payment(id) => payments::one(asked, id).await?,
         Route::Doubt => doubt::page(asked).await?,
+        Route::People if asked.form.get("person").is_empty() => people::page(asked),
+        Route::People => people::find(asked).await?,
+        Route::FreezePerson => people::freeze(asked).await?,
+        Route::Categories => dictionary::categories(asked)?,
+        Route::Reasons => dictionary::reasons(asked)?,
+        Route::Currencies => dictionary::currencies(asked)?,
         Route::Banks => banks::page(asked).await?,
         Route::Terminals => terminals::page(asked).await?,
         Route::Suspend => terminals::suspend(asked).await?,

@@ -25,6 +25,7 @@ const PAGES: [(&str, &str, &str); 16] = [
     ("/doubt", "In doubt", "未决"),
     ("/banks", "Banks", "银行"),
     ("/terminals", "Terminals", "终端"),
+    ("/people", "People", "用户"),
     ("/bins", "Card numbers", "卡BIN"),
     ("/limits", "Limits", "限额"),
     ("/fees", "Fees", "费率"),
@@ -36,6 +37,7 @@ const PAGES: [(&str, &str, &str); 16] = [
     ("/approvals", "Approvals", "复核"),
     ("/log", "Log", "审计日志"),
     ("/operators", "Operators", "操作员"),
+    ("/dictionaries", "Dictionaries", "字典"),
 ];
 
 impl<'v> Frame<'v> {

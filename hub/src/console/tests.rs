@@ -4,6 +4,7 @@ mod browser;
 mod fees;
 mod hostile;
 mod limits;
+mod people;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::time::Duration;
 
+use domain::operator::PersonLookupPolicy;
 use domain::payment::Instrument;
 use domain::{BankId, PersonId, Reason, TerminalId};
 use futures_util::FutureExt as _;
@@ -62,6 +64,17 @@ struct World {
     past: Past,
 }
 
+fn feed_parts(hub: &TestHub) -> FeedParts {
+    FeedParts {
+        store: hub.store.clone(),
+        keys: hub.keys.clone(),
+        clock: hub.clock(),
+        replica: hub.id(),
+        followers: Vec::new(),
+        draining: CancellationToken::new(),
+    }
+}
+
 impl World {
     async fn open(hub: &TestHub, config: ConsoleConfig) -> Self {
         let operators = replica(hub, "hub-1", true).await;
@@ -72,7 +85,11 @@ impl World {
         let (limits, _) = PaymentLimits::start(hub.store.clone(), hub.keys.clone(), owner.clone()).await.unwrap();
         let (fees, _) = Fees::start(hub.fee_parts(owner)).await.unwrap();
         let api = OperatorApi::new(directory.clone(), Arc::new(NoBank), notices);
-        let api = api.run_by(operators.clone()).limiting(limits).charging(fees);
+        let people = crate::people::tests::people(hub, "hub-1-people", PersonLookupPolicy::default()).await;
+        let api = api.run_by(operators.clone()).limiting(limits).charging(fees).finding(people);
+        let feed = Feed::new(feed_parts(hub), FeedOptions::default());
+        let (freezes, safety_codes) = people::lost(hub, &directory, &feed).await;
+        let api = api.helping(freezes, safety_codes);
         let by = |message| from_member(Role::Operator, "ann", message);
         let merchant = proto::common::Merchant {
             merchant_id: "noodles".to_owned(),
@@ -87,15 +104,7 @@ impl World {
         };
         let by = |message| from_member(Role::Operator, "ann", message);
         api.register_terminal(by(pb::RegisterTerminalRequest { terminal: Some(terminal) })).await.unwrap();
-        let parts = FeedParts {
-            store: hub.store.clone(),
-            keys: hub.keys.clone(),
-            clock: hub.clock(),
-            replica: hub.id(),
-            followers: Vec::new(),
-            draining: CancellationToken::new(),
-        };
-        let past = Past::new(hub, &Feed::new(parts, FeedOptions::default()));
+        let past = Past::new(hub, &feed);
         let (ann, bob) = (App::new(hub, &operators, "ann").await, App::new(hub, &operators, "bob").await);
         let parts = ConsoleParts {
             store: hub.store.clone(),
@@ -274,7 +283,7 @@ impl Events {
     }
 }
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 19] = [
     "/",
     "/payments",
     "/doubt",
@@ -291,6 +300,9 @@ const PAGES: [&str; 16] = [
     "/approvals",
     "/log",
     "/operators",
+    "/dictionaries",
+    "/dictionaries/reasons",
+    "/dictionaries/currencies",
 ];
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! The OperatorService: who is asking, what they ask, how it stands afterwards.
 
+mod parts;
 mod within;
 
 use std::sync::Arc;
 
+use domain::operator::Act;
 use domain::{PaymentId, PersonId, Reason};
 use futures_util::stream::BoxStream;
 use proto::operator as pb;
@@ -30,6 +32,7 @@ use crate::limits::PaymentLimits;
 use crate::notify::{Notices, wire};
 use crate::offers::Offers;
 use crate::operators::{self, Operators};
+use crate::people::People;
 use crate::safety_code::SafetyCodes;
 use crate::sign_up::SignUps;
 use crate::store_status::{fault, store_status};
@@ -40,28 +43,23 @@ pub struct OperatorApi {
     directory: Directory,
     pub(super) instruments: Arc<dyn BankInstruments>,
     notices: Notices,
-    /// What is not there in a test of the directory alone.
+    /// These and all that follow: what is not there in a test of the directory alone.
     served: Option<(Offers, CreditHistory)>,
-    /// The same.
     lost: Option<(Freezes, SafetyCodes)>,
-    /// The same.
     sign_ups: Option<SignUps>,
-    /// The same; whether a call may be made at all is found out before it comes here.
+    /// Whether a call may be made at all is found out before it comes here.
     operators: Option<Operators>,
-    /// The same.
     limits: Option<PaymentLimits>,
-    /// The same.
     clearing: Option<Clearing>,
-    /// The same.
     fees: Option<Fees>,
+    people: Option<People>,
 }
+
+type Answered<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl OperatorService for OperatorApi {
-    async fn register_bank(
-        &self,
-        request: Request<pb::RegisterBankRequest>,
-    ) -> Result<Response<pb::RegisterBankResponse>, Status> {
+    async fn register_bank(&self, request: Request<pb::RegisterBankRequest>) -> Answered<pb::RegisterBankResponse> {
         let operator = operator(&request)?;
         let change = RegisterBank::read(request.into_inner()).map_err(proto::status)?;
         match self.change(operator, Change::Bank(change)).await? {
@@ -70,10 +68,7 @@ impl OperatorService for OperatorApi {
         }
     }
 
-    async fn list_banks(
-        &self,
-        request: Request<pb::ListBanksRequest>,
-    ) -> Result<Response<pb::ListBanksResponse>, Status> {
+    async fn list_banks(&self, request: Request<pb::ListBanksRequest>) -> Answered<pb::ListBanksResponse> {
         operator(&request)?;
         let banks = self.directory.banks().await.map_err(|error| store_status(&error))?;
         Ok(Response::new(pb::ListBanksResponse { banks: banks.iter().map(banks::to_pb).collect() }))
@@ -82,7 +77,7 @@ impl OperatorService for OperatorApi {
     async fn register_merchant(
         &self,
         request: Request<pb::RegisterMerchantRequest>,
-    ) -> Result<Response<pb::RegisterMerchantResponse>, Status> {
+    ) -> Answered<pb::RegisterMerchantResponse> {
         let operator = operator(&request)?;
         let change = RegisterMerchant::read(request.into_inner()).map_err(proto::status)?;
         match self.change(operator, Change::Merchant(change)).await? {
@@ -96,7 +91,7 @@ impl OperatorService for OperatorApi {
     async fn register_terminal(
         &self,
         request: Request<pb::RegisterTerminalRequest>,
-    ) -> Result<Response<pb::RegisterTerminalResponse>, Status> {
+    ) -> Answered<pb::RegisterTerminalResponse> {
         let operator = operator(&request)?;
         let change = RegisterTerminal::read(request.into_inner()).map_err(proto::status)?;
         match self.change(operator, Change::Terminal(change)).await? {
@@ -110,7 +105,7 @@ impl OperatorService for OperatorApi {
     async fn set_terminal_suspended(
         &self,
         request: Request<pb::SetTerminalSuspendedRequest>,
-    ) -> Result<Response<pb::SetTerminalSuspendedResponse>, Status> {
+    ) -> Answered<pb::SetTerminalSuspendedResponse> {
         let operator = operator(&request)?;
         let change = SuspendTerminal::read(request.get_ref()).map_err(proto::status)?;
         match self.change(operator, Change::Suspension(change)).await? {
@@ -121,17 +116,14 @@ impl OperatorService for OperatorApi {
         }
     }
 
-    async fn set_pin_pad_key(
-        &self,
-        request: Request<pb::SetPinPadKeyRequest>,
-    ) -> Result<Response<pb::SetPinPadKeyResponse>, Status> {
+    async fn set_pin_pad_key(&self, request: Request<pb::SetPinPadKeyRequest>) -> Answered<pb::SetPinPadKeyResponse> {
         self.set_pad_key(operator(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn register_person(
         &self,
         request: Request<pb::RegisterPersonRequest>,
-    ) -> Result<Response<pb::RegisterPersonResponse>, Status> {
+    ) -> Answered<pb::RegisterPersonResponse> {
         let operator = operator(&request)?;
         let change = RegisterPerson::read(request.get_ref()).map_err(proto::status)?;
         let person_id = change.person_id;
@@ -141,7 +133,7 @@ impl OperatorService for OperatorApi {
         }
     }
 
-    async fn bind_card(&self, request: Request<pb::BindCardRequest>) -> Result<Response<pb::BindCardResponse>, Status> {
+    async fn bind_card(&self, request: Request<pb::BindCardRequest>) -> Answered<pb::BindCardResponse> {
         let operator = operator(&request)?;
         let asked = Asked::card(request.get_ref()).map_err(proto::status)?;
         self.keep_number(&asked, Zeroizing::new(request.into_inner().card_number)).await?;
@@ -149,10 +141,7 @@ impl OperatorService for OperatorApi {
         Ok(Response::new(pb::BindCardResponse { card_masked }))
     }
 
-    async fn bind_account(
-        &self,
-        request: Request<pb::BindAccountRequest>,
-    ) -> Result<Response<pb::BindAccountResponse>, Status> {
+    async fn bind_account(&self, request: Request<pb::BindAccountRequest>) -> Answered<pb::BindAccountResponse> {
         let operator = operator(&request)?;
         let asked = Asked::account(request.get_ref()).map_err(proto::status)?;
         let account_masked = self.bind(operator, asked).await?;
@@ -162,7 +151,7 @@ impl OperatorService for OperatorApi {
     async fn issue_enrolment_code(
         &self,
         request: Request<pb::IssueEnrolmentCodeRequest>,
-    ) -> Result<Response<pb::IssueEnrolmentCodeResponse>, Status> {
+    ) -> Answered<pb::IssueEnrolmentCodeResponse> {
         let operator = operator(&request)?;
         let person_id = PersonId::parse(&request.get_ref().person_id).map_err(proto::status)?;
         let parts = &self.directory.parts;
@@ -181,17 +170,14 @@ impl OperatorService for OperatorApi {
     async fn inspect_payment(
         &self,
         request: Request<pb::InspectPaymentRequest>,
-    ) -> Result<Response<pb::InspectPaymentResponse>, Status> {
+    ) -> Answered<pb::InspectPaymentResponse> {
         operator(&request)?;
         let id = PaymentId::parse(&request.get_ref().payment_id).map_err(proto::status)?;
         let found = inspect::inspect(&self.directory.parts.store, id).await.map_err(|error| store_status(&error))?;
         found.map(Response::new).ok_or_else(|| proto::status(Reason::PaymentUnknown))
     }
 
-    async fn get_overview(
-        &self,
-        request: Request<pb::GetOverviewRequest>,
-    ) -> Result<Response<pb::GetOverviewResponse>, Status> {
+    async fn get_overview(&self, request: Request<pb::GetOverviewRequest>) -> Answered<pb::GetOverviewResponse> {
         operator(&request)?;
         let parts = &self.directory.parts;
         let overview = inspect::overview(&parts.store, parts.clock.now()).await;
@@ -201,7 +187,7 @@ impl OperatorService for OperatorApi {
     async fn list_dead_letters(
         &self,
         request: Request<pb::ListDeadLettersRequest>,
-    ) -> Result<Response<pb::ListDeadLettersResponse>, Status> {
+    ) -> Answered<pb::ListDeadLettersResponse> {
         operator(&request)?;
         let (before, size) = wire::page_of(request.get_ref()).map_err(proto::status)?;
         // One more than the page has, to know whether there is another page.
@@ -213,43 +199,40 @@ impl OperatorService for OperatorApi {
     async fn retry_dead_letter(
         &self,
         request: Request<pb::RetryDeadLetterRequest>,
-    ) -> Result<Response<pb::RetryDeadLetterResponse>, Status> {
+    ) -> Answered<pb::RetryDeadLetterResponse> {
         let operator = operator(&request)?;
         let notice = wire::notice_id_of(&request.get_ref().notice_id).map_err(proto::status)?;
         let retried = self.notices.retry(notice, &operator).await.map_err(|error| store_status(&error))?;
         retried.map(|()| Response::new(pb::RetryDeadLetterResponse {})).map_err(proto::status)
     }
-    async fn start_offer(
-        &self,
-        request: Request<pb::StartOfferRequest>,
-    ) -> Result<Response<pb::StartOfferResponse>, Status> {
+    async fn start_offer(&self, request: Request<pb::StartOfferRequest>) -> Answered<pb::StartOfferResponse> {
         let operator = operator(&request)?;
         let started = self.offers()?.start_one(operator, request.get_ref()).await;
         started.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
     }
 
-    async fn withdraw_offer(
-        &self,
-        request: Request<pb::WithdrawOfferRequest>,
-    ) -> Result<Response<pb::WithdrawOfferResponse>, Status> {
+    async fn withdraw_offer(&self, request: Request<pb::WithdrawOfferRequest>) -> Answered<pb::WithdrawOfferResponse> {
         let operator = operator(&request)?;
         let taken_out = self.offers()?.take_out(&operator, request.get_ref()).await;
         taken_out.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
     }
 
-    async fn list_offers(
-        &self,
-        request: Request<pb::ListOffersRequest>,
-    ) -> Result<Response<pb::ListOffersResponse>, Status> {
+    async fn list_offers(&self, request: Request<pb::ListOffersRequest>) -> Answered<pb::ListOffersResponse> {
         operator(&request)?;
         let listed = self.offers()?.list_all(request.get_ref()).await;
         listed.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
     }
 
+    async fn find_person(&self, request: Request<pb::FindPersonRequest>) -> Answered<pb::FindPersonResponse> {
+        let operator = operator_id(&request)?;
+        let role = self.operators()?.allowed(&operator, Act::FindPerson).await.map_err(proto::status)?;
+        self.people()?.find((operator, role), request.get_ref()).await.map(Response::new)
+    }
+
     async fn list_person_payments(
         &self,
         request: Request<pb::ListPersonPaymentsRequest>,
-    ) -> Result<Response<pb::ListPersonPaymentsResponse>, Status> {
+    ) -> Answered<pb::ListPersonPaymentsResponse> {
         let operator = operator_id(&request)?;
         self.inquiries()?.person_payments(operator, request.get_ref()).await.map(Response::new)
     }
@@ -257,40 +240,34 @@ impl OperatorService for OperatorApi {
     async fn allow_safety_code(
         &self,
         request: Request<pb::AllowSafetyCodeRequest>,
-    ) -> Result<Response<pb::AllowSafetyCodeResponse>, Status> {
+    ) -> Answered<pb::AllowSafetyCodeResponse> {
         let operator = operator(&request)?;
-        let allowed = self.lost()?.1.allow_for_operator(&operator, request.get_ref()).await;
+        let allowed = self.safety_codes()?.allow_for_operator(&operator, request.get_ref()).await;
         allowed.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
     }
 
     async fn freeze_instruments(
         &self,
         request: Request<pb::FreezeInstrumentsRequest>,
-    ) -> Result<Response<pb::FreezeInstrumentsResponse>, Status> {
+    ) -> Answered<pb::FreezeInstrumentsResponse> {
         let operator = operator(&request)?;
-        self.lost()?.0.freeze_lost(&operator, request.get_ref()).await.map(Response::new)
+        self.freezes()?.freeze_lost(&operator, request.get_ref()).await.map(Response::new)
     }
 
     async fn register_carrier(
         &self,
         request: Request<pb::RegisterCarrierRequest>,
-    ) -> Result<Response<pb::RegisterCarrierResponse>, Status> {
+    ) -> Answered<pb::RegisterCarrierResponse> {
         let operator = operator(&request)?;
         self.sign_ups()?.register_carrier(operator, request.into_inner()).await.map(Response::new)
     }
 
-    async fn list_carriers(
-        &self,
-        request: Request<pb::ListCarriersRequest>,
-    ) -> Result<Response<pb::ListCarriersResponse>, Status> {
+    async fn list_carriers(&self, request: Request<pb::ListCarriersRequest>) -> Answered<pb::ListCarriersResponse> {
         operator(&request)?;
         self.sign_ups()?.list_carriers().await.map(Response::new)
     }
 
-    async fn inspect_sign_up(
-        &self,
-        request: Request<pb::InspectSignUpRequest>,
-    ) -> Result<Response<pb::InspectSignUpResponse>, Status> {
+    async fn inspect_sign_up(&self, request: Request<pb::InspectSignUpRequest>) -> Answered<pb::InspectSignUpResponse> {
         operator(&request)?;
         self.sign_ups()?.inspect(request.get_ref()).await.map(Response::new)
     }
@@ -298,16 +275,13 @@ impl OperatorService for OperatorApi {
     async fn retry_all_dead_letters(
         &self,
         request: Request<pb::RetryAllDeadLettersRequest>,
-    ) -> Result<Response<pb::RetryAllDeadLettersResponse>, Status> {
+    ) -> Answered<pb::RetryAllDeadLettersResponse> {
         let operator = operator(&request)?;
         let retried = self.notices.retry_all(&operator).await.map_err(|error| store_status(&error))?;
         Ok(Response::new(pb::RetryAllDeadLettersResponse { retried: i32::try_from(retried).unwrap_or(i32::MAX) }))
     }
 
-    async fn set_operator(
-        &self,
-        request: Request<pb::SetOperatorRequest>,
-    ) -> Result<Response<pb::SetOperatorResponse>, Status> {
+    async fn set_operator(&self, request: Request<pb::SetOperatorRequest>) -> Answered<pb::SetOperatorResponse> {
         let operator = operator_id(&request)?;
         let done = self.operators()?.set_operator(operator, request.get_ref()).await;
         done.map(Response::new).map_err(proto::status)
@@ -316,16 +290,13 @@ impl OperatorService for OperatorApi {
     async fn set_console_sign_in(
         &self,
         request: Request<pb::SetConsoleSignInRequest>,
-    ) -> Result<Response<pb::SetConsoleSignInResponse>, Status> {
+    ) -> Answered<pb::SetConsoleSignInResponse> {
         let operator = operator_id(&request)?;
         let done = self.operators()?.set_console_sign_in(operator, request.get_ref()).await;
         done.map(Response::new).map_err(proto::status)
     }
 
-    async fn propose_act(
-        &self,
-        request: Request<pb::ProposeActRequest>,
-    ) -> Result<Response<pb::ProposeActResponse>, Status> {
+    async fn propose_act(&self, request: Request<pb::ProposeActRequest>) -> Answered<pb::ProposeActResponse> {
         let operator = operator_id(&request)?;
         let done = self.operators()?.propose_act(operator, request.get_ref()).await;
         done.map(Response::new).map_err(proto::status)
@@ -334,7 +305,7 @@ impl OperatorService for OperatorApi {
     async fn refuse_proposal(
         &self,
         request: Request<pb::RefuseProposalRequest>,
-    ) -> Result<Response<pb::RefuseProposalResponse>, Status> {
+    ) -> Answered<pb::RefuseProposalResponse> {
         let operator = operator_id(&request)?;
         let done = self.operators()?.refuse_proposal(operator, request.get_ref()).await;
         done.map(Response::new).map_err(proto::status)
@@ -343,25 +314,19 @@ impl OperatorService for OperatorApi {
     async fn approve_proposal(
         &self,
         request: Request<pb::ApproveProposalRequest>,
-    ) -> Result<Response<pb::ApproveProposalResponse>, Status> {
+    ) -> Answered<pb::ApproveProposalResponse> {
         let operator = operator_id(&request)?;
         let id = operators::proposal_id(&request.get_ref().proposal_id).map_err(proto::status)?;
         let approved = self.approve(self.operators()?, operator, id).await.map_err(proto::status)?;
         Ok(Response::new(pb::ApproveProposalResponse { proposal: Some(operators::proposal(&approved)) }))
     }
 
-    async fn list_operators(
-        &self,
-        request: Request<pb::ListOperatorsRequest>,
-    ) -> Result<Response<pb::ListOperatorsResponse>, Status> {
+    async fn list_operators(&self, request: Request<pb::ListOperatorsRequest>) -> Answered<pb::ListOperatorsResponse> {
         operator(&request)?;
         self.operators()?.list_operators().await.map(Response::new).map_err(proto::status)
     }
 
-    async fn list_proposals(
-        &self,
-        request: Request<pb::ListProposalsRequest>,
-    ) -> Result<Response<pb::ListProposalsResponse>, Status> {
+    async fn list_proposals(&self, request: Request<pb::ListProposalsRequest>) -> Answered<pb::ListProposalsResponse> {
         operator(&request)?;
         self.operators()?.list_proposals(request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
@@ -369,7 +334,7 @@ impl OperatorService for OperatorApi {
     async fn list_lookup_budgets(
         &self,
         request: Request<pb::ListLookupBudgetsRequest>,
-    ) -> Result<Response<pb::ListLookupBudgetsResponse>, Status> {
+    ) -> Answered<pb::ListLookupBudgetsResponse> {
         operator(&request)?;
         let listed = self.directory.lookups().list_page(request.get_ref()).await;
         listed.map_err(|error| store_status(&error))?.map(Response::new).map_err(proto::status)
@@ -378,41 +343,29 @@ impl OperatorService for OperatorApi {
     async fn fill_lookup_budget(
         &self,
         request: Request<pb::FillLookupBudgetRequest>,
-    ) -> Result<Response<pb::FillLookupBudgetResponse>, Status> {
+    ) -> Answered<pb::FillLookupBudgetResponse> {
         let operator = operator(&request)?;
         let asked = request.get_ref();
         self.fill_lookups(&asked.scope, &asked.id, &operator).await.map_err(proto::status)?;
         Ok(Response::new(pb::FillLookupBudgetResponse {}))
     }
 
-    async fn list_limits(
-        &self,
-        request: Request<pb::ListLimitsRequest>,
-    ) -> Result<Response<pb::ListLimitsResponse>, Status> {
+    async fn list_limits(&self, request: Request<pb::ListLimitsRequest>) -> Answered<pb::ListLimitsResponse> {
         operator(&request)?;
         self.limits()?.list_all().await.map(Response::new).map_err(proto::status)
     }
 
-    async fn lower_limit(
-        &self,
-        request: Request<pb::LowerLimitRequest>,
-    ) -> Result<Response<pb::LowerLimitResponse>, Status> {
+    async fn lower_limit(&self, request: Request<pb::LowerLimitRequest>) -> Answered<pb::LowerLimitResponse> {
         let operator = operator_id(&request)?;
         self.limits()?.lower(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
 
-    async fn raise_limit(
-        &self,
-        request: Request<pb::RaiseLimitRequest>,
-    ) -> Result<Response<pb::RaiseLimitResponse>, Status> {
+    async fn raise_limit(&self, request: Request<pb::RaiseLimitRequest>) -> Answered<pb::RaiseLimitResponse> {
         let operator = operator_id(&request)?;
         self.limits()?.raise(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
 
-    async fn list_bin_ranges(
-        &self,
-        request: Request<pb::ListBinRangesRequest>,
-    ) -> Result<Response<pb::ListBinRangesResponse>, Status> {
+    async fn list_bin_ranges(&self, request: Request<pb::ListBinRangesRequest>) -> Answered<pb::ListBinRangesResponse> {
         operator(&request)?;
         self.bin_ranges().await.map(Response::new).map_err(|error| store_status(&error))
     }
@@ -420,7 +373,7 @@ impl OperatorService for OperatorApi {
     async fn set_bin_suspended(
         &self,
         request: Request<pb::SetBinSuspendedRequest>,
-    ) -> Result<Response<pb::SetBinSuspendedResponse>, Status> {
+    ) -> Answered<pb::SetBinSuspendedResponse> {
         let operator = operator(&request)?;
         let change = SuspendBins::read(request.get_ref()).map_err(proto::status)?;
         match self.change(operator, Change::Bins(change)).await? {
@@ -429,18 +382,12 @@ impl OperatorService for OperatorApi {
         }
     }
 
-    async fn find_log_lines(
-        &self,
-        request: Request<pb::FindLogLinesRequest>,
-    ) -> Result<Response<pb::FindLogLinesResponse>, Status> {
+    async fn find_log_lines(&self, request: Request<pb::FindLogLinesRequest>) -> Answered<pb::FindLogLinesResponse> {
         operator(&request)?;
         self.operators()?.find_log_lines(request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
 
-    async fn list_bank_debts(
-        &self,
-        request: Request<pb::ListBankDebtsRequest>,
-    ) -> Result<Response<pb::ListBankDebtsResponse>, Status> {
+    async fn list_bank_debts(&self, request: Request<pb::ListBankDebtsRequest>) -> Answered<pb::ListBankDebtsResponse> {
         operator(&request)?;
         self.clearing()?.list_debts(request.get_ref()).await.map(Response::new)
     }
@@ -450,7 +397,7 @@ impl OperatorService for OperatorApi {
     async fn export_clearing_file(
         &self,
         request: Request<pb::ExportClearingFileRequest>,
-    ) -> Result<Response<Self::ExportClearingFileStream>, Status> {
+    ) -> Answered<Self::ExportClearingFileStream> {
         let operator = operator(&request)?;
         self.clearing()?.export_file(request.get_ref(), &operator).await.map(Response::new)
     }
@@ -460,7 +407,7 @@ impl OperatorService for OperatorApi {
     async fn check_clearing_file(
         &self,
         request: Request<Streaming<pb::CheckClearingFileRequest>>,
-    ) -> Result<Response<Self::CheckClearingFileStream>, Status> {
+    ) -> Answered<Self::CheckClearingFileStream> {
         let operator = operator(&request)?;
         self.clearing()?.check_file(request.into_inner(), &operator).await.map(Response::new)
     }
@@ -468,7 +415,7 @@ impl OperatorService for OperatorApi {
     async fn list_fee_schedules(
         &self,
         request: Request<pb::ListFeeSchedulesRequest>,
-    ) -> Result<Response<pb::ListFeeSchedulesResponse>, Status> {
+    ) -> Answered<pb::ListFeeSchedulesResponse> {
         operator(&request)?;
         self.fees()?.list_schedules(request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
@@ -476,7 +423,7 @@ impl OperatorService for OperatorApi {
     async fn set_fee_schedule(
         &self,
         request: Request<pb::SetFeeScheduleRequest>,
-    ) -> Result<Response<pb::SetFeeScheduleResponse>, Status> {
+    ) -> Answered<pb::SetFeeScheduleResponse> {
         let operator = operator_id(&request)?;
         self.fees()?.set_schedule(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
@@ -484,7 +431,7 @@ impl OperatorService for OperatorApi {
     async fn withdraw_fee_schedule(
         &self,
         request: Request<pb::WithdrawFeeScheduleRequest>,
-    ) -> Result<Response<pb::WithdrawFeeScheduleResponse>, Status> {
+    ) -> Answered<pb::WithdrawFeeScheduleResponse> {
         let operator = operator_id(&request)?;
         self.fees()?.withdraw_schedule(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
     }
@@ -492,7 +439,7 @@ impl OperatorService for OperatorApi {
     async fn list_settlements(
         &self,
         request: Request<pb::ListSettlementsRequest>,
-    ) -> Result<Response<pb::ListSettlementsResponse>, Status> {
+    ) -> Answered<pb::ListSettlementsResponse> {
         operator(&request)?;
         self.fees()?.list_settlements(request.get_ref()).await.map(Response::new).map_err(proto::status)
     }

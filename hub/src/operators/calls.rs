@@ -16,6 +16,7 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("SetTerminalSuspended", Act::SuspendTerminal),
     ("SetPinPadKey", Act::EnrolMerchant),
     ("RegisterPerson", Act::EnrolPerson),
+    ("FindPerson", Act::FindPerson),
     ("BindAccount", Act::EnrolPerson),
     ("BindCard", Act::EnrolPerson),
     ("IssueEnrolmentCode", Act::EnrolPerson),

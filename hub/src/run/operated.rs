@@ -11,9 +11,11 @@ use crate::clearing::{Clearing, ClearingParts};
 use crate::config::Config;
 use crate::console::{Console, ConsoleParts};
 use crate::directory::{Directory, OperatorApi};
+use crate::feed::Feed;
 use crate::fees::Fees;
 use crate::limits::PaymentLimits;
 use crate::operators::{OperatorParts, Operators, carry_out_approved};
+use crate::people::{People, PeopleParts};
 use crate::sign_up::SignUps;
 use crate::standing::Standings;
 
@@ -22,7 +24,7 @@ impl Ground {
     pub(super) async fn operators(
         &mut self,
         config: &Config,
-        (directory, banks): (&Directory, &Banks),
+        (directory, banks, feed): (&Directory, &Banks, &Feed),
         (of, sign_ups, (limits, fees)): (&Asked, &SignUps, (&PaymentLimits, &Fees)),
         draining: CancellationToken,
     ) -> Result<(Operators, OperatorApi), RunError> {
@@ -47,6 +49,14 @@ impl Ground {
         self.vital.watch("operators", task);
         operators.register_first(admins).await.map_err(RunError::FirstAdmins)?;
         let clearing = self.clearing(config);
+        let (people, task) = People::start(PeopleParts {
+            store: self.store.clone(),
+            keys: self.keys.clone(),
+            feed: feed.clone(),
+            owner: self.owner.clone(),
+            policy: config.operators.lookups(),
+        });
+        self.vital.watch("people", task);
         let api = OperatorApi::new(directory.clone(), Arc::new(banks.clone()), of.notices.clone())
             .serving(of.offers.clone(), of.credit_history.clone())
             .helping(of.freezes.clone(), of.safety_codes.clone())
@@ -54,6 +64,7 @@ impl Ground {
             .limiting(limits.clone())
             .clearing_with(clearing)
             .charging(fees.clone())
+            .finding(people)
             .run_by(operators.clone());
         let carrying_out = carry_out_approved(api.clone(), operators.clone(), draining);
         self.vital.watch("approved acts", tokio::spawn(carrying_out));

@@ -24,6 +24,9 @@ pub(super) fn operators(settings: &ServerSettings) -> String {
 {admins}
 # Whether what is dangerous waits for a second operator's approval. Off, one operator alone can do all of it: for trials, and nowhere else.
 {second_person}
+# How many people an operator or an admin may look up on one day (UTC), and somebody in the role of risk.
+# people_per_day = 50
+# people_per_day_of_risk = 200
 
 [console]
 # Where the operators' console is served to browsers; nowhere without it. On the loopback plain HTTP will do.

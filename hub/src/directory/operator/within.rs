@@ -1,8 +1,6 @@
 //! What stands behind the calls: what the console asks beside them, and binding, for which a bank is asked.
 
-use std::fmt;
-use std::sync::Arc;
-
+use domain::operator::Role as OperatorRole;
 use domain::text::Line;
 use domain::{OperatorId, PaymentId, Reason};
 use proto::operator as pb;
@@ -13,20 +11,11 @@ use uuid::Uuid;
 
 use super::super::bindings::{Asked, Bind};
 use super::super::changes::{Change, Done, Step};
-use super::super::{BankEntry, BankInstruments, Directory, bins, inspect, sql};
+use super::super::{BankEntry, bins, inspect, sql};
 use super::OperatorApi;
 use crate::caller::caller;
-use crate::clearing::Clearing;
-use crate::credit_history::CreditHistory;
-use crate::fees::Fees;
-use crate::freeze::Freezes;
-use crate::limits::PaymentLimits;
 use crate::lookups::{Listed, read_budget};
-use crate::notify::{DeadLetter, Notices};
-use crate::offers::Offers;
-use crate::operators::Operators;
-use crate::safety_code::SafetyCodes;
-use crate::sign_up::SignUps;
+use crate::notify::DeadLetter;
 use crate::store_status::{fault, store_status};
 
 /// Digits of an account's or a card's number that may be stored to be shown: of a card the first six and the last four (PCI DSS
@@ -48,29 +37,7 @@ pub(in crate::directory) fn mismatch(done: &Done) -> Status {
     fault(&format!("a change was answered with {done:?}"))
 }
 
-impl fmt::Debug for OperatorApi {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OperatorApi").finish_non_exhaustive()
-    }
-}
-
 impl OperatorApi {
-    /// Serves the directory; accounts and cards are looked up at their banks through `instruments`, and `notices` has the dead letters.
-    pub fn new(directory: Directory, instruments: Arc<dyn BankInstruments>, notices: Notices) -> Self {
-        Self {
-            directory,
-            instruments,
-            notices,
-            served: None,
-            lost: None,
-            sign_ups: None,
-            operators: None,
-            limits: None,
-            clearing: None,
-            fees: None,
-        }
-    }
-
     pub(in crate::directory) async fn change(&self, by: String, change: Change) -> Result<Done, Status> {
         let done = self.directory.writer.write(Step { by, change }).await;
         done.map_err(|error| store_status(&error))?.map_err(proto::status)
@@ -96,80 +63,20 @@ impl OperatorApi {
         self.notices.retry(notice, by).await
     }
 
-    /// Serves offers and inquiries, too.
-    #[must_use]
-    pub fn serving(self, offers: Offers, inquiries: CreditHistory) -> Self {
-        Self { served: Some((offers, inquiries)), ..self }
+    /// As `FindPerson`, for whoever has signed into the console in this role.
+    pub(crate) async fn find_person_as(
+        &self,
+        by: (OperatorId, OperatorRole),
+        request: &pb::FindPersonRequest,
+    ) -> Result<pb::FindPersonResponse, Reason> {
+        let found = async { self.people()?.find(by, request).await };
+        found.await.map_err(|status| proto::reason_of(&status).unwrap_or(Reason::Fault))
     }
 
-    /// Helps people who have lost something, too.
-    #[must_use]
-    pub fn helping(self, freezes: Freezes, safety_codes: SafetyCodes) -> Self {
-        Self { lost: Some((freezes, safety_codes)), ..self }
-    }
-
-    /// Registers carriers, too.
-    #[must_use]
-    pub fn registering(self, sign_ups: SignUps) -> Self {
-        Self { sign_ups: Some(sign_ups), ..self }
-    }
-
-    /// Serves what operators ask about themselves, too.
-    #[must_use]
-    pub fn run_by(self, operators: Operators) -> Self {
-        Self { operators: Some(operators), ..self }
-    }
-
-    /// Hands out files of what banks owe each other, too.
-    #[must_use]
-    pub fn clearing_with(self, clearing: Clearing) -> Self {
-        Self { clearing: Some(clearing), ..self }
-    }
-
-    pub(super) fn clearing(&self) -> Result<&Clearing, Status> {
-        self.clearing.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    /// Sets limits on payments, too.
-    #[must_use]
-    pub fn limiting(self, limits: PaymentLimits) -> Self {
-        Self { limits: Some(limits), ..self }
-    }
-
-    /// What stands there in every hub; not in a test of the directory alone.
-    pub(crate) fn limits(&self) -> Result<&PaymentLimits, Status> {
-        self.limits.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    /// Sets what merchants are charged, too.
-    #[must_use]
-    pub fn charging(self, fees: Fees) -> Self {
-        Self { fees: Some(fees), ..self }
-    }
-
-    /// What stands there in every hub; not in a test of the directory alone.
-    pub(crate) fn fees(&self) -> Result<&Fees, Status> {
-        self.fees.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    pub(super) fn sign_ups(&self) -> Result<&SignUps, Status> {
-        self.sign_ups.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    pub(super) fn operators(&self) -> Result<&Operators, Status> {
-        self.operators.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    pub(super) fn lost(&self) -> Result<&(Freezes, SafetyCodes), Status> {
-        self.lost.as_ref().ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    pub(super) fn offers(&self) -> Result<&Offers, Status> {
-        self.served.as_ref().map(|(offers, _)| offers).ok_or_else(|| proto::status(Reason::Fault))
-    }
-
-    pub(super) fn inquiries(&self) -> Result<&CreditHistory, Status> {
-        self.served.as_ref().map(|(_, inquiries)| inquiries).ok_or_else(|| proto::status(Reason::Fault))
+    /// As `FreezeInstruments`, for whoever has signed into the console.
+    pub(crate) async fn freeze_as(&self, by: &str, request: &pb::FreezeInstrumentsRequest) -> Result<(), Reason> {
+        let frozen = async { self.freezes()?.freeze_lost(by, request).await };
+        frozen.await.map(|_| ()).map_err(|status| proto::reason_of(&status).unwrap_or(Reason::Fault))
     }
 
     /// The ranges of all banks as they stand in the database, and what is suspended.

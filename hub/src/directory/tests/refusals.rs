@@ -22,6 +22,7 @@ async fn each_call(api: &OperatorApi, by: impl Fn() -> Request<()>) -> Vec<Reaso
         reason(api.bind_account(of(&by, pb::BindAccountRequest::default())).await),
         reason(api.bind_card(of(&by, pb::BindCardRequest::default())).await),
         reason(api.issue_enrolment_code(of(&by, pb::IssueEnrolmentCodeRequest::default())).await),
+        reason(api.find_person(of(&by, pb::FindPersonRequest::default())).await),
         reason(api.inspect_payment(of(&by, pb::InspectPaymentRequest::default())).await),
         reason(api.get_overview(of(&by, pb::GetOverviewRequest {})).await),
     ]
@@ -32,10 +33,10 @@ async fn m9_only_an_operator_may_make_any_of_these_calls() {
     on_each_engine(async |hub| {
         let office = open(&hub, "hub-1", AnyAccount::default());
         let api = &office.api;
-        assert_eq!(each_call(api, || Request::new(())).await, [Reason::CertificateMissing; 11]);
-        assert_eq!(each_call(api, || from_stranger(())).await, [Reason::CertificateMissing; 11]);
+        assert_eq!(each_call(api, || Request::new(())).await, [Reason::CertificateMissing; 12]);
+        assert_eq!(each_call(api, || from_stranger(())).await, [Reason::CertificateMissing; 12]);
         for role in [Role::Terminal, Role::Bank, Role::Carrier] {
-            assert_eq!(each_call(api, || from_member(role, "anna", ())).await, [Reason::RoleNotAllowed; 11]);
+            assert_eq!(each_call(api, || from_member(role, "anna", ())).await, [Reason::RoleNotAllowed; 12]);
         }
         let wildcard = || {
             let mut request = from_stranger(());
@@ -44,7 +45,7 @@ async fn m9_only_an_operator_may_make_any_of_these_calls() {
             request.extensions_mut().insert(Arc::new(Peer { principal: None, refused, addr }));
             request
         };
-        assert_eq!(each_call(api, wildcard).await, [Reason::CertificateRefused; 11]);
+        assert_eq!(each_call(api, wildcard).await, [Reason::CertificateRefused; 12]);
         assert_eq!(office.count("SELECT count(*) FROM audit_log").await, 0, "{}", hub.engine);
     })
     .await;
