@@ -354,6 +354,12 @@ catalogue! {
     // Links of a card network.
     NotSignedOn "NOT_SIGNED_ON" State "The link is not signed on." "链路尚未签到。";
     MacRefused "MAC_REFUSED" Denied "The message has no authentication code, or a wrong one." "报文缺少校验码或校验码错误。";
+    LinkUnknown "LINK_UNKNOWN" NotFound "There is no such link." "没有该链路。";
+    RoutingNeedsTls "ROUTING_NEEDS_TLS" State "A link without TLS is told no card number." "未启用TLS的链路不能获取卡号。";
+    RoutingSuspended "ROUTING_SUSPENDED" State "The link may not route payments by itself at the moment." "该链路目前不得自行路由交易。";
+    InstrumentNotRoutable "INSTRUMENT_NOT_ROUTABLE" State "What this person pays with has no card number that could be told to a network." "该用户的付款方式没有可供卡组织路由的卡号。";
+    RoutingLapsed "ROUTING_LAPSED" State "The network told no outcome in time; nothing counts as charged." "卡组织逾期未告知结果，按未扣款处理。";
+    NotRouted "NOT_ROUTED" State "The payment is not waiting for what a network tells of it." "该交易并未等待卡组织告知结果。";
     TotalsDiffer "TOTALS_DIFFER" State "The totals of the day differ." "当日对账总计不一致。";
 
     // Files between banks (ISO 20022).

@@ -62,7 +62,7 @@ const CHECKS: [(&str, &str); 27] = [
     ),
     (
         "committed payments have no purchase",
-        "SELECT count(*) FROM payments p WHERE (p.kind = 'PURCHASE' OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
+        "SELECT count(*) FROM payments p WHERE (p.kind IN ('PURCHASE', 'ROUTED') OR p.kind = 'CARD' AND p.person_id IS NOT NULL \
          AND p.nature NOT IN ('DEPOSIT', 'TOP_UP', 'TRANSFER_IN', 'REPAYMENT')) \
          AND p.state IN ('COMMITTED', 'POSTED', 'REVERSING', 'REVERSED') AND NOT EXISTS \
          (SELECT 1 FROM purchases r WHERE r.person_id = p.person_id AND r.sequence = p.charge_sequence \

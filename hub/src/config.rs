@@ -293,6 +293,8 @@ pub struct Payments {
     pub decide_within: HumanDuration,
     /// How long a pre-authorisation waits for its completion.
     pub authorised_for: HumanDuration,
+    /// How long a payment that a network charges by itself waits for what the network tells of it.
+    pub routed_for: HumanDuration,
     /// How long the replica that took a step has before a sweeper looks at it.
     pub head_start: HumanDuration,
     /// The longest pause between two tries of the sweeper.
@@ -325,6 +327,7 @@ impl Default for Payments {
             watches_per_terminal: 32,
             decide_within: HumanDuration(policy.decide_within),
             authorised_for: HumanDuration(policy.authorised_for),
+            routed_for: HumanDuration(policy.routed_for),
             head_start: HumanDuration(policy.head_start),
             most_backoff: HumanDuration(policy.most_backoff),
             sweep_every: HumanDuration::from_secs(1),
@@ -354,6 +357,7 @@ impl Payments {
             .collect(),
             decide_within: self.decide_within.get(),
             authorised_for: self.authorised_for.get(),
+            routed_for: self.routed_for.get(),
             head_start: self.head_start.get(),
             most_backoff: self.most_backoff.get(),
             top_ups: TopUpLimits {

@@ -40,7 +40,7 @@ use crate::directory::{Directory, OperatorApi};
 use crate::federation::FederationApi;
 use crate::follow::Followers;
 use crate::freeze::Freezes;
-use crate::network::{Network, NetworkError, NetworkParts};
+use crate::network::{Network, NetworkError, NetworkParts, Routing};
 use crate::notify::{ChannelError, Notices};
 use crate::offers::Offers;
 use crate::operators::{Guarded, Operators};
@@ -197,6 +197,7 @@ struct Hub {
     freezes: Freezes,
     safety_codes: SafetyCodes,
     sign_ups: SignUps,
+    routing: Routing,
     operators: Operators,
     operator_api: OperatorApi,
     cardholder: CardholderApi,
@@ -245,9 +246,10 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
     let web = ground.web(config, &directory, &asked);
-    let (operators, operator_api) = ground
-        .operators(config, (&directory, &banks, &feed), (&asked, &sign_ups, (&limits, &fees)), shutdown.draining())
-        .await?;
+    let routing = ground.routing(config);
+    let of = (&asked, &sign_ups, (&limits, &fees, &routing));
+    let (operators, operator_api) =
+        ground.operators(config, (&directory, &banks, &feed), of, shutdown.draining()).await?;
     let console = ground.console(config, (&operators, &operator_api), banks.standings(), shutdown.draining());
     let cardholder = ground.cardholder(config, &directory, feed.clone(), asked);
     ground.follow(&followers, (&directory, feed), (&notices, &prices), shutdown.draining());
@@ -268,6 +270,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         freezes,
         safety_codes,
         sign_ups,
+        routing,
         operators,
         operator_api,
         notices,
@@ -304,6 +307,7 @@ impl Hub {
             till: self.till.clone(),
             federation: config.federation.clone(),
             standings: self.banks.standings().clone(),
+            routing: self.routing.clone(),
         };
         let network = Network::start(&config.network, parts, shutdown.draining()).await?;
         network.tasks.into_iter().for_each(|(name, task)| self.vital.watch(name, task));
@@ -388,6 +392,7 @@ impl Hub {
             freezes,
             safety_codes,
             sign_ups,
+            routing,
             operators,
             operator_api,
             notices,
@@ -396,7 +401,7 @@ impl Hub {
             ..
         } = self;
         drop((directory, banks, desk, till, records, bills, credit_history, offers, repayments, notices, cardholder));
-        drop((freezes, safety_codes, sign_ups, operators, operator_api));
+        drop((freezes, safety_codes, sign_ups, routing, operators, operator_api));
         vital.finish().await;
         store.close().await;
     }

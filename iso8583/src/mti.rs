@@ -64,6 +64,7 @@ impl Mti {
     pub const FILE_ADVICE_OF_ISSUER: Self = Self::known([0, 3, 2, 2]);
     pub const REVERSAL_REQUEST: Self = Self::known([0, 4, 0, 0]);
     pub const REVERSAL_ADVICE: Self = Self::known([0, 4, 2, 0]);
+    pub const RECONCILIATION_REQUEST: Self = Self::known([0, 5, 0, 0]);
     pub const NETWORK_MANAGEMENT_REQUEST: Self = Self::known([0, 8, 0, 0]);
 
     /// From four values of 0 to 9; none if one of them is reserved or no digit.

@@ -75,6 +75,7 @@ pub fn options(address: SocketAddr, dialect: DialectName) -> AcquirerOptions {
         terminal: "TILL-1".to_owned(),
         mac_key: None,
         pin_key: key(PIN_KEY),
+        tls: None,
         answer_within: Duration::from_secs(10),
     }
 }

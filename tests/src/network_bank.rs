@@ -71,6 +71,11 @@ impl Network {
         Self { peer, state, port, more }
     }
 
+    /// The same with other arguments.
+    pub async fn restart_with(self, more: &[String]) -> Self {
+        Self { more: more.to_vec(), ..self }.restart().await
+    }
+
     pub async fn open(&self, card: &NetworkCard, balance: i64) {
         self.peer.tell(&format!("account {} {balance} {PIN}", card.pan.reveal())).await;
     }

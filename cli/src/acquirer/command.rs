@@ -1,6 +1,7 @@
 //! `bankhub acquirer`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use hub::network::config::{DialectName, Framing};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use server_kit::config::SecretRef;
+use server_kit::tls::{ClientTls, ClientTlsConfig};
 
 use super::{Acquirer, AcquirerError, AcquirerOptions, Named};
 use crate::error::CliError;
@@ -26,7 +28,7 @@ Examples:
   bankhub acquirer reverse 0200-000123-1122201530 36.80 --connect 127.0.0.1:8583 --pin-key file:/etc/bankhub/pin.hex
   bankhub acquirer totals --debits 1/3680 --connect 127.0.0.1:8583 --pin-key file:/etc/bankhub/pin.hex
 
-It is for trying a link: it keeps no journal, and speaks in the clear, without TLS.";
+It is for trying a link: it keeps no journal.";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -52,6 +54,18 @@ pub struct AcquirerArgs {
     /// The key of PIN blocks in the same way.
     #[arg(long, global = true, value_parser = secret)]
     pub pin_key: Option<SecretRef>,
+    /// The authorities whose certificates the hub may show, in PEM form, for a link with TLS. Without it the link is in the clear.
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_ca: Option<PathBuf>,
+    /// This side's certificate.
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, as file:/path or env:NAME.
+    #[arg(long, global = true, value_parser = secret)]
+    pub tls_key: Option<SecretRef>,
+    /// The host name of the hub's certificate. Default: the address.
+    #[arg(long, global = true)]
+    pub tls_name: Option<String>,
     #[command(subcommand)]
     pub command: AcquirerCommand,
 }
@@ -104,6 +118,17 @@ pub enum AcquirerCommand {
         #[arg(value_parser = typed::amount)]
         amount: Money,
     },
+    /// Tell what became of a payment whose card was named, for the network to charge.
+    Advise {
+        /// The first message as `pay` shows it: TYPE-NUMBER-TIME.
+        message: Named,
+        /// The amount of the payment, in major units.
+        #[arg(value_parser = typed::amount)]
+        amount: Money,
+        /// The response code: 00 for charged.
+        #[arg(long, default_value = "00")]
+        code: String,
+    },
     /// Have the hub compare a day's totals.
     Totals {
         /// The day, as MMDD; without it the day of the link.
@@ -150,8 +175,18 @@ impl AcquirerArgs {
             terminal: self.terminal.clone(),
             mac_key: self.mac_key.as_ref().map(key).transpose()?,
             pin_key: key(pin_key)?,
+            tls: self.tls()?,
             answer_within: Duration::from_secs(20),
         })
+    }
+
+    fn tls(&self) -> Result<Option<(ClientTls, String)>, CliError> {
+        let Some(server_ca) = self.tls_ca.clone() else { return Ok(None) };
+        let name = self.tls_name.clone().unwrap_or_else(|| self.connect.ip().to_string());
+        let files = ClientTlsConfig { server_ca, certificate: self.tls_certificate.clone(), key: self.tls_key.clone() };
+        // The hub is known by its host name here, whatever the federation is called.
+        let tls = ClientTls::load(&files, "acquirer").map_err(|error| CliError::Usage(error.to_string()))?;
+        Ok(Some((tls, name)))
     }
 }
 
@@ -166,6 +201,10 @@ pub async fn run(args: &AcquirerArgs, out: &Output) -> Result<(), CliError> {
         AcquirerCommand::Pay { phone, amount, proof } => pay(&acquirer, (phone, *amount), proof, out).await,
         AcquirerCommand::Reverse { message, amount } => {
             let answer = acquirer.reverse(*message, *amount).await?;
+            told(answer.response(), out, *message)
+        }
+        AcquirerCommand::Advise { message, amount, code } => {
+            let answer = acquirer.advise(*message, *amount, code).await?;
             told(answer.response(), out, *message)
         }
         AcquirerCommand::Totals { day, currency, debits, reversals, credits } => {
@@ -217,6 +256,15 @@ fn told(response: Response, out: &Output, message: Named) -> Result<(), CliError
             Err(CliError::Declined { reason: Some(reason), words: reason.english().to_owned() })
         }
         Response::InProgress => Err(CliError::Unknown("the bank has not answered yet".to_owned())),
+        Response::Route => {
+            // The number itself is for the network, and never shown.
+            let rows = [
+                ("outcome", "named: charge it, and advise what became of it".to_owned()),
+                ("message", message.to_string()),
+            ];
+            out.record(&rows, &json!({ "outcome": "named", "message": message.to_string() }));
+            Ok(())
+        }
         Response::Approved | Response::CodeSent => {
             let rows = [("outcome", "approved".to_owned()), ("message", message.to_string())];
             out.record(&rows, &json!({ "outcome": "approved", "message": message.to_string() }));

@@ -19,6 +19,7 @@ use hub::network::config::{DialectName, Framing};
 use iso8583::element::{Stan, TransmissionTime};
 use iso8583::{BuildError, MessageBuilder, Mti};
 use server_kit::clock::{Clock as _, SystemClock};
+use server_kit::tls::ClientTls;
 use zeroize::Zeroizing;
 
 use wire::Wire;
@@ -36,6 +37,8 @@ pub struct AcquirerOptions {
     pub terminal: String,
     pub mac_key: Option<WorkingKey>,
     pub pin_key: WorkingKey,
+    /// TLS, and the host name of the other side's certificate; none in the clear.
+    pub tls: Option<(ClientTls, String)>,
     pub answer_within: Duration,
 }
 
@@ -211,6 +214,17 @@ impl Acquirer {
     pub fn reversal(&self, original: Named, amount: Money) -> Fields {
         let mut fields = vec![(3, "000000".to_owned()), (90, self.original(original))];
         fields.extend(Self::money(amount));
+        fields
+    }
+
+    /// Tells what became of a payment that this side has charged by itself: 00, or why it was not.
+    pub async fn advise(&self, original: Named, amount: Money, code: &str) -> Result<Answer, AcquirerError> {
+        self.ask(self.name("0220")?, &self.advice(original, amount, code)).await
+    }
+
+    pub fn advice(&self, original: Named, amount: Money, code: &str) -> Fields {
+        let mut fields = self.reversal(original, amount);
+        fields.push((39, code.to_owned()));
         fields
     }
 

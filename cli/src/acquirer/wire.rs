@@ -8,9 +8,8 @@ use std::time::Duration;
 use domain::Reason;
 use iso8583::frame::Deframer;
 use iso8583::{BuildError, Message, Mti};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -50,11 +49,20 @@ impl fmt::Debug for Answer {
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>;
 
-#[derive(Clone, Debug)]
+type Reader = Box<dyn AsyncRead + Send + Unpin>;
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+#[derive(Clone)]
 pub(super) struct Wire {
-    writer: Arc<AsyncMutex<OwnedWriteHalf>>,
+    writer: Arc<AsyncMutex<Writer>>,
     waiting: Waiting,
     _reading: Arc<Reading>,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
+    }
 }
 
 /// Ends with the last who asks.
@@ -71,7 +79,16 @@ impl Wire {
     pub(super) async fn connect(options: &AcquirerOptions) -> Result<Self, AcquirerError> {
         let socket = TcpStream::connect(options.address).await?;
         socket.set_nodelay(true)?;
-        let (reader, writer) = socket.into_split();
+        let (reader, writer): (Reader, Writer) = match &options.tls {
+            None => {
+                let (reader, writer) = socket.into_split();
+                (Box::new(reader), Box::new(writer))
+            }
+            Some((tls, name)) => {
+                let (reader, writer) = split(tls.secure(name, socket).await?);
+                (Box::new(reader), Box::new(writer))
+            }
+        };
         let waiting = Waiting::default();
         let deframer = Deframer::new(options.framing.header(), 65_535);
         let reading = tokio::spawn(read(reader, deframer, options.dialect.dialect(), waiting.clone()));
@@ -81,7 +98,10 @@ impl Wire {
     pub(super) async fn ask(&self, stan: u64, framed: &[u8], within: Duration) -> Result<Answer, AcquirerError> {
         let (reply, answer) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(stan, reply);
-        self.writer.lock().await.write_all(framed).await?;
+        let mut writer = self.writer.lock().await;
+        writer.write_all(framed).await?;
+        writer.flush().await?;
+        drop(writer);
         match timeout(within, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(AcquirerError::Ended),
@@ -90,7 +110,7 @@ impl Wire {
     }
 }
 
-async fn read(mut reader: OwnedReadHalf, mut deframer: Deframer, dialect: &'static iso8583::Dialect, waiting: Waiting) {
+async fn read(mut reader: Reader, mut deframer: Deframer, dialect: &'static iso8583::Dialect, waiting: Waiting) {
     let mut piece = Zeroizing::new(vec![0; 8 * 1024]);
     while let Ok(length) = reader.read(&mut piece).await
         && length > 0

@@ -129,6 +129,7 @@ fn acquirer(address: SocketAddr, terminal: &str) -> Result<AcquirerOptions, PayE
         terminal: terminal.to_ascii_uppercase(),
         mac_key: None,
         pin_key,
+        tls: None,
         answer_within: ANSWER_WITHIN,
     })
 }

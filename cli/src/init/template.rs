@@ -176,6 +176,8 @@ const PAYMENTS: &str = r#"[payments]
 # decide_within = "30s"
 # How long a pre-authorisation waits for its completion.
 # authorised_for = "720h"
+# How long a payment that a network charges by itself waits for what the network tells of it.
+# routed_for = "2m"
 # How long the replica that took a step has before a sweeper looks at it.
 # head_start = "10s"
 # The longest pause between two tries of the sweeper, and how often it looks.

@@ -12,6 +12,7 @@ pub mod fees;
 pub mod identity;
 pub mod inquiry;
 pub mod limits;
+pub mod links;
 pub mod lookups;
 pub mod network;
 pub mod notices;

@@ -11,6 +11,7 @@ use super::bins::{BinsCommand, bins};
 use super::command::OperatorArgs;
 use super::fees::{FeesCommand, SettlementsArgs, fees, settlements};
 use super::limits::{LimitsCommand, limits};
+use super::links::{LinksCommand, links};
 use super::lookups::{LookupsCommand, lookups};
 use super::{Operator, OperatorError, answer, bounded};
 use crate::error::CliError;
@@ -78,6 +79,9 @@ pub enum OperatorCommand {
     Fees(FeesCommand),
     /// See what merchants are paid for a day.
     Settlements(SettlementsArgs),
+    /// See the links of acquirers and card networks and the totals of their days, and let one route payments by itself.
+    #[command(subcommand)]
+    Links(LinksCommand),
     /// See and fill up what may be found out about whose a number is.
     #[command(subcommand)]
     Lookups(LookupsCommand),
@@ -319,6 +323,7 @@ pub async fn operator(args: &OperatorArgs<OperatorCommand>, out: &Output) -> Res
         OperatorCommand::Limits(command) => limits(&operator, command, out).await?,
         OperatorCommand::Fees(command) => fees(&operator, command, out).await?,
         OperatorCommand::Settlements(asked) => settlements(&operator, asked, out).await?,
+        OperatorCommand::Links(command) => links(&operator, command, out).await?,
         OperatorCommand::Lookups(command) => lookups(&operator, command, out).await?,
         OperatorCommand::Refuse { proposal } => print_proposals(&[operator.refuse(*proposal).await?], out),
         OperatorCommand::Log { subject, by, kind, most } => {

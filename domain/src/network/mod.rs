@@ -7,10 +7,12 @@ mod order;
 mod private;
 mod response;
 mod sent;
+mod settlement;
 mod totals;
 
 pub use order::{Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, first, giving_back, said, short_name, voiding};
 pub use private::{PrivateData, Tag};
 pub use response::{Response, code_of, response_of};
 pub use sent::{SentAt, acquirer_day};
+pub use settlement::{Balance, balance, is_told, told_again_in};
 pub use totals::{Counted, Difference, Sum, Totals};

@@ -95,7 +95,7 @@ pub const UNKNOWN_ENOUGH: i64 = 3;
 
 /// Codes after which nobody knows, or that ask to come again (ISO 8583:1987, annex A.9; Q/CUP 006.2). An approval of a part (10), or one that
 /// wants somebody to look at papers (08, 11, 16), is none here.
-const UNCLEAR: [(&str, Reason); 18] = [
+const UNCLEAR: [(&str, Reason); 19] = [
     ("06", Reason::Fault),
     ("08", Reason::BankRefused),
     ("09", Reason::TooBusy),
@@ -114,6 +114,7 @@ const UNCLEAR: [(&str, Reason); 18] = [
     ("A0", Reason::MacRefused),
     ("N0", Reason::Fault),
     ("N2", Reason::NotSignedOn),
+    ("N5", Reason::Fault),
 ];
 
 /// What a response code says to an order.

@@ -15,6 +15,8 @@ pub enum Response {
     CodeSent,
     /// 09: taken in, and the bank has not answered yet; the same message again tells the outcome.
     InProgress,
+    /// N5: the network is to charge the card in field 2 by itself, and to tell what became of it.
+    Route,
     /// Anything else.
     Refused(Reason),
 }
@@ -37,12 +39,12 @@ const TABLE: &[(&str, &[Reason])] = &[
     ("51", &[Reason::InsufficientFunds]),
     ("54", &[Reason::CardExpired]),
     ("55", &[Reason::VerificationFailed, Reason::CodeMalformed, Reason::PasswordMalformed, Reason::CardNotVerified]),
-    ("58", &[Reason::TerminalUnknown, Reason::TerminalSuspended, Reason::RoleNotAllowed, Reason::NotYours]),
+    ("58", &[Reason::TerminalUnknown, Reason::TerminalSuspended, Reason::RoleNotAllowed, Reason::NotYours, Reason::RoutingSuspended, Reason::RoutingNeedsTls]),
     ("61", &[Reason::LimitExceeded, Reason::PaymentAboveLimit, Reason::SpendingLimitReached]),
     ("62", &[Reason::AccountFrozen, Reason::CardFrozen]),
     ("64", &[Reason::ReversalAmountMismatch, Reason::RefundTooLarge]),
     ("65", &[Reason::CodesExhausted, Reason::PaymentsTooMany, Reason::LookupsExhausted]),
-    ("68", &[Reason::DecisionTimedOut]),
+    ("68", &[Reason::DecisionTimedOut, Reason::RoutingLapsed]),
     ("75", &[Reason::CardLocked]),
     ("78", &[Reason::AccountInactive, Reason::CardInactive, Reason::AccountClosed, Reason::AccountUnknown]),
     ("91", &[Reason::BankAway, Reason::StorageAway, Reason::HubAway, Reason::BankSuspended, Reason::HsmAway]),
@@ -56,11 +58,13 @@ const TABLE: &[(&str, &[Reason])] = &[
     ("N2", &[Reason::NotSignedOn]),
     ("N3", &[Reason::CodeExpired]),
     ("N4", &[Reason::TooBusy]),
+    ("N6", &[Reason::InstrumentNotRoutable]),
 ];
 
 const APPROVED: &str = "00";
 const CODE_SENT: &str = "N0";
 const IN_PROGRESS: &str = "09";
+const ROUTE: &str = "N5";
 
 /// The two characters of field 39.
 pub fn code_of(response: Response) -> &'static str {
@@ -68,6 +72,7 @@ pub fn code_of(response: Response) -> &'static str {
         Response::Approved => return APPROVED,
         Response::CodeSent => return CODE_SENT,
         Response::InProgress => return IN_PROGRESS,
+        Response::Route => return ROUTE,
         Response::Refused(reason) => reason,
     };
     let row = TABLE.iter().find(|(_, reasons)| reasons.contains(&reason));
@@ -94,6 +99,7 @@ pub fn response_of(code: &str) -> Response {
         APPROVED => Response::Approved,
         CODE_SENT => Response::CodeSent,
         IN_PROGRESS => Response::InProgress,
+        ROUTE => Response::Route,
         code => {
             let row = TABLE.iter().find(|(known, _)| *known == code);
             Response::Refused(row.and_then(|(_, reasons)| reasons.first()).copied().unwrap_or(Reason::BankRefused))
@@ -128,7 +134,12 @@ mod tests {
             }
             assert_eq!(response_of(code), Response::Refused(*reasons.first().unwrap()));
         }
-        for (response, code) in [(Response::Approved, "00"), (Response::CodeSent, "N0"), (Response::InProgress, "09")] {
+        for (response, code) in [
+            (Response::Approved, "00"),
+            (Response::CodeSent, "N0"),
+            (Response::InProgress, "09"),
+            (Response::Route, "N5"),
+        ] {
             assert_eq!((code_of(response), response_of(code)), (code, response));
         }
         assert_eq!(response_of("Z9"), Response::Refused(Reason::BankRefused));

@@ -119,6 +119,10 @@ acts! {
     SetFees "SET_FEES" Two [Operator Admin];
     /// Withdraws a fee schedule that does not hold yet. One person does: what is charged stays as it is.
     WithdrawFees "WITHDRAW_FEES" One [Operator Risk Admin];
+    /// Lets a link's network charge payments by itself, and be told cards for it.
+    AllowRouting "ALLOW_ROUTING" Two [Risk Admin];
+    /// Ends that. One person does: minutes count, and it lets nothing out.
+    SuspendRouting "SUSPEND_ROUTING" One [Operator Risk Admin];
     /// Registers an operator, changes a role, suspends somebody.
     ChangeOperator "CHANGE_OPERATOR" Two [Admin];
     /// Proposes an act, or decides on a proposal: who may, is said by the act that is proposed.
@@ -171,6 +175,8 @@ mod tests {
             (Act::HandleClearing, "oa", Needed::One),
             (Act::SetFees, "oa", Needed::Two),
             (Act::WithdrawFees, "ora", Needed::One),
+            (Act::AllowRouting, "ra", Needed::Two),
+            (Act::SuspendRouting, "ora", Needed::One),
             (Act::ChangeOperator, "a", Needed::Two),
             (Act::Propose, "ora", Needed::One),
             (Act::SignIntoConsole, "vora", Needed::One),

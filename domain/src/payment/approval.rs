@@ -163,7 +163,12 @@ impl Payment {
             return Ok(());
         }
         let proof = Proof { code_matches: true, password_matches: approval.password_matches };
-        self.evaluate(&Try { id: approval.id, proof, leg_id: approval.leg_id, by_code: false }, guard, now, policy)
+        self.evaluate(
+            &Try { id: approval.id, proof, leg_id: approval.leg_id, by_code: false, route: None },
+            guard,
+            now,
+            policy,
+        )
     }
 
     /// Whether a no would change anything; not if the person has said it before. `Err` with `PaymentUnknown` or `NotAwaitingCode`.

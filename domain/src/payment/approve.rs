@@ -23,6 +23,8 @@ pub struct NewPayment {
     pub payer: Option<Payer>,
     /// The keyed hash of the code that will be sent.
     pub code_mac: [u8; 32],
+    /// Whether the network of the link over which it came charges it by itself.
+    pub routed: bool,
 }
 
 /// Who pays, as the directory knows the person.
@@ -61,6 +63,8 @@ pub struct Attempt {
     pub proof: Proof,
     /// The leg to use if the try is good.
     pub leg_id: LegId,
+    /// Whether what pays may be named to the network that is to charge it, if the try is good; none where the hub itself charges.
+    pub route: Option<Result<(), Reason>>,
 }
 
 /// A try of whichever sort: typed at the terminal, or signed on the payer's phone.
@@ -70,6 +74,7 @@ pub(super) struct Try {
     pub(super) leg_id: LegId,
     /// Whether it goes by a code, and not by the key of the payer's phone.
     pub(super) by_code: bool,
+    pub(super) route: Option<Result<(), Reason>>,
 }
 
 /// A request for a new code.
@@ -85,7 +90,8 @@ pub struct Resend {
 impl Payment {
     /// Takes a request in. An unknown number, an inactive or frozen account and a blocked payer are refused in the same words (M4).
     pub fn create(new: NewPayment, guard: Option<&mut PayerGuard>, now: Timestamp, policy: &Policy) -> Self {
-        let begun = Self::begin(new.id, Kind::Purchase, (State::Challenged, now), new.terminal.id.clone(), new.amount);
+        let kind = if new.routed { Kind::Routed } else { Kind::Purchase };
+        let begun = Self::begin(new.id, kind, (State::Challenged, now), new.terminal.id.clone(), new.amount);
         let mut payment = Self {
             fingerprint: new.fingerprint,
             seller: Some(new.terminal),
@@ -127,7 +133,8 @@ impl Payment {
 
     /// Takes a request in that is refused whoever pays. Nobody's number is in it, since nobody was looked at.
     pub fn refuse_request(new: NewPayment, reason: Reason, now: Timestamp) -> Self {
-        let begun = Self::begin(new.id, Kind::Purchase, (State::Challenged, now), new.terminal.id.clone(), new.amount);
+        let kind = if new.routed { Kind::Routed } else { Kind::Purchase };
+        let begun = Self::begin(new.id, kind, (State::Challenged, now), new.terminal.id.clone(), new.amount);
         let mut payment = Self {
             fingerprint: new.fingerprint,
             seller: Some(new.terminal),
@@ -160,8 +167,8 @@ impl Payment {
         policy: &Policy,
     ) -> Result<(), Reason> {
         self.owned_by(&attempt.terminal_id)?;
-        let &Attempt { id, proof, leg_id, .. } = attempt;
-        self.evaluate(&Try { id, proof, leg_id, by_code: true }, guard, now, policy)
+        let &Attempt { id, proof, leg_id, route, .. } = attempt;
+        self.evaluate(&Try { id, proof, leg_id, by_code: true, route }, guard, now, policy)
     }
 
     /// The outcomes of a try, in the order of precedence.
@@ -175,7 +182,9 @@ impl Payment {
         if self.attempts.contains(&attempt.id) {
             return Ok(());
         }
-        let Some(challenge) = self.challenge.as_mut().filter(|_| self.state == State::Challenged) else {
+        // A routed payment goes by its link alone: whoever says yes elsewhere could name nothing to its network.
+        let is_astray = self.kind == Kind::Routed && attempt.route.is_none();
+        let Some(challenge) = self.challenge.as_mut().filter(|_| self.state == State::Challenged && !is_astray) else {
             return Err(Reason::NotAwaitingCode);
         };
         self.attempts.push(attempt.id);
@@ -211,6 +220,10 @@ impl Payment {
         guard.succeeded();
         if let Some(reason) = guard.freezes_charge(self.charge.as_ref()) {
             self.decline(State::Declined, reason, now);
+            return Ok(());
+        }
+        if let Some(route) = attempt.route.filter(|_| self.kind == Kind::Routed) {
+            self.name_to_network(route, now, policy);
             return Ok(());
         }
         if let Some(charge) = &mut self.charge {

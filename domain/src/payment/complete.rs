@@ -1,6 +1,6 @@
 //! The end of a pre-authorisation: completed with as much as was reserved or less, or given up.
 
-use super::{PayerGuard, Payment, Policy, State};
+use super::{Kind, PayerGuard, Payment, Policy, State};
 use crate::ledger::Nature;
 use crate::{Money, PaymentId, Reason, TerminalId, Timestamp};
 
@@ -56,7 +56,9 @@ impl Payment {
     /// Gives up what was authorised and not completed in time. Says whether it did.
     pub fn lapse(&mut self, now: Timestamp) -> bool {
         let lapsed = self.state == State::Authorised && !self.may_be_decided(now);
-        if lapsed {
+        if lapsed && self.kind == Kind::Routed {
+            self.decline(State::Aborted, Reason::RoutingLapsed, now);
+        } else if lapsed {
             self.give_up(Reason::AuthorisationLapsed, now);
         }
         lapsed

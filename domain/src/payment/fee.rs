@@ -6,9 +6,10 @@ use crate::fee::{Entry, EntryKind, Fee, Parts, Schedules, Sold, Way};
 use crate::ledger::Nature;
 
 impl Payment {
-    /// Whether it is for something that was bought, and so bears a charge and may be refunded.
+    /// Whether it is for something that was bought of whoever the hub pays, and so bears a charge and may be refunded. Who has charged a routed
+    /// payment settles it with the merchant, and gives it back, too.
     pub fn is_bought(&self) -> bool {
-        matches!(self.kind.nature(), Some(Nature::Purchase | Nature::PreAuthorisation))
+        self.kind != Kind::Routed && matches!(self.kind.nature(), Some(Nature::Purchase | Nature::PreAuthorisation))
     }
 
     /// How it was paid, as far as that is known: of a pre-authorisation it is known until it is completed with less, since its bank then decides which side is released.

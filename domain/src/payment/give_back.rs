@@ -80,7 +80,7 @@ impl Payment {
         match self.kind {
             Kind::Tombstone => return Ok(()),
             Kind::Refund { .. } => return Err(Reason::NotReversible),
-            Kind::Purchase | Kind::Card { .. } | Kind::TopUp => {}
+            Kind::Purchase | Kind::Routed | Kind::Card { .. } | Kind::TopUp => {}
         }
         if reversal.amount != self.amount {
             return Err(Reason::ReversalAmountMismatch);
@@ -90,7 +90,11 @@ impl Payment {
             State::Holding => {
                 self.abort(Reason::ReversedBeforeApproval, now);
             }
+            State::Authorised if self.kind == Kind::Routed => {
+                self.decline(State::Aborted, Reason::ReversedBeforeApproval, now);
+            }
             State::Authorised => self.give_up(Reason::ReversedBeforeApproval, now),
+            State::Posted if self.kind == Kind::Routed => self.state = State::Reversed,
             State::Committed | State::Posted => {
                 // What has come in may be spent by now, and the terminal would be told of money that never comes back.
                 let comes_in = self.kind.nature().is_some_and(|nature| nature.flow() == Flow::In);

@@ -15,6 +15,10 @@
 //!
 //! A top-up begins at HOLDING, too: money that comes in takes no code. Nothing of it is secret, so any replica can ask the bank (again).
 //!
+//! A routed payment is charged by the card network over which it came, not by the hub: the right code takes it from CHALLENGED to
+//! AUTHORISED, and what the network tells of it to POSTED, DECLINED or REVERSED. No bank is asked, so there is nothing to post, to void or to
+//! give back. What nobody tells in time has not been charged.
+//!
 //! A refund is a payment of its own that points at the first: the hub's decision is its commit point, so it begins COMMITTED and
 //! becomes POSTED when the bank has given the money back, or DECLINED if the bank refuses for good.
 //!
@@ -29,6 +33,7 @@ mod complete;
 mod fee;
 mod give_back;
 mod policy;
+mod route;
 mod settle;
 mod top_up;
 
@@ -50,6 +55,7 @@ pub use challenge::{FrozenInstrument, PayerGuard, SendLimit};
 pub use complete::Completion;
 pub use give_back::{NewRefund, Reversal};
 pub use policy::Policy;
+pub use route::{Routed, RoutedOutcome};
 pub use settle::{Held, Settled, Verdict, Work, ends_hold};
 pub use top_up::{CashCounters, CashTaken, NewTopUp, Payee, TopUpLimits};
 
@@ -132,6 +138,8 @@ impl Seen {
 pub enum Kind {
     /// A purchase by phone number, which the payer approves with a code.
     Purchase,
+    /// The same over a link whose network charges what the payer pays with by itself, once the hub has told it which card that is.
+    Routed,
     /// A payment with a card at a terminal, which the bank verifies; or money that comes in through it.
     Card { nature: Nature },
     /// Cash that a merchant has taken, paid in to what a number pays with.
@@ -146,7 +154,7 @@ impl Kind {
     /// What sort of transaction it is; none for a refund and a tombstone.
     pub const fn nature(self) -> Option<Nature> {
         match self {
-            Self::Purchase => Some(Nature::Purchase),
+            Self::Purchase | Self::Routed => Some(Nature::Purchase),
             Self::Card { nature } => Some(nature),
             Self::TopUp => Some(Nature::TopUp),
             Self::Refund { .. } | Self::Tombstone => None,

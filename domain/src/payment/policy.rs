@@ -21,6 +21,8 @@ pub struct Policy {
     pub decide_within: Duration,
     /// How long a pre-authorisation waits for its completion.
     pub authorised_for: Duration,
+    /// How long a routed payment waits for what its network tells of it.
+    pub routed_for: Duration,
     /// How long the replica that took a step has before a sweeper looks at it.
     pub head_start: Duration,
     /// The longest pause between two tries of the sweeper.
@@ -53,6 +55,7 @@ impl Default for Policy {
             ],
             decide_within: Duration::from_secs(30),
             authorised_for: minutes(30 * 24 * 60),
+            routed_for: minutes(2),
             head_start: Duration::from_secs(10),
             most_backoff: Duration::from_secs(15),
             top_ups: TopUpLimits::default(),

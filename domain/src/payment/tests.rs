@@ -5,6 +5,7 @@ mod cards;
 mod fees;
 mod frozen;
 mod limited;
+mod routed;
 mod top_up;
 mod verdict;
 
@@ -66,6 +67,7 @@ fn request(payer: Option<Payer>) -> NewPayment {
         reference: None,
         payer,
         code_mac: [9; 32],
+        routed: false,
     }
 }
 
@@ -75,6 +77,7 @@ fn attempt(n: u8, code_matches: bool, password_matches: bool) -> Attempt {
         terminal_id: till(),
         proof: Proof { code_matches, password_matches },
         leg_id: LegId::from_uuid(id(50)),
+        route: None,
     }
 }
 

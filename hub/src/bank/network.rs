@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::BankId;
+use domain::card::Pan;
+use domain::{BankId, CardId};
+use server_kit::store::StoreError;
 
 use super::Banks;
 use crate::directory::BankEntry;
@@ -22,6 +24,14 @@ impl Line<'_> {
 }
 
 impl Banks {
+    /// The number of a card by which somebody pays without showing it; none of a card of a bank with an adapter, which keeps it to itself.
+    pub(crate) async fn number_of(&self, bank: &BankId, card: CardId) -> Result<Option<Pan>, StoreError> {
+        match self.line(bank).await {
+            Some(line) => line.issuers.number_of(bank, card).await,
+            None => Ok(None),
+        }
+    }
+
     /// The line of a bank without an adapter; none for one that has an adapter, and for what is not known now.
     pub(super) async fn line(&self, bank: &BankId) -> Option<Line<'_>> {
         let issuers = self.issuers.as_ref()?;

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::frame::Frame;
 use super::{
-    Console, approvals, banks, bins, dictionary, doubt, fees, letters, limits, live, log, lookups, overview, payments,
-    people, shown, sign_in, terminals,
+    Console, approvals, banks, bins, dictionary, doubt, fees, letters, limits, links, live, log, lookups, overview,
+    payments, people, shown, sign_in, terminals,
 };
 use crate::operators::ConsoleSession;
 use crate::pages::Pages;
@@ -79,6 +79,10 @@ pub(super) enum Route {
     FillLookups,
     Bins,
     SuspendBins,
+    Links,
+    AllowRouting,
+    SuspendRouting,
+    DayTotals,
     Limits,
     SetLimit,
     RemoveLimit,
@@ -120,13 +124,17 @@ impl Route {
             "/log" => Self::Log,
             "/bins" => Self::Bins,
             "/bins/suspend" => Self::SuspendBins,
+            "/links" => Self::Links,
+            "/links/allow" => Self::AllowRouting,
+            "/links/suspend" => Self::SuspendRouting,
+            "/settlements" => Self::Settlements,
             "/limits" => Self::Limits,
             "/limits/set" => Self::SetLimit,
             "/limits/remove" => Self::RemoveLimit,
             "/fees" => Self::Fees,
             "/fees/set" => Self::SetFees,
             "/fees/withdraw" => Self::WithdrawFees,
-            "/settlements" => Self::Settlements,
+            "/links/totals" => Self::DayTotals,
             "/lookups" => Self::Lookups,
             "/lookups/fill" => Self::FillLookups,
             "/approvals" => Self::Approvals,
@@ -155,6 +163,7 @@ impl Route {
             Self::SignOut | Self::Suspend | Self::Retry | Self::RetryAll | Self::FillLookups => (false, true),
             Self::SuspendBins | Self::SetLimit | Self::RemoveLimit | Self::SetFees => (false, true),
             Self::WithdrawFees | Self::FreezePerson | Self::Approve(_) | Self::Refuse(_) => (false, true),
+            Self::AllowRouting | Self::SuspendRouting => (false, true),
             _ => (true, false),
         }
     }
@@ -173,6 +182,8 @@ impl Route {
             Self::Suspend => Act::SuspendTerminal,
             Self::FillLookups => Act::FillLookups,
             Self::SuspendBins => Act::SuspendBins,
+            Self::AllowRouting => Act::AllowRouting,
+            Self::SuspendRouting => Act::SuspendRouting,
             Self::SetLimit => Act::LowerLimit,
             Self::RemoveLimit => Act::RaiseLimit,
             Self::SetFees => Act::SetFees,
@@ -323,6 +334,10 @@ async fn signed_in(asked: &Asked<'_>, route: Route) -> Result<Told, Reason> {
         Route::FillLookups => lookups::fill(asked).await?,
         Route::Bins => bins::page(asked).await?,
         Route::SuspendBins => bins::suspend(asked).await?,
+        Route::Links => links::page(asked).await?,
+        Route::AllowRouting => links::allow(asked).await?,
+        Route::SuspendRouting => links::suspend(asked).await?,
+        Route::DayTotals => links::day_totals(asked).await?,
         Route::Limits => limits::page(asked).await?,
         Route::SetLimit => limits::set(asked).await?,
         Route::RemoveLimit => limits::remove(asked).await?,

@@ -19,7 +19,7 @@ pub(super) struct Frame<'v> {
     pub(super) operator: Option<(String, &'static str)>,
 }
 
-const PAGES: [(&str, &str, &str); 16] = [
+const PAGES: &[(&str, &str, &str)] = &[
     ("/", "Overview", "总览"),
     ("/payments", "Payments", "支付"),
     ("/doubt", "In doubt", "未决"),
@@ -31,6 +31,8 @@ const PAGES: [(&str, &str, &str); 16] = [
     ("/fees", "Fees", "费率"),
     ("/settlements", "Settlement", "清算"),
     ("/lookups", "Look-ups", "查询额度"),
+    ("/links", "Links", "卡组织链路"),
+    ("/links/totals", "Day totals", "对账"),
     ("/freezes", "Freezes", "冻结"),
     ("/dead-letters", "Dead letters", "未投递通知"),
     ("/inquiries", "Inquiries", "征信查询"),

@@ -14,6 +14,7 @@ mod fees;
 mod frame;
 mod letters;
 mod limits;
+mod links;
 mod live;
 mod log;
 mod lookups;

@@ -32,6 +32,8 @@ use crate::directory::{BankInstruments, Directory, DirectoryOptions};
 use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::fees::Fees;
 use crate::limits::PaymentLimits;
+use crate::network::Routing;
+use crate::network::config::NetworkConfig;
 use crate::notify::{Notices, NoticesOptions, tests as notify_tests};
 use crate::operators::testing::{App, PASSWORD, forget_step, id, replica};
 use crate::pages::response::PageBody;
@@ -75,6 +77,14 @@ fn feed_parts(hub: &TestHub) -> FeedParts {
     }
 }
 
+/// A link with TLS, and one without.
+fn links() -> NetworkConfig {
+    let link = r#""listen": "127.0.0.1:0", "acquirers": ["1"], "pin_key": "env:PATH""#;
+    let tls = r#", "tls": {"certificate": "c", "key": "env:PATH", "client_ca": "a"}"#;
+    let text = format!(r#"{{"links": {{"acq": {{{link}{tls}}}, "plain": {{{link}}}}}}}"#);
+    serde_json::from_str(&text).unwrap()
+}
+
 impl World {
     async fn open(hub: &TestHub, config: ConsoleConfig) -> Self {
         let operators = replica(hub, "hub-1", true).await;
@@ -89,7 +99,9 @@ impl World {
         let api = api.run_by(operators.clone()).limiting(limits).charging(fees).finding(people);
         let feed = Feed::new(feed_parts(hub), FeedOptions::default());
         let (freezes, safety_codes) = people::lost(hub, &directory, &feed).await;
-        let api = api.helping(freezes, safety_codes);
+        let owner = Arc::new(Owner::take(&hub.store, "hub-1-routing", hub.id()).await.unwrap());
+        let (routing, _) = Routing::start(&links(), hub.store.clone(), hub.keys.clone(), owner);
+        let api = api.helping(freezes, safety_codes).routing(routing);
         let by = |message| from_member(Role::Operator, "ann", message);
         let merchant = proto::common::Merchant {
             merchant_id: "noodles".to_owned(),
@@ -283,7 +295,7 @@ impl Events {
     }
 }
 
-const PAGES: [&str; 19] = [
+const PAGES: &[&str] = &[
     "/",
     "/payments",
     "/doubt",
@@ -294,6 +306,8 @@ const PAGES: [&str; 19] = [
     "/fees",
     "/settlements",
     "/lookups",
+    "/links",
+    "/links/totals",
     "/freezes",
     "/dead-letters",
     "/inquiries",

@@ -29,6 +29,7 @@ use crate::credit_history::CreditHistory;
 use crate::fees::Fees;
 use crate::freeze::Freezes;
 use crate::limits::PaymentLimits;
+use crate::network::Routing;
 use crate::notify::{Notices, wire};
 use crate::offers::Offers;
 use crate::operators::{self, Operators};
@@ -53,6 +54,7 @@ pub struct OperatorApi {
     clearing: Option<Clearing>,
     fees: Option<Fees>,
     people: Option<People>,
+    routing: Option<Routing>,
 }
 
 type Answered<T> = Result<Response<T>, Status>;
@@ -442,5 +444,29 @@ impl OperatorService for OperatorApi {
     ) -> Answered<pb::ListSettlementsResponse> {
         operator(&request)?;
         self.fees()?.list_settlements(request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_links(&self, request: Request<pb::ListLinksRequest>) -> Answered<pb::ListLinksResponse> {
+        operator(&request)?;
+        self.routes()?.list().await.map(Response::new).map_err(|error| store_status(&error))
+    }
+
+    async fn allow_routing(&self, request: Request<pb::AllowRoutingRequest>) -> Answered<pb::AllowRoutingResponse> {
+        let operator = operator_id(&request)?;
+        self.routes()?.allow(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn suspend_routing(
+        &self,
+        request: Request<pb::SuspendRoutingRequest>,
+    ) -> Answered<pb::SuspendRoutingResponse> {
+        let operator = operator_id(&request)?;
+        self.routes()?.suspend(operator, request.get_ref()).await.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_day_totals(&self, request: Request<pb::ListDayTotalsRequest>) -> Answered<pb::ListDayTotalsResponse> {
+        operator(&request)?;
+        let page = self.routes()?.day_totals(request.get_ref()).await.map_err(|error| store_status(&error))?;
+        page.map(Response::new).map_err(proto::status)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::ledger::Nature;
 use domain::network::{PrivateData, Response, Tag};
-use domain::payment::{Payment, Seen};
+use domain::payment::{Kind as PaymentKind, Payment, Seen};
 use domain::purchase::Terminal;
 use domain::{AttemptId, Currency, Money, OneTimeCode, PaymentId, PhoneNumber, Reason, Timestamp};
 use iso8583::Message;
@@ -21,6 +21,7 @@ use super::card::shown_for;
 use super::journal::Journal;
 use super::link::Link;
 use super::reply::{PRIVATE, Reply, kept};
+use super::routing::Routing;
 use super::sent::{Sent, number, text};
 use super::settle;
 use super::sql::{Kind, Noted};
@@ -38,6 +39,7 @@ const RETURN: u8 = 20;
 pub(super) struct Carrier {
     pub(super) till: TerminalApi,
     pub(super) journal: Journal,
+    pub(super) routing: Routing,
     pub(super) keys: SharedKeyStore,
     pub(super) clock: SharedClock,
     /// So that a message that comes many times at once is worked on once.
@@ -49,13 +51,13 @@ pub(super) struct Carrier {
 
 /// A message with what every one that moves money has.
 pub(super) struct Asked<'m> {
-    link: &'m Link,
+    pub(super) link: &'m Link,
     pub(super) message: &'m Message<'m>,
     sent: Sent,
     pub(super) id: Uuid,
     pub(super) terminal: Arc<Terminal>,
     pub(super) private: PrivateData<'m>,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 pub(super) fn reason_of(status: &Status) -> Reason {
@@ -128,6 +130,7 @@ impl Carrier {
             amount: asked.amount()?,
             items: Vec::new(),
             reference: read_reference(asked.private.get(Tag::Reference).unwrap_or_default())?,
+            routed: self.routes(asked).await?,
         };
         let _turn = self.turns.take(asked.id).await;
         let known = self
@@ -169,15 +172,16 @@ impl Carrier {
             return Err(Reason::PaymentIdTaken);
         }
         if known.attempts.contains(&attempt) {
-            return self.told(asked, &known, tried(&known));
+            return self.tried_over(asked, &known).await;
         }
         self.till.taking_money(asked.terminal.clone()).map_err(|status| reason_of(&status))?;
         // The step looks for a tombstone under the message's id, and notes the message; a reversal that names this message leaves the one and
         // then looks for the other, so one sees the other.
         let noted = Some(self.noted(asked, Kind::Code, payment, known.amount)?);
-        let typed = Typed { payment, attempt, code, password, noted };
+        let route = self.route_of(asked, &known).await?;
+        let typed = Typed { payment, attempt, code, password, route, noted };
         let done = self.till.evaluate(&asked.terminal.id, typed).await.map_err(|status| reason_of(&status))?;
-        self.told(asked, &done, tried(&done))
+        self.tried_over(asked, &done).await
     }
 
     /// Takes back what field 90 names, whichever of a payment's two messages that is, known or not.
@@ -226,6 +230,9 @@ impl Carrier {
         let known = known.ok_or(Reason::PaymentUnknown)?;
         if known.kind.nature() == Some(Nature::PreAuthorisation) {
             return self.complete(asked, original).await;
+        }
+        if known.kind == PaymentKind::Routed {
+            return self.told_by_network(asked, original).await;
         }
         if asked.amount()? != known.amount {
             return Err(Reason::ReversalAmountMismatch);

@@ -8,6 +8,7 @@
 //! | `session` | one connection: sign-on, echo, keys, what is under way |
 //! | `sent` | which message it is: a repeat is the same one |
 //! | `carry`, `card`, `turns` | what is done about it |
+//! | `route`, `routing` | payments that a link's network charges by itself, and which links may |
 //! | `settle` | cut-over and totals |
 //! | `reply` | what is answered |
 //! | `journal`, `steps`, `sql` | what is kept |
@@ -24,6 +25,8 @@ mod journal;
 mod link;
 pub mod notification;
 mod reply;
+mod route;
+mod routing;
 mod sent;
 mod session;
 mod settle;
@@ -61,6 +64,8 @@ use crate::standing::Standings;
 use crate::voice::{PinPadError, VoicePinPad};
 
 pub use day_file::day_file;
+pub use routing::Routing;
+pub(crate) use routing::{routing_words, state_words};
 pub(crate) use sql::{Noted, day_of_link, note};
 pub use working_key::{HandedOut, WorkingKey};
 
@@ -106,6 +111,8 @@ pub struct NetworkParts {
     pub federation: String,
     /// Where it is noted who has signed on.
     pub standings: Standings,
+    /// Which links route by themselves.
+    pub routing: Routing,
 }
 
 /// The links that are served.
@@ -133,11 +140,11 @@ impl Network {
             links.push((Arc::new(Link::read(id, config)?), config));
         }
         no_acquirer_twice(&links)?;
-        let NetworkParts { store, owner, keys, clock, rng, zone, till, federation, standings } = parts;
+        let NetworkParts { store, owner, keys, clock, rng, zone, till, federation, standings, routing } = parts;
         let (journal, task) = Journal::start((store, owner), keys.clone(), clock.clone(), zone);
         network.tasks.push(("messages of links", task));
-        let carrier =
-            Carrier { till, journal, keys, clock, turns: Turns::default(), pad: pad(config)?, rng: rng.clone() };
+        let (turns, pad) = (Turns::default(), pad(config)?);
+        let carrier = Carrier { till, journal, routing, keys, clock, turns, pad, rng: rng.clone() };
         let ground = Ground { carrier, rng, standings, draining };
         for (link, config) in links {
             ground.standings.link(&link.id);

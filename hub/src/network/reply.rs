@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use domain::card::Pan;
 use domain::network::{PrivateData, Response, Tag, code_of};
 use iso8583::field::Masking;
 use iso8583::{BuildError, Message, MessageBuilder};
@@ -24,16 +25,25 @@ pub(super) struct Reply {
     pub(super) fields: Vec<(u8, Cow<'static, str>)>,
     /// Entries of the private field.
     pub(super) private: Vec<(Tag, Cow<'static, str>)>,
+    /// The card that the network is to charge.
+    pub(super) card: Option<Pan>,
 }
 
 impl Reply {
     pub(super) const fn of(response: Response) -> Self {
-        Self { response, fields: Vec::new(), private: Vec::new() }
+        Self { response, fields: Vec::new(), private: Vec::new(), card: None }
     }
 
     #[must_use]
     pub(super) fn with(mut self, field: u8, text: impl Into<Cow<'static, str>>) -> Self {
         self.fields.push((field, text.into()));
+        self
+    }
+
+    /// Names a card, over a link with TLS.
+    #[must_use]
+    pub(super) fn naming(mut self, card: Pan) -> Self {
+        self.card = Some(card);
         self
     }
 
@@ -62,6 +72,9 @@ pub(super) fn write(
         answer.field(&field)?;
     }
     answer.text(39, code_of(reply.response))?;
+    if let Some(card) = &reply.card {
+        answer.text(2, card.reveal())?;
+    }
     for (field, text) in &reply.fields {
         answer.text(*field, text)?;
     }

@@ -1,7 +1,7 @@
 //! The end of a link's day: cut-over, and the comparison of totals (ISO 8583:1987, 0500 and 0520).
 
-use domain::Reason;
 use domain::network::{Counted, Response, Sum, Totals, acquirer_day};
+use domain::{Currency, Reason};
 use iso8583::Message;
 use jiff::civil::Date;
 
@@ -35,7 +35,29 @@ pub(super) async fn cut_over(journal: &Journal, link: &Link, message: &Message<'
     Ok(Reply::of(Response::Approved))
 }
 
-fn theirs(message: &Message<'_>) -> Result<Totals, Reason> {
+/// The other side's totals of a day, as it asks to have them compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// Field 15, MMDD; none for the present day.
+    day: Option<u16>,
+    pub(super) currency: Currency,
+    pub(super) theirs: Totals,
+}
+
+impl Asked {
+    pub(super) fn of(message: &Message<'_>) -> Result<Self, Reason> {
+        let day = number(message, 15).map(|day| u16::try_from(day).map_err(|_| Reason::TimeOutOfRange)).transpose()?;
+        Ok(Self { day, currency: currency(message, &[50, 49])?, theirs: theirs(message)? })
+    }
+
+    /// Which day it is of, where this one is the present.
+    pub(super) fn day(&self, current: Date) -> Result<Date, Reason> {
+        self.day.map_or(Ok(current), |day| acquirer_day(day, current))
+    }
+}
+
+/// The totals in a message.
+pub(super) fn theirs(message: &Message<'_>) -> Result<Totals, Reason> {
     let read = |field| i64::try_from(number(message, field).unwrap_or(0)).map_err(|_| Reason::AmountTooLarge);
     let mut totals = Totals::default();
     for what in Counted::ALL {
@@ -61,13 +83,19 @@ pub(super) async fn compare(journal: &Journal, link: &Link, message: &Message<'_
         "balance" => if differences.is_empty() { "in" } else { "out" })
     .increment(1);
     let response = if differences.is_empty() { Response::Approved } else { Response::Refused(Reason::TotalsDiffer) };
-    let mut reply = Reply::of(response).with(66, if differences.is_empty() { "1" } else { "2" });
+    let reply = Reply::of(response).with(66, if differences.is_empty() { "1" } else { "2" });
+    Ok(total_fields(&ours, day).into_iter().fold(reply, |reply, (field, text)| reply.with(field, text)))
+}
+
+/// The fields with the totals of a day: 15, 74 to 77, 86 to 89 and 97.
+pub(super) fn total_fields(totals: &Totals, day: Date) -> Vec<(u8, String)> {
+    let mut fields = vec![(15, format!("{:02}{:02}", day.month(), day.day()))];
     for what in Counted::ALL {
-        let ((count, amount), sum) = (what.fields(), ours.of(what));
-        reply = reply.with(count, format!("{:010}", sum.number)).with(amount, format!("{:016}", sum.minor));
+        let ((count, amount), sum) = (what.fields(), totals.of(what));
+        fields.extend([(count, format!("{:010}", sum.number)), (amount, format!("{:016}", sum.minor))]);
     }
-    let net = ours.net_minor();
+    let net = totals.net_minor();
     let sign = if net < 0 { 'D' } else { 'C' };
-    reply = reply.with(97, format!("{sign}{:016}", net.unsigned_abs()));
-    Ok(reply.with(15, format!("{:02}{:02}", day.month(), day.day())))
+    fields.push((97, format!("{sign}{:016}", net.unsigned_abs())));
+    fields
 }

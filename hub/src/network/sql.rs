@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Reversal,
     Refund,
     Completion,
+    /// What a network tells of a payment that it charged by itself.
+    Advice,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Self::Reversal => "REVERSAL",
             Self::Refund => "REFUND",
             Self::Completion => "COMPLETION",
+            Self::Advice => "ADVICE",
         }
     }
 }
@@ -146,7 +149,8 @@ impl Compared {
     }
 }
 
-fn told(totals: &Totals) -> String {
+/// Totals in words, as they are kept.
+pub(super) fn words_of(totals: &Totals) -> String {
     let part = |what: &Counted| {
         let Sum { number, minor } = totals.of(*what);
         format!("{}={number}/{minor}", what.as_str().replace(' ', "_"))
@@ -162,8 +166,8 @@ pub(super) async fn put_settlement(tx: &mut Tx, compared: &Compared) -> Result<(
     let mut row = key;
     row.extend([
         (version + 1).into(),
-        told(&compared.ours).into(),
-        told(&compared.theirs).into(),
+        words_of(&compared.ours).into(),
+        words_of(&compared.theirs).into(),
         compared.differences().is_empty().into(),
         tx.now().into(),
     ]);
@@ -175,6 +179,12 @@ pub(super) async fn payment_of(store: &Store, message: Uuid) -> Result<Option<Pa
     let sql = "SELECT payment_id FROM network_messages WHERE message_id = $1";
     let row = store.fetch_one(sql, vec![message.into()]).await?;
     row.map(|row| row.id(0).map(PaymentId::from_uuid)).transpose()
+}
+
+/// The days of all links that were ever cut over.
+pub(super) async fn days_of_links(store: &Store) -> Result<BTreeMap<String, Date>, StoreError> {
+    let rows = store.fetch("SELECT link, business_day FROM network_links", Vec::new()).await?;
+    rows.iter().map(|row| Ok((row.text(0)?, row.parsed(1, date)?))).collect()
 }
 
 pub(crate) async fn day_of_link(store: &Store, link: &str) -> Result<Option<Date>, StoreError> {

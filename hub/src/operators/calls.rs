@@ -55,6 +55,10 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("ListFeeSchedules", Act::Look),
     ("SetFeeSchedule", Act::SetFees),
     ("WithdrawFeeSchedule", Act::WithdrawFees),
+    ("ListLinks", Act::Look),
+    ("AllowRouting", Act::AllowRouting),
+    ("SuspendRouting", Act::SuspendRouting),
+    ("ListDayTotals", Act::Look),
     ("ListSettlements", Act::Look),
 ];
 

@@ -112,6 +112,7 @@ impl OperatorApi {
             Proposable::SetBinSuspended(it) => self.set_bin_suspended(from(&peer, it)).await.map(drop),
             Proposable::RaiseLimit(it) => self.raise_limit(from(&peer, it)).await.map(drop),
             Proposable::SetFeeSchedule(it) => self.set_fee_schedule(from(&peer, it)).await.map(drop),
+            Proposable::AllowRouting(it) => self.allow_routing(from(&peer, it)).await.map(drop),
             Proposable::RetryAllDeadLetters(it) => self.retry_all_dead_letters(from(&peer, it)).await.map(drop),
         };
         done.map_err(|status| proto::reason_of(&status).unwrap_or(Reason::Fault))

@@ -96,6 +96,7 @@ pub(super) fn act(proposed: &pb::ProposedAct) -> Result<(Act, String), Reason> {
         Proposable::SetFeeSchedule(request) => {
             (Act::SetFees, crate::fees::words(&crate::fees::read_schedule(request)?))
         }
+        Proposable::AllowRouting(request) => (Act::AllowRouting, crate::network::routing_words(request)?),
         Proposable::RetryAllDeadLetters(pb::RetryAllDeadLettersRequest {}) => {
             (Act::RetryAllNotices, "retry all dead letters".to_owned())
         }

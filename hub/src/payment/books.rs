@@ -382,6 +382,7 @@ fn changed<T>(slots: impl Iterator<Item = Slot<T>>) -> Vec<Stored<T>> {
 fn log_entry(payment: &Payment) -> Entry {
     let kind = match payment.kind {
         Kind::Purchase => "purchase".to_owned(),
+        Kind::Routed => "routed".to_owned(),
         Kind::Card { nature } => format!("card nature={}", nature.as_str()),
         Kind::TopUp => "top-up".to_owned(),
         Kind::Refund { original } => format!("refund of={original}"),

@@ -5,7 +5,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use domain::payment::{Completion, Held, Kind, NewCardPayment, Payment, Policy, Seen, Settled, State, Verdict, Work};
+use domain::payment::{
+    Completion, Held, Kind, NewCardPayment, Payment, Policy, Routed, Seen, Settled, State, Verdict, Work,
+};
 use domain::{BankId, LegId, PaymentId, Reason};
 use server_kit::audit::Chain;
 use server_kit::clock::SharedClock;
@@ -277,6 +279,17 @@ impl Desk {
         Ok(outcome.payment)
     }
 
+    /// Takes note of what a network has told of a payment that it charged by itself: there is no bank to be told.
+    pub(super) async fn told_by_network(&self, told: Routed) -> Result<Result<Payment, Reason>, StoreError> {
+        let outcome = self.write(Step::ToldByNetwork(told)).await?;
+        if let (Settled::Moved, Ok(payment)) = (outcome.settled, &outcome.payment)
+            && payment.state == State::Posted
+        {
+            self.gives_back(payment);
+        }
+        Ok(outcome.payment)
+    }
+
     async fn settle(&self, step: Step) -> Result<Option<Payment>, StoreError> {
         Ok(self.write(step).await?.payment.ok())
     }
@@ -342,7 +355,7 @@ impl Desk {
 
     /// A payment or a top-up by phone number gives back of what its look-up has cost. Only whoever moved it to its commit point comes here, so that it does so once.
     fn gives_back(&self, payment: &Payment) {
-        if let (Kind::Purchase | Kind::TopUp, Some(seller)) = (payment.kind, &payment.seller) {
+        if let (Kind::Purchase | Kind::Routed | Kind::TopUp, Some(seller)) = (payment.kind, &payment.seller) {
             self.inner.directory.lookups().paid(&payment.terminal_id, &seller.merchant.id);
         }
     }

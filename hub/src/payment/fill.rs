@@ -114,6 +114,7 @@ impl Past {
             amount: past.amount,
             items: past.items.clone(),
             reference: None,
+            routed: false,
         };
         Ok(NewPayment {
             id: past.id,
@@ -130,6 +131,7 @@ impl Past {
             }),
             // It goes when the code is spent, so nothing of it is left in a past.
             code_mac: [0; 32],
+            routed: false,
         })
     }
 }
@@ -157,6 +159,7 @@ fn live(books: &mut Books, past: &PastPayment, new: NewPayment, code: &NewCode, 
         terminal_id: past.terminal.id.clone(),
         proof: Proof { code_matches: true, password_matches: true },
         leg_id: past.leg_id,
+        route: None,
     };
     books.change(past.id, |payment, _| payment.authorize(&attempt, &mut guard, past.authorized_at, policy))??;
     books.change(past.id, |payment, payer| payment.commit(Held::default(), payer, past.decided_at, policy))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::feed::{Event, EventKind};
-use domain::payment::{NewRefund, Payment, Reversal, Settled};
+use domain::payment::{NewRefund, Payment, Reversal, Settled, State};
 use domain::purchase::PurchaseState;
 use domain::{PaymentId, Reason, Timestamp};
 
@@ -17,6 +17,7 @@ pub(super) fn reverse(books: &mut Books, reversal: &Reversal, now: Timestamp) ->
         books.add(tombstone.clone());
         return Outcome::of(Ok(tombstone));
     }
+    let was = books.payment(reversal.payment_id).map(|payment| payment.state);
     let done = books.change(reversal.payment_id, |payment, _| {
         let before = payment.state;
         payment.reverse(reversal, now)?;
@@ -24,7 +25,15 @@ pub(super) fn reverse(books: &mut Books, reversal: &Reversal, now: Timestamp) ->
         Ok(if before == payment.state { None } else { payment.reversal_entry() })
     });
     let done = done.flatten().map(|entry| books.settle(entry));
-    Outcome::of(done.and_then(|()| found(books, reversal.payment_id)))
+    let after = done.and_then(|()| found(books, reversal.payment_id));
+    // Of a routed payment the network has given the money back already, and there is nobody to wait for.
+    let event = match &after {
+        Ok(payment) if was == Some(State::Posted) && payment.state == State::Reversed => {
+            given_back(books, payment, payment.id, now, true)
+        }
+        _ => None,
+    };
+    Outcome { event, ..Outcome::of(after) }
 }
 
 pub(super) fn refund(books: &mut Books, new: &NewRefund, now: Timestamp) -> Outcome {

@@ -20,6 +20,8 @@ pub(crate) struct ReadCreate {
     pub(crate) amount: Money,
     pub(crate) items: Vec<LineItem>,
     pub(crate) reference: Option<Line>,
+    /// Whether the network of the link over which it came charges it by itself.
+    pub(crate) routed: bool,
 }
 
 impl ReadCreate {
@@ -31,7 +33,7 @@ impl ReadCreate {
         let phone = PhoneNumber::parse(phone)?;
         let amount = proto::to_payable(message.amount.as_ref())?;
         let (items, reference) = (proto::to_items(&message.items)?, read_reference(&message.merchant_reference)?);
-        Ok(Self { id, phone, amount, items, reference })
+        Ok(Self { id, phone, amount, items, reference, routed: false })
     }
 
     /// What the request says, under a key, since it has a phone number in it.

@@ -191,6 +191,7 @@ impl TerminalService for TerminalApi {
             attempt: AttemptId::parse(&message.attempt_id).map_err(status)?,
             code: OneTimeCode::parse(&message.code).map_err(status)?,
             password: TransactionPassword::parse(&message.transaction_password).map_err(status)?,
+            route: None,
             noted: None,
         };
         let payment = self.evaluate(&terminal.id, typed).await?;

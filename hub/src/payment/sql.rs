@@ -214,6 +214,7 @@ fn read_kind(name: &str, original: Option<Uuid>, nature: Option<String>) -> Resu
     let nature = nature.map(|nature| Nature::parse(&nature).map_err(|_| unreadable(31, &nature))).transpose()?;
     match (name, original, nature) {
         ("PURCHASE", None, None) => Ok(Kind::Purchase),
+        ("ROUTED", None, None) => Ok(Kind::Routed),
         ("CARD", None, Some(nature)) => Ok(Kind::Card { nature }),
         ("TOP_UP", None, Some(Nature::TopUp)) => Ok(Kind::TopUp),
         ("TOMBSTONE", None, None) => Ok(Kind::Tombstone),
@@ -270,6 +271,7 @@ fn write_payment(stored: &Stored<Payment>) -> Vec<Value> {
     let payment = &stored.value;
     let (kind, original, nature) = match payment.kind {
         Kind::Purchase => ("PURCHASE", None, None),
+        Kind::Routed => ("ROUTED", None, None),
         Kind::Card { nature } => ("CARD", None, Some(nature.as_str().to_owned())),
         Kind::TopUp => ("TOP_UP", None, Some(Nature::TopUp.as_str().to_owned())),
         Kind::Tombstone => ("TOMBSTONE", None, None),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::feed::{Event, EventKind};
 use domain::payment::{
     Attempt, Completion, Held, NewCardPayment, NewPayment, NewRefund, NewTopUp, Payment, Policy, Proof, Resend,
-    Reversal, Settled, State,
+    Reversal, Routed, Settled, State,
 };
 use domain::{AttemptId, LegId, OneTimeCode, PaymentId, PersonId, Reason, TerminalId, Timestamp, TransactionPassword};
 use server_kit::audit::HeldChain;
@@ -21,6 +21,7 @@ use super::books::{Books, Named};
 use super::code::{code_context, code_mac};
 use super::money_back::{refund, refund_posted, refund_refused, reversal_posted, reverse};
 use super::recent::Recent;
+use super::taking::{above_limit, told_by_network};
 use super::top_up::holders_of;
 use super::watch::Watchers;
 use crate::directory::password_matches;
@@ -48,6 +49,8 @@ pub(super) enum Step {
     Lapse {
         payment: PaymentId,
     },
+    /// D4 of a payment that a network charged by itself, or its end.
+    ToldByNetwork(Routed),
     /// D2: code and password are evaluated.
     Authorize(Authorize),
     /// D2 on the payer's phone: signature and password are evaluated.
@@ -122,6 +125,8 @@ pub(super) struct Authorize {
     pub code: OneTimeCode,
     pub password: TransactionPassword,
     pub leg_id: LegId,
+    /// As [`Attempt::route`].
+    pub route: Option<Result<(), Reason>>,
     /// The message of a link by which it came.
     pub noted: Option<Noted>,
 }
@@ -207,6 +212,7 @@ impl Step {
             // These count what is sent to the payer, or tell the payer.
             Self::Resend(ResendCode { payment, .. })
             | Self::Complete(Completion { payment_id: payment, .. })
+            | Self::ToldByNetwork(Routed { payment_id: payment, .. })
             | Self::ReversalPosted { payment } => {
                 named.payments.push(*payment);
                 named.with_payer.push(*payment);
@@ -228,6 +234,7 @@ impl Step {
             }
             Self::Reverse(reversal) => {
                 named.payments.push(reversal.payment_id);
+                named.with_payer.push(reversal.payment_id);
                 named.crossing.push(reversal.payment_id);
             }
             Self::Refund(new) => named.payments.extend([new.id, new.original]),
@@ -248,6 +255,8 @@ impl Step {
             Self::Held { payment, held } => Some((*payment, held.person_id)),
             Self::Complete(Completion { payment_id: payment, .. })
             | Self::Reverse(Reversal { payment_id: payment, .. })
+            | Self::ToldByNetwork(Routed { payment_id: payment, .. })
+            | Self::Authorize(Authorize { payment, route: Some(_), .. })
             | Self::Lapse { payment } => Some((*payment, None)),
             _ => None,
         }
@@ -260,7 +269,7 @@ impl Step {
             Self::Authorize(_) | Self::Approve(_) | Self::CreateCard(_) | Self::CreateTopUp(_) => {
                 Some(("D2.before", "D2.after"))
             }
-            Self::Held { .. } | Self::Complete(_) => Some(("D4.before", "D4.after")),
+            Self::Held { .. } | Self::Complete(_) | Self::ToldByNetwork(_) => Some(("D4.before", "D4.after")),
             Self::Posted { .. } => Some(("D6.before", "D6.after")),
             _ => None,
         }
@@ -355,6 +364,7 @@ impl PaymentSteps {
             Step::CreateCard(new) => self.create_with_card(books, new, now),
             Step::CreateTopUp(new) => self.create_top_up(books, new, now),
             Step::Complete(completion) => self.complete(books, completion, now),
+            Step::ToldByNetwork(told) => told_by_network(books, told, now),
             Step::Lapse { payment } => settle(books, *payment, |payment| moved(payment.lapse(now))),
             Step::Held { payment, held } => self.held(books, *payment, *held, now),
             Step::HoldRefused { payment, reason } => settle(books, *payment, |payment| payment.refuse(*reason, now)),
@@ -376,7 +386,11 @@ impl PaymentSteps {
             return Ok(Outcome::of(Err(Reason::PaymentUnknown)));
         };
         let proof = self.prove(books, payment, typed)?;
-        let attempt = Attempt { id: typed.attempt, terminal_id: typed.terminal.clone(), proof, leg_id: typed.leg_id };
+        let (terminal_id, leg_id) = (typed.terminal.clone(), typed.leg_id);
+        // Whatever is named to a network may be charged, so limits are looked at before.
+        let within = |()| above_limit(books, payment, None).map_or(Ok(()), Err);
+        let route = typed.route.map(|route| route.and_then(within));
+        let attempt = Attempt { id: typed.attempt, terminal_id, proof, leg_id, route };
         let done = books.change(typed.payment, |payment, guard| match guard {
             Some(guard) => payment.authorize(&attempt, guard, now, &self.policy),
             None => payment.owned_by(&attempt.terminal_id).map(|_| ()).and(Err(Reason::NotAwaitingCode)),

@@ -2,8 +2,8 @@
 
 use domain::feed::EventKind;
 use domain::limit::Paying;
-use domain::payment::{Completion, Held, Kind, NewCardPayment, Payment, Settled, State};
-use domain::{PaymentId, Reason, Timestamp};
+use domain::payment::{Completion, Held, Kind, NewCardPayment, Payment, Routed, Settled, State};
+use domain::{PaymentId, PersonId, Reason, Timestamp};
 
 use super::books::Books;
 use super::steps::{Create, Outcome, PaymentSteps, found, tell_code};
@@ -41,7 +41,8 @@ impl PaymentSteps {
     }
 
     pub(super) fn held(&self, books: &mut Books, id: PaymentId, held: Held, now: Timestamp) -> Outcome {
-        let above = books.payment(id).and_then(|payment| above_limit(books, payment, held));
+        let above = books.payment(id).filter(|payment| payment.state == State::Holding);
+        let above = above.and_then(|payment| above_limit(books, payment, held.person_id));
         let fees = books.fees();
         let done = books.change_of(held.person_id, id, |payment, payer| match above {
             Some(reason) => (payment.over_limit(held, reason, now), None),
@@ -87,11 +88,24 @@ impl PaymentSteps {
     }
 }
 
-/// Why a payment that its bank holds may not be committed, by what the same person and the same terminal have paid before it, in this very set, too.
-fn above_limit(books: &Books, payment: &Payment, held: Held) -> Option<Reason> {
-    if payment.state != State::Holding || !payment.kind.is_recorded() {
+/// A network has told what became of a payment that it charged by itself.
+pub(super) fn told_by_network(books: &mut Books, told: &Routed, now: Timestamp) -> Outcome {
+    let done = books.change(told.payment_id, |payment, payer| payment.told_by_network(told, payer, now)).flatten();
+    let (moved, payment) = match done.and_then(|moved| Ok((moved, found(books, told.payment_id)?))) {
+        Ok(after) => after,
+        Err(reason) => return Outcome::of(Err(reason)),
+    };
+    let settled = if moved { Settled::Moved } else { Settled::Already };
+    let event = if moved { books.record(&payment) } else { None };
+    Outcome { settled, event, ..Outcome::of(Ok(payment)) }
+}
+
+/// Why a payment may not be committed, or named to whoever would charge it, by what the same person and the same terminal have paid before it, in this very set,
+/// too.
+pub(super) fn above_limit(books: &Books, payment: &Payment, person: Option<PersonId>) -> Option<Reason> {
+    if !payment.kind.is_recorded() {
         return None;
     }
-    let paying = Paying { person: payment.person_id.or(held.person_id), terminal: &payment.terminal_id };
+    let paying = Paying { person: payment.person_id.or(person), terminal: &payment.terminal_id };
     books.limits().refuses(paying, payment.amount, |key| books.within(key))
 }

@@ -10,6 +10,7 @@ mod fees;
 mod killed;
 mod limits;
 mod lookups;
+mod routed;
 mod shop;
 mod storm;
 mod top_up;
@@ -165,6 +166,7 @@ impl Desk {
                 number_epoch: 0,
             }),
             code_mac: code_mac(self.keys.as_ref(), &code, &bound).unwrap(),
+            routed: false,
         };
         Step::Create(Box::new(Create { new, code: NewCode { code, sealed }, noted: None }))
     }
@@ -177,6 +179,7 @@ impl Desk {
             code: OneTimeCode::parse(code).unwrap(),
             password: TransactionPassword::parse(password).unwrap(),
             leg_id: self.leg(),
+            route: None,
             noted: None,
         })
     }

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use domain::card::Pan;
 use domain::lookup::Scope;
-use domain::payment::{NewPayment, NewRefund, Payment, Reversal, Seen, Work};
+use domain::payment::{Instrument, NewPayment, NewRefund, Payment, Reversal, Routed, Seen, Work};
 use domain::purchase::Terminal;
 use domain::{AttemptId, Money, OneTimeCode, PaymentId, Reason, TerminalId, TransactionPassword};
 use proto::status;
@@ -26,6 +27,8 @@ pub(crate) struct Typed {
     pub(crate) attempt: AttemptId,
     pub(crate) code: OneTimeCode,
     pub(crate) password: TransactionPassword,
+    /// As [`domain::payment::Attempt::route`].
+    pub(crate) route: Option<Result<(), Reason>>,
     /// The message of a link by which it came.
     pub(crate) noted: Option<Noted>,
 }
@@ -105,6 +108,7 @@ impl TerminalApi {
             reference: read.reference,
             payer,
             code_mac,
+            routed: read.routed,
         };
         self.step(Step::Create(Box::new(Create { new, code, noted }))).await
     }
@@ -118,6 +122,7 @@ impl TerminalApi {
             code: typed.code,
             password: typed.password,
             leg_id: self.new_leg()?,
+            route: typed.route,
             noted: typed.noted,
         };
         let desk = self.desk.clone();
@@ -142,6 +147,20 @@ impl TerminalApi {
             return Ok(payment);
         }
         self.desk.carry_and_wait(payment, work).await.map_err(|error| store_status(&error))
+    }
+
+    /// Takes note of what a network tells of a payment that it charged by itself.
+    pub(crate) async fn told_by_network(&self, told: Routed) -> Result<Payment, Status> {
+        let done = self.desk.told_by_network(told).await;
+        done.map_err(|error| store_status(&error))?.map_err(status)
+    }
+
+    /// The number of the card that a payment is made with; none for what has no number here.
+    pub(crate) async fn card_number(&self, payment: &Payment) -> Result<Option<Pan>, Status> {
+        let Some(charge) = &payment.charge else { return Ok(None) };
+        let Some(Instrument::Card(card)) = charge.instrument else { return Ok(None) };
+        let number = self.desk.banks().number_of(&charge.bank_id, card).await;
+        number.map_err(|error| store_status(&error))
     }
 
     /// Gives a part of a payment back.

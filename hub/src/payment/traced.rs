@@ -16,6 +16,7 @@ impl Step {
             Self::CreateTopUp(new) => ("create top-up", new.id),
             Self::Complete(completion) => ("complete", completion.payment_id),
             Self::Lapse { payment } => ("lapse", *payment),
+            Self::ToldByNetwork(told) => ("told by network", told.payment_id),
             Self::Authorize(authorize) => ("authorize", authorize.payment),
             Self::Approve(approve) => ("approve", approve.form.payment_id),
             Self::Decline(decline) => ("decline", decline.payment),

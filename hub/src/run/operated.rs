@@ -14,6 +14,7 @@ use crate::directory::{Directory, OperatorApi};
 use crate::feed::Feed;
 use crate::fees::Fees;
 use crate::limits::PaymentLimits;
+use crate::network::Routing;
 use crate::operators::{OperatorParts, Operators, carry_out_approved};
 use crate::people::{People, PeopleParts};
 use crate::sign_up::SignUps;
@@ -25,7 +26,7 @@ impl Ground {
         &mut self,
         config: &Config,
         (directory, banks, feed): (&Directory, &Banks, &Feed),
-        (of, sign_ups, (limits, fees)): (&Asked, &SignUps, (&PaymentLimits, &Fees)),
+        (of, sign_ups, (limits, fees, routing)): (&Asked, &SignUps, (&PaymentLimits, &Fees, &Routing)),
         draining: CancellationToken,
     ) -> Result<(Operators, OperatorApi), RunError> {
         let second_person = config.operators.second_person;
@@ -65,6 +66,7 @@ impl Ground {
             .clearing_with(clearing)
             .charging(fees.clone())
             .finding(people)
+            .routing(routing.clone())
             .run_by(operators.clone());
         let carrying_out = carry_out_approved(api.clone(), operators.clone(), draining);
         self.vital.watch("approved acts", tokio::spawn(carrying_out));

@@ -12,6 +12,7 @@ use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::fees::{FeeParts, Fees, follow_fees};
 use crate::limits::{PaymentLimits, follow_limits};
+use crate::network::Routing;
 use crate::network::issuer::{IssuerParts, Issuers};
 use crate::payment::{Desk, DeskOptions, keep_standing, sweep};
 
@@ -38,6 +39,14 @@ impl Ground {
         self.vital.watch("fees", task);
         self.vital.watch("fees of other replicas", tokio::spawn(follow_fees(fees.clone(), draining)));
         Ok(fees)
+    }
+
+    /// Which links' networks charge by themselves.
+    pub(super) fn routing(&mut self, config: &Config) -> Routing {
+        let (keys, owner) = (self.keys.clone(), self.owner.clone());
+        let (routing, task) = Routing::start(&config.network, self.store.clone(), keys, owner);
+        self.vital.watch("routing", task);
+        routing
     }
 
     pub(super) fn desk(

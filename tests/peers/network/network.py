@@ -2,6 +2,7 @@
 pyiso8583 reads and writes. Nothing of it is bankhub's.
 
     network.py --state FILE [--port PORT] [--dialect NAME] [--mac des:HEX] [--zone-key HEX] [--exchange-key HEX]
+               [--certificate FILE --key FILE]
 
 It prints its port, and then answers a line on its input with a line:
 
@@ -11,9 +12,13 @@ It prints its port, and then answers a line on its input with a line:
     clear                          forgets faults that have not happened
     release                        sends the answers that were parked, on the connection that is open now
     cut-over MMDD                  asks the other side to go over to this day; says what it answers
+    totals MMDD [MORE]             asks the other side to compare this day's totals, of which the debits are so much more; says 39 and 66
+    raw HEX                        sends these octets, as they are, on the connection that is open now
+    trickle HEX                    sends them one by one, a second apart
+    stranger                       approves a charge that nobody has sent, twice
     drop                           closes every connection
 
-WHAT is sign-on, sign-off, echo, keys, charge, authorisation, completion, refund, reversal. It ends with its input.
+WHAT is sign-on, sign-off, echo, keys, charge, authorisation, completion, refund, reversal, totals. It ends with its input.
 
 The books are a journal that survives SIGKILL: a line of JSON for every message that moved something, on disk before it is answered. A
 message is known for ever by fields 11, 7 and 32; the same again gives the same answer and moves nothing, and a reversal that comes before
@@ -24,6 +29,7 @@ import argparse
 import asyncio
 import json
 import os
+import ssl
 import sys
 import threading
 from collections import Counter, defaultdict, deque
@@ -42,7 +48,15 @@ HOWS = (
     "twice", "garbage", "half", "bad-mac",  # How it is answered.
     "refuse",  # With the code that is the argument, without doing it.
     "amount",  # Does it, and answers with another amount.
+    "card",  # Does it, and answers with another card.
+    "off",  # Answers totals with others than its own.
+    "split",  # Answers octet by octet.
+    "slow",  # Answers the first half, and the rest never.
+    "empty", "too-long",  # Answers with a length of nothing, and of more than may be.
+    "bitmap", "letters", "type",  # Answers with a bit more than there is, with letters in digits, and with a type that there is not.
+    "no-mac",  # Answers without an authentication code.
 )
+TOTALS = ("74", "75", "76", "77", "86", "87", "88", "89")
 NETWORK = {"001": "sign-on", "002": "sign-off", "301": "echo", "101": "keys"}
 
 
@@ -52,6 +66,8 @@ def what_is(fields: dict) -> str:
         return NETWORK.get(fields.get("70"), "network")
     if kind[:2] == "04":
         return "reversal"
+    if kind[:2] == "05":
+        return "totals"
     if kind[:2] == "01":
         return "authorisation"
     if kind == "022":
@@ -73,6 +89,8 @@ class Books:
         # Messages by name: what, pan, amount, code, and whether it was reversed.
         self.accounts, self.messages, self.tombstones = {}, {}, set()
         self.effects = Counter()
+        # The day of what comes, and every day that was cut over to.
+        self.day, self.days = "", set()
         if os.path.exists(path):
             with open(path) as lines:
                 for line in (line for line in lines if line.endswith("\n")):
@@ -88,6 +106,10 @@ class Books:
     def apply(self, event: dict) -> None:
         if event["event"] == "account":
             self.accounts[event["pan"]] = {"balance": event["balance"], "held": 0, "pin": event["pin"]}
+            return
+        if event["event"] == "day":
+            self.day = event["day"]
+            self.days.add(self.day)
             return
         self.messages[event["name"]] = dict(event, reversed=False)
         original = self.messages.get(event.get("original"))
@@ -148,7 +170,7 @@ class Books:
             return known["code"] if known["event"] == what and known["amount"] == int(fields["4"]) else "94"
         code = self.decide(what, fields, pin)
         event = {"event": what, "name": name, "pan": fields["2"], "amount": int(fields["4"]), "code": code,
-                 "receiver": fields.get("100", ""), "entry": fields.get("22", "")}
+                 "receiver": fields.get("100", ""), "entry": fields.get("22", ""), "day": self.day}
         if "90" in fields:
             event["original"] = original_of(fields)
         if (what, code) == ("reversal", "25"):
@@ -157,6 +179,27 @@ class Books:
         else:
             self.record(event)
         return code
+
+
+    def totals(self, day: str) -> dict:
+        """What was moved on a day, by the fields of numbers and amounts. What came before any cut-over is of the day that none was to."""
+        day = day if day in self.days else ""
+        sums = {"74": 0, "75": 0, "76": 0, "77": 0}
+        amounts = dict.fromkeys(sums, 0)
+        for message in self.messages.values():
+            if message["day"] != day or message["code"] != "00":
+                continue
+            kind = {"charge": "76", "completion": "76", "refund": "74"}.get(message["event"])
+            if message["event"] == "reversal":
+                original = self.messages.get(message["original"])
+                took = original is not None and original["code"] == "00" and original["event"] != "authorisation"
+                kind = "77" if took else None
+            if kind:
+                sums[kind] += 1
+                amounts[kind] += message["amount"]
+        fields = {number: "%010d" % count for number, count in sums.items()}
+        fields.update({str(int(number) + 12): "%016d" % minor for number, minor in amounts.items()})
+        return fields
 
 
 class Network:
@@ -188,7 +231,7 @@ class Network:
         self.types[fields["t"]] += 1
         if fields["t"][2] in "13":
             if self.asked:
-                self.asked.popleft().set_result(fields.get("39", ""))
+                self.asked.popleft().set_result((fields.get("39", "") + " " + fields.get("66", "")).strip())
             return
         what = what_is(fields)
         self.seen[what] += 1
@@ -204,7 +247,11 @@ class Network:
             return
         if how == "amount":
             answer["4"] = "%012d" % (int(fields["4"]) - 1)
-        message = self.codec.encode(answer, how)
+        if how == "card":
+            answer["2"] = "6228490000000003"
+        if how == "off":
+            answer["88"] = "%016d" % (int(answer["88"]) + 1)
+        message = self.spoiled(self.codec.encode(answer, how), how)
         if how == "park":
             self.parked.append(message)
             return
@@ -215,8 +262,31 @@ class Network:
             frame = frame[: len(frame) // 2]
         elif how == "twice":
             frame += frame
+        elif how == "empty":
+            frame = b"\x00\x00"
+        elif how == "too-long":
+            frame = b"\xff\xff" + message
+        elif how == "split":
+            for octet in frame:
+                writer.write(bytes([octet]))
+                await writer.drain()
+                await asyncio.sleep(0.005)
+            return
+        elif how == "slow":
+            frame = frame[: len(frame) // 2]
         writer.write(frame)
         await writer.drain()
+
+    def spoiled(self, message: bytes, how: str) -> bytes:
+        """A message of packed digits behind a header of eleven octets, with something wrong."""
+        message, header = bytearray(message), self.codec.header
+        if how == "bitmap":
+            message[header + 9] |= 0x02
+        elif how == "letters":
+            message[header + 2 + 8 + 9] = 0xBC
+        elif how == "type":
+            message[header] = 0x77
+        return bytes(message)
 
     def answer(self, what: str, fields: dict, refusal: str) -> dict:
         mti = fields["t"]
@@ -230,6 +300,12 @@ class Network:
         if what == "keys" and not refusal:
             answer["120"] = self.new_keys()
         if refusal or mti[:2] == "08":
+            return answer
+        if what == "totals":
+            answer.update(self.books.totals(fields["15"]))
+            answer.update({number: fields[number] for number in ("15", "50")})
+            is_same = all(int(answer[number]) == int(fields[number]) for number in answer if number in TOTALS)
+            answer["39"], answer["66"] = ("00", "1") if is_same else ("95", "2")
             return answer
         pin = self.codec.pin(fields) if "52" in fields else None
         if "52" in fields and pin is None:
@@ -262,7 +338,41 @@ class Network:
         answered = asyncio.get_running_loop().create_future()
         self.asked.append(answered)
         self.writers[-1].write(len(message).to_bytes(2, "big") + message)
+        code = await asyncio.wait_for(answered, 20)
+        if code.startswith("00"):
+            self.books.record({"event": "day", "day": day})
+        return code
+
+    async def own_totals(self, day: str, more: int) -> str:
+        fields = {"t": "0500", "7": "0101000001", "11": "000008", "15": day, "32": "66280000", "50": "156"}
+        fields.update(self.books.totals(day))
+        fields["88"] = "%016d" % (int(fields["88"]) + more)
+        if self.codec.header:
+            fields["h"] = "00" * self.codec.header
+        answered = asyncio.get_running_loop().create_future()
+        self.asked.append(answered)
+        message = self.codec.encode(fields)
+        self.writers[-1].write(len(message).to_bytes(2, "big") + message)
         return await asyncio.wait_for(answered, 20)
+
+    async def stranger(self) -> None:
+        fields = {"t": "0210", "7": "0101000002", "11": "999999", "4": "000000000100", "39": "00"}
+        if self.codec.header:
+            fields["h"] = "00" * self.codec.header
+        message = self.codec.encode(fields)
+        for _ in range(2):
+            self.writers[-1].write(len(message).to_bytes(2, "big") + message)
+        await self.writers[-1].drain()
+
+    async def trickle(self, octets: bytes) -> None:
+        writer = self.writers[-1]
+        try:
+            for octet in octets:
+                writer.write(bytes([octet]))
+                await writer.drain()
+                await asyncio.sleep(1)
+        except ConnectionError:
+            pass
 
     async def command(self, line: str) -> str:
         words = line.split()
@@ -284,6 +394,15 @@ class Network:
             await self.release()
         elif words[0] == "cut-over":
             return await self.cut_over(words[1])
+        elif words[0] == "totals":
+            return await self.own_totals(words[1], int(words[2]) if len(words) > 2 else 0)
+        elif words[0] == "stranger":
+            await self.stranger()
+        elif words[0] == "raw":
+            self.writers[-1].write(bytes.fromhex(words[1]))
+            await self.writers[-1].drain()
+        elif words[0] == "trickle":
+            asyncio.get_running_loop().create_task(self.trickle(bytes.fromhex(words[1])))
         elif words[0] == "drop":
             for writer in list(self.writers):
                 writer.close()
@@ -304,7 +423,11 @@ def listen_to_input(loop, network: Network) -> None:
 
 async def run(arguments) -> None:
     network = Network(Books(arguments.state), Codec(arguments.dialect, arguments.mac, arguments.zone_key), arguments)
-    server = await asyncio.start_server(network.serve, "127.0.0.1", arguments.port)
+    tls = None
+    if arguments.certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(arguments.certificate, arguments.key)
+    server = await asyncio.start_server(network.serve, "127.0.0.1", arguments.port, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     thread = threading.Thread(target=listen_to_input, args=(asyncio.get_running_loop(), network), daemon=True)
     thread.start()
@@ -319,6 +442,8 @@ def main() -> None:
     parser.add_argument("--mac", default="")
     parser.add_argument("--zone-key", default="")
     parser.add_argument("--exchange-key", default="")
+    parser.add_argument("--certificate", default="")
+    parser.add_argument("--key", default="")
     asyncio.run(run(parser.parse_args()))
 
 

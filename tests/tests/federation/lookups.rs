@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use domain::Reason;
+use bankhub::acquirer::Acquirer;
+use domain::network::Response;
+use domain::{PhoneNumber, Reason};
 use federation_tests::databases::Engine;
-use federation_tests::world::Setup;
+use federation_tests::links::{cny, options};
+use federation_tests::wait::until;
+use federation_tests::world::{Setup, World};
+use hub::network::config::DialectName;
 use proto::common::{ErrandKind, Money};
 use proto::operator as operator_pb;
 use proto::operator::operator_service_client::OperatorServiceClient;
@@ -110,6 +115,47 @@ async fn from_one_terminal(engine: Engine) {
     assert_eq!(seen, [("TERMINAL", "till-1", 1)]);
     let mut other = TerminalServiceClient::new(world.hub_channel(&world.member(Role::Terminal, "till-2")));
     assert_eq!(ask(&mut other, &ids, (Call::Payment, payer.number().to_owned())).await, Ok(true));
+    world.settled().await;
+}
+
+/// Room for five misses, whichever terminals of the link ask: over it a known number is refused as an unknown one.
+#[tokio::test]
+async fn m4_a_link_finds_out_about_no_more_numbers_than_its_budget_over_the_link_itself() {
+    let roomy = [("lookups.terminal_burst", "100000"), ("lookups.merchant_burst", "100000")];
+    let setup = roomy.into_iter().fold(Setup::on(Engine::Sqlite), |setup, (key, value)| setup.with(key, value));
+    let mut world = setup.with("lookups.link_burst", "100").with("lookups.link_per_hour", "1").start().await;
+    let addr = world.open_link("union-pay", &[]).await;
+    let payer = world.payer("bank-a", 100_000).await;
+    let mut acquirer = Acquirer::connect(options(addr, DialectName::UnionPay)).await.unwrap();
+    let ask = async |acquirer: &Acquirer, phone: &str| {
+        let phone = PhoneNumber::parse(phone).unwrap();
+        let named = acquirer.name("0200").unwrap();
+        let answer = acquirer.ask(named, &acquirer.first(&phone, cny(100))).await.unwrap();
+        (named, answer.response())
+    };
+    let mut told = Vec::new();
+    for n in 0..12 {
+        if n == 6 {
+            // Nothing that a restart forgets.
+            world.restart("hub-1").await;
+            acquirer = Acquirer::connect(options(addr, DialectName::UnionPay)).await.unwrap();
+        }
+        told.push(ask(&acquirer, &format!("+8619{n:09}")).await);
+    }
+    let answered = told.iter().filter(|(_, it)| *it == Response::Refused(Reason::PayerUnavailable)).count();
+    let dry = told.iter().filter(|(_, it)| *it == Response::Refused(Reason::LookupsExhausted)).count();
+    assert!((4..=5).contains(&answered) && answered + dry == told.len(), "{told:?}");
+    assert_eq!(ask(&acquirer, payer.number()).await.1, Response::Refused(Reason::LookupsExhausted));
+    // What was answered before is answered again.
+    let again = acquirer.ask(told[0].0, &acquirer.first(&PhoneNumber::parse("+8619000000000").unwrap(), cny(100)));
+    assert_eq!(again.await.unwrap().response(), Response::Refused(Reason::PayerUnavailable));
+    // Operators see which link it is, and let it go on.
+    let operator = world.federation.operator().unwrap();
+    let budgets = operator.lookup_budgets(true, 50).await.unwrap();
+    assert_eq!(budgets.iter().map(|it| (it.scope.as_str(), it.id.as_str())).collect::<Vec<_>>(), [("LINK", "acq")]);
+    operator.fill_lookups("LINK", "acq").await.unwrap();
+    let goes_on = async || (ask(&acquirer, payer.number()).await.1 == Response::CodeSent).then_some(());
+    until("the link to ask again", World::HEALING, goes_on).await;
     world.settled().await;
 }
 

@@ -65,6 +65,9 @@ pub(super) const NETWORK: &str = r#"
 #   echo_every = "30s"
 #   reconnect_pause = "250ms"
 #   reconnect_pause_at_most = "30s"
+#   Whether the network is told the totals of each day, and how long a day rests before.
+#   totals = true
+#   totals_after = "1m"
 #   window = 256
 # [network.issuers.cup.tls]
 # The authorities of the network's certificates and the name that they are for; and this server's own, if the network asks for one.

@@ -49,6 +49,38 @@ async fn m9_a_limit_is_lowered_at_once_and_raised_or_removed_by_two_persons() {
 }
 
 #[tokio::test]
+async fn m9_a_link_routes_when_two_persons_let_it_and_one_ends_it() {
+    on_each_engine(async |hub| {
+        let world = World::open(&hub, ConsoleConfig::default()).await;
+        let (mut ann, mut bob) = (world.signed_in("ann").await, world.signed_in("bob").await);
+        let routes = async |browser: &mut Browser<'_>| {
+            let json: serde_json::Value = serde_json::from_str(&browser.get("/links?format=json").await.body).unwrap();
+            (
+                json["rows"][0]["routes"].as_str().unwrap().to_owned(),
+                json["rows"][1]["routes"].as_str().unwrap().to_owned(),
+            )
+        };
+        let no = ("no".to_owned(), "no".to_owned());
+        assert_eq!(routes(&mut ann).await, no, "{}", hub.engine);
+        ann.get("/links").await;
+        assert_eq!(ann.post("/links/allow", &[("link", "acq")]).await.location, "/links?done=waits");
+        assert_eq!(routes(&mut ann).await, no, "nothing is done before it is approved");
+        let shown = bob.get("/approvals").await.body;
+        assert!(shown.contains("let the link acq route payments by itself"), "{shown}");
+        let path = shown.split_once("action=\"/approvals/").unwrap().1.split('"').next().unwrap().to_owned();
+        assert_eq!(bob.post(&format!("/approvals/{path}"), &[]).await.location, "/approvals?all=1");
+        assert_eq!(routes(&mut bob).await, ("yes".to_owned(), "no".to_owned()), "{}", hub.engine);
+        bob.get("/links").await;
+        assert_eq!(bob.post("/links/suspend", &[("link", "acq")]).await.location, "/links?done=1");
+        assert_eq!(routes(&mut ann).await, no);
+        ann.get("/links").await;
+        let strange = ann.post("/links/allow", &[("link", "../acq")]).await;
+        assert_eq!(strange.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", strange.body);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn m9_who_has_asked_of_too_many_numbers_is_seen_and_may_go_on() {
     on_each_engine(async |hub| {
         let world = World::open(&hub, ConsoleConfig::default()).await;

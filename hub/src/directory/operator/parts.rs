@@ -13,6 +13,7 @@ use crate::credit_history::CreditHistory;
 use crate::fees::Fees;
 use crate::freeze::Freezes;
 use crate::limits::PaymentLimits;
+use crate::network::Routing;
 use crate::notify::Notices;
 use crate::offers::Offers;
 use crate::operators::Operators;
@@ -46,6 +47,7 @@ impl OperatorApi {
             clearing: None,
             fees: None,
             people: None,
+            routing: None,
         }
     }
 
@@ -135,5 +137,15 @@ impl OperatorApi {
 
     pub(super) fn people(&self) -> Result<&People, Status> {
         there(self.people.as_ref())
+    }
+
+    /// Says which links route by themselves, too.
+    #[must_use]
+    pub fn routing(self, routing: Routing) -> Self {
+        Self { routing: Some(routing), ..self }
+    }
+
+    pub(crate) fn routes(&self) -> Result<&Routing, Status> {
+        there(self.routing.as_ref())
     }
 }

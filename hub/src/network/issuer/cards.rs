@@ -52,7 +52,7 @@ impl Issuers {
     }
 
     /// The number of a card of this bank.
-    pub(super) async fn number_of(&self, bank: &BankId, id: CardId) -> Result<Option<Pan>, StoreError> {
+    pub(crate) async fn number_of(&self, bank: &BankId, id: CardId) -> Result<Option<Pan>, StoreError> {
         let Some(card) = sql::read_card(&self.inner.store, id).await?.filter(|card| card.bank == *bank) else {
             return Ok(None);
         };

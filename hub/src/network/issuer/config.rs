@@ -69,6 +69,12 @@ pub struct IssuerConfig {
     /// Messages that may wait for their answers at once, 1 to 10000. Default 256.
     #[serde(default = "default_window")]
     pub window: usize,
+    /// Whether the network is told the totals of each day (0500). Default true.
+    #[serde(default = "default_totals")]
+    pub totals: bool,
+    /// How long a day rests after its end before its totals are told, so that what is under way comes to its end. Default `1m`.
+    #[serde(default = "default_totals_after")]
+    pub totals_after: HumanDuration,
     /// `[network.issuers.<id>.banks.<bank>]`: the banks that are reached over it.
     #[serde(default)]
     pub banks: BTreeMap<String, IssuerBank>,
@@ -160,6 +166,14 @@ const fn default_pause() -> HumanDuration {
 
 const fn default_pause_at_most() -> HumanDuration {
     HumanDuration::from_secs(30)
+}
+
+const fn default_totals() -> bool {
+    true
+}
+
+const fn default_totals_after() -> HumanDuration {
+    HumanDuration::from_secs(60)
 }
 
 const fn default_window() -> usize {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::Reason;
 use iso8583::Mti;
 use iso8583::element::Stan;
 use server_kit::clock::{SharedClock, Stopwatch};
@@ -18,6 +19,8 @@ use super::message::{Answer, Trace};
 use super::session::{Ended, Session};
 use crate::bank::PresentedCard;
 use crate::network::session::Stream;
+use crate::network::settle::Asked;
+use crate::network::sql::Compared;
 
 /// Messages that may wait for their turn; more are not sent.
 const QUEUE: usize = 1_024;
@@ -56,6 +59,8 @@ pub(super) enum Told {
     Late(Trace),
     /// The network goes over to the day MMDD.
     CutOver { day: u16, done: oneshot::Sender<bool> },
+    /// The network has its own totals of a day compared.
+    Totals { asked: Asked, done: oneshot::Sender<Result<Compared, Reason>> },
 }
 
 /// The door. Cheap to clone; the line ends with the last clone.

@@ -58,6 +58,8 @@ pub(super) struct Link {
     pub(super) pause: Duration,
     pub(super) pause_at_most: Duration,
     pub(super) window: usize,
+    /// How long a day rests before its totals are told; none where they are not.
+    pub(super) totals_after: Option<Duration>,
     pub(super) banks: BTreeMap<BankId, Member>,
 }
 
@@ -69,10 +71,10 @@ impl Link {
             return Err(refuse("", "the id of a line has 1 to 32 of a-z, 0-9 and '-'"));
         }
         let times = [config.connect_timeout, config.answer_timeout, config.message_timeout, config.echo_every];
-        if times.iter().chain([&config.reconnect_pause]).any(|time| time.get().is_zero()) {
+        if times.iter().chain([&config.reconnect_pause, &config.totals_after]).any(|time| time.get().is_zero()) {
             return Err(refuse(
                 "answer_timeout",
-                "no timeout, and neither `echo_every` nor `reconnect_pause`, is zero",
+                "no timeout, and none of `echo_every`, `reconnect_pause` and `totals_after`, is zero",
             ));
         }
         if !(1..=10_000).contains(&config.window) {
@@ -99,6 +101,7 @@ impl Link {
             pause: config.reconnect_pause.get(),
             pause_at_most: config.reconnect_pause_at_most.get().max(config.reconnect_pause.get()),
             window: config.window,
+            totals_after: config.totals.then(|| config.totals_after.get()),
             banks: banks(id, config)?,
         })
     }

@@ -12,7 +12,7 @@
 
 use domain::card::Pan;
 use domain::ledger::Nature;
-use domain::network::{Asked, PrivateData, Tag, short_name};
+use domain::network::{Asked, Counted, PrivateData, Tag, Totals, short_name};
 use domain::purchase::Terminal;
 use domain::{Money, Reason, Timestamp};
 use iso8583::element::{Amount, ProcessingCode, TransmissionTime};
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use super::link::{LineKeys, Manner};
 use crate::bank::PresentedCard;
 use crate::network::reply::PRIVATE;
+use crate::network::settle::theirs;
 
 /// PIN blocks of format 0 with the card's number, under triple DES: field 53 as China UnionPay fills it (Q/CUP 006).
 const SECURITY_CONTROL: u64 = 2_600_000_000_000_000;
@@ -280,8 +281,15 @@ pub(super) struct Answer {
     pub(super) approval_code: Option<String>,
     amount_minor: Option<i64>,
     reference: Option<String>,
+    /// Field 2, and whether it is there, be it a card's number or not.
+    card: Option<Pan>,
+    names_card: bool,
     /// Field 120, of an answer to a key exchange.
     pub(super) private: Option<String>,
+    /// Field 66, of an answer to totals.
+    pub(super) settlement: Option<u64>,
+    /// What the other side counts, if it says so.
+    pub(super) totals: Option<Totals>,
 }
 
 impl Answer {
@@ -292,15 +300,26 @@ impl Answer {
             approval_code: text(38).filter(|code| !code.is_empty() && code.is_ascii()),
             amount_minor: message.field(4).and_then(|amount| amount.as_number()).and_then(|n| i64::try_from(n).ok()),
             reference: text(37),
+            card: message.field(2).and_then(|field| Pan::parse(&Zeroizing::new(field.text().into_owned())).ok()),
+            names_card: message.field(2).is_some(),
             private: text(PRIVATE),
+            settlement: message.field(66).and_then(|code| code.as_number()),
+            totals: Counted::ALL
+                .iter()
+                .any(|what| message.field(what.fields().1).is_some())
+                .then(|| theirs(message).ok())
+                .flatten(),
         }
     }
 
-    /// Whether it is about this amount and this reference, as far as it says.
+    /// Whether it is about this amount, this reference and this card, as far as it says.
     pub(super) fn is_of(&self, sent: &Message<'_>) -> bool {
         let sent = Self::of(sent);
         let same_amount = self.amount_minor.is_none_or(|amount| sent.amount_minor == Some(amount));
-        same_amount && self.reference.as_ref().is_none_or(|reference| sent.reference.as_ref() == Some(reference))
+        let same_card = !self.names_card || self.card.is_some() && self.card == sent.card;
+        same_amount
+            && same_card
+            && self.reference.as_ref().is_none_or(|reference| sent.reference.as_ref() == Some(reference))
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `steps`, `set`, `sql` | what is kept: every message before it goes out, every answer before it counts |
 //! | `cards` | cards by which people pay without showing them |
 //! | `check` | what must never be so |
+//! | `totals` | the totals of each day, which the network is told and compares |
 //! | `told` | what comes by itself: late approvals, cut-over; and what is told again by itself |
 
 mod cards;
@@ -25,6 +26,7 @@ mod set;
 mod sql;
 mod steps;
 mod told;
+mod totals;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -143,6 +145,7 @@ impl Issuers {
             tasks.push(("what a card network tells", told::listen(&issuers, link, told, draining)));
         }
         tasks.push(("what is told again", told::tell_again(&issuers, draining)));
+        tasks.push(("the days of lines", totals::keep(&issuers, draining)));
         Ok(Some((issuers, tasks)))
     }
 

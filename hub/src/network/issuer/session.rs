@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::network::{PrivateData, Tag};
+use domain::Reason;
+use domain::network::{PrivateData, Response, Tag, code_of};
 use iso8583::element::{Stan, TransmissionTime};
 use iso8583::frame::Deframer;
 use iso8583::mti::MessageClass;
@@ -20,6 +21,7 @@ use super::line::{Job, LineError, Told};
 use super::link::{LineKeys, Link};
 use super::message::{Answer, Trace, on_the_wire};
 use crate::network::session::{Stream, write_answers};
+use crate::network::settle::{Asked, total_fields};
 use crate::network::working_key::WorkingKey;
 
 /// What is read from the socket at once.
@@ -339,22 +341,53 @@ impl Session {
                     if asked && is_done.await == Ok(true) { "00" } else { "96" }
                 }
             },
+            _ if message.mti().class() == MessageClass::Reconciliation => return self.compare(message).await,
             _ => "12",
         };
         self.answer(message, code).await
     }
 
+    /// Has the network's totals compared, and answers with the hub's.
+    async fn compare(&mut self, message: &Message<'_>) -> Result<(), Ended> {
+        let compared = match Asked::of(message) {
+            Err(reason) => Err(reason),
+            Ok(asked) => {
+                let (done, is_done) = oneshot::channel();
+                let told = self.told.try_send(Told::Totals { asked, done }).map_err(|_| Reason::TooBusy);
+                match told {
+                    Ok(()) => is_done.await.unwrap_or(Err(Reason::Fault)),
+                    Err(reason) => Err(reason),
+                }
+            }
+        };
+        let compared = match compared {
+            Ok(compared) => compared,
+            Err(reason) => return self.answer(message, code_of(Response::Refused(reason))).await,
+        };
+        let is_same = compared.differences().is_empty();
+        let mut fields = total_fields(&compared.ours, compared.day);
+        fields.push((66, if is_same { "1" } else { "2" }.to_owned()));
+        self.answer_with(message, if is_same { "00" } else { "95" }, &fields).await
+    }
+
     async fn answer(&mut self, message: &Message<'_>, code: &str) -> Result<(), Ended> {
+        self.answer_with(message, code, &[]).await
+    }
+
+    async fn answer_with(&mut self, message: &Message<'_>, code: &str, more: &[(u8, String)]) -> Result<(), Ended> {
         let Some(mti) = message.mti().answer() else { return Ok(()) };
         let build = || -> Result<Frame, BuildError> {
             let mut answer = MessageBuilder::new(self.link.manner.dialect, mti)?;
             answer.header(message.header())?;
-            for number in [3, 4, 7, 11, 15, 32, 33, 37, 41, 49, 70] {
+            for number in [3, 4, 7, 11, 15, 32, 33, 37, 41, 49, 50, 70] {
                 if let Some(field) = message.field(number) {
                     answer.field(&field)?;
                 }
             }
             answer.text(39, code)?;
+            for (field, text) in more {
+                answer.text(*field, text)?;
+            }
             let mut octets = Zeroizing::new(Vec::new());
             answer.write(&mut octets)?;
             Ok(octets)

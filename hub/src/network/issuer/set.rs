@@ -19,6 +19,7 @@ use super::link::Link;
 use super::message::{About, Draft, Numbered, Trace, about, first as first_message, mti_of, reference};
 use super::sql::{Order, Orders};
 use super::steps::{IssuerSteps, Named, Outcome, bound, entry};
+use super::totals::DayTotals;
 use crate::network::sql::LinkDay;
 
 /// What a set of steps has loaded and changed.
@@ -31,6 +32,8 @@ pub(super) struct Set<'s> {
     pub(super) days: BTreeMap<String, LinkDay>,
     pub(super) lines: BTreeMap<String, (i64, i64)>,
     pub(super) numbered: BTreeMap<String, i64>,
+    /// Totals of days that are due.
+    pub(super) totals: Vec<DayTotals>,
     pub(super) log: Vec<Entry>,
 }
 
@@ -44,12 +47,12 @@ impl Set<'_> {
         self.orders.get(&(leg, Asked::Charge)).or_else(|| self.orders.get(&(leg, Asked::Authorisation)))
     }
 
-    fn day(&self, link: &str) -> Date {
+    pub(super) fn day(&self, link: &str) -> Date {
         self.days.get(link).map_or(self.today, |day| day.day)
     }
 
     /// The next number of a line; after 999999 comes 000001.
-    fn number(&mut self, link: &str) -> i64 {
+    pub(super) fn number(&mut self, link: &str) -> i64 {
         let (_, next) = self.lines.get(link).copied().unwrap_or((0, 1));
         let stan = self.numbered.get(link).copied().unwrap_or(next);
         let after = u64::try_from(stan).ok().and_then(Stan::from_number).unwrap_or(Stan::LAST).next();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::network::{Asked, Said, Standing};
+use domain::network::{Asked, Balance, Said, Standing};
 use domain::{BankId, LegId, Money, PaymentId, Reason, Timestamp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -20,7 +20,9 @@ use super::link::Link;
 use super::message::Draft;
 use super::set::Set;
 use super::sql::{self, CardRow, Order};
-use crate::network::sql::{load_days, put_day, today};
+use super::totals::sql::load_due;
+use super::totals::{DayTotals, Key};
+use crate::network::sql::{Compared, load_days, put_day, put_settlement, today};
 
 /// Orders that are told again in one step.
 const MOST_DUE: i64 = 64;
@@ -78,6 +80,20 @@ pub(super) enum Step {
         day: u16,
     },
     Card(Box<CardRow>),
+    /// A line may have come to another day.
+    BeginTotals {
+        link: String,
+    },
+    /// What is to be told of days that have ended.
+    DueTotals,
+    /// The network has answered the totals of a day.
+    TotalsAnswered {
+        key: Key,
+        balance: Balance,
+        theirs: String,
+    },
+    /// The network has had its own totals compared.
+    Compare(Box<Compared>),
 }
 
 /// What became of a step.
@@ -99,6 +115,10 @@ pub(super) enum Outcome {
     /// From this day to that one.
     Day(Date, Date),
     Card(Result<String, Reason>),
+    /// These are to be told, and whether again.
+    Totals(Vec<(DayTotals, bool)>),
+    Balance(Balance),
+    Done,
 }
 
 #[derive(Debug)]
@@ -118,6 +138,7 @@ impl Step {
             Self::Answered { leg, .. } => vec![*leg],
             Self::Taken(legs) => legs.clone(),
             Self::Late { .. } | Self::Due | Self::CutOver { .. } | Self::Card(_) => Vec::new(),
+            Self::BeginTotals { .. } | Self::DueTotals | Self::TotalsAnswered { .. } | Self::Compare(_) => Vec::new(),
         }
     }
 
@@ -127,8 +148,9 @@ impl Step {
             | Self::Void(named)
             | Self::Complete { named, .. }
             | Self::GiveBack { named, .. } => Some(&named.link),
-            Self::CutOver { link, .. } => Some(link),
+            Self::CutOver { link, .. } | Self::BeginTotals { link } => Some(link),
             Self::Late { .. } | Self::Answered { .. } | Self::Taken(_) | Self::Due | Self::Card(_) => None,
+            Self::DueTotals | Self::TotalsAnswered { .. } | Self::Compare(_) => None,
         }
     }
 }
@@ -154,11 +176,12 @@ impl IssuerSteps {
 
 impl IssuerSteps {
     async fn load<'s>(&'s self, tx: &mut Tx, steps: &[Step]) -> Result<(Set<'s>, Vec<LegId>), StoreError> {
-        let links: Vec<String> = steps.iter().filter_map(Step::link).cloned().collect();
+        let mut links: Vec<String> = steps.iter().filter_map(Step::link).cloned().collect();
         let mut legs: Vec<LegId> = steps.iter().flat_map(Step::legs).collect();
-        let mut due = Vec::new();
+        let (mut due, mut totals) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
+                Step::DueTotals if totals.is_empty() => totals = load_due(tx, MOST_DUE).await?,
                 Step::Late { link, stan, sent_at } => {
                     legs.extend(sql::load_traced(tx, link, (*stan, *sent_at)).await?);
                 }
@@ -167,6 +190,7 @@ impl IssuerSteps {
             }
         }
         legs.extend(&due);
+        links.extend(totals.iter().map(|row| row.key.link.clone()));
         let set = Set {
             steps: self,
             now: tx.now(),
@@ -176,6 +200,7 @@ impl IssuerSteps {
             days: load_days(tx, links.clone()).await?,
             lines: sql::load_lines(tx, links).await?,
             numbered: BTreeMap::new(),
+            totals,
             log: Vec::new(),
         };
         Ok((set, due))
@@ -224,8 +249,20 @@ impl IssuerSteps {
                 Ok(outcome)
             }
             Step::Card(card) => register(tx, card, &mut set.log).await.map(Outcome::Card),
+            Step::BeginTotals { link } => set.begin_totals(tx, link).await,
+            Step::DueTotals => set.due_totals(tx).await,
+            Step::TotalsAnswered { key, balance, theirs } => set.totals_answered(tx, (key, *balance, theirs)).await,
+            Step::Compare(compared) => {
+                put_settlement(tx, compared).await?;
+                Ok(Outcome::Done)
+            }
         }
     }
+}
+
+/// Whether totals of a day are told for the first time by it.
+fn begins_totals(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Totals(told) if told.iter().any(|(_, is_repeat)| !is_repeat))
 }
 
 /// Keeps a card, once; gives how it is shown.
@@ -258,6 +295,9 @@ impl StepSet for IssuerSteps {
         if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Send { is_repeat: false, .. })) {
             fault::point("issuer.order.before");
         }
+        if outcomes.iter().any(begins_totals) {
+            fault::point("issuer.totals.before");
+        }
         let changed: Vec<Order> = set.changed.keys().filter_map(|key| set.orders.get(key).cloned()).collect();
         sql::put(tx, &changed).await?;
         let next = |(link, next): (&String, &i64)| {
@@ -275,6 +315,9 @@ impl StepSet for IssuerSteps {
         self.chain.confirm();
         if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Send { is_repeat: false, .. })) {
             fault::point("issuer.order.after");
+        }
+        if outcomes.iter().any(begins_totals) {
+            fault::point("issuer.totals.after");
         }
     }
 

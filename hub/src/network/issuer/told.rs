@@ -37,6 +37,9 @@ pub(super) fn listen(
                 Told::CutOver { day, done } => {
                     let _ = done.send(issuers.cut_over(&link, day).await);
                 }
+                Told::Totals { asked, done } => {
+                    let _ = done.send(issuers.compare(&link.id, asked).await);
+                }
             }
         }
         // Whoever drains leaves what is still told to its next start: a late approval comes again with the repeat of its reversal.
