@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use server_kit::config::{HumanDuration, SecretRef};
+use server_kit::rotation::RotationConfig;
 use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
 use server_kit::tls::ServerTlsConfig;
@@ -108,6 +109,9 @@ pub struct KeysConfig {
     pub file: PathBuf,
     /// The master key that it is sealed under: 32 bytes in base64. Must be set.
     pub master: SecretRef,
+    /// How quickly its keys rotate.
+    #[serde(default)]
+    pub rotation: RotationConfig,
 }
 
 /// `[trial]`.

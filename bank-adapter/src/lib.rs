@@ -11,6 +11,7 @@ pub mod credit_system;
 mod freeze;
 pub mod hsm;
 mod identity;
+mod keys;
 pub mod ledger;
 mod network;
 #[cfg(test)]

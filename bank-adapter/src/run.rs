@@ -15,6 +15,7 @@ use server_kit::keystore::{KeyFileError, SealedFile};
 use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
 use server_kit::ops::{self, OpsServer, Readiness};
 use server_kit::rng::{IdMaker, SharedRng, SystemRng};
+use server_kit::rotation::{KeyFile, Rotation, RotationError};
 use server_kit::serve::{Contract, GrpcServer, ServeError};
 use server_kit::shutdown::Shutdown;
 use server_kit::store::{OwnershipLost, Store, StoreError, StoreOptions, WriterOptions};
@@ -77,6 +78,8 @@ pub enum RunError {
     CreditSystem(#[from] CreditSystemError),
     #[error("the key store cannot be opened")]
     Keys(#[from] KeyFileError),
+    #[error("the key store is not that of the database")]
+    Rotation(#[from] RotationError),
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
     #[error("TLS cannot be set up")]
@@ -133,6 +136,7 @@ pub struct Adapter {
     stop: CancellationToken,
     /// Who this bank is: what it does by itself stands under its name in the log.
     principal: Principal,
+    rotation: Rotation,
     vital: VitalTasks,
     server_tls: ServerTls,
     client_tls: ClientTls,
@@ -161,6 +165,7 @@ impl Adapter {
         let ids = IdMaker::new(clock.clone(), rng.clone());
         let master = config.keys.master.read()?;
         let keys = Arc::new(SealedFile::open_or_create(&config.keys.file, &master, &*rng)?);
+        let file = KeyFile { keys: keys.clone(), master: config.keys.master.clone() };
         let store = Store::open(&store_options(&config)?, &crate::migrations(), clock.clone()).await?;
         let owner = Ledger::take_ownership(&store, &bank_id, &ids).await?;
         let options =
@@ -176,6 +181,8 @@ impl Adapter {
             calendar: calendar.clone(),
         };
         let (ledger, writer) = Ledger::start(parts, options);
+        let (rotation, key_writer) =
+            crate::keys::open(&store, &ledger.owner(), file, config.keys.rotation.options()).await?;
         let cards = issuing.map(|(rules, hsm)| {
             let (ledger, clock, calendar) = (ledger.clone(), clock.clone(), calendar.clone());
             Cards::new(CardParts { ledger, hsm, keys, rng, clock, calendar, rules })
@@ -183,6 +190,7 @@ impl Adapter {
         let closer = DayCloser::new(ledger.clone(), calendar, clock.clone());
         let (mut vital, stop) = (VitalTasks::default(), CancellationToken::new());
         vital.watch("ledger", writer);
+        vital.watch("keys", key_writer);
         let credit = match (&config.credit_system, &cards) {
             (None, _) => None,
             (Some(_), None) => return Err(RunError::CreditSystemWithoutCards),
@@ -205,6 +213,7 @@ impl Adapter {
             credit,
             stop,
             principal,
+            rotation,
             vital,
             server_tls,
             client_tls,
@@ -230,6 +239,7 @@ impl Adapter {
     /// carry, and who closes days.
     fn watch_workers(&mut self, draining: &CancellationToken) {
         let resolver = resolver(&self.config, &self.ledger, self.hub.clone(), self.clock.clone());
+        self.vital.watch("rewriting under new keys", self.rotation.rewrite(draining.clone()));
         self.vital.watch("resolver", tokio::spawn(resolver.run(draining.clone())));
         let sender = Sender::new(self.ledger.clone(), self.hub.clone(), SystemRng::shared(), SenderOptions::default());
         self.vital.watch("reports", tokio::spawn(sender.run(draining.clone())));
@@ -258,6 +268,9 @@ impl Adapter {
             None => Arc::new(self.ledger.clone()),
             Some(holds) => Arc::new(holds),
         };
+        vital.watch("versions of keys", self.rotation.run(draining.clone()).map_err(RunError::Signals)?);
+        // Its writer ends with the last who may ask it for something.
+        drop(self.rotation);
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let operators = self.config.counter.operators.clone();
         let counter = CounterService::new(

@@ -16,6 +16,7 @@ pub mod feed;
 pub mod freeze;
 pub mod habit;
 pub mod id;
+pub mod key_rotation;
 pub mod ledger;
 pub mod limit;
 pub mod lookup;

@@ -351,6 +351,13 @@ catalogue! {
     CategoryUnknown "CATEGORY_UNKNOWN" NotFound "No merchant category has this code." "没有该商户类别码。";
     ConsoleRefused "CONSOLE_REFUSED" Stranger "Name, password or one-time password is not right, or signing in is blocked for a while." "名称、密码或动态口令不正确，或登录已暂时锁定。";
 
+    // Keys.
+    KeyUnknown "KEY_UNKNOWN" Invalid "There is no key of this name whose versions change." "没有可轮换的该名称密钥。";
+    KeyVersionUnknown "KEY_VERSION_UNKNOWN" NotFound "There is no such version of the key." "该密钥没有此版本。";
+    KeyVersionCurrent "KEY_VERSION_CURRENT" State "The version is written with, or is about to be." "该版本正在使用或即将启用。";
+    KeyVersionAwaited "KEY_VERSION_AWAITED" State "A server may still write with this version of the key." "仍有服务器可能使用该密钥版本写入。";
+    KeyVersionHasRows "KEY_VERSION_HAS_ROWS" State "Rows are left under this version of the key." "仍有数据使用该密钥版本。";
+
     // Links of a card network.
     NotSignedOn "NOT_SIGNED_ON" State "The link is not signed on." "链路尚未签到。";
     MacRefused "MAC_REFUSED" Denied "The message has no authentication code, or a wrong one." "报文缺少校验码或校验码错误。";

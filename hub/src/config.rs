@@ -9,6 +9,7 @@ use std::time::Duration;
 use domain::payment::{Policy, SendLimit, TopUpLimits};
 use serde::Deserialize;
 use server_kit::config::{HumanDuration, SecretRef};
+use server_kit::rotation::RotationConfig;
 use server_kit::serve::ServeLimits;
 use server_kit::telemetry::LogFormat;
 use server_kit::tls::{ClientTlsConfig, ServerTlsConfig};
@@ -236,6 +237,9 @@ pub struct Keys {
     pub file: PathBuf,
     /// What opens it: 32 bytes in base64, `file:` or `env:`.
     pub master: SecretRef,
+    /// How quickly its keys rotate.
+    #[serde(default)]
+    pub rotation: RotationConfig,
 }
 
 #[derive(Debug, Clone, Deserialize)]

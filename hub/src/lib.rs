@@ -21,6 +21,7 @@ pub mod follow;
 pub mod freeze;
 pub mod habits;
 mod hex;
+mod keys;
 pub mod limits;
 pub mod lookups;
 pub mod network;

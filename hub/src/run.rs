@@ -65,6 +65,8 @@ pub enum RunError {
     #[error(transparent)]
     Keys(#[from] server_kit::keystore::KeyFileError),
     #[error(transparent)]
+    Rotation(#[from] server_kit::rotation::RotationError),
+    #[error(transparent)]
     Tls(#[from] server_kit::tls::TlsError),
     #[error(transparent)]
     Rng(#[from] server_kit::rng::RngError),
@@ -210,13 +212,13 @@ struct Hub {
 
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
     let mut ground = Ground::open(config).await?;
+    ground.rotate_keys(shutdown.draining()).map_err(RunError::Signals)?;
     let directory = ground.directory(config);
     let banks = ground.banks(config, &directory, client_tls, shutdown.draining())?;
     let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);
     let feed = ground.feed(&followers, shutdown.draining());
-    let limits = ground.limits(shutdown.draining()).await?;
-    let fees = ground.fees(config, shutdown.draining()).await?;
-    let desk = ground.desk((&config.payments, &limits, &fees), (&directory, &banks), &feed);
+    let terms = ground.terms(config, shutdown.draining()).await?;
+    let desk = ground.desk((&config.payments, &terms), (&directory, &banks), &feed);
     let records = ground.records(&feed);
     let prices = ground.prices();
     let zone = || config.records.time_zone.rules().clone();
@@ -246,8 +248,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
     let web = ground.web(config, &directory, &asked);
-    let routing = ground.routing(config);
-    let of = (&asked, &sign_ups, (&limits, &fees, &routing));
+    let of = (&asked, &sign_ups, &terms);
     let (operators, operator_api) =
         ground.operators(config, (&directory, &banks, &feed), of, shutdown.draining()).await?;
     let console = ground.console(config, (&operators, &operator_api), banks.standings(), shutdown.draining());
@@ -270,7 +271,7 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         freezes,
         safety_codes,
         sign_ups,
-        routing,
+        routing: terms.routing,
         operators,
         operator_api,
         notices,

@@ -97,10 +97,39 @@ impl KeyName {
         }
     }
 
-    /// Whether a new version may take over. What is looked up by a hash, or compared with a stored one, would not be
-    /// found again under a new key, so these keys stay for as long as the data does.
+    /// Whether new versions may take over while servers run: what hangs on the key stands in columns that are rewritten (ADR 40).
+    /// What hangs on any other key is in no column that could be counted, so these stay for as long as the data does.
     pub const fn may_rotate(self) -> bool {
-        !matches!(self, Self::PhoneIndex | Self::CardIndex | Self::CitizenIndex | Self::RequestFingerprint)
+        matches!(self, Self::SealedPayload | Self::CardNumber | Self::PhoneIndex | Self::CardIndex | Self::CitizenIndex)
+    }
+
+    /// The keys whose versions change, in the order of their numbers.
+    pub fn rotating() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|name| name.may_rotate())
+    }
+
+    /// The name as configurations, tables and documents have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OneTimeCode => "one-time-code",
+            Self::TransactionPassword => "transaction-password",
+            Self::PhoneIndex => "phone-index",
+            Self::CardIndex => "card-index",
+            Self::SessionToken => "session-token",
+            Self::PageToken => "page-token",
+            Self::RequestFingerprint => "request-fingerprint",
+            Self::SealedPayload => "sealed-payload",
+            Self::CardNumber => "card-number",
+            Self::AuditHead => "audit-head",
+            Self::FreezeConfirmation => "freeze-confirmation",
+            Self::SafetyCode => "safety-code",
+            Self::CitizenIndex => "citizen-index",
+        }
+    }
+
+    /// Reads what [`KeyName::as_str`] gives.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text)
     }
 
     /// The number under which the key is stored. Numbers are never used again for another key.
@@ -144,6 +173,26 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
     /// Decrypts what was sealed under any version.
     fn open(&self, key: KeyName, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError>;
 
+    /// The keyed hashes of `parts` under the version that is written with and under the other one that is held: what is looked up by
+    /// its hash is looked up by both while it is rewritten. Twice the same where one version is held alone.
+    fn mac_both(&self, key: KeyName, parts: &[&[u8]]) -> Result<[[u8; 32]; 2], KeyError>;
+
+    /// Under which version `expected` is the keyed hash of `parts`; in constant time for each version.
+    fn mac_version(&self, key: KeyName, parts: &[&[u8]], expected: &[u8]) -> Result<Option<u32>, KeyError>;
+
+    /// The versions that are held of a key, in order.
+    fn held(&self, key: KeyName) -> Vec<HeldVersion>;
+
+    /// The version that is written with.
+    fn current_version(&self, key: KeyName) -> Option<u32>;
+
+    /// Has this version be written with from now on; the others stay for reading. `Err` with [`KeyError::UnknownVersion`] when it is
+    /// not held.
+    fn use_version(&self, key: KeyName, version: u32) -> Result<(), KeyError>;
+
+    /// Forgets a version that is not written with. It is gone from the memory of this process only.
+    fn forget_version(&self, key: KeyName, version: u32);
+
     /// Signs under the current version (Ed25519, 64 bytes).
     fn sign(&self, key: KeyName, message: &[u8]) -> Result<Vec<u8>, KeyError>;
 
@@ -152,6 +201,32 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
 
     /// Whether any version signed `message`.
     fn signature_matches(&self, key: KeyName, message: &[u8], signature: &[u8]) -> Result<bool, KeyError>;
+}
+
+/// A version of a key that a store holds, and by what it is told from another key of the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldVersion {
+    /// Its number.
+    pub version: u32,
+    /// The first bytes of a hash of the key, from which nobody gets the key: it is 32 random bytes.
+    pub check: [u8; 8],
+}
+
+/// How what is sealed under a version of a key begins, by which it is told apart in a query.
+pub fn sealed_prefix(version: u32) -> [u8; SEALED_PREFIX_LEN] {
+    let [a, b, c, d] = version.to_be_bytes();
+    [keyring::FORMAT, a, b, c, d]
+}
+
+/// How many bytes [`sealed_prefix`] has.
+pub const SEALED_PREFIX_LEN: usize = 5;
+
+/// The version under which something says that it was sealed; none when it is nothing that [`KeyStore::seal`] makes.
+pub fn sealed_version(sealed: &[u8]) -> Option<u32> {
+    match sealed {
+        [keyring::FORMAT, a, b, c, d, ..] => Some(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => None,
+    }
 }
 
 /// A key store that many parts of a server share.
@@ -266,11 +341,27 @@ pub enum KeyFileError {
         /// The file.
         path: PathBuf,
     },
-    /// The key may not be replaced while data made with it exists.
-    #[error("the key {name:?} cannot be rotated: what is found by it would be lost")]
+    /// What hangs on the key is not rewritten, so it stays.
+    #[error("the key {} does not rotate: what hangs on it is in no column that could be rewritten", .name.as_str())]
     MayNotRotate {
         /// The key.
         name: KeyName,
+    },
+    /// As many versions are there as there may be at once.
+    #[error("the key {} has {found} versions already: retire an old one before another is added", .name.as_str())]
+    StillRotating {
+        /// The key.
+        name: KeyName,
+        /// How many there are.
+        found: usize,
+    },
+    /// The last version of a key stays.
+    #[error("version {version} of the key {} is the only one or is none of it", .name.as_str())]
+    NotRetired {
+        /// The key.
+        name: KeyName,
+        /// The version.
+        version: u32,
     },
     /// There is no randomness.
     #[error(transparent)]

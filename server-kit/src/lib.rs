@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod ops;
 pub mod recent;
 pub mod rng;
+pub mod rotation;
 pub mod serve;
 pub mod shutdown;
 pub mod store;

@@ -118,7 +118,7 @@ impl Cards {
     ) -> Result<(Card, Face), CallError> {
         let (face, cvk_version) = self.new_face(product, pan, card.expiry, None).await?;
         let file = CardFile {
-            pan_hash: self.hash(&face.pan)?,
+            pan_hashes: self.hashes(&face.pan)?,
             pan_sealed: self.seal(card.id, &face.pan)?,
             product,
             cvk_version,

@@ -159,12 +159,12 @@ impl Cards {
     }
 
     async fn find(&self, pan: &Pan) -> Result<Option<KnownCard>, CallError> {
-        Ok(sql::find_by_hash(self.parts.ledger.store(), self.hash(pan)?).await?)
+        Ok(sql::find_by_hash(self.parts.ledger.store(), self.hashes(pan)?).await?)
     }
 
-    /// The keyed hash under which a number is found.
-    fn hash(&self, pan: &Pan) -> Result<[u8; 32], CallError> {
-        self.parts.keys.mac(KeyName::CardIndex, &[pan.reveal().as_bytes()]).map_err(unusable)
+    /// The keyed hashes under which a number is found.
+    fn hashes(&self, pan: &Pan) -> Result<[[u8; 32]; 2], CallError> {
+        self.parts.keys.mac_both(KeyName::CardIndex, &[pan.reveal().as_bytes()]).map_err(unusable)
     }
 
     fn seal(&self, id: CardId, pan: &Pan) -> Result<Vec<u8>, CallError> {

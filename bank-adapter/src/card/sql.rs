@@ -81,13 +81,20 @@ pub(crate) type Numbers = HashMap<[u8; 32], CardId>;
 /// What the bank keeps of a card besides its state.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct CardFile {
-    /// The keyed hash of the number.
-    pub(crate) pan_hash: [u8; 32],
+    /// The keyed hashes of the number, that which is written first (ADR 40).
+    pub(crate) pan_hashes: [[u8; 32]; 2],
     /// The number under AES-GCM, bound to the card.
     pub(crate) pan_sealed: Vec<u8>,
     pub(crate) product: Product,
     /// The version of the key that makes its verification values.
     pub(crate) cvk_version: u32,
+}
+
+impl CardFile {
+    fn written_hash(&self) -> &[u8; 32] {
+        let [written, _] = &self.pan_hashes;
+        written
+    }
 }
 
 impl std::fmt::Debug for CardFile {
@@ -163,7 +170,7 @@ pub(crate) async fn save_cards(
             card.sides.debit().map(AccountId::uuid).into(),
             card.sides.credit().map(AccountId::uuid).into(),
             card.masked.as_str().into(),
-            file.pan_hash.to_vec().into(),
+            file.written_hash().to_vec().into(),
             file.pan_sealed.clone().into(),
             file.product.as_str().into(),
             i64::from(file.cvk_version).into(),
@@ -189,8 +196,9 @@ pub(crate) async fn save_pins(tx: &mut Tx, pins: &[NewPin]) -> Result<(), StoreE
     tx.put(&PINS, pins.iter().map(row).collect()).await
 }
 
-pub(crate) async fn find_by_hash(store: &Store, pan_hash: [u8; 32]) -> Result<Option<KnownCard>, StoreError> {
-    let row = store.fetch_one(select_known!("c.pan_hash = $1"), vec![pan_hash.to_vec().into()]).await?;
+pub(crate) async fn find_by_hash(store: &Store, [one, other]: [[u8; 32]; 2]) -> Result<Option<KnownCard>, StoreError> {
+    let hashes = vec![one.to_vec().into(), other.to_vec().into()];
+    let row = store.fetch_one(select_known!("c.pan_hash IN ($1, $2)"), hashes).await?;
     row.as_ref().map(known_of).transpose()
 }
 

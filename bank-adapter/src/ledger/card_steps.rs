@@ -77,11 +77,11 @@ pub(super) struct CardFiles {
 
 /// The numbers of cards that are issued, by their hashes.
 pub(super) fn numbers_of(steps: &[Step]) -> Vec<[u8; 32]> {
-    let number = |step: &Step| match step {
-        Step::Issue(order, _) => Some(order.file.pan_hash),
-        _ => None,
+    let numbers = |step: &Step| match step {
+        Step::Issue(order, _) => order.file.pan_hashes.to_vec(),
+        _ => Vec::new(),
     };
-    steps.iter().filter_map(number).collect()
+    steps.iter().flat_map(numbers).collect()
 }
 
 /// The cards whose PINs are set, and the changes that are asked for.
@@ -116,8 +116,10 @@ pub(super) fn issue(
         Some(old) => rules::replace_card(books, old, order.card.clone()),
     }?;
     if !decided.change.is_empty() {
-        if *files.numbers.entry(order.file.pan_hash).or_insert(order.card.id) != order.card.id {
-            return Err(Reason::CardNumberTaken);
+        for hash in order.file.pan_hashes {
+            if *files.numbers.entry(hash).or_insert(order.card.id) != order.card.id {
+                return Err(Reason::CardNumberTaken);
+            }
         }
         let what = order.replaces.map(|old| format!(" replaces={old}")).unwrap_or_default();
         log.push(entry("card.issued", &decided.answer, &what, by));

@@ -11,6 +11,7 @@ pub mod credit;
 pub mod fees;
 pub mod identity;
 pub mod inquiry;
+pub mod keys;
 pub mod limits;
 pub mod links;
 pub mod lookups;

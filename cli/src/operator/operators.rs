@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::bins::{BinsCommand, bins};
 use super::command::OperatorArgs;
 use super::fees::{FeesCommand, SettlementsArgs, fees, settlements};
+use super::keys::{KeysCommand, keys};
 use super::limits::{LimitsCommand, limits};
 use super::links::{LinksCommand, links};
 use super::lookups::{LookupsCommand, lookups};
@@ -71,6 +72,9 @@ pub enum OperatorCommand {
     /// See whose which card numbers are, and suspend some.
     #[command(subcommand)]
     Bins(BinsCommand),
+    /// See under which versions of their keys columns are, and retire old ones.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// See and set the limits on payments.
     #[command(subcommand)]
     Limits(LimitsCommand),
@@ -320,6 +324,7 @@ pub async fn operator(args: &OperatorArgs<OperatorCommand>, out: &Output) -> Res
         OperatorCommand::Proposals { all, most } => print_proposals(&operator.proposals(*all, *most).await?, out),
         OperatorCommand::Approve { proposal } => print_proposals(&[operator.approve(*proposal).await?], out),
         OperatorCommand::Bins(command) => bins(&operator, command, out).await?,
+        OperatorCommand::Keys(command) => keys(&operator, command, out).await?,
         OperatorCommand::Limits(command) => limits(&operator, command, out).await?,
         OperatorCommand::Fees(command) => fees(&operator, command, out).await?,
         OperatorCommand::Settlements(asked) => settlements(&operator, asked, out).await?,

@@ -123,6 +123,8 @@ acts! {
     AllowRouting "ALLOW_ROUTING" Two [Risk Admin];
     /// Ends that. One person does: minutes count, and it lets nothing out.
     SuspendRouting "SUSPEND_ROUTING" One [Operator Risk Admin];
+    /// Retires an old version of a key. What is still under it in a backup opens with a copy of the key file alone.
+    RetireKey "RETIRE_KEY" Two [Admin];
     /// Registers an operator, changes a role, suspends somebody.
     ChangeOperator "CHANGE_OPERATOR" Two [Admin];
     /// Proposes an act, or decides on a proposal: who may, is said by the act that is proposed.
@@ -177,6 +179,7 @@ mod tests {
             (Act::WithdrawFees, "ora", Needed::One),
             (Act::AllowRouting, "ra", Needed::Two),
             (Act::SuspendRouting, "ora", Needed::One),
+            (Act::RetireKey, "a", Needed::Two),
             (Act::ChangeOperator, "a", Needed::Two),
             (Act::Propose, "ora", Needed::One),
             (Act::SignIntoConsole, "vora", Needed::One),

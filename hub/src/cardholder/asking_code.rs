@@ -28,7 +28,7 @@ const QUEUE: usize = 1_024;
 /// A code that may go out.
 pub(super) struct AskedCode {
     pub(super) id: Uuid,
-    pub(super) phone_hash: [u8; 32],
+    pub(super) phone_hashes: [[u8; 32]; 2],
     pub(super) code: Zeroizing<String>,
 }
 
@@ -60,7 +60,7 @@ impl AskedCode {
         log: &mut Vec<Entry>,
         (keys, policy, notices): (&dyn KeyStore, &Policy, &Notices),
     ) -> Result<Done, StoreError> {
-        let Some(person_id) = holder(tx, &self.phone_hash).await? else { return Ok(Done::Asked) };
+        let Some(person_id) = holder(tx, &self.phone_hashes).await? else { return Ok(Done::Asked) };
         // The person's row is locked first, as in every step that has one.
         let Some((payer, _)) = load_guard(tx, person_id).await? else { return Ok(Done::Asked) };
         let mut stored = sql::load_codes_by_sms(tx, person_id).await?;

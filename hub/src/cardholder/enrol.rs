@@ -39,7 +39,7 @@ pub(super) struct Enrol {
     code: Box<str>,
     public_key: Vec<u8>,
     password: Option<Box<str>>,
-    phone_hash: [u8; 32],
+    phone_hashes: [[u8; 32]; 2],
     device_id: DeviceId,
 }
 
@@ -86,9 +86,9 @@ impl Asked {
         &self.phone
     }
 
-    pub(super) fn with(self, phone_hash: [u8; 32], device_id: DeviceId) -> Enrol {
+    pub(super) fn with(self, phone_hashes: [[u8; 32]; 2], device_id: DeviceId) -> Enrol {
         let Self { phone, code, public_key, password } = self;
-        Enrol { phone, code, public_key, password, phone_hash, device_id }
+        Enrol { phone, code, public_key, password, phone_hashes, device_id }
     }
 }
 
@@ -103,7 +103,7 @@ impl Enrol {
         if let Some(device) = sql::load_devices(tx, vec![self.device_id.uuid()]).await?.first() {
             return Ok(Ok(Done::Enrolled(device.person_id, None)));
         }
-        let found = sql::load_enrolling(tx, &self.phone_hash).await?;
+        let found = sql::load_enrolling(tx, &self.phone_hashes).await?;
         // Somebody who is not there stands in for whom nobody knows.
         let person_id = found.as_ref().map_or(PersonId::from_uuid(Uuid::nil()), |found| found.person_id);
         // The person's row is locked first, as in every step that has one.

@@ -11,7 +11,7 @@ use super::enrol::{Asked, CODE_DIGITS};
 use super::session::{Signed, Token, make_nonce};
 use super::steps::{Done, Step};
 use super::{Inner, sql};
-use crate::directory::phone_hash;
+use crate::directory::phone_hashes;
 use crate::store_status::{fault, store_status};
 
 impl Inner {
@@ -26,10 +26,10 @@ impl Inner {
         if !parts.notices.channels().contains(&ChannelKind::Sms) {
             return Err(proto::status(Reason::ChannelAbsent));
         }
-        let phone_hash = phone_hash(&*parts.keys, &phone).map_err(|error| fault(&error))?;
+        let phone_hashes = phone_hashes(&*parts.keys, &phone).map_err(|error| fault(&error))?;
         let id = parts.ids.uuid().map_err(|error| fault(&error))?;
         let code = digits(&*parts.rng, CODE_DIGITS).map_err(|error| fault(&error))?;
-        let asked = AskedCode { id, phone_hash, code: code.into() };
+        let asked = AskedCode { id, phone_hashes, code: code.into() };
         self.asked_codes.try_send(asked).map_err(|_| proto::status(Reason::TooBusy))?;
         let good_for = i32::try_from(parts.codes.code_ttl.as_secs()).unwrap_or(i32::MAX);
         Ok(pb::AskEnrolmentCodeResponse { good_for_seconds: good_for })
@@ -41,9 +41,9 @@ impl Inner {
     ) -> Result<pb::EnrolDeviceResponse, Status> {
         self.limits.call(&request)?;
         let asked = Asked::read(request.into_inner()).map_err(proto::status)?;
-        let hash = phone_hash(&*self.parts.keys, asked.phone()).map_err(|error| fault(&error))?;
+        let hashes = phone_hashes(&*self.parts.keys, asked.phone()).map_err(|error| fault(&error))?;
         let device_id = DeviceId::from_uuid(self.parts.ids.uuid().map_err(|error| fault(&error))?);
-        match self.step(Step::Enrol(asked.with(hash, device_id))).await? {
+        match self.step(Step::Enrol(asked.with(hashes, device_id))).await? {
             Done::Enrolled(person_id, _) => {
                 Ok(pb::EnrolDeviceResponse { device_id: device_id.to_string(), person_id: person_id.to_string() })
             }

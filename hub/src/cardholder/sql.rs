@@ -162,10 +162,10 @@ pub(super) struct EnrolmentCode {
     pub(super) attempts_left: i64,
 }
 
-pub(super) async fn load_enrolling(tx: &mut Tx, phone_hash: &[u8]) -> Result<Option<Enrolling>, StoreError> {
+pub(super) async fn load_enrolling(tx: &mut Tx, [one, other]: &[[u8; 32]; 2]) -> Result<Option<Enrolling>, StoreError> {
     let sql = "SELECT p.person_id, p.version, c.version, c.code_mac, c.expires_at, c.attempts_left \
-               FROM persons p LEFT JOIN enrolment_codes c ON c.person_id = p.person_id WHERE p.phone_hash = $1";
-    let rows = tx.fetch(sql, vec![phone_hash.to_vec().into()]).await?;
+               FROM persons p LEFT JOIN enrolment_codes c ON c.person_id = p.person_id WHERE p.phone_hash IN ($1, $2)";
+    let rows = tx.fetch(sql, vec![one.to_vec().into(), other.to_vec().into()]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let code = match row.maybe_int(2)? {
         None => None,

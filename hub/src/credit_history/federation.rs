@@ -11,7 +11,7 @@ use super::inquire::{About, Inquire};
 use super::steps::Done;
 use super::told::Told;
 use super::{CreditHistory, unusable, wire};
-use crate::directory::phone_hash;
+use crate::directory::phone_hashes;
 
 /// More names of parts than there are parts is nothing that a bank asks for.
 const MOST_FIELDS: usize = 4;
@@ -95,7 +95,7 @@ impl Asked {
             consent_id,
             fingerprint: keys.mac(KeyName::RequestFingerprint, &parts).map_err(unusable)?,
             about: About::Holder {
-                phone_hash: phone_hash(keys, &phone).map_err(unusable)?,
+                phone_hashes: phone_hashes(keys, &phone).map_err(unusable)?,
                 name_sealed: Inquire::seal_for_nobody(keys, &asked.name)?,
                 name: asked.name,
             },

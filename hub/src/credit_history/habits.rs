@@ -19,7 +19,7 @@ use super::inquire::{About, Inquire};
 use super::steps::{Done, Work};
 use super::told::Told;
 use super::{CreditHistory, sql, unusable, wire};
-use crate::directory::phone_hash;
+use crate::directory::phone_hashes;
 
 const GIVEN: Table = Table {
     name: "given_habits",
@@ -173,7 +173,7 @@ impl CreditHistory {
             id: asked.id,
             fingerprint: keys.mac(KeyName::RequestFingerprint, &about).map_err(unusable)?,
             about: About::Holder {
-                phone_hash: phone_hash(keys, &asked.phone).map_err(unusable)?,
+                phone_hashes: phone_hashes(keys, &asked.phone).map_err(unusable)?,
                 name_sealed: Inquire::seal_for_nobody(keys, &asked.name)?,
                 name: asked.name,
             },

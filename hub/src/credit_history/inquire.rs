@@ -31,10 +31,10 @@ const NOBODY: PersonId = PersonId::from_uuid(Uuid::nil());
 
 /// About whom it is asked.
 pub(super) enum About {
-    /// Whoever has this name and number; the number is known by its keyed hash only.
+    /// Whoever has this name and number; the number is known by its keyed hashes only.
     Holder {
         name: Line,
-        phone_hash: [u8; 32],
+        phone_hashes: [[u8; 32]; 2],
         /// The name sealed as that of [`NOBODY`], which is opened where there is no other.
         name_sealed: Vec<u8>,
     },
@@ -150,8 +150,8 @@ impl Inquire {
     /// Looks up everything, in the order in which every replica locks it.
     async fn find(&self, work: &mut Work<'_>) -> Result<Found, StoreError> {
         let (person_id, holder) = match &self.about {
-            About::Holder { phone_hash, name_sealed, .. } => {
-                let row = sql::load_holder(work.tx, phone_hash).await?;
+            About::Holder { phone_hashes, name_sealed, .. } => {
+                let row = sql::load_holder(work.tx, phone_hashes).await?;
                 let (person_id, name_sealed) =
                     row.as_ref().map_or((NOBODY, name_sealed), |row| (row.person_id, &row.name_sealed));
                 let name = open_name(work.keys, person_id, name_sealed).map_err(unreadable)?;

@@ -162,9 +162,9 @@ pub(super) struct HolderRow {
     pub(super) registered_at: Timestamp,
 }
 
-pub(super) async fn load_holder(tx: &mut Tx, phone_hash: &[u8]) -> Result<Option<HolderRow>, StoreError> {
-    let sql = "SELECT person_id, name_sealed, registered_at FROM persons WHERE phone_hash = $1";
-    let rows = tx.fetch(sql, vec![phone_hash.to_vec().into()]).await?;
+pub(super) async fn load_holder(tx: &mut Tx, [one, other]: &[[u8; 32]; 2]) -> Result<Option<HolderRow>, StoreError> {
+    let sql = "SELECT person_id, name_sealed, registered_at FROM persons WHERE phone_hash IN ($1, $2)";
+    let rows = tx.fetch(sql, vec![one.to_vec().into(), other.to_vec().into()]).await?;
     let read = |row: &Row| {
         let person_id = PersonId::from_uuid(row.id(0)?);
         Ok(HolderRow { person_id, name_sealed: row.bytes(1)?, registered_at: row.time(2)? })

@@ -18,7 +18,7 @@ use super::merchants::RegisterMerchant;
 use super::persons::{IssueEnrolmentCode, RegisterPerson};
 use super::pin_pads::SetPinPadKey;
 use super::terminals::{RegisterTerminal, SuspendTerminal};
-use super::{BankEntry, phone_hash};
+use super::{BankEntry, phone_hashes};
 
 /// What an operator or a bank asks for, and who it is.
 #[derive(Debug)]
@@ -102,8 +102,8 @@ impl Changes {
             Change::Terminal(change) => self.caches.terminals.invalidate(&change.id),
             Change::Suspension(change) => self.caches.terminals.invalidate(&change.id),
             Change::Person(change) => {
-                if let Ok(hash) = phone_hash(&*self.keys, &change.phone) {
-                    self.caches.phones.invalidate(&hash);
+                if let Ok(hashes) = phone_hashes(&*self.keys, &change.phone) {
+                    hashes.iter().for_each(|hash| self.caches.phones.invalidate(hash));
                 }
                 self.caches.payers.invalidate(&change.person_id);
             }

@@ -5,17 +5,18 @@ use domain::text::Line;
 use domain::{AccountId, BankId, PersonId, PhoneNumber, Reason};
 use server_kit::audit::Entry;
 use server_kit::keystore::KeyStore;
+use server_kit::rotation;
 use server_kit::store::{StoreError, Tx};
 
 use super::bindings::{Asked, Bind};
 use super::changes::Log;
-use super::sealed::{name_is, phone_hash, seal_name, seal_phone, unusable};
+use super::sealed::{name_is, open_phone, pinned_phone_hashes, seal_name, seal_phone, unusable};
 use super::sql::{self, PersonRow};
 
 /// Who has this number as the first one.
-pub(crate) async fn holder(tx: &mut Tx, phone_hash: &[u8]) -> Result<Option<PersonId>, StoreError> {
-    let rows =
-        tx.fetch("SELECT person_id FROM persons WHERE phone_hash = $1", vec![phone_hash.to_vec().into()]).await?;
+pub(crate) async fn holder(tx: &mut Tx, [one, other]: &[[u8; 32]; 2]) -> Result<Option<PersonId>, StoreError> {
+    let sql = "SELECT person_id FROM persons WHERE phone_hash IN ($1, $2)";
+    let rows = tx.fetch(sql, vec![one.to_vec().into(), other.to_vec().into()]).await?;
     rows.first().map(|row| row.id(0).map(PersonId::from_uuid)).transpose()
 }
 
@@ -38,9 +39,10 @@ pub(crate) async fn register(
     person_id: PersonId,
     (phone, name): (&PhoneNumber, &Line),
 ) -> Result<(), StoreError> {
+    let [hash, _] = pinned_phone_hashes(tx, keys, phone).await?;
     let row = PersonRow {
         person_id,
-        phone_hash: phone_hash(keys, phone).map_err(unusable)?.to_vec(),
+        phone_hash: hash.to_vec(),
         phone_sealed: seal_phone(keys, person_id, phone).map_err(unusable)?,
         name_sealed: seal_name(keys, person_id, name).map_err(unusable)?,
     };
@@ -96,6 +98,9 @@ pub(crate) async fn account_banks(tx: &mut Tx, person_id: PersonId) -> Result<Ve
     rows.iter().map(|row| row.parsed(0, BankId::parse)).collect()
 }
 
+/// What is hashed with the person where no number is. A number is hashed as one part; this one has two.
+pub(crate) const NO_NUMBER: &[u8] = b"no number";
+
 /// The number that stands with the person becomes this one; or none, in whose place stands what no number is looked up by.
 pub(crate) async fn put_first_number(
     tx: &mut Tx,
@@ -106,11 +111,19 @@ pub(crate) async fn put_first_number(
     let sql_hash = "UPDATE persons SET phone_hash = $1, phone_sealed = $2, version = version + 1 WHERE person_id = $3";
     let id = person_id.uuid();
     let (hash, sealed) = match number {
-        Some(number) => number,
+        Some((_, sealed)) => {
+            // It may stand under an older version where it comes from.
+            let hashes = pinned_phone_hashes(tx, keys, &open_phone(keys, person_id, &sealed)?).await?;
+            if holder(tx, &hashes).await?.is_some_and(|holder| holder != person_id) {
+                return Err(StoreError::Conflict);
+            }
+            let [hash, _] = hashes;
+            (hash.to_vec(), sealed)
+        }
         None => {
-            // A number is hashed as one part; this one has two.
             let key = server_kit::keystore::KeyName::PhoneIndex;
-            let hash = keys.mac(key, &[b"no number", id.as_bytes()]).map_err(unusable)?;
+            rotation::pin(tx, keys, key).await?;
+            let hash = keys.mac(key, &[NO_NUMBER, id.as_bytes()]).map_err(unusable)?;
             (hash.to_vec(), Vec::new())
         }
     };

@@ -49,8 +49,8 @@ use changes::Changes;
 pub use operator::OperatorApi;
 pub use sealed::{SecretError, password_mac, password_matches, phone_hash};
 pub(crate) use sealed::{
-    check_password, enrolment_code_matches, open_name, open_phone, seal_name, seal_phone, sms_code_mac,
-    sms_code_matches,
+    check_password, enrolment_code_matches, open_name, open_phone, phone_hashes, pinned_phone_hashes, seal_name,
+    seal_phone, sms_code_mac, sms_code_matches,
 };
 
 /// Asks a bank about its accounts and its cards.
@@ -218,12 +218,13 @@ impl Directory {
     /// The person who pays with this number. An unknown number costs what a known one costs: one keyed hash and,
     /// unless it is cached, one query.
     pub async fn payer_by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Payer>>, StoreError> {
-        let hash = phone_hash(&*self.parts.keys, phone).map_err(sealed::unusable)?;
+        let hashes = phone_hashes(&*self.parts.keys, phone).map_err(sealed::unusable)?;
+        let [hash, _] = hashes;
         match self.caches.phones.get(&hash) {
             Some(Some(person_id)) => self.payer(person_id).await,
             Some(None) => Ok(None),
             None => {
-                let found = sql::read_payer_by_phone(&self.parts.store, &hash).await?.map(Arc::new);
+                let found = sql::read_payer_by_phone(&self.parts.store, &hashes).await?.map(Arc::new);
                 self.caches.phones.insert(hash, found.as_ref().map(|payer| payer.person_id));
                 if let Some(payer) = &found {
                     self.caches.payers.insert(payer.person_id, Some(payer.clone()));
@@ -308,8 +309,8 @@ impl Directory {
     }
 
     /// Forgets who has a number, after a change that was made elsewhere in this process.
-    pub(crate) fn forget_phone(&self, phone_hash: &[u8; 32]) {
-        self.caches.phones.invalidate(phone_hash);
+    pub(crate) fn forget_phone(&self, hashes: &[[u8; 32]; 2]) {
+        hashes.iter().for_each(|hash| self.caches.phones.invalidate(hash));
     }
 
     /// Forgets what is cached of a person, after a change that was made elsewhere in this process.

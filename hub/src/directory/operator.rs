@@ -11,6 +11,7 @@ use futures_util::stream::BoxStream;
 use proto::operator as pb;
 use proto::operator::operator_service_server::OperatorService;
 use server_kit::rng::digits;
+use server_kit::rotation::Rotation;
 use tonic::{Request, Response, Status, Streaming};
 pub(super) use within::mismatch;
 use within::{operator, operator_id};
@@ -55,6 +56,7 @@ pub struct OperatorApi {
     fees: Option<Fees>,
     people: Option<People>,
     routing: Option<Routing>,
+    keys: Option<Rotation>,
 }
 
 type Answered<T> = Result<Response<T>, Status>;
@@ -468,5 +470,19 @@ impl OperatorService for OperatorApi {
         operator(&request)?;
         let page = self.routes()?.day_totals(request.get_ref()).await.map_err(|error| store_status(&error))?;
         page.map(Response::new).map_err(proto::status)
+    }
+
+    async fn list_keys(&self, request: Request<pb::ListKeysRequest>) -> Answered<pb::ListKeysResponse> {
+        operator(&request)?;
+        self.key_status().await.map(Response::new)
+    }
+
+    async fn retire_key_version(
+        &self,
+        request: Request<pb::RetireKeyVersionRequest>,
+    ) -> Answered<pb::RetireKeyVersionResponse> {
+        let operator = operator(&request)?;
+        self.retire_key(&operator, request.get_ref()).await?;
+        Ok(Response::new(pb::RetireKeyVersionResponse {}))
     }
 }

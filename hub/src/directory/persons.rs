@@ -9,7 +9,7 @@ use server_kit::keystore::{KeyError, KeyStore};
 use server_kit::store::{StoreError, Tx};
 
 use super::changes::{Done, Log};
-use super::sealed::{enrolment_code_mac, name_is, phone_hash, seal_name, seal_phone, unusable};
+use super::sealed::{enrolment_code_mac, name_is, pinned_phone_hashes, seal_name, seal_phone, unusable};
 use super::sql::{self, PersonRow};
 
 /// Wrong tries after which an enrolment code is dead.
@@ -45,25 +45,26 @@ impl RegisterPerson {
         log: &mut Log<'_>,
         keys: &dyn KeyStore,
     ) -> Result<Result<Done, Reason>, StoreError> {
-        let row = self.row(keys).map_err(unusable)?;
-        let known = sql::load_persons(tx, self.person_id, &row.phone_hash).await?;
+        let hashes = pinned_phone_hashes(tx, keys, &self.phone).await?;
+        let known = sql::load_persons(tx, self.person_id, &hashes).await?;
         if let Some(same_id) = known.iter().find(|known| known.person_id == self.person_id) {
             let same_name = name_is(keys, self.person_id, &same_id.name_sealed, &self.name).map_err(unusable)?;
-            let same = same_name && same_id.phone_hash == row.phone_hash;
+            let same = same_name && hashes.iter().any(|hash| same_id.phone_hash == hash);
             return Ok(if same { Ok(Done::Person) } else { Err(Reason::NameTaken) });
         }
         if !known.is_empty() {
             return Ok(Err(Reason::PhoneNumberTaken));
         }
-        sql::insert_person(tx, &row).await?;
+        let [hash, _] = hashes;
+        sql::insert_person(tx, &self.row(keys, hash).map_err(unusable)?).await?;
         log.add("PERSON_REGISTERED", self.person_id.uuid(), &format!("phone={}", self.phone.masked()));
         Ok(Ok(Done::Person))
     }
 
-    fn row(&self, keys: &dyn KeyStore) -> Result<PersonRow, KeyError> {
+    fn row(&self, keys: &dyn KeyStore, hash: [u8; 32]) -> Result<PersonRow, KeyError> {
         Ok(PersonRow {
             person_id: self.person_id,
-            phone_hash: phone_hash(keys, &self.phone)?.to_vec(),
+            phone_hash: hash.to_vec(),
             phone_sealed: seal_phone(keys, self.person_id, &self.phone)?,
             name_sealed: seal_name(keys, self.person_id, &self.name)?,
         })

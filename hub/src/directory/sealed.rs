@@ -3,7 +3,8 @@
 use domain::text::Line;
 use domain::{PersonId, PhoneNumber, Reason};
 use server_kit::keystore::{KeyError, KeyName, KeyStore};
-use server_kit::store::StoreError;
+use server_kit::rotation;
+use server_kit::store::{StoreError, Tx};
 
 /// Why nothing could be made of a secret.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,22 @@ pub enum SecretError {
 /// The keyed hash under which a number is looked up.
 pub fn phone_hash(keys: &dyn KeyStore, phone: &PhoneNumber) -> Result<[u8; 32], KeyError> {
     keys.mac(KeyName::PhoneIndex, &[phone.as_e164().as_bytes()])
+}
+
+/// The keyed hashes under which a number is looked up: while the key's versions change it may stand under either (ADR 40).
+pub(crate) fn phone_hashes(keys: &dyn KeyStore, phone: &PhoneNumber) -> Result<[[u8; 32]; 2], KeyError> {
+    keys.mac_both(KeyName::PhoneIndex, &[phone.as_e164().as_bytes()])
+}
+
+/// The keyed hashes of a number that is about to be written, that which is written first. Until the end of the transaction nobody writes
+/// under another version, so whoever has looked for both here finds or hinders everybody else.
+pub(crate) async fn pinned_phone_hashes(
+    tx: &mut Tx,
+    keys: &dyn KeyStore,
+    phone: &PhoneNumber,
+) -> Result<[[u8; 32]; 2], StoreError> {
+    rotation::pin(tx, keys, KeyName::PhoneIndex).await?;
+    phone_hashes(keys, phone).map_err(unusable)
 }
 
 /// The keyed hash of a transaction password, bound to the person. Six ASCII digits, or it is malformed.

@@ -223,14 +223,17 @@ fn payer_of(row: &Row) -> Result<Payer, StoreError> {
     })
 }
 
-pub(super) async fn read_payer_by_phone(store: &Store, phone_hash: &[u8]) -> Result<Option<Payer>, StoreError> {
+pub(super) async fn read_payer_by_phone(
+    store: &Store,
+    [one, other]: &[[u8; 32]; 2],
+) -> Result<Option<Payer>, StoreError> {
     // A person's first number stands with the person; every number that a carrier has signed up stands among the numbers. Both are
     // looked up whatever is found, so that no number takes longer than another.
     let sql = payer_columns!(
-        "p.person_id = COALESCE((SELECT person_id FROM persons WHERE phone_hash = $1), \
-         (SELECT person_id FROM numbers WHERE phone_hash = $1))"
+        "p.person_id = COALESCE((SELECT person_id FROM persons WHERE phone_hash IN ($1, $2)), \
+         (SELECT person_id FROM numbers WHERE phone_hash IN ($1, $2)))"
     );
-    only(store.fetch(sql, vec![phone_hash.to_vec().into()]).await?, payer_of)
+    only(store.fetch(sql, vec![one.to_vec().into(), other.to_vec().into()]).await?, payer_of)
 }
 
 pub(super) async fn read_payer(store: &Store, person_id: PersonId) -> Result<Option<Payer>, StoreError> {
@@ -253,11 +256,15 @@ pub(super) struct PersonRow {
 }
 
 /// The persons that have this id or this number: at most two.
-pub(super) async fn load_persons(tx: &mut Tx, id: PersonId, phone_hash: &[u8]) -> Result<Vec<KnownPerson>, StoreError> {
+pub(super) async fn load_persons(
+    tx: &mut Tx,
+    id: PersonId,
+    [one, other]: &[[u8; 32]; 2],
+) -> Result<Vec<KnownPerson>, StoreError> {
     // Two keyed look-ups; an OR over two indexes is one that a planner may scan for.
     let sql = "SELECT person_id, phone_hash, name_sealed FROM persons WHERE person_id = $1 UNION ALL \
-               SELECT person_id, phone_hash, name_sealed FROM persons WHERE phone_hash = $2 AND person_id <> $1";
-    let rows = tx.fetch(sql, vec![id.uuid().into(), phone_hash.to_vec().into()]).await?;
+               SELECT person_id, phone_hash, name_sealed FROM persons WHERE phone_hash IN ($2, $3) AND person_id <> $1";
+    let rows = tx.fetch(sql, vec![id.uuid().into(), one.to_vec().into(), other.to_vec().into()]).await?;
     let read = |row: &Row| {
         Ok(KnownPerson {
             person_id: PersonId::from_uuid(row.id(0)?),

@@ -2,6 +2,7 @@
 
 mod bins;
 mod refusals;
+mod rotation;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

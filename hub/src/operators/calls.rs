@@ -60,6 +60,8 @@ pub(super) const CALLS: &[(&str, Act)] = &[
     ("SuspendRouting", Act::SuspendRouting),
     ("ListDayTotals", Act::Look),
     ("ListSettlements", Act::Look),
+    ("ListKeys", Act::Look),
+    ("RetireKeyVersion", Act::RetireKey),
 ];
 
 #[cfg(test)]

@@ -113,6 +113,7 @@ impl OperatorApi {
             Proposable::RaiseLimit(it) => self.raise_limit(from(&peer, it)).await.map(drop),
             Proposable::SetFeeSchedule(it) => self.set_fee_schedule(from(&peer, it)).await.map(drop),
             Proposable::AllowRouting(it) => self.allow_routing(from(&peer, it)).await.map(drop),
+            Proposable::RetireKeyVersion(it) => self.retire_key_version(from(&peer, it)).await.map(drop),
             Proposable::RetryAllDeadLetters(it) => self.retry_all_dead_letters(from(&peer, it)).await.map(drop),
         };
         done.map_err(|status| proto::reason_of(&status).unwrap_or(Reason::Fault))

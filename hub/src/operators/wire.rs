@@ -97,6 +97,7 @@ pub(super) fn act(proposed: &pb::ProposedAct) -> Result<(Act, String), Reason> {
             (Act::SetFees, crate::fees::words(&crate::fees::read_schedule(request)?))
         }
         Proposable::AllowRouting(request) => (Act::AllowRouting, crate::network::routing_words(request)?),
+        Proposable::RetireKeyVersion(request) => (Act::RetireKey, crate::keys::words(request)?),
         Proposable::RetryAllDeadLetters(pb::RetryAllDeadLettersRequest {}) => {
             (Act::RetryAllNotices, "retry all dead letters".to_owned())
         }

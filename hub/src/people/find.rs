@@ -12,7 +12,7 @@ use tonic::Status;
 use super::People;
 use super::sql::{self, InstrumentSeen, PersonSeen, PhoneSeen};
 use super::steps::{LookUp, Sought};
-use crate::directory::{open_name, open_phone, phone_hash};
+use crate::directory::{open_name, open_phone, phone_hashes};
 use crate::store_status::{fault, store_status};
 
 /// Which sort of request a fingerprint is of.
@@ -88,13 +88,13 @@ impl People {
             Err(reason) => return Ok(Err(reason)),
         };
         let keys = &*self.keys;
+        let of = match &who {
+            Ok(person_id) => person_id.uuid().as_bytes().to_vec(),
+            Err(number) => number.as_e164().as_bytes().to_vec(),
+        };
         let sought = match who {
             Ok(person_id) => Sought::Person(person_id),
-            Err(number) => Sought::Number(phone_hash(keys, &number).map_err(|error| fault(&error))?),
-        };
-        let of = match &sought {
-            Sought::Person(person_id) => person_id.uuid().as_bytes().to_vec(),
-            Sought::Number(hash) => hash.to_vec(),
+            Err(number) => Sought::Number(phone_hashes(keys, &number).map_err(|error| fault(&error))?),
         };
         let named = name.as_ref().map_or("", Line::as_str);
         let about: [&[u8]; 5] = [FIND, &of, named.as_bytes(), purpose.as_str().as_bytes(), why.as_str().as_bytes()];

@@ -21,7 +21,7 @@ use crate::feed::{Feed, Feeds};
 pub(super) enum Sought {
     Person(PersonId),
     /// Whoever has the number with this keyed hash.
-    Number([u8; 32]),
+    Number([[u8; 32]; 2]),
 }
 
 /// A look-up.
@@ -148,7 +148,7 @@ impl PeopleSteps {
     async fn sought(&self, tx: &mut Tx, step: &LookUp) -> Result<Option<PersonId>, StoreError> {
         let person_id = match &step.sought {
             Sought::Person(person_id) => sql::is_person(tx, *person_id).await?.then_some(*person_id),
-            Sought::Number(phone_hash) => holder(tx, phone_hash).await?,
+            Sought::Number(phone_hashes) => holder(tx, phone_hashes).await?,
         };
         let (Some(person_id), Some(name)) = (person_id, &step.name) else { return Ok(person_id) };
         Ok(has_name(tx, &*self.keys, person_id, name).await?.then_some(person_id))

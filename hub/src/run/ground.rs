@@ -7,6 +7,7 @@ use server_kit::clock::{SharedClock, SystemClock};
 use server_kit::keystore::{SealedFile, SharedKeyStore};
 use server_kit::lifecycle::VitalTasks;
 use server_kit::rng::{IdMaker, SharedRng, SystemRng};
+use server_kit::rotation::{KeyFile, Rotation};
 use server_kit::store::{Owner, Store, StoreOptions, WriterOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -23,6 +24,7 @@ use crate::feed::{Feed, FeedOptions, FeedParts};
 use crate::follow::{self, FollowParts, Followers};
 use crate::freeze::{FreezeParts, Freezes, tell_banks};
 use crate::habits::Habits;
+use crate::keys::KeyParts;
 use crate::notify::{Notices, NoticesParts, NotifyConfig, Telling};
 use crate::offers::{self, OfferParts, Offers};
 use crate::payment::Approvals;
@@ -42,6 +44,7 @@ pub(super) struct Ground {
     pub(super) rng: SharedRng,
     pub(super) ids: IdMaker,
     pub(super) keys: SharedKeyStore,
+    pub(super) rotation: Rotation,
     pub(super) store: Store,
     /// The name of this replica …
     pub(super) replica: String,
@@ -57,14 +60,31 @@ impl Ground {
         let clock = SystemClock::shared();
         let rng = SystemRng::shared();
         let ids = IdMaker::new(clock.clone(), rng.clone());
-        let keys: SharedKeyStore = Arc::new(SealedFile::open(&config.keys.file, &config.keys.master.read()?)?);
+        let file = KeyFile {
+            keys: Arc::new(SealedFile::open(&config.keys.file, &config.keys.master.read()?)?),
+            master: config.keys.master.clone(),
+        };
+        let keys: SharedKeyStore = file.keys.clone();
         let password = config.database.password.as_ref().map(|secret| secret.read()).transpose()?;
         let options =
             StoreOptions { password, readers: config.database.readers, ..StoreOptions::new(&config.database.url) };
         let store = Store::open(&options, &migrations(), clock.clone()).await?;
         let (mark, replica) = (ids.uuid()?, config.replica.clone());
         let owner = Arc::new(Owner::take(&store, &replica, mark).await?);
-        Ok(Self { clock, rng, ids, keys, store, replica, mark, owner, vital: VitalTasks::default() })
+        let (store_of_keys, options) = (store.clone(), config.keys.rotation.options());
+        let parts =
+            KeyParts { store: store_of_keys, keys: keys.clone(), file: Some(file), owner: owner.clone(), options };
+        let (rotation, task) = crate::keys::open(parts).await?;
+        let mut vital = VitalTasks::default();
+        vital.watch("keys", task);
+        Ok(Self { clock, rng, ids, keys, rotation, store, replica, mark, owner, vital })
+    }
+
+    /// Has keys rotate while the hub runs: what every hub holds is used, and columns are rewritten.
+    pub(super) fn rotate_keys(&mut self, draining: CancellationToken) -> std::io::Result<()> {
+        self.vital.watch("versions of keys", self.rotation.run(draining.clone())?);
+        self.vital.watch("rewriting under new keys", self.rotation.rewrite(draining));
+        Ok(())
     }
 
     pub(super) fn directory(&mut self, config: &Config) -> Directory {

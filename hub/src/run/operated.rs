@@ -6,15 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::ground::{Asked, Ground};
+use super::paying::Terms;
 use crate::bank::Banks;
 use crate::clearing::{Clearing, ClearingParts};
 use crate::config::Config;
 use crate::console::{Console, ConsoleParts};
 use crate::directory::{Directory, OperatorApi};
 use crate::feed::Feed;
-use crate::fees::Fees;
-use crate::limits::PaymentLimits;
-use crate::network::Routing;
 use crate::operators::{OperatorParts, Operators, carry_out_approved};
 use crate::people::{People, PeopleParts};
 use crate::sign_up::SignUps;
@@ -26,7 +24,7 @@ impl Ground {
         &mut self,
         config: &Config,
         (directory, banks, feed): (&Directory, &Banks, &Feed),
-        (of, sign_ups, (limits, fees, routing)): (&Asked, &SignUps, (&PaymentLimits, &Fees, &Routing)),
+        (of, sign_ups, terms): (&Asked, &SignUps, &Terms),
         draining: CancellationToken,
     ) -> Result<(Operators, OperatorApi), RunError> {
         let second_person = config.operators.second_person;
@@ -62,11 +60,12 @@ impl Ground {
             .serving(of.offers.clone(), of.credit_history.clone())
             .helping(of.freezes.clone(), of.safety_codes.clone())
             .registering(sign_ups.clone())
-            .limiting(limits.clone())
+            .limiting(terms.limits.clone())
             .clearing_with(clearing)
-            .charging(fees.clone())
+            .charging(terms.fees.clone())
             .finding(people)
-            .routing(routing.clone())
+            .routing(terms.routing.clone())
+            .rotating(self.rotation.clone())
             .run_by(operators.clone());
         let carrying_out = carry_out_approved(api.clone(), operators.clone(), draining);
         self.vital.watch("approved acts", tokio::spawn(carrying_out));

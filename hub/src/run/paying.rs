@@ -16,9 +16,24 @@ use crate::network::Routing;
 use crate::network::issuer::{IssuerParts, Issuers};
 use crate::payment::{Desk, DeskOptions, keep_standing, sweep};
 
+/// What is agreed about payments, beside what each of them says.
+pub(super) struct Terms {
+    pub(super) limits: PaymentLimits,
+    pub(super) fees: Fees,
+    pub(super) routing: Routing,
+}
+
 impl Ground {
+    pub(super) async fn terms(&mut self, config: &Config, draining: CancellationToken) -> Result<Terms, RunError> {
+        Ok(Terms {
+            limits: self.limits(draining.clone()).await?,
+            fees: self.fees(config, draining).await?,
+            routing: self.routing(config),
+        })
+    }
+
     /// What may be paid, and whoever looks what other replicas have changed of it.
-    pub(super) async fn limits(&mut self, draining: CancellationToken) -> Result<PaymentLimits, RunError> {
+    async fn limits(&mut self, draining: CancellationToken) -> Result<PaymentLimits, RunError> {
         let started = PaymentLimits::start(self.store.clone(), self.keys.clone(), self.owner.clone()).await;
         let (limits, task) = started?;
         self.vital.watch("limits", task);
@@ -27,7 +42,7 @@ impl Ground {
     }
 
     /// What merchants are charged, and whoever looks what other replicas have changed of it.
-    pub(super) async fn fees(&mut self, config: &Config, draining: CancellationToken) -> Result<Fees, RunError> {
+    async fn fees(&mut self, config: &Config, draining: CancellationToken) -> Result<Fees, RunError> {
         let parts = FeeParts {
             store: self.store.clone(),
             keys: self.keys.clone(),
@@ -42,7 +57,7 @@ impl Ground {
     }
 
     /// Which links' networks charge by themselves.
-    pub(super) fn routing(&mut self, config: &Config) -> Routing {
+    fn routing(&mut self, config: &Config) -> Routing {
         let (keys, owner) = (self.keys.clone(), self.owner.clone());
         let (routing, task) = Routing::start(&config.network, self.store.clone(), keys, owner);
         self.vital.watch("routing", task);
@@ -51,7 +66,7 @@ impl Ground {
 
     pub(super) fn desk(
         &mut self,
-        (config, limits, fees): (&Payments, &PaymentLimits, &Fees),
+        (config, terms): (&Payments, &Terms),
         (directory, banks): (&Directory, &Banks),
         feed: &Feed,
     ) -> Desk {
@@ -65,8 +80,8 @@ impl Ground {
             ids: self.ids.clone(),
             clock: self.clock.clone(),
             policy: config.policy(),
-            limits: limits.clone(),
-            fees: fees.clone(),
+            limits: terms.limits.clone(),
+            fees: terms.fees.clone(),
             owner: self.owner.clone(),
             writer: WriterOptions::default(),
             answer_within: config.answer_within.get(),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::sql::{self, SignIn};
 use super::steps::{Done, Step, Work};
 use super::{SignIns, WebToken, fault};
-use crate::directory::phone_hash;
+use crate::directory::phone_hashes;
 use crate::feed::Feeds;
 
 /// Which sort of code it is, so that no other one is good in its place.
@@ -39,7 +39,8 @@ impl SignIns {
     pub(crate) async fn begin(&self, phone: &PhoneNumber) -> Result<WebToken, Reason> {
         let token = WebToken::make(&*self.rng)?;
         let token_hash = token.hash(&*self.keys)?;
-        let hash = phone_hash(&*self.keys, phone).map_err(|error| fault(&error))?;
+        let hashes = phone_hashes(&*self.keys, phone).map_err(|error| fault(&error))?;
+        let [hash, _] = hashes;
         let sign_in_id = self.ids.uuid().map_err(|error| fault(&error))?;
         self.step(Step::Begin(Begin { token_hash, sign_in_id, phone_hash: hash })).await?;
         let code = digits(&*self.rng, OneTimeCode::DIGITS).map_err(|error| fault(&error))?;
@@ -48,7 +49,7 @@ impl SignIns {
         let sealed = self.keys.seal(KeyName::SealedPayload, sign_in_id.as_bytes(), code.reveal().as_bytes());
         let sealed = sealed.map_err(|error| fault(&error))?;
         // Nobody waits for it, so that the time that it takes tells nothing. One that is lost with the process is asked for again.
-        let (this, send) = (self.clone(), SendCode { token_hash, phone_hash: hash, code, mac, sealed });
+        let (this, send) = (self.clone(), SendCode { token_hash, phone_hashes: hashes, code, mac, sealed });
         tokio::spawn(async move {
             if let Err(reason) = this.step(Step::Send(send)).await {
                 tracing::warn!(reason = reason.code(), "a code to sign in could not be sent");
@@ -89,7 +90,7 @@ impl Begin {
 /// Sends the code, to whom has an account password and has not got too many.
 pub(super) struct SendCode {
     token_hash: [u8; 32],
-    phone_hash: [u8; 32],
+    phone_hashes: [[u8; 32]; 2],
     code: OneTimeCode,
     mac: [u8; 32],
     sealed: Vec<u8>,
@@ -103,7 +104,7 @@ impl fmt::Debug for SendCode {
 
 impl SendCode {
     pub(super) async fn apply(&self, work: &mut Work<'_>) -> Result<Done, StoreError> {
-        let Some(person_id) = sql::person_of(work.tx, &self.phone_hash).await? else { return Ok(Done::Noted) };
+        let Some(person_id) = sql::person_of(work.tx, &self.phone_hashes).await? else { return Ok(Done::Noted) };
         // The person's row is locked first, as in every step that has one.
         let mut feeds = Feeds::load(work.tx, BTreeSet::from([person_id])).await?;
         let Some(begun) = sql::load_sign_in(work.tx, &self.token_hash).await?.filter(|it| it.code_mac.is_none()) else {

@@ -162,9 +162,9 @@ pub(super) async fn delete_sign_in(tx: &mut Tx, token_hash: &[u8]) -> Result<(),
 }
 
 /// Whose number it is.
-pub(super) async fn person_of(tx: &mut Tx, phone_hash: &[u8]) -> Result<Option<PersonId>, StoreError> {
-    let sql = "SELECT person_id FROM persons WHERE phone_hash = $1";
-    let rows = tx.fetch(sql, vec![phone_hash.to_vec().into()]).await?;
+pub(super) async fn person_of(tx: &mut Tx, [one, other]: &[[u8; 32]; 2]) -> Result<Option<PersonId>, StoreError> {
+    let sql = "SELECT person_id FROM persons WHERE phone_hash IN ($1, $2)";
+    let rows = tx.fetch(sql, vec![one.to_vec().into(), other.to_vec().into()]).await?;
     rows.first().map(|row| row.id(0).map(PersonId::from_uuid)).transpose()
 }
 

@@ -6,11 +6,11 @@ use domain::sign_up::{Known, NewSignUp, Numbered, SignUp, join};
 use domain::{CarrierId, Reason};
 use server_kit::store::StoreError;
 
-use super::sealed::{Who, citizen_hash};
+use super::sealed::{Who, citizen_hashes};
 use super::sql::{self, Carrier, Stored};
 use super::steps::Work;
 use super::{number_sql, sealed};
-use crate::directory::{join as people, phone_hash};
+use crate::directory::{join as people, pinned_phone_hashes};
 
 /// What a carrier asks for.
 pub(super) struct Ask {
@@ -48,8 +48,8 @@ impl Ask {
                 known.sign_up.carrier_id == self.new.carrier_id && known.content_mac.as_slice() == self.content_mac;
             return Ok(if same { Ok(known.sign_up) } else { Err(Reason::IdTaken) });
         }
-        let hash = phone_hash(work.keys, &self.who.phone)?;
-        if sql::under_way(work.tx, &hash).await?.is_some() {
+        let hashes = pinned_phone_hashes(work.tx, work.keys, &self.who.phone).await?;
+        if sql::under_way(work.tx, &hashes).await?.is_some() {
             return Ok(Err(Reason::SignUpUnderWay));
         }
         if let Some(asked) = &self.new.asked_bank {
@@ -61,10 +61,11 @@ impl Ask {
             }
         }
         // It is looked at once more when it is bound; now it is told to whoever still speaks with the person.
-        let (number, citizen) = found(work, &hash, &self.who).await?;
+        let (number, citizen) = found(work, &hashes, &self.who).await?;
         if let Err(reason) = join(&self.new.carrier_id, number.as_ref(), citizen) {
             return Ok(Err(reason));
         }
+        let [hash, _] = hashes;
         let stored = Stored {
             sign_up: SignUp::ask(self.new.clone(), work.now),
             version: 0,
@@ -81,18 +82,17 @@ impl Ask {
 /// Who has the number, and who is known under the citizen number.
 pub(super) async fn found(
     work: &mut Work<'_>,
-    phone_hash: &[u8],
+    hashes: &[[u8; 32]; 2],
     who: &Who,
 ) -> Result<(Option<Numbered>, Option<Known>), StoreError> {
-    let number = match number_sql::load(work.tx, phone_hash).await? {
+    let number = match number_sql::load(work.tx, hashes).await? {
         Some(stored) => Some(Numbered { person_id: stored.person_id, carrier_id: Some(stored.number.carrier_id) }),
         None => {
-            let holder = people::holder(work.tx, phone_hash).await?;
+            let holder = people::holder(work.tx, hashes).await?;
             holder.map(|person_id| Numbered { person_id, carrier_id: None })
         }
     };
-    let hash = citizen_hash(work.keys, &who.citizen)?;
-    let citizen = match sql::citizen(work.tx, &hash).await? {
+    let citizen = match sql::citizen(work.tx, &citizen_hashes(work.keys, &who.citizen)?).await? {
         None => None,
         Some(person_id) => {
             let has_name = people::has_name(work.tx, work.keys, person_id, who.name.line()).await?;

@@ -43,6 +43,7 @@ use steps::{Done, SignUpSteps, Step};
 
 pub(crate) use carry::carry_on;
 pub(crate) use operator::check_carrier;
+pub(crate) use sealed::phone_of;
 pub(crate) use service::CarrierApi;
 pub(crate) use sql::CHECKS;
 

@@ -42,10 +42,10 @@ fn number_of(row: &Row) -> Result<StoredNumber, StoreError> {
     })
 }
 
-/// Loads a number, locked.
-pub(super) async fn load(tx: &mut Tx, phone_hash: &[u8]) -> Result<Option<StoredNumber>, StoreError> {
+/// Loads a number by its hashes, locked.
+pub(super) async fn load(tx: &mut Tx, hashes: &[[u8; 32]; 2]) -> Result<Option<StoredNumber>, StoreError> {
     let load = Load { select: COLUMNS, tail: "", lock: true };
-    let rows = tx.load(load, Keys::Blobs(vec![phone_hash.to_vec()])).await?;
+    let rows = tx.load(load, Keys::Blobs(hashes.iter().map(|hash| hash.to_vec()).collect())).await?;
     rows.first().map(number_of).transpose()
 }
 

@@ -3,15 +3,17 @@
 use domain::sign_up::{Joining, Number, SignUp, State, choose_bank, join};
 use domain::{AccountId, BankId, PersonId, Reason, SignUpId};
 use server_kit::audit::Entry;
+use server_kit::keystore::KeyName;
+use server_kit::rotation;
 use server_kit::store::StoreError;
 
 use super::ask::{found, who_of};
 use super::number_sql::{self, StoredNumber};
-use super::sealed::{Who, citizen_hash, seal_citizen};
+use super::sealed::{Who, citizen_hashes, seal_citizen};
 use super::sql::{self, Stored};
 use super::steps::Work;
 use crate::directory::join::{self as people, Opened};
-use crate::directory::seal_phone;
+use crate::directory::{phone_hashes, pinned_phone_hashes, seal_phone};
 
 /// Chooses the bank and keeps the id of the account, or refuses.
 pub(super) async fn choose(
@@ -32,7 +34,8 @@ pub(super) async fn choose(
             offered.push(bank.clone());
         }
     }
-    let there = match number_sql::load(work.tx, &stored.phone_hash).await? {
+    let hashes = phone_hashes(work.keys, &who_of(work, &stored)?.phone)?;
+    let there = match number_sql::load(work.tx, &hashes).await? {
         Some(number) => people::account_banks(work.tx, number.person_id).await?,
         None => Vec::new(),
     };
@@ -64,12 +67,14 @@ pub(super) async fn bind(
         return Ok(Ok(stored.sign_up));
     };
     let who = who_of(work, &stored)?;
-    let (number, citizen) = found(work, &stored.phone_hash, &who).await?;
+    let hashes = pinned_phone_hashes(work.tx, work.keys, &who.phone).await?;
+    rotation::pin(work.tx, work.keys, KeyName::CitizenIndex).await?;
+    let (number, citizen) = found(work, &hashes, &who).await?;
     let joining = match join(&stored.sign_up.carrier_id, number.as_ref(), citizen) {
         Ok(joining) => joining,
         Err(reason) => return orphaned(work, stored, (&bank, account), reason).await.map(Ok),
     };
-    let person_id = joined(work, &stored, &who, joining, new_person).await?;
+    let person_id = joined(work, (&stored, &who), hashes, joining, new_person).await?;
     // Somebody who pays already has shown to hold the number; anybody else comes to a terminal first, or enrols a phone (ADR 32).
     let active = people::is_active(work.tx, person_id).await?;
     let opened = Opened {
@@ -87,7 +92,7 @@ pub(super) async fn bind(
         return Err(StoreError::Refused(format!("what was opened cannot be bound: {}", reason.code())));
     }
     work.changed.persons.push(person_id);
-    work.changed.phones.push(stored.phone_hash.clone());
+    work.changed.phones.push(hashes);
     if stored.sign_up.bind(person_id, masked.to_owned(), work.now) {
         work.moved(&stored).await?;
     }
@@ -97,8 +102,8 @@ pub(super) async fn bind(
 /// Writes the person and the number, as far as they are new, and says whose it is.
 async fn joined(
     work: &mut Work<'_>,
-    stored: &Stored,
-    who: &Who,
+    (stored, who): (&Stored, &Who),
+    [phone_hash, _]: [[u8; 32]; 2],
     joining: Joining,
     new_person: PersonId,
 ) -> Result<PersonId, StoreError> {
@@ -106,7 +111,7 @@ async fn joined(
         Joining::NewAccount(person_id) => return Ok(person_id),
         Joining::NewNumber(person_id) => person_id,
         Joining::NewPerson => {
-            let hash = citizen_hash(work.keys, &who.citizen)?;
+            let [hash, _] = citizen_hashes(work.keys, &who.citizen)?;
             people::register(work.tx, work.keys, new_person, (&who.phone, who.name.line())).await?;
             let sealed = seal_citizen(work.keys, new_person, &who.citizen)?;
             sql::insert_citizen(work.tx, &hash, new_person, sealed, work.now).await?;
@@ -115,7 +120,7 @@ async fn joined(
     };
     let has_other = number_sql::first_of(work.tx, person_id).await?.is_some();
     let number = StoredNumber {
-        phone_hash: stored.phone_hash.clone(),
+        phone_hash: phone_hash.to_vec(),
         person_id,
         phone_sealed: seal_phone(work.keys, person_id, &who.phone)?,
         number: Number { carrier_id: stored.sign_up.carrier_id.clone(), epoch: 0 },

@@ -13,7 +13,7 @@ use super::number_sql::{self, StoredNumber};
 use super::steps::{Done, Work};
 use super::{sql, words};
 use crate::directory::join as people;
-use crate::directory::phone_hash;
+use crate::directory::pinned_phone_hashes;
 use crate::feed::Feeds;
 
 /// The number is on another SIM card, or somewhere else: who has it is to be proved.
@@ -46,10 +46,10 @@ impl Report {
             let same = carrier_id == self.carrier_id && mac.as_slice() == self.content_mac;
             return Ok(if same { Ok(Done::Reported(epoch)) } else { Err(Reason::IdTaken) });
         }
-        let hash = phone_hash(work.keys, &self.phone)?;
-        let Some(mut stored) = number_sql::load(work.tx, &hash).await? else {
+        let hashes = pinned_phone_hashes(work.tx, work.keys, &self.phone).await?;
+        let Some(mut stored) = number_sql::load(work.tx, &hashes).await? else {
             // Of its own number it is told to wait; of any other that it has none.
-            let ours = sql::under_way(work.tx, &hash).await?.is_some_and(|carrier| carrier == self.carrier_id);
+            let ours = sql::under_way(work.tx, &hashes).await?.is_some_and(|carrier| carrier == self.carrier_id);
             return Ok(Err(if ours { Reason::SignUpUnderWay } else { Reason::NumberNotYours }));
         };
         let before = stored.number.clone();
@@ -63,13 +63,18 @@ impl Report {
                 return Ok(Err(Reason::CarrierUnknown));
             }
         }
-        self.write(work, &stored).await?;
+        self.write(work, &stored, &hashes).await?;
         let epoch = stored.number.epoch;
         number_sql::insert_report(work.tx, self.id, &self.carrier_id, &self.content_mac, (epoch, work.now)).await?;
         Ok(Ok(Done::Reported(epoch)))
     }
 
-    async fn write(&self, work: &mut Work<'_>, stored: &StoredNumber) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        work: &mut Work<'_>,
+        stored: &StoredNumber,
+        hashes: &[[u8; 32]; 2],
+    ) -> Result<(), StoreError> {
         let person_id = stored.person_id;
         let mut closed = UNPROVED;
         if self.change.ends() {
@@ -78,7 +83,7 @@ impl Report {
             if left.is_none() {
                 closed = ENDED;
             }
-            if people::holder(work.tx, &stored.phone_hash).await? == Some(person_id) {
+            if people::holder(work.tx, hashes).await? == Some(person_id) {
                 people::put_first_number(work.tx, work.keys, person_id, left).await?;
             }
         } else {
@@ -95,7 +100,7 @@ impl Report {
             format!("number={phone} change={change} epoch={epoch} by=carrier/{by} with={}", stored.number.carrier_id);
         work.log.push(Entry { kind: "number.changed", subject: person_id.uuid(), content });
         work.changed.persons.push(person_id);
-        work.changed.phones.push(stored.phone_hash.clone());
+        work.changed.phones.push(*hashes);
         Ok(())
     }
 }

@@ -14,6 +14,10 @@ pub(super) struct Who {
     pub(super) citizen: CitizenNumber,
 }
 
+fn citizen_context(person_id: PersonId) -> Vec<u8> {
+    [b"citizens.citizen\n", person_id.uuid().as_bytes().as_slice()].concat()
+}
+
 fn context(id: SignUpId) -> Vec<u8> {
     [b"sign_ups.sealed\n", id.uuid().as_bytes().as_slice()].concat()
 }
@@ -42,9 +46,9 @@ impl Who {
     }
 }
 
-/// The keyed hash under which a citizen number is looked up.
-pub(super) fn citizen_hash(keys: &dyn KeyStore, citizen: &CitizenNumber) -> Result<[u8; 32], KeyError> {
-    keys.mac(KeyName::CitizenIndex, &[citizen.reveal().as_bytes()])
+/// The keyed hashes under which a citizen number is looked up, as with phone numbers.
+pub(super) fn citizen_hashes(keys: &dyn KeyStore, citizen: &CitizenNumber) -> Result<[[u8; 32]; 2], KeyError> {
+    keys.mac_both(KeyName::CitizenIndex, &[citizen.reveal().as_bytes()])
 }
 
 /// The number under AES-GCM, bound to its person.
@@ -53,8 +57,12 @@ pub(super) fn seal_citizen(
     person_id: PersonId,
     citizen: &CitizenNumber,
 ) -> Result<Vec<u8>, KeyError> {
-    let context = [b"citizens.citizen\n", person_id.uuid().as_bytes().as_slice()].concat();
-    keys.seal(KeyName::SealedPayload, &context, citizen.reveal().as_bytes())
+    keys.seal(KeyName::SealedPayload, &citizen_context(person_id), citizen.reveal().as_bytes())
+}
+
+/// The number of a sign-up that is not decided, which is looked up by its keyed hash.
+pub(crate) fn phone_of(keys: &dyn KeyStore, id: SignUpId, sealed: &[u8]) -> Result<PhoneNumber, StoreError> {
+    Who::open(keys, id, sealed).map(|who| who.phone)
 }
 
 #[cfg(test)]

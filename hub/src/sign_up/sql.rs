@@ -144,9 +144,9 @@ pub(super) async fn write(tx: &mut Tx, stored: &Stored) -> Result<(), StoreError
 }
 
 /// Whose sign-up of this number is not decided.
-pub(super) async fn under_way(tx: &mut Tx, phone_hash: &[u8]) -> Result<Option<CarrierId>, StoreError> {
-    let sql = "SELECT carrier_id FROM sign_ups WHERE phone_hash = $1 AND answer_sequence IS NULL";
-    let rows = tx.fetch(sql, vec![phone_hash.to_vec().into()]).await?;
+pub(super) async fn under_way(tx: &mut Tx, [one, other]: &[[u8; 32]; 2]) -> Result<Option<CarrierId>, StoreError> {
+    let sql = "SELECT carrier_id FROM sign_ups WHERE phone_hash IN ($1, $2) AND answer_sequence IS NULL";
+    let rows = tx.fetch(sql, vec![one.to_vec().into(), other.to_vec().into()]).await?;
     rows.first().map(|row| row.parsed(0, CarrierId::parse)).transpose()
 }
 
@@ -186,8 +186,9 @@ pub(super) async fn answers(
 // Citizens.
 
 /// Whose citizen number this is.
-pub(super) async fn citizen(tx: &mut Tx, hash: &[u8]) -> Result<Option<PersonId>, StoreError> {
-    let rows = tx.fetch("SELECT person_id FROM citizens WHERE citizen_hash = $1", vec![hash.to_vec().into()]).await?;
+pub(super) async fn citizen(tx: &mut Tx, [one, other]: &[[u8; 32]; 2]) -> Result<Option<PersonId>, StoreError> {
+    let sql = "SELECT person_id FROM citizens WHERE citizen_hash IN ($1, $2)";
+    let rows = tx.fetch(sql, vec![one.to_vec().into(), other.to_vec().into()]).await?;
     rows.first().map(|row| row.id(0).map(PersonId::from_uuid)).transpose()
 }
 

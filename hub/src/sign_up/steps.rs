@@ -80,7 +80,7 @@ pub(super) struct Outcome {
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     pub(super) persons: Vec<PersonId>,
-    pub(super) phones: Vec<Vec<u8>>,
+    pub(super) phones: Vec<[[u8; 32]; 2]>,
 }
 
 /// What a step works with.
@@ -170,11 +170,7 @@ impl StepSet for SignUpSteps {
             fault::point(after);
         }
         for outcome in outcomes {
-            for phone in &outcome.changed.phones {
-                if let Ok(hash) = <&[u8; 32]>::try_from(phone.as_slice()) {
-                    self.directory.forget_phone(hash);
-                }
-            }
+            outcome.changed.phones.iter().for_each(|hashes| self.directory.forget_phone(hashes));
             outcome.changed.persons.iter().for_each(|person| self.directory.forget_payer(*person));
             self.feed.publish(&outcome.events);
         }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hmac;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
-use super::{KeyError, KeyName, KeyStore, Purpose, signature_is_of};
+use super::{HeldVersion, KeyError, KeyName, KeyStore, Purpose, signature_is_of};
 use crate::rng::{Rng, RngError, SharedRng};
 
 /// The first byte of everything sealed.
-const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 1;
 
 /// Format byte and key version before the nonce.
 const HEADER_LEN: usize = 1 + 4;
@@ -35,6 +36,16 @@ impl RawKey {
     pub(super) fn generate_all(rng: &dyn Rng) -> Result<Vec<Self>, RngError> {
         KeyName::ALL.into_iter().map(|name| Self::generate(name, 1, rng)).collect()
     }
+
+    /// Tells it from another key of the same name and number.
+    fn check(&self) -> [u8; 8] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(b"bankhub key check\n");
+        context.update(&[self.name.number()]);
+        context.update(&self.version.to_be_bytes());
+        context.update(self.bytes.as_ref());
+        context.finish().as_ref().first_chunk().copied().unwrap_or_default()
+    }
 }
 
 enum Prepared {
@@ -55,14 +66,39 @@ impl Prepared {
     }
 }
 
-/// The versions of one key; the last is the current one.
-type Versions = BTreeMap<u32, Prepared>;
+/// A version of a key, ready for use.
+struct Version {
+    key: Prepared,
+    check: [u8; 8],
+}
+
+/// The versions of one key. Cheap to clone, so that nobody holds the lock while a key is used.
+#[derive(Clone)]
+struct Versions {
+    all: BTreeMap<u32, Arc<Version>>,
+    /// What is written with.
+    current: u32,
+}
+
+impl Versions {
+    fn current(&self) -> Option<&Prepared> {
+        self.all.get(&self.current).map(|version| &version.key)
+    }
+
+    /// The current version, and another one if there is one: the newest of the others.
+    fn both(&self) -> (Option<&Prepared>, Option<&Prepared>) {
+        let other = self.all.iter().rev().find(|(number, _)| **number != self.current);
+        (self.current(), other.map(|(_, version)| &version.key))
+    }
+}
+
+type Keys = BTreeMap<KeyName, Arc<Versions>>;
 
 /// A key store in memory. On its own it is for tests and the simulator; [`super::SealedFile`] keeps one for good.
 ///
 /// The raw bytes are wiped once the keys are prepared. The prepared keys are ring's, which does not wipe them.
 pub struct Keyring {
-    keys: BTreeMap<KeyName, Versions>,
+    keys: RwLock<Keys>,
     rng: SharedRng,
 }
 
@@ -73,16 +109,52 @@ impl Keyring {
         Ok(Self::prepare(&raw, rng))
     }
 
-    /// `rng` makes the nonces.
+    /// Adds a new version of a key, which is not written with before somebody says so. Gives its number.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn add_version(&self, name: KeyName) -> Result<u32, RngError> {
+        let version = self.versions_of(name).last().copied().unwrap_or(0) + 1;
+        let raw = RawKey::generate(name, version, &*self.rng)?;
+        self.change(name, |versions| {
+            versions
+                .all
+                .extend(Prepared::new(&raw).map(|key| (version, Arc::new(Version { key, check: raw.check() }))));
+        });
+        Ok(version)
+    }
+
+    /// The same keys for another process: what one of them is told later the other does not hear.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { keys: RwLock::new(keys), rng: self.rng.clone() }
+    }
+
+    /// Holds what another one holds, too: as when a server gets the file of the others. What is written with stays.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn follow(&self, other: &Self) {
+        for (name, theirs) in other.keys.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            self.change(*name, |mine| mine.all.extend(theirs.all.iter().map(|(number, key)| (*number, key.clone()))));
+        }
+    }
+
+    /// `rng` makes the nonces. The newest version of each key is written with.
     pub(super) fn prepare(raw: &[RawKey], rng: SharedRng) -> Self {
-        let mut keys = BTreeMap::<KeyName, Versions>::new();
-        for key in raw {
-            // Preparing fails only for a length that the algorithm does not have, and every key has 32 bytes.
-            if let Some(prepared) = Prepared::new(key) {
-                keys.entry(key.name).or_default().insert(key.version, prepared);
+        Self { keys: RwLock::new(prepared(raw)), rng }
+    }
+
+    /// Takes these keys in the place of those from before. What was written with still is, if it is there.
+    pub(super) fn take(&self, raw: &[RawKey]) {
+        let mut new = prepared(raw);
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        for (name, before) in keys.iter() {
+            if let Some(versions) = new.get_mut(name)
+                && versions.all.contains_key(&before.current)
+            {
+                Arc::make_mut(versions).current = before.current;
             }
         }
-        Self { keys, rng }
+        *keys = new;
     }
 
     pub(super) fn with_rng(self, rng: SharedRng) -> Self {
@@ -90,20 +162,38 @@ impl Keyring {
     }
 
     pub(super) fn versions_of(&self, name: KeyName) -> Vec<u32> {
-        self.keys.get(&name).map(|versions| versions.keys().copied().collect()).unwrap_or_default()
+        self.held(name).into_iter().map(|held| held.version).collect()
     }
 
-    fn versions(&self, name: KeyName, wanted: Purpose) -> Result<&Versions, KeyError> {
+    fn found(&self, name: KeyName) -> Option<Arc<Versions>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+    }
+
+    fn versions(&self, name: KeyName, wanted: Purpose) -> Result<Arc<Versions>, KeyError> {
         if name.purpose() != wanted {
             return Err(KeyError::WrongPurpose { name, wanted });
         }
-        self.keys.get(&name).ok_or(KeyError::Missing { name })
+        self.found(name).ok_or(KeyError::Missing { name })
     }
 
-    fn current(&self, name: KeyName, wanted: Purpose) -> Result<(u32, &Prepared), KeyError> {
-        let (version, key) = self.versions(name, wanted)?.last_key_value().ok_or(KeyError::Missing { name })?;
-        Ok((*version, key))
+    fn change(&self, name: KeyName, change: impl FnOnce(&mut Versions)) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(versions) = keys.get_mut(&name) {
+            change(Arc::make_mut(versions));
+        }
     }
+}
+
+fn prepared(raw: &[RawKey]) -> Keys {
+    let mut keys = BTreeMap::<KeyName, Versions>::new();
+    for raw in raw {
+        // Preparing fails only for a length that the algorithm does not have, and every key has 32 bytes.
+        let Some(key) = Prepared::new(raw) else { continue };
+        let versions = keys.entry(raw.name).or_insert_with(|| Versions { all: BTreeMap::new(), current: raw.version });
+        versions.all.insert(raw.version, Arc::new(Version { key, check: raw.check() }));
+        versions.current = versions.current.max(raw.version);
+    }
+    keys.into_iter().map(|(name, versions)| (name, Arc::new(versions))).collect()
 }
 
 fn hash(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
@@ -117,25 +207,77 @@ fn hash(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
 
 impl KeyStore for Keyring {
     fn mac(&self, name: KeyName, parts: &[&[u8]]) -> Result<[u8; 32], KeyError> {
-        let (_, Prepared::Mac(key)) = self.current(name, Purpose::Mac)? else {
-            return Err(KeyError::Missing { name });
-        };
+        let versions = self.versions(name, Purpose::Mac)?;
+        let Some(Prepared::Mac(key)) = versions.current() else { return Err(KeyError::Missing { name }) };
         hash(key, parts).as_ref().try_into().map_err(|_| KeyError::Malformed)
     }
 
     fn mac_matches(&self, name: KeyName, parts: &[&[u8]], expected: &[u8]) -> Result<bool, KeyError> {
         use subtle::ConstantTimeEq as _;
         let mut matches = subtle::Choice::from(0);
-        for key in self.versions(name, Purpose::Mac)?.values() {
-            if let Prepared::Mac(key) = key {
+        for version in self.versions(name, Purpose::Mac)?.all.values() {
+            if let Prepared::Mac(key) = &version.key {
                 matches |= hash(key, parts).as_ref().ct_eq(expected);
             }
         }
         Ok(matches.into())
     }
 
+    fn mac_both(&self, name: KeyName, parts: &[&[u8]]) -> Result<[[u8; 32]; 2], KeyError> {
+        let versions = self.versions(name, Purpose::Mac)?;
+        let bytes = |key: &hmac::Key| hash(key, parts).as_ref().try_into().map_err(|_| KeyError::Malformed);
+        match versions.both() {
+            (Some(Prepared::Mac(current)), Some(Prepared::Mac(other))) => Ok([bytes(current)?, bytes(other)?]),
+            (Some(Prepared::Mac(current)), _) => bytes(current).map(|hash| [hash, hash]),
+            _ => Err(KeyError::Missing { name }),
+        }
+    }
+
+    fn mac_version(&self, name: KeyName, parts: &[&[u8]], expected: &[u8]) -> Result<Option<u32>, KeyError> {
+        use subtle::ConstantTimeEq as _;
+        let mut found = None;
+        for (number, version) in &self.versions(name, Purpose::Mac)?.all {
+            if let Prepared::Mac(key) = &version.key
+                && bool::from(hash(key, parts).as_ref().ct_eq(expected))
+            {
+                found = Some(*number);
+            }
+        }
+        Ok(found)
+    }
+
+    fn held(&self, name: KeyName) -> Vec<HeldVersion> {
+        let held = |(number, version): (&u32, &Arc<Version>)| HeldVersion { version: *number, check: version.check };
+        self.found(name).map(|versions| versions.all.iter().map(held).collect()).unwrap_or_default()
+    }
+
+    fn current_version(&self, name: KeyName) -> Option<u32> {
+        self.found(name).map(|versions| versions.current)
+    }
+
+    fn use_version(&self, name: KeyName, version: u32) -> Result<(), KeyError> {
+        let found = self.found(name).ok_or(KeyError::Missing { name })?;
+        if found.current == version {
+            return Ok(());
+        }
+        if !found.all.contains_key(&version) {
+            return Err(KeyError::UnknownVersion { name, version });
+        }
+        self.change(name, |versions| versions.current = version);
+        Ok(())
+    }
+
+    fn forget_version(&self, name: KeyName, version: u32) {
+        self.change(name, |versions| {
+            if versions.current != version {
+                versions.all.remove(&version);
+            }
+        });
+    }
+
     fn seal(&self, name: KeyName, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let (version, Prepared::Seal(key)) = self.current(name, Purpose::Seal)? else {
+        let versions = self.versions(name, Purpose::Seal)?;
+        let (version, Some(Prepared::Seal(key))) = (versions.current, versions.current()) else {
             return Err(KeyError::Missing { name });
         };
         // A random nonce of 96 bits serves 2^32 messages of one key version (SP 800-38D, section 8.3); rotate before.
@@ -161,7 +303,7 @@ impl KeyStore for Keyring {
             return Err(KeyError::Malformed);
         }
         let version = u32::from_be_bytes(*version);
-        let Some(Prepared::Seal(key)) = versions.get(&version) else {
+        let Some(Prepared::Seal(key)) = versions.all.get(&version).map(|version| &version.key) else {
             return Err(KeyError::UnknownVersion { name, version });
         };
         let mut body = body.to_vec();
@@ -174,29 +316,28 @@ impl KeyStore for Keyring {
     }
 
     fn sign(&self, name: KeyName, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let (_, Prepared::Sign(key)) = self.current(name, Purpose::Sign)? else {
-            return Err(KeyError::Missing { name });
-        };
+        let versions = self.versions(name, Purpose::Sign)?;
+        let Some(Prepared::Sign(key)) = versions.current() else { return Err(KeyError::Missing { name }) };
         Ok(key.sign(message).as_ref().to_vec())
     }
 
     fn public_key(&self, name: KeyName) -> Result<Vec<u8>, KeyError> {
-        let (_, Prepared::Sign(key)) = self.current(name, Purpose::Sign)? else {
-            return Err(KeyError::Missing { name });
-        };
+        let versions = self.versions(name, Purpose::Sign)?;
+        let Some(Prepared::Sign(key)) = versions.current() else { return Err(KeyError::Missing { name }) };
         Ok(key.public_key().as_ref().to_vec())
     }
 
     fn signature_matches(&self, name: KeyName, message: &[u8], signature: &[u8]) -> Result<bool, KeyError> {
-        Ok(self.versions(name, Purpose::Sign)?.values().any(
-            |key| matches!(key, Prepared::Sign(key) if signature_is_of(key.public_key().as_ref(), message, signature)),
-        ))
+        Ok(self.versions(name, Purpose::Sign)?.all.values().any(|version| {
+            matches!(&version.key, Prepared::Sign(key) if signature_is_of(key.public_key().as_ref(), message, signature))
+        }))
     }
 }
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.keys.iter().map(|(name, versions)| (name, versions.keys()))).finish()
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        f.debug_map().entries(keys.iter().map(|(name, versions)| (name, versions.all.keys()))).finish()
     }
 }
 
@@ -292,6 +433,38 @@ mod tests {
         ));
         let signature = before.sign(KeyName::AuditHead, b"x").unwrap();
         assert!(after.signature_matches(KeyName::AuditHead, b"x", &signature).unwrap());
+    }
+
+    #[test]
+    fn m8_a_new_version_is_read_with_before_it_is_written_with() {
+        let keys = keys();
+        let old = keys.mac(KeyName::PhoneIndex, &[b"+86"]).unwrap();
+        assert_eq!(keys.mac_both(KeyName::PhoneIndex, &[b"+86"]).unwrap(), [old, old]);
+        assert_eq!(keys.add_version(KeyName::PhoneIndex).unwrap(), 2);
+        let [current, other] = keys.mac_both(KeyName::PhoneIndex, &[b"+86"]).unwrap();
+        assert!(current == old && other != old && keys.current_version(KeyName::PhoneIndex) == Some(1));
+        keys.use_version(KeyName::PhoneIndex, 2).unwrap();
+        assert_eq!(keys.mac_both(KeyName::PhoneIndex, &[b"+86"]).unwrap(), [other, old]);
+        assert_eq!(keys.mac(KeyName::PhoneIndex, &[b"+86"]).unwrap(), other);
+        let version = |hash: &[u8; 32]| keys.mac_version(KeyName::PhoneIndex, &[b"+86"], hash).unwrap();
+        assert_eq!((version(&old), version(&other), version(&[0; 32])), (Some(1), Some(2), None));
+        keys.forget_version(KeyName::PhoneIndex, 2);
+        keys.forget_version(KeyName::PhoneIndex, 1);
+        assert_eq!(keys.mac_both(KeyName::PhoneIndex, &[b"+86"]).unwrap(), [other, other]);
+        let refused = keys.use_version(KeyName::PhoneIndex, 1);
+        assert!(matches!(refused, Err(KeyError::UnknownVersion { version: 1, .. })));
+    }
+
+    #[test]
+    fn m8_two_keys_of_one_number_are_told_apart_and_what_is_sealed_says_its_version() {
+        let [one, two] = [keys(), keys()].map(|keys| keys.held(KeyName::CardNumber));
+        assert!(one.first().unwrap().version == 1 && two.first().unwrap().version == 1 && one != two);
+        let (before, after) = rotated();
+        assert_eq!(before.held(KeyName::CardNumber), after.held(KeyName::CardNumber).get(..1).unwrap());
+        let sealed = after.seal(KeyName::CardNumber, b"", b"x").unwrap();
+        assert!(sealed.starts_with(&super::super::sealed_prefix(2)));
+        assert_eq!(super::super::sealed_version(&sealed), Some(2));
+        assert_eq!(super::super::sealed_version(b"12345"), None);
     }
 
     #[test]

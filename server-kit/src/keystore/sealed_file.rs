@@ -9,11 +9,15 @@ use zeroize::Zeroizing;
 
 use super::keyring::{Keyring, RawKey};
 use super::seal::Seal;
-use super::{KeyError, KeyFileError, KeyName, KeyStore};
+use super::{HeldVersion, KeyError, KeyFileError, KeyName, KeyStore, Purpose};
 use crate::rng::{Rng, SharedRng, SystemRng};
 
 const MAGIC: &[u8] = b"bankhub keys 1\n";
 const KEY_RECORD_LEN: usize = 1 + 4 + 32;
+/// A look-up asks for two hashes at once, that of the old version and that of the new one.
+const HASHING_VERSIONS: usize = 2;
+/// What is sealed says its version, so that more of them may wait to be retired.
+const SEALING_VERSIONS: usize = 8;
 
 /// A key store in a file that is sealed under a master key.
 pub struct SealedFile {
@@ -47,40 +51,63 @@ impl SealedFile {
         }
     }
 
-    /// Writes a new version of `name` into the file and gives its number. Servers use it when they open the file again;
-    /// older versions stay for what was made with them.
+    /// Reads the file again. What was written with still is, and what is new in the file is read with.
+    pub fn reload(&self, master: &SecretString) -> Result<(), KeyFileError> {
+        self.keys.take(&read(&Seal::new(MAGIC, &self.path, master)?)?);
+        Ok(())
+    }
+
+    /// Where the keys are.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a new version of `name` into the file and gives its number. Servers that read the file again read with it, and write with
+    /// it when all of them hold it (ADR 40); older versions stay for what was made with them.
     pub fn rotate(path: &Path, master: &SecretString, name: KeyName, rng: &dyn Rng) -> Result<u32, KeyFileError> {
-        let seal = Seal::new(MAGIC, path, master)?;
-        let mut keys = read(&seal)?;
-        let newest = keys.iter().filter(|key| key.name == name).map(|key| key.version).max();
-        if newest.is_some() && !name.may_rotate() {
+        if !name.may_rotate() {
             return Err(KeyFileError::MayNotRotate { name });
         }
-        let version = newest.unwrap_or(0).saturating_add(1);
-        keys.push(RawKey::generate(name, version, rng)?);
-        seal.replace(&encode(&keys), rng)?;
-        Ok(version)
+        changed(path, master, rng, |keys| {
+            let versions: Vec<u32> = keys.iter().filter(|key| key.name == name).map(|key| key.version).collect();
+            let most = if name.purpose() == Purpose::Mac { HASHING_VERSIONS } else { SEALING_VERSIONS };
+            if versions.len() >= most {
+                return Err(KeyFileError::StillRotating { name, found: versions.len() });
+            }
+            let version = versions.iter().max().copied().unwrap_or(0).saturating_add(1);
+            keys.push(RawKey::generate(name, version, rng)?);
+            Ok(version)
+        })
+    }
+
+    /// Takes a version out of the file that is not the newest, after nothing is left under it. One that is not there is out already.
+    pub fn retire(
+        path: &Path,
+        master: &SecretString,
+        (name, version): (KeyName, u32),
+        rng: &dyn Rng,
+    ) -> Result<(), KeyFileError> {
+        changed(path, master, rng, |keys| {
+            let newest = keys.iter().filter(|key| key.name == name).map(|key| key.version).max();
+            if newest.is_none_or(|newest| version >= newest) {
+                return Err(KeyFileError::NotRetired { name, version });
+            }
+            keys.retain(|key| key.name != name || key.version != version);
+            Ok(())
+        })
     }
 
     /// Adds the keys that this program has a name for and the file does not hold, as one that an older program has made; gives their
-    /// names. Those that are there stay as they are. Two who do so at once do it one after the other.
+    /// names. Those that are there stay as they are.
     pub fn complete(path: &Path, master: &SecretString, rng: &dyn Rng) -> Result<Vec<KeyName>, KeyFileError> {
-        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = std::fs::File::open(folder).map_err(io)?;
-        // The lock ends with the handle. It is the folder's, since the file itself is replaced by another one.
-        rustix::fs::flock(&folder, rustix::fs::FlockOperation::LockExclusive).map_err(|error| io(error.into()))?;
-        let seal = Seal::new(MAGIC, path, master)?;
-        let mut keys = read(&seal)?;
-        let is_missing = |name: &KeyName| !keys.iter().any(|key| key.name == *name);
-        let missing: Vec<KeyName> = KeyName::ALL.into_iter().filter(is_missing).collect();
-        for name in &missing {
-            keys.push(RawKey::generate(*name, 1, rng)?);
-        }
-        if !missing.is_empty() {
-            seal.replace(&encode(&keys), rng)?;
-        }
-        Ok(missing)
+        changed(path, master, rng, |keys| {
+            let is_missing = |name: &KeyName| !keys.iter().any(|key| key.name == *name);
+            let missing: Vec<KeyName> = KeyName::ALL.into_iter().filter(is_missing).collect();
+            for name in &missing {
+                keys.push(RawKey::generate(*name, 1, rng)?);
+            }
+            Ok(missing)
+        })
     }
 
     /// The versions of a key, the current one last.
@@ -123,6 +150,30 @@ impl KeyStore for SealedFile {
         self.keys.open(key, context, sealed)
     }
 
+    fn mac_both(&self, key: KeyName, parts: &[&[u8]]) -> Result<[[u8; 32]; 2], KeyError> {
+        self.keys.mac_both(key, parts)
+    }
+
+    fn mac_version(&self, key: KeyName, parts: &[&[u8]], expected: &[u8]) -> Result<Option<u32>, KeyError> {
+        self.keys.mac_version(key, parts, expected)
+    }
+
+    fn held(&self, key: KeyName) -> Vec<HeldVersion> {
+        self.keys.held(key)
+    }
+
+    fn current_version(&self, key: KeyName) -> Option<u32> {
+        self.keys.current_version(key)
+    }
+
+    fn use_version(&self, key: KeyName, version: u32) -> Result<(), KeyError> {
+        self.keys.use_version(key, version)
+    }
+
+    fn forget_version(&self, key: KeyName, version: u32) {
+        self.keys.forget_version(key, version);
+    }
+
     fn sign(&self, key: KeyName, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         self.keys.sign(key, message)
     }
@@ -134,6 +185,28 @@ impl KeyStore for SealedFile {
     fn signature_matches(&self, key: KeyName, message: &[u8], signature: &[u8]) -> Result<bool, KeyError> {
         self.keys.signature_matches(key, message, signature)
     }
+}
+
+/// Changes what is in the file, which is replaced as a whole if anything has changed. Two who do so at once do it one after the other.
+fn changed<T>(
+    path: &Path,
+    master: &SecretString,
+    rng: &dyn Rng,
+    change: impl FnOnce(&mut Vec<RawKey>) -> Result<T, KeyFileError>,
+) -> Result<T, KeyFileError> {
+    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = std::fs::File::open(folder).map_err(io)?;
+    // The lock ends with the handle. It is the folder's, since the file itself is replaced by another one.
+    rustix::fs::flock(&folder, rustix::fs::FlockOperation::LockExclusive).map_err(|error| io(error.into()))?;
+    let seal = Seal::new(MAGIC, path, master)?;
+    let mut keys = read(&seal)?;
+    let before = keys.len();
+    let done = change(&mut keys)?;
+    if keys.len() != before {
+        seal.replace(&encode(&keys), rng)?;
+    }
+    Ok(done)
 }
 
 fn read(seal: &Seal<'_>) -> Result<Vec<RawKey>, KeyFileError> {
@@ -314,8 +387,33 @@ mod tests {
         let after = SealedFile::open(&made.path, &made.master).unwrap();
         assert_eq!(after.open(KeyName::SealedPayload, b"", &sealed).unwrap(), b"text");
         assert_eq!(after.seal(KeyName::SealedPayload, b"", b"text").unwrap()[1..5], [0, 0, 0, 2]);
-        let refused = SealedFile::rotate(&made.path, &made.master, KeyName::PhoneIndex, &SystemRng::new());
-        assert!(matches!(refused, Err(KeyFileError::MayNotRotate { name: KeyName::PhoneIndex })));
+        before.reload(&made.master).unwrap();
+        assert_eq!(before.seal(KeyName::SealedPayload, b"", b"text").unwrap()[1..5], [0, 0, 0, 1]);
+        before.use_version(KeyName::SealedPayload, 2).unwrap();
+        assert_eq!(before.seal(KeyName::SealedPayload, b"", b"text").unwrap()[1..5], [0, 0, 0, 2]);
+        let rotate = |name| SealedFile::rotate(&made.path, &made.master, name, &SystemRng::new());
+        let refused = rotate(KeyName::RequestFingerprint);
+        assert!(matches!(refused, Err(KeyFileError::MayNotRotate { name: KeyName::RequestFingerprint })));
+        assert_eq!(rotate(KeyName::PhoneIndex).unwrap(), 2);
+        assert!(matches!(rotate(KeyName::PhoneIndex), Err(KeyFileError::StillRotating { found: 2, .. })));
+        assert_eq!(fs::metadata(&made.path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn m8_a_version_that_is_retired_is_out_of_the_file_and_the_newest_stays() {
+        let made = made();
+        SealedFile::rotate(&made.path, &made.master, KeyName::CardIndex, &SystemRng::new()).unwrap();
+        let retire = |version| {
+            let which = (KeyName::CardIndex, version);
+            SealedFile::retire(&made.path, &made.master, which, &SystemRng::new())
+        };
+        assert!(matches!(retire(2), Err(KeyFileError::NotRetired { version: 2, .. })));
+        retire(1).unwrap();
+        retire(1).unwrap();
+        let after = SealedFile::open(&made.path, &made.master).unwrap();
+        assert_eq!(after.versions(KeyName::CardIndex), [2]);
+        assert_eq!(after.versions(KeyName::PhoneIndex), [1]);
+        assert_eq!(SealedFile::rotate(&made.path, &made.master, KeyName::CardIndex, &SystemRng::new()).unwrap(), 3);
     }
 
     #[test]

@@ -126,6 +126,19 @@ impl LocalTx {
         if touched == rows.len() { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
+    /// Runs one statement for each row of values, and gives how many rows were touched.
+    pub(super) fn execute_each(&mut self, sql: &str, rows: &[Vec<Value>]) -> Result<u64, StoreError> {
+        let mut statement = self.prepared(sql)?;
+        let mut touched = 0;
+        for row in rows {
+            for (place, value) in (1..).zip(row) {
+                statement.raw_bind_parameter(place, value)?;
+            }
+            touched += statement.raw_execute()? as u64;
+        }
+        Ok(touched)
+    }
+
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
         self.run("COMMIT")
     }

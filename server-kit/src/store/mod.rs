@@ -5,6 +5,7 @@
 //! `sql.rs`; (3) a case in the conformance suite, which runs on both engines. Statements have `$1` parameters; the values that
 //! exist are those of [`Value`]. Where the engines must differ, match on [`Tx::dialect`] and say why.
 
+mod cells;
 mod columns;
 mod error;
 mod lent;
@@ -30,6 +31,7 @@ use tokio::time::timeout;
 
 use crate::clock::SharedClock;
 
+pub use cells::{Cells, Page, Swap};
 pub use error::StoreError;
 pub use listen::{Heard, Listener};
 pub use open::{Migrations, StoreOptions};

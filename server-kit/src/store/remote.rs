@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use domain::Timestamp;
 use sqlx::postgres::PgArguments;
-use sqlx::{Arguments as _, AssertSqlSafe, Executor as _, PgPool, Row as _};
+use sqlx::{Arguments as _, AssertSqlSafe, Executor as _, PgConnection, PgPool, Row as _};
 use uuid::Uuid;
 
 use super::columns::add_arrays;
@@ -78,6 +78,10 @@ impl RemoteTx {
         .map_err(|error| StoreError::Refused(error.to_string()))?;
         let rows = bounded(sqlx::query_with(sql, args).fetch_all(self.lent.get()?)).await?;
         Ok(rows.into_iter().map(Row::Postgres).collect())
+    }
+
+    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
+        self.lent.get()
     }
 
     /// Has the rows, which are in key order, written with what else waits.

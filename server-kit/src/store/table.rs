@@ -105,7 +105,7 @@ impl Table {
 }
 
 /// `?1`, `?2`, … for so many values.
-fn places(values: usize) -> Vec<String> {
+pub(super) fn places(values: usize) -> Vec<String> {
     (1..=values).map(|n| format!("?{n}")).collect()
 }
 

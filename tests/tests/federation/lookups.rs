@@ -147,8 +147,8 @@ async fn m4_a_link_finds_out_about_no_more_numbers_than_its_budget_over_the_link
     assert!((4..=5).contains(&answered) && answered + dry == told.len(), "{told:?}");
     assert_eq!(ask(&acquirer, payer.number()).await.1, Response::Refused(Reason::LookupsExhausted));
     // What was answered before is answered again.
-    let again = acquirer.ask(told[0].0, &acquirer.first(&PhoneNumber::parse("+8619000000000").unwrap(), cny(100)));
-    assert_eq!(again.await.unwrap().response(), Response::Refused(Reason::PayerUnavailable));
+    let first = acquirer.first(&PhoneNumber::parse("+8619000000000").unwrap(), cny(100));
+    assert_eq!(acquirer.ask(told[0].0, &first).await.unwrap().response(), Response::Refused(Reason::PayerUnavailable));
     // Operators see which link it is, and let it go on.
     let operator = world.federation.operator().unwrap();
     let budgets = operator.lookup_budgets(true, 50).await.unwrap();

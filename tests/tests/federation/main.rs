@@ -69,8 +69,8 @@ mod reflection;
 mod repayments;
 mod reports;
 mod requests;
+mod rotation;
 mod routed;
-
 mod safety_code;
 mod sdk;
 mod sdk_misused;

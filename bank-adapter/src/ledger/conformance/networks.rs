@@ -90,7 +90,8 @@ impl Bank {
     async fn card_over(&self, debit: AccountId) -> CardId {
         let id = CardId::from_uuid(self.ids.uuid().unwrap());
         let card = Card::issue(id, Expiry::parse_yymm("9912").unwrap(), Sides::Debit(debit), "622848******0015".into());
-        let file = CardFile { pan_hash: [7; 32], pan_sealed: vec![7], product: Product::DebitOnly, cvk_version: 1 };
+        let file =
+            CardFile { pan_hashes: [[7; 32]; 2], pan_sealed: vec![7], product: Product::DebitOnly, cvk_version: 1 };
         self.ledger.issue(IssueOrder { card, file, replaces: None }, teller()).await.unwrap();
         self.ledger.change_card(id, CardChange::Activate, teller()).await.unwrap();
         id

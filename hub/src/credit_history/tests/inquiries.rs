@@ -213,7 +213,7 @@ fn m8_no_name_number_or_text_of_a_consent_is_in_what_may_be_logged() {
     let step = steps::Step::Inquire(inquire::Inquire {
         id: domain::InquiryId::from_uuid(Uuid::nil()),
         question: domain::credit_history::Question { asker: bank("bank-c"), purpose: Purpose::Review, fields },
-        about: inquire::About::Holder { name, phone_hash: [0; 32], name_sealed },
+        about: inquire::About::Holder { name, phone_hashes: [[0; 32]; 2], name_sealed },
         consent_id: ConsentId::from_uuid(Uuid::nil()),
         fingerprint: [0; 32],
     });

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::Reason;
+use server_kit::rotation::Rotation;
 use tonic::Status;
 
 use super::super::{BankInstruments, Directory};
@@ -48,6 +49,7 @@ impl OperatorApi {
             fees: None,
             people: None,
             routing: None,
+            keys: None,
         }
     }
 
@@ -147,5 +149,15 @@ impl OperatorApi {
 
     pub(crate) fn routes(&self) -> Result<&Routing, Status> {
         there(self.routing.as_ref())
+    }
+
+    /// Rotates keys, too.
+    #[must_use]
+    pub fn rotating(self, keys: Rotation) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    pub(super) fn rotation(&self) -> Result<&Rotation, Status> {
+        there(self.keys.as_ref())
     }
 }

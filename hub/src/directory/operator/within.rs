@@ -14,6 +14,7 @@ use super::super::changes::{Change, Done, Step};
 use super::super::{BankEntry, bins, inspect, sql};
 use super::OperatorApi;
 use crate::caller::caller;
+use crate::keys;
 use crate::lookups::{Listed, read_budget};
 use crate::notify::DeadLetter;
 use crate::store_status::{fault, store_status};
@@ -93,6 +94,18 @@ impl OperatorApi {
     pub(crate) async fn fill_lookups(&self, scope: &str, id: &str, by: &str) -> Result<(), Reason> {
         let budget = read_budget(scope, id)?;
         self.directory.lookups().fill(budget, by).await.map_err(|error| error.reason())?
+    }
+
+    /// How keys and columns stand.
+    pub(super) async fn key_status(&self) -> Result<pb::ListKeysResponse, Status> {
+        let status = self.rotation()?.status().await.map_err(|error| store_status(&error))?;
+        Ok(keys::status(status))
+    }
+
+    /// Retires a version of a key after counting.
+    pub(super) async fn retire_key(&self, by: &str, request: &pb::RetireKeyVersionRequest) -> Result<(), Status> {
+        let retired = self.rotation()?.retire(&request.key, request.version, by).await;
+        retired.map_err(|error| store_status(&error))?.map_err(proto::status)
     }
 
     /// Binds what its bank knows; gives it as it is shown.

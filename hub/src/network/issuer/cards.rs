@@ -2,12 +2,13 @@
 
 use domain::card::Pan;
 use domain::{BankId, CardId, Reason};
-use server_kit::keystore::{KeyError, KeyName};
-use server_kit::store::StoreError;
+use server_kit::keystore::{KeyError, KeyName, KeyStore};
+use server_kit::rotation;
+use server_kit::store::{StoreError, Tx};
 use zeroize::Zeroizing;
 
 use super::Issuers;
-use super::sql::{self, CardRow};
+use super::sql::{self, CardRow, NewCard};
 use super::steps::{Outcome, Step};
 
 fn fault(error: &KeyError) -> StoreError {
@@ -17,7 +18,7 @@ fn fault(error: &KeyError) -> StoreError {
 impl Issuers {
     /// Keeps a card under an id. The same again is the same card. `Err(CardTaken)` when the id or the number is another card's.
     pub(crate) async fn register_card(&self, bank: &BankId, id: CardId, pan: &Pan) -> Result<String, Reason> {
-        let row = self.card_row(bank, id, pan).map_err(|error| {
+        let row = self.new_card(bank, id, pan).map_err(|error| {
             tracing::error!(%error, "a card cannot be sealed");
             Reason::Fault
         })?;
@@ -31,15 +32,26 @@ impl Issuers {
         }
     }
 
-    fn card_row(&self, bank: &BankId, id: CardId, pan: &Pan) -> Result<CardRow, KeyError> {
+    fn new_card(&self, bank: &BankId, id: CardId, pan: &Pan) -> Result<NewCard, KeyError> {
         let keys = &self.inner.keys;
-        Ok(CardRow {
+        let indexes = keys.mac_both(KeyName::CardIndex, &[pan.reveal().as_bytes()])?;
+        let row = CardRow {
             card: id,
             bank: bank.clone(),
-            index: keys.mac(KeyName::CardIndex, &[pan.reveal().as_bytes()])?.to_vec(),
             sealed_pan: keys.seal(KeyName::CardNumber, id.uuid().as_bytes(), pan.reveal().as_bytes())?,
             masked: pan.masked(),
-        })
+        };
+        Ok(NewCard { row, indexes })
+    }
+
+    /// The same row with the hashes of this moment, of which that is first under which it is written; until the end of the transaction
+    /// nobody writes under another version of the key.
+    pub(super) async fn pinned(tx: &mut Tx, keys: &dyn KeyStore, card: &NewCard) -> Result<NewCard, StoreError> {
+        rotation::pin(tx, keys, KeyName::CardIndex).await?;
+        let number = keys.open(KeyName::CardNumber, card.row.card.uuid().as_bytes(), &card.row.sealed_pan);
+        let number = Zeroizing::new(number.map_err(|error| fault(&error))?);
+        let indexes = keys.mac_both(KeyName::CardIndex, &[number.as_slice()]).map_err(|error| fault(&error))?;
+        Ok(NewCard { indexes, ..card.clone() })
     }
 
     /// How a card of this bank is shown. `Err(CardUnknown)` for one that is not kept.
@@ -64,8 +76,8 @@ impl Issuers {
 
     /// Which card this number is, if it is kept.
     pub(super) async fn registered(&self, pan: &Pan) -> Option<CardId> {
-        let index = self.inner.keys.mac(KeyName::CardIndex, &[pan.reveal().as_bytes()]).ok()?;
-        match sql::read_card_by_number(&self.inner.store, &index).await {
+        let indexes = self.inner.keys.mac_both(KeyName::CardIndex, &[pan.reveal().as_bytes()]).ok()?;
+        match sql::read_card_by_number(&self.inner.store, &indexes).await {
             Ok(card) => card.map(|card| card.card),
             Err(error) => {
                 // The payment stands without its holder.

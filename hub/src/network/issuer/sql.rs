@@ -191,23 +191,27 @@ pub(super) async fn is_any_due(store: &Store, now: Timestamp) -> Result<bool, St
 pub(super) struct CardRow {
     pub(super) card: CardId,
     pub(super) bank: BankId,
-    pub(super) index: Vec<u8>,
     pub(super) sealed_pan: Vec<u8>,
     pub(super) masked: String,
 }
 
-const SELECT_CARD: &str =
-    "SELECT card_id, bank_id, pan_index, sealed_pan, masked FROM network_cards WHERE card_id = $1";
+/// A card to keep, with the hashes by which it is found, that which is written first.
+#[derive(Clone, Debug)]
+pub(super) struct NewCard {
+    pub(super) row: CardRow,
+    pub(super) indexes: [[u8; 32]; 2],
+}
+
+const SELECT_CARD: &str = "SELECT card_id, bank_id, sealed_pan, masked FROM network_cards WHERE card_id = $1";
 const SELECT_CARD_BY_NUMBER: &str =
-    "SELECT card_id, bank_id, pan_index, sealed_pan, masked FROM network_cards WHERE pan_index = $1";
+    "SELECT card_id, bank_id, sealed_pan, masked FROM network_cards WHERE pan_index IN ($1, $2)";
 
 fn card(row: &Row) -> Result<CardRow, StoreError> {
     Ok(CardRow {
         card: CardId::from_uuid(row.id(0)?),
         bank: row.parsed(1, BankId::parse)?,
-        index: row.bytes(2)?,
-        sealed_pan: row.bytes(3)?,
-        masked: row.text(4)?,
+        sealed_pan: row.bytes(2)?,
+        masked: row.text(3)?,
     })
 }
 
@@ -215,23 +219,28 @@ pub(super) async fn read_card(store: &Store, id: CardId) -> Result<Option<CardRo
     store.fetch_one(SELECT_CARD, vec![id.uuid().into()]).await?.as_ref().map(card).transpose()
 }
 
-pub(super) async fn read_card_by_number(store: &Store, index: &[u8]) -> Result<Option<CardRow>, StoreError> {
-    store.fetch_one(SELECT_CARD_BY_NUMBER, vec![index.to_vec().into()]).await?.as_ref().map(card).transpose()
+fn by_number([one, other]: &[[u8; 32]; 2]) -> Vec<Value> {
+    vec![one.to_vec().into(), other.to_vec().into()]
+}
+
+pub(super) async fn read_card_by_number(store: &Store, indexes: &[[u8; 32]; 2]) -> Result<Option<CardRow>, StoreError> {
+    store.fetch_one(SELECT_CARD_BY_NUMBER, by_number(indexes)).await?.as_ref().map(card).transpose()
 }
 
 /// The card with this id, and the one with this number.
-pub(super) async fn load_cards(tx: &mut Tx, wanted: &CardRow) -> Result<Vec<CardRow>, StoreError> {
-    let mut found = tx.fetch(SELECT_CARD, vec![wanted.card.uuid().into()]).await?;
-    found.extend(tx.fetch(SELECT_CARD_BY_NUMBER, vec![wanted.index.clone().into()]).await?);
-    found.iter().map(card).collect()
+pub(super) async fn load_cards(tx: &mut Tx, wanted: &NewCard) -> Result<[Option<CardRow>; 2], StoreError> {
+    let by_id = tx.fetch(SELECT_CARD, vec![wanted.row.card.uuid().into()]).await?;
+    let by_number = tx.fetch(SELECT_CARD_BY_NUMBER, by_number(&wanted.indexes)).await?;
+    Ok([by_id.first().map(card).transpose()?, by_number.first().map(card).transpose()?])
 }
 
-pub(super) async fn insert_card(tx: &mut Tx, card: &CardRow) -> Result<(), StoreError> {
+pub(super) async fn insert_card(tx: &mut Tx, NewCard { row: card, indexes }: &NewCard) -> Result<(), StoreError> {
+    let [index, _] = indexes;
     let row = vec![
         card.card.uuid().into(),
         1.into(),
         card.bank.as_str().into(),
-        card.index.clone().into(),
+        index.to_vec().into(),
         card.sealed_pan.clone().into(),
         card.masked.as_str().into(),
         tx.now().into(),

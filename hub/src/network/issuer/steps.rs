@@ -11,15 +11,16 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use server_kit::audit::{Entry, HeldChain};
 use server_kit::fault;
-use server_kit::keystore::{KeyName, SharedKeyStore};
+use server_kit::keystore::{KeyName, KeyStore, SharedKeyStore};
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::Issuers;
 use super::link::Link;
 use super::message::Draft;
 use super::set::Set;
-use super::sql::{self, CardRow, Order};
+use super::sql::{self, NewCard, Order};
 use super::totals::sql::load_due;
 use super::totals::{DayTotals, Key};
 use crate::network::sql::{Compared, load_days, put_day, put_settlement, today};
@@ -79,7 +80,7 @@ pub(super) enum Step {
         link: String,
         day: u16,
     },
-    Card(Box<CardRow>),
+    Card(Box<NewCard>),
     /// A line may have come to another day.
     BeginTotals {
         link: String,
@@ -248,7 +249,7 @@ impl IssuerSteps {
                 }
                 Ok(outcome)
             }
-            Step::Card(card) => register(tx, card, &mut set.log).await.map(Outcome::Card),
+            Step::Card(card) => register(tx, &*self.keys, card, &mut set.log).await.map(Outcome::Card),
             Step::BeginTotals { link } => set.begin_totals(tx, link).await,
             Step::DueTotals => set.due_totals(tx).await,
             Step::TotalsAnswered { key, balance, theirs } => set.totals_answered(tx, (key, *balance, theirs)).await,
@@ -266,14 +267,23 @@ fn begins_totals(outcome: &Outcome) -> bool {
 }
 
 /// Keeps a card, once; gives how it is shown.
-async fn register(tx: &mut Tx, card: &CardRow, log: &mut Vec<Entry>) -> Result<Result<String, Reason>, StoreError> {
-    let known = sql::load_cards(tx, card).await?;
-    let is_it = |known: &CardRow| known.card == card.card && known.bank == card.bank && known.index == card.index;
-    if !known.is_empty() {
-        let same = known.iter().all(is_it);
-        return Ok(if same { Ok(card.masked.clone()) } else { Err(Reason::CardTaken) });
+async fn register(
+    tx: &mut Tx,
+    keys: &dyn KeyStore,
+    new: &NewCard,
+    log: &mut Vec<Entry>,
+) -> Result<Result<String, Reason>, StoreError> {
+    let new = Issuers::pinned(tx, keys, new).await?;
+    let card = &new.row;
+    match sql::load_cards(tx, &new).await? {
+        [None, None] => {}
+        [Some(by_id), Some(by_number)] => {
+            let same = by_id.card == by_number.card && by_id.bank == card.bank;
+            return Ok(if same { Ok(card.masked.clone()) } else { Err(Reason::CardTaken) });
+        }
+        _ => return Ok(Err(Reason::CardTaken)),
     }
-    sql::insert_card(tx, card).await?;
+    sql::insert_card(tx, &new).await?;
     let content = format!("bank={} card={}", card.bank, card.masked);
     log.push(entry("NETWORK_CARD_REGISTERED", card.card.uuid(), content));
     Ok(Ok(card.masked.clone()))
