@@ -10,7 +10,9 @@ mod sent;
 mod settlement;
 mod totals;
 
-pub use order::{Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, first, giving_back, said, short_name, voiding};
+pub use order::{
+    Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, first, giving_back, is_believed, said, short_name, voiding,
+};
 pub use private::{PrivateData, Tag};
 pub use response::{Response, code_of, response_of};
 pub use sent::{SentAt, acquirer_day};

@@ -93,6 +93,12 @@ pub enum Said {
 /// How often the network has to say of a reversal that it knows no such message before it is believed.
 pub const UNKNOWN_ENOUGH: i64 = 3;
 
+/// Whether a network is believed that says, so many times by now, that it knows nothing of what a reversal takes back. What it has approved it knows: there
+/// the money would stay taken.
+pub const fn is_believed(taken: Option<Standing>, times: i64) -> bool {
+    !matches!(taken, Some(Standing::Done)) && times >= UNKNOWN_ENOUGH
+}
+
 /// Codes after which nobody knows, or that ask to come again (ISO 8583:1987, annex A.9; Q/CUP 006.2). An approval of a part (10), or one that
 /// wants somebody to look at papers (08, 11, 16), is none here.
 const UNCLEAR: [(&str, Reason); 19] = [
@@ -238,6 +244,22 @@ mod tests {
                 assert!(asked.may_be_refused() || !matches!(said, Said::Refused(_)), "{asked:?} {code}");
                 assert!(asked.is_first() || code != "00" || said == Said::Done);
             }
+        }
+    }
+
+    #[test]
+    fn m6_what_was_approved_is_not_taken_back_by_being_unknown() {
+        let no = Standing::Refused(Reason::InsufficientFunds);
+        for (taken, times, expected) in [
+            (None, 2, false),
+            (None, 3, true),
+            (Some(Standing::Asked), 2, false),
+            (Some(Standing::Asked), 3, true),
+            (Some(no), 3, true),
+            (Some(Standing::Done), 3, false),
+            (Some(Standing::Done), i64::MAX, false),
+        ] {
+            assert_eq!(is_believed(taken, times), expected, "{taken:?} {times}");
         }
     }
 

@@ -287,7 +287,7 @@ impl Issuers {
             .increment(1);
         let Ok((said, approval_code)) = asked else { return Told::Unknown };
         fault::point("issuer.answered");
-        let step = Step::Answered { leg: order.leg, asked: order.asked, said, approval_code };
+        let step = Step::Answered { leg: order.leg, asked: order.asked, original: order.original, said, approval_code };
         match self.step(step).await {
             Ok(Outcome::Stands(standing)) => Told::Stands(standing),
             Ok(Outcome::Void) => Told::Void,

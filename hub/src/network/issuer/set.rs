@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::network::{
-    Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, acquirer_day, first, giving_back, voiding,
+    Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, acquirer_day, first, giving_back, is_believed, voiding,
 };
 use domain::{LegId, Money, Reason, Timestamp};
 use iso8583::element::Stan;
@@ -205,6 +205,11 @@ impl Set<'_> {
         }
     }
 
+    /// What has taken the money of a leg, or was to.
+    fn taken(&self, leg: LegId) -> Option<&Order> {
+        self.orders.get(&(leg, Asked::Completion)).or_else(|| self.begun(leg))
+    }
+
     pub(super) fn give_back(&mut self, named: &Named, original: LegId, amount: Money) -> Result<Outcome, StoreError> {
         for asked in [Asked::Reversal, Asked::Refund] {
             match self.standing(named.leg, asked) {
@@ -213,8 +218,7 @@ impl Set<'_> {
                 Some(standing) => return Ok(Outcome::Stands(standing)),
             }
         }
-        let taken = self.orders.get(&(original, Asked::Completion)).or_else(|| self.begun(original));
-        let Some(taken) = taken else { return Ok(Outcome::Impossible(Reason::OriginalUnknown)) };
+        let Some(taken) = self.taken(original) else { return Ok(Outcome::Impossible(Reason::OriginalUnknown)) };
         let asked = giving_back(taken.amount == amount, taken.day == self.day(&named.link));
         self.about(named, (asked, original), (Some(original), amount))
     }
@@ -231,6 +235,7 @@ impl Set<'_> {
         if order.standing != Standing::Asked {
             return Outcome::Stands(order.standing);
         }
+        let taken = self.taken(order.original.unwrap_or(leg)).map(|order| order.standing);
         match said {
             Said::Unclear(_) => return Outcome::Stands(Standing::Asked),
             Said::Refused(reason) => order.standing = Standing::Refused(reason),
@@ -240,8 +245,12 @@ impl Set<'_> {
             }
             Said::Unknown => {
                 order.unknown += 1;
-                if order.unknown >= UNKNOWN_ENOUGH {
+                if is_believed(taken, order.unknown) {
                     order.standing = Standing::Done;
+                } else if order.unknown == UNKNOWN_ENOUGH {
+                    tracing::error!(link = order.link, payment = %order.payment, "a card network has approved a payment and knows nothing of it");
+                    metrics::counter!("bankhub_issuer_advices_refused_total", "link" => order.link.clone(), "asked" => asked.as_str())
+                        .increment(1);
                 }
             }
         }

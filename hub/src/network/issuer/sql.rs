@@ -158,8 +158,24 @@ pub(super) async fn put(tx: &mut Tx, orders: &[Order]) -> Result<(), StoreError>
     tx.put(&ORDERS, orders.iter().map(values).collect()).await
 }
 
-/// The next numbers of lines, with the versions of their rows.
-pub(super) async fn load_lines(tx: &mut Tx, links: Vec<String>) -> Result<BTreeMap<String, (i64, i64)>, StoreError> {
+/// The next numbers of lines, with the versions of their rows. No two hubs are at one line at once.
+pub(super) async fn load_lines(tx: &mut Tx, links: Vec<String>) -> Result<Lines, StoreError> {
+    let found = lines(tx, links.clone()).await?;
+    if links.iter().all(|link| found.contains_key(link)) {
+        return Ok(found);
+    }
+    // A row that is not there yet cannot be locked.
+    for link in links.iter().filter(|link| !found.contains_key(*link)) {
+        let sql =
+            "INSERT INTO network_lines (link, version, next_stan) VALUES ($1, 1, 1) ON CONFLICT (link) DO NOTHING";
+        tx.execute(sql, vec![link.as_str().into()]).await?;
+    }
+    lines(tx, links).await
+}
+
+type Lines = BTreeMap<String, (i64, i64)>;
+
+async fn lines(tx: &mut Tx, links: Vec<String>) -> Result<Lines, StoreError> {
     let select = "SELECT link, version, next_stan FROM network_lines WHERE link";
     let load = Load { select, tail: " ORDER BY link", lock: true };
     let rows = tx.load(load, Keys::Names(links)).await?;

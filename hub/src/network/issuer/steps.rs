@@ -65,6 +65,8 @@ pub(super) enum Step {
     Answered {
         leg: LegId,
         asked: Asked,
+        /// Of money that goes back: the leg that took it.
+        original: Option<LegId>,
         said: Said,
         approval_code: Option<String>,
     },
@@ -136,7 +138,7 @@ impl Step {
         match self {
             Self::First { named, .. } | Self::Void(named) | Self::Complete { named, .. } => vec![named.leg],
             Self::GiveBack { named, original, .. } => vec![named.leg, *original],
-            Self::Answered { leg, .. } => vec![*leg],
+            Self::Answered { leg, original, .. } => original.iter().chain([leg]).copied().collect(),
             Self::Taken(legs) => legs.clone(),
             Self::Late { .. } | Self::Due | Self::CutOver { .. } | Self::Card(_) => Vec::new(),
             Self::BeginTotals { .. } | Self::DueTotals | Self::TotalsAnswered { .. } | Self::Compare(_) => Vec::new(),
@@ -196,10 +198,11 @@ impl IssuerSteps {
             steps: self,
             now: tx.now(),
             today: today(tx.now(), &self.zone)?,
+            days: load_days(tx, links.clone()).await?,
+            // First the lines: what another hub does about a leg of the same line is seen, or waits.
+            lines: sql::load_lines(tx, links).await?,
             orders: sql::load(tx, legs.iter().map(|leg| leg.uuid()).collect()).await?,
             changed: BTreeMap::new(),
-            days: load_days(tx, links.clone()).await?,
-            lines: sql::load_lines(tx, links).await?,
             numbered: BTreeMap::new(),
             totals,
             log: Vec::new(),
@@ -213,7 +216,7 @@ impl IssuerSteps {
             Step::Void(named) => set.void(named),
             Step::Complete { named, amount } => set.complete(named, *amount),
             Step::GiveBack { named, original, amount } => set.give_back(named, *original, *amount),
-            Step::Answered { leg, asked, said, approval_code } => {
+            Step::Answered { leg, asked, said, approval_code, .. } => {
                 Ok(set.answered((*leg, *asked), *said, approval_code.as_ref()))
             }
             Step::Taken(legs) => {
