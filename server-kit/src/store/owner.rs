@@ -38,7 +38,7 @@ pub struct Owner {
 impl Owner {
     /// Takes the name, or says that another process has it. `mark` is new for each process.
     pub async fn take(store: &Store, name: &str, mark: Uuid) -> Result<Self, StoreError> {
-        let session = lock(store, name).await?;
+        let session = lock_in_time(store, name).await?;
         let mut tx = store.begin().await?;
         tx.execute(
             "INSERT INTO owners (name, mark) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET mark = excluded.mark",
@@ -117,6 +117,21 @@ impl Owner {
     fn fenced(&self) -> StoreError {
         StoreError::Fenced { name: self.name.clone() }
     }
+}
+
+/// How often it is looked whether whoever held the name is gone: PostgreSQL lets go of what a killed process held when its session has ended
+/// what it was at.
+const LOOKS: u32 = 30;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+async fn lock_in_time(store: &Store, name: &str) -> Result<Option<PgConnection>, StoreError> {
+    for _ in 1..LOOKS {
+        match lock(store, name).await {
+            Err(StoreError::Owned { .. }) => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+            done => return done,
+        }
+    }
+    lock(store, name).await
 }
 
 /// Locks the name on a connection of its own; nothing on SQLite.
