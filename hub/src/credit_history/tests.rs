@@ -68,6 +68,11 @@ impl World {
     }
 
     async fn with(hub: &TestHub, name: &str, per_minute: u32) -> Self {
+        let inquiries_per_bank_per_minute = NonZeroU32::new(per_minute).unwrap();
+        Self::made(hub, name, |parts| CreditHistoryParts { inquiries_per_bank_per_minute, ..parts }).await
+    }
+
+    async fn made(hub: &TestHub, name: &str, change: impl FnOnce(CreditHistoryParts) -> CreditHistoryParts) -> Self {
         let mark = hub.id();
         let feed = Feed::new(
             FeedParts {
@@ -81,9 +86,7 @@ impl World {
             FeedOptions::default(),
         );
         let owner = Arc::new(Owner::take(&hub.store, name, mark).await.unwrap());
-        let parts = history_parts(hub, &feed, owner);
-        let inquiries_per_bank_per_minute = NonZeroU32::new(per_minute).unwrap();
-        let (history, _) = CreditHistory::start(CreditHistoryParts { inquiries_per_bank_per_minute, ..parts });
+        let (history, _) = CreditHistory::start(change(history_parts(hub, &feed, owner)));
         Self { hub: hub.clone(), feed, history }
     }
 

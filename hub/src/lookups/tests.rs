@@ -31,7 +31,7 @@ fn small() -> LookupsConfig {
     }
 }
 
-fn open(hub: &TestHub, replica: &str, config: LookupsConfig) -> Lookups {
+pub(crate) fn open(hub: &TestHub, replica: &str, config: LookupsConfig) -> Lookups {
     Lookups::start((hub.store.clone(), hub.clock()), hub.keys.clone(), replica, config).0
 }
 

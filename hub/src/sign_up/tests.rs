@@ -21,6 +21,7 @@ use super::{CarrierApi, SignUpParts, SignUps, sql};
 use crate::bank::{Banks, LinkOptions};
 use crate::directory::{Directory, DirectoryOptions};
 use crate::feed::{Feed, FeedOptions, FeedParts};
+use crate::lookups::LookupsConfig;
 use crate::testing::bank::{Play, PlayedBank};
 use crate::testing::{TestHub, from_member, on_each_engine, reason};
 use crate::zone::Zone;
@@ -60,9 +61,14 @@ impl World {
     }
 
     async fn replica(hub: &TestHub, banks: [PlayedBank; 2], name: &str) -> Self {
+        Self::with(hub, banks, name, LookupsConfig::default()).await
+    }
+
+    async fn with(hub: &TestHub, banks: [PlayedBank; 2], name: &str, lookups: LookupsConfig) -> Self {
         let parts = hub.directory_parts(name);
         // What is cached never ends by itself here, so that a test sees when it is forgotten.
-        let options = DirectoryOptions { cache_ttl: Duration::from_secs(3_600), ..DirectoryOptions::default() };
+        let options =
+            DirectoryOptions { cache_ttl: Duration::from_secs(3_600), lookups, ..DirectoryOptions::default() };
         let (directory, _) = Directory::start(parts, options);
         let links = Banks::played(directory.clone(), LinkOptions { timeout: Duration::from_secs(5), tries: 1 });
         let mark = hub.id();

@@ -56,6 +56,7 @@ mod issuers_killed;
 mod issuers_misused;
 mod known_elsewhere_killed;
 mod lookups;
+mod metrics;
 mod network;
 mod network_cards;
 mod network_killed;

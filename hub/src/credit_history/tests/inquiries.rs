@@ -4,6 +4,7 @@ use domain::credit_history::Answer;
 use phone_pb::ConsentState;
 
 use super::*;
+use crate::lookups::LookupsConfig;
 
 /// A person with good and bad bills at two banks.
 async fn person_with_bills(world: &World) -> Person {
@@ -199,6 +200,32 @@ async fn r9_a_bank_asks_only_so_often() {
         let rows = world.rows().await;
         assert_eq!(world.ask_as("bank-a", &world.inquiry(&wang, &form)).await, Err(Reason::InquiriesTooMany));
         assert_eq!(world.rows().await, rows, "{}", hub.engine);
+        world.ask(&world.inquiry(&wang, &form)).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m4_a_bank_finds_out_about_no_more_people_than_its_budget() {
+    on_each_engine(async |hub| {
+        World::open(&hub).await;
+        let five = LookupsConfig { bank_burst: 100, bank_per_hour: NonZeroU32::MIN, ..LookupsConfig::default() };
+        let lookups = crate::lookups::tests::open(&hub, "hub-2", five);
+        let world = World::made(&hub, "hub-2", |parts| CreditHistoryParts { lookups, ..parts }).await;
+        let wang = world.person(WANG.0, WANG.1).await;
+        let form = world.given(&wang).await;
+        let mut told = Vec::new();
+        for n in 0..12 {
+            let mut asked = world.inquiry(&wang, &form);
+            if n % 2 == 1 {
+                asked.phone_number = format!("+86139001390{n:02}");
+            }
+            told.push(world.ask_as("bank-a", &asked).await.unwrap_err());
+        }
+        let (learnt, dry): (Vec<Reason>, Vec<Reason>) = told.iter().partition(|it| **it == Reason::InquiryUnanswered);
+        assert_eq!(learnt.len(), 5, "{}: {told:?}", hub.engine);
+        assert!(dry.iter().all(|it| *it == Reason::LookupsExhausted), "{told:?}");
+        // Whoever has the consent asks from a budget of its own.
         world.ask(&world.inquiry(&wang, &form)).await.unwrap();
     })
     .await;

@@ -7,6 +7,7 @@ use server_kit::identity::Role;
 use tonic::Status;
 
 use super::{PHONE, World};
+use crate::lookups::LookupsConfig;
 use crate::testing::{from_member, on_each_engine, reason};
 
 impl World {
@@ -158,6 +159,32 @@ async fn m5_who_gives_one_of_two_numbers_back_keeps_the_other() {
         let first = "SELECT count(*) FROM persons p JOIN numbers n ON n.phone_hash = p.phone_hash";
         assert_eq!(world.count(first).await, 1, "SMS goes to the number that is left");
         world.is_whole().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m4_a_carrier_finds_out_about_no_more_numbers_of_others_than_its_budget() {
+    on_each_engine(async |hub| {
+        let first = World::open(&hub).await;
+        first.signed_up("east", first.request("bank-a")).await;
+        let hour = std::num::NonZeroU32::MIN;
+        let five = LookupsConfig { carrier_burst: 100, carrier_per_hour: hour, ..LookupsConfig::default() };
+        let world = World::with(&hub, first.banks, "hub-2", five).await;
+        let about = |number: &str| {
+            let report = world.report(pb::NumberChange::Recycled);
+            pb::ReportNumberChangeRequest { phone_number: number.to_owned(), ..report }
+        };
+        let mut told = Vec::new();
+        for n in 0..12 {
+            let number = if n % 2 == 0 { PHONE.to_owned() } else { format!("+86139001390{n:02}") };
+            told.push(reason(world.reported("west", &about(&number)).await));
+        }
+        let (learnt, dry): (Vec<Reason>, Vec<Reason>) = told.iter().partition(|it| **it == Reason::NumberNotYours);
+        assert_eq!(learnt.len(), 5, "{}: {told:?}", hub.engine);
+        assert!(dry.iter().all(|it| *it == Reason::LookupsExhausted), "{told:?}");
+        // Its own budget alone is dry.
+        world.reported("east", &world.report(pb::NumberChange::SimChanged)).await.unwrap();
     })
     .await;
 }
