@@ -14,7 +14,7 @@ use server_kit::identity::{self, IdentityError, Principal};
 use server_kit::keystore::{KeyFileError, SealedFile};
 use server_kit::lifecycle::{self, TaskEnded, VitalTasks};
 use server_kit::ops::{self, OpsServer, Readiness};
-use server_kit::rng::{IdMaker, SharedRng, SystemRng};
+use server_kit::rng::{IdMaker, Rng, SharedRng, SystemRng};
 use server_kit::rotation::{KeyFile, Rotation, RotationError};
 use server_kit::serve::{Contract, GrpcServer, ServeError};
 use server_kit::shutdown::Shutdown;
@@ -163,9 +163,8 @@ impl Adapter {
 
         let (clock, rng) = (clock(&config)?, SystemRng::shared());
         let ids = IdMaker::new(clock.clone(), rng.clone());
-        let master = config.keys.master.read()?;
-        let keys = Arc::new(SealedFile::open_or_create(&config.keys.file, &master, &*rng)?);
-        let file = KeyFile { keys: keys.clone(), master: config.keys.master.clone() };
+        let file = key_file(&config, &*rng)?;
+        let keys = file.keys.clone();
         let store = Store::open(&store_options(&config)?, &crate::migrations(), clock.clone()).await?;
         let owner = Ledger::take_ownership(&store, &bank_id, &ids).await?;
         let options =
@@ -187,7 +186,6 @@ impl Adapter {
             let (ledger, clock, calendar) = (ledger.clone(), clock.clone(), calendar.clone());
             Cards::new(CardParts { ledger, hsm, keys, rng, clock, calendar, rules })
         });
-        let closer = DayCloser::new(ledger.clone(), calendar, clock.clone());
         let (mut vital, stop) = (VitalTasks::default(), CancellationToken::new());
         vital.watch("ledger", writer);
         vital.watch("keys", key_writer);
@@ -198,7 +196,7 @@ impl Adapter {
                 Some(connect(system, &config.federation, (cards, &ledger, ids), &mut vital, &stop).await?)
             }
         };
-        let closer = credit.is_none().then_some(closer);
+        let closer = credit.is_none().then(|| DayCloser::new(ledger.clone(), calendar, clock.clone()));
 
         let readiness = Readiness::waiting_for(&[LEDGER]);
         let (listener, ops, running) = bind(&config, metrics, &readiness, shutdown).await?;
@@ -449,4 +447,11 @@ fn resolver(config: &Config, ledger: &Ledger, hub: HubClient, clock: SharedClock
         legs_a_round: i64::from(config.ledger.resolve_legs_a_round),
     };
     Resolver::new(ledger.clone(), hub, clock, options)
+}
+
+/// The file of keys, made where there is none.
+fn key_file(config: &Config, rng: &dyn Rng) -> Result<KeyFile, RunError> {
+    let master = &config.keys.master;
+    let keys = Arc::new(SealedFile::open_or_create(&config.keys.file, &master.read()?, rng)?);
+    Ok(KeyFile { keys, master: master.clone() })
 }

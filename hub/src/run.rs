@@ -211,8 +211,7 @@ struct Hub {
 }
 
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
-    let mut ground = Ground::open(config).await?;
-    ground.rotate_keys(shutdown.draining()).map_err(RunError::Signals)?;
+    let mut ground = Ground::open(config, shutdown.draining()).await?;
     let directory = ground.directory(config);
     let banks = ground.banks(config, &directory, client_tls, shutdown.draining())?;
     let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);
@@ -248,9 +247,8 @@ async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> R
         reminders: ground.reminders(config, &feed, shutdown.draining()),
     };
     let web = ground.web(config, &directory, &asked);
-    let of = (&asked, &sign_ups, &terms);
     let (operators, operator_api) =
-        ground.operators(config, (&directory, &banks, &feed), of, shutdown.draining()).await?;
+        ground.operators(config, (&directory, &banks, &feed), (&asked, &sign_ups, &terms), shutdown.draining()).await?;
     let console = ground.console(config, (&operators, &operator_api), banks.standings(), shutdown.draining());
     let cardholder = ground.cardholder(config, &directory, feed.clone(), asked);
     ground.follow(&followers, (&directory, feed), (&notices, &prices), shutdown.draining());

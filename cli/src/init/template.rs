@@ -92,6 +92,15 @@ url = {url}
 file = {sealed}
 # What opens it: 32 bytes in base64.
 master = {master}
+
+[keys.rotation]
+# How often this server says which versions of keys it holds, and looks which are written.
+# every = "5s"
+# How long after a switch to a new version columns are rewritten.
+# settle = "15s"
+# Rows that are rewritten in one transaction, and the least pause between two of them.
+# page = 200
+# pause = "50ms"
 "#
     )
 }

@@ -56,7 +56,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) async fn open(config: &Config) -> Result<Self, RunError> {
+    pub(super) async fn open(config: &Config, draining: CancellationToken) -> Result<Self, RunError> {
         let clock = SystemClock::shared();
         let rng = SystemRng::shared();
         let ids = IdMaker::new(clock.clone(), rng.clone());
@@ -77,14 +77,10 @@ impl Ground {
         let (rotation, task) = crate::keys::open(parts).await?;
         let mut vital = VitalTasks::default();
         vital.watch("keys", task);
+        // Keys rotate while the hub runs: what every hub holds is used, and columns are rewritten.
+        vital.watch("versions of keys", rotation.run(draining.clone()).map_err(RunError::Signals)?);
+        vital.watch("rewriting under new keys", rotation.rewrite(draining));
         Ok(Self { clock, rng, ids, keys, rotation, store, replica, mark, owner, vital })
-    }
-
-    /// Has keys rotate while the hub runs: what every hub holds is used, and columns are rewritten.
-    pub(super) fn rotate_keys(&mut self, draining: CancellationToken) -> std::io::Result<()> {
-        self.vital.watch("versions of keys", self.rotation.run(draining.clone())?);
-        self.vital.watch("rewriting under new keys", self.rotation.rewrite(draining));
-        Ok(())
     }
 
     pub(super) fn directory(&mut self, config: &Config) -> Directory {

@@ -36,8 +36,9 @@ async function judge(name) {
   await page.setBypassCSP(false);
 }
 
+// In one go: a page that follows the hub may put new elements in the place of those that were found.
 async function press(selector) {
-  await Promise.all([page.waitForNavigation(), page.click(selector)]);
+  await Promise.all([page.waitForNavigation(), page.$eval(selector, (it) => it.click())]);
 }
 
 async function expect(words) {

@@ -1,5 +1,7 @@
 //! The end of a day on a line on which the hub is the acquirer: its totals are told once, however often, and compared (M7).
 
+use std::time::Duration;
+
 use federation_tests::databases::Engine;
 use federation_tests::network_bank::{Network, NetworkCard};
 use federation_tests::till::fen;
@@ -47,6 +49,9 @@ async fn day_totals(world: &World) -> Vec<DayTotals> {
     world.federation.operator().unwrap().day_totals(false, 50).await.unwrap_or_default()
 }
 
+/// Totals are told again after 5 s, then after 10, then after 20.
+const TOLD_WITHIN: Duration = Duration::from_secs(90);
+
 async fn comes_to(world: &World, state: DayTotalsState) -> DayTotals {
     let found = async || {
         let mut all = day_totals(world).await;
@@ -54,7 +59,7 @@ async fn comes_to(world: &World, state: DayTotalsState) -> DayTotals {
         assert!(all.len() <= 1, "one day is told once: {all:?}");
         all.pop().filter(|it| it.state() == state)
     };
-    until(&format!("the day to be {state:?}"), World::HEALING, found).await
+    until(&format!("the day to be {state:?}"), TOLD_WITHIN, found).await
 }
 
 const OURS: &str = "debits=2/2500 debit_reversals=1/1250 credits=1/250 credit_reversals=0/0";

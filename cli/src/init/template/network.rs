@@ -65,7 +65,7 @@ pub(super) const NETWORK: &str = r#"
 #   echo_every = "30s"
 #   reconnect_pause = "250ms"
 #   reconnect_pause_at_most = "30s"
-#   Whether the network is told the totals of each day, and how long a day rests before.
+# Whether the network is told the totals of each day, and how long a day rests before.
 #   totals = true
 #   totals_after = "1m"
 #   window = 256

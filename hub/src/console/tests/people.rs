@@ -42,6 +42,8 @@ async fn m9_a_person_is_looked_up_for_a_purpose_and_frozen_and_hears_of_both() {
     on_each_engine(async |hub| {
         let world = World::open(&hub, ConsoleConfig::default()).await;
         let holder = Holder::new(&hub, PHONE).await;
+        let bank = "INSERT INTO banks (bank_id, version, display_name, endpoint, suspended) VALUES ('bank-a', 1, 'First', '', 0)";
+        change(&hub, bank, Vec::new()).await;
         let sql = "INSERT INTO bindings (bank_id, instrument_id, instrument, version, person_id, masked, active, is_default, bound_at) \
                    VALUES ('bank-a', $1, 'ACCOUNT', 1, $2, '****4821', 1, 1, 0)";
         change(&hub, sql, vec![hub.id().into(), holder.id.uuid().into()]).await;
@@ -72,7 +74,8 @@ async fn m9_a_person_is_looked_up_for_a_purpose_and_frozen_and_hears_of_both() {
             let told = ann.post("/people/freeze", &fields).await;
             assert_eq!(told.location, "/people?frozen=1", "{}", told.body);
         }
-        assert!(find(&mut ann, &id, "PERSON_PURPOSE_LOSS").await.body.contains("<strong>frozen</strong>"));
+        let after = find(&mut ann, &id, "PERSON_PURPOSE_LOSS").await;
+        assert!(after.body.contains("<strong>frozen</strong>"), "{}", after.body);
         let unmarked = ann.post_marked("/people", "", &[("person", PHONE)]).await;
         assert_eq!(unmarked.status, StatusCode::FORBIDDEN);
         // Who only looks at how things stand looks nobody up.

@@ -51,7 +51,7 @@ async fn m6_what_a_network_tells_is_recorded_once_and_what_comes_back_is_too() {
         for _ in 0..3 {
             assert_eq!(desk.taken_back(&payment).await.state, State::Reversed);
         }
-        assert_eq!(kinds(&desk.events().await), ["CODE", "CHARGE", "GIVE_BACK"]);
+        assert_eq!(kinds(&desk.events().await), ["CODE", "CHARGE", "REVERSAL"]);
         let row = desk.store.fetch_one("SELECT given_back_minor, state FROM purchases", Vec::new()).await;
         let row = row.unwrap().unwrap();
         assert_eq!((row.int(0).unwrap(), row.text(1).unwrap().as_str()), (1250, "REVERSED"));
