@@ -212,13 +212,7 @@ pub struct HeldVersion {
     pub check: [u8; 8],
 }
 
-/// How what is sealed under a version of a key begins, by which it is told apart in a query.
-pub fn sealed_prefix(version: u32) -> [u8; SEALED_PREFIX_LEN] {
-    let [a, b, c, d] = version.to_be_bytes();
-    [keyring::FORMAT, a, b, c, d]
-}
-
-/// How many bytes [`sealed_prefix`] has.
+/// How many bytes say under which version something was sealed, in front of it.
 pub const SEALED_PREFIX_LEN: usize = 5;
 
 /// The version under which something says that it was sealed; none when it is nothing that [`KeyStore::seal`] makes.
@@ -340,6 +334,14 @@ pub enum KeyFileError {
     Edited {
         /// The file.
         path: PathBuf,
+    },
+    /// What is written with is not in the file, or is another key of the same number.
+    #[error("{path} has another {}, or lacks the version that is used", .name.as_str())]
+    OtherKeys {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        name: KeyName,
     },
     /// What hangs on the key is not rewritten, so it stays.
     #[error("the key {} does not rotate: what hangs on it is in no column that could be rewritten", .name.as_str())]

@@ -87,16 +87,15 @@ impl ReadCreateCard {
     }
 
     /// What the request says, under a key. Of the card only the number and the expiry: what proves the card is different when it
-    /// is read again, and stays in no hash either.
+    /// is read again, and stays in no hash either. No key that rotates is in it: the same request is the same before and after.
     pub(super) fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
-        let number = keys.mac(KeyName::CardIndex, &[self.card.pan().reveal().as_bytes()])?;
         let items = snapshot::items_to_json(&self.items);
         let reference = self.reference.as_ref().map_or("", Line::as_str);
         keys.mac(
             KeyName::RequestFingerprint,
             &[
                 b"create card",
-                &number,
+                self.card.pan().reveal().as_bytes(),
                 &self.card.expiry().map_or([0; 4], Expiry::yymm_digits),
                 self.nature.as_str().as_bytes(),
                 self.amount.currency.code().as_bytes(),

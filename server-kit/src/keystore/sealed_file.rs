@@ -51,10 +51,10 @@ impl SealedFile {
         }
     }
 
-    /// Reads the file again. What was written with still is, and what is new in the file is read with.
+    /// Reads the file again. What was written with still is, and what is new in the file is read with. A file of other keys is refused.
     pub fn reload(&self, master: &SecretString) -> Result<(), KeyFileError> {
-        self.keys.take(&read(&Seal::new(MAGIC, &self.path, master)?)?);
-        Ok(())
+        let keys = read(&Seal::new(MAGIC, &self.path, master)?)?;
+        self.keys.take(&keys).map_err(|name| KeyFileError::OtherKeys { path: self.path.clone(), name })
     }
 
     /// Where the keys are.
@@ -397,6 +397,28 @@ mod tests {
         assert_eq!(rotate(KeyName::PhoneIndex).unwrap(), 2);
         assert!(matches!(rotate(KeyName::PhoneIndex), Err(KeyFileError::StillRotating { found: 2, .. })));
         assert_eq!(fs::metadata(&made.path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn m8_a_file_of_other_keys_is_not_taken_over() {
+        let (made, other) = (made(), made());
+        let before = SealedFile::open(&made.path, &made.master).unwrap();
+        SealedFile::rotate(&made.path, &made.master, KeyName::CardIndex, &SystemRng::new()).unwrap();
+        before.reload(&made.master).unwrap();
+        before.use_version(KeyName::CardIndex, 2).unwrap();
+        let (sealed, kept) =
+            (before.seal(KeyName::SealedPayload, b"", b"text").unwrap(), fs::read(&made.path).unwrap());
+        // Somebody else's file; then one from before the version that is used.
+        fs::copy(&other.path, &made.path).unwrap();
+        assert!(matches!(before.reload(&other.master), Err(KeyFileError::OtherKeys { .. })));
+        fs::write(&made.path, &kept).unwrap();
+        before.reload(&made.master).unwrap();
+        SealedFile::retire(&made.path, &made.master, (KeyName::CardIndex, 1), &SystemRng::new()).unwrap();
+        before.use_version(KeyName::CardIndex, 1).unwrap();
+        let refused = before.reload(&made.master);
+        assert!(matches!(refused, Err(KeyFileError::OtherKeys { name: KeyName::CardIndex, .. })));
+        assert_eq!(before.open(KeyName::SealedPayload, b"", &sealed).unwrap(), b"text");
+        assert_eq!(before.versions(KeyName::CardIndex), [1, 2]);
     }
 
     #[test]

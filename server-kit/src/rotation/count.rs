@@ -44,7 +44,7 @@ pub(super) async fn count(store: &Store, keys: &dyn KeyStore, column: &Column) -
     }
     let mut after = None;
     loop {
-        let page = Page { after: after.take(), unlike: None, most: PAGE };
+        let page = Page { after: after.take(), most: PAGE };
         let rows = store.page(&column.cells, page).await?;
         for row in &rows {
             match column.look(keys, row)? {

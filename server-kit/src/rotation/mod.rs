@@ -117,11 +117,15 @@ impl Rotation {
         let mut tx = parts.store.begin().await?;
         let mut log = Vec::new();
         let announced = steps::announce(&mut tx, keys, (parts.owner.name(), parts.options), &mut log).await?;
-        steps::adopt(keys, &announced)?;
+        steps::adopt(keys, &announced, true)?;
         // What was adopted is said once more, so that nobody takes this server for one that is behind.
         steps::announce(&mut tx, keys, (parts.owner.name(), parts.options), &mut log).await?;
-        tx.commit().await?;
         let chain = HeldChain::from(Chain::new(&format!("{}/keys", parts.owner.name()), parts.keys.clone()));
+        if !log.is_empty() {
+            chain.append(&mut tx, log).await?;
+        }
+        tx.commit().await?;
+        chain.confirm();
         let parts = Arc::new(parts);
         let steps = KeySteps { chain, parts: parts.clone() };
         let (writer, task) = GroupWriter::start(parts.store.clone(), Arc::new(steps), WriterOptions::default());
@@ -146,7 +150,7 @@ impl Rotation {
             Done::Announced(announced) => announced,
             _ => return Ok(()),
         };
-        let changed = steps::adopt(&*self.parts.keys, &announced)?;
+        let changed = steps::adopt(&*self.parts.keys, &announced, false)?;
         for (name, version) in announced.retired() {
             if self.parts.keys.held(name).iter().any(|held| held.version == version) {
                 self.forget(name, version).await;

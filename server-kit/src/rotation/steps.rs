@@ -7,12 +7,12 @@ use domain::Reason;
 use domain::key_rotation::{Next, Standing, may_retire, next};
 use uuid::Uuid;
 
-use super::column::{Column, Found, Kind, cursor_of};
+use super::column::{Column, Found, cursor_of};
 use super::sql::{self, KnownVersion, Progress};
 use super::{RotationError, RotationOptions, RotationParts};
 use crate::audit::{Entry, HeldChain};
 use crate::fault;
-use crate::keystore::{KeyName, KeyStore, sealed_prefix};
+use crate::keystore::{KeyName, KeyStore};
 use crate::store::{Page, StepSet, StoreError, Swap, Tx, Value};
 
 /// Damaged rows that are named for each page; all of them are counted by looking at the rows.
@@ -81,8 +81,9 @@ impl Announced {
     }
 }
 
-/// Uses what the database says. Says whether anything has changed.
-pub(super) fn adopt(keys: &dyn KeyStore, announced: &Announced) -> Result<bool, RotationError> {
+/// Uses what the database says. Says whether anything has changed. What was read before somebody switched takes nothing back: a transaction that is
+/// under way may have pinned the newer version.
+pub(super) fn adopt(keys: &dyn KeyStore, announced: &Announced, is_start: bool) -> Result<bool, RotationError> {
     let mut changed = false;
     for (name, version) in &announced.currents {
         let (name, version) = (*name, *version);
@@ -93,7 +94,7 @@ pub(super) fn adopt(keys: &dyn KeyStore, announced: &Announced) -> Result<bool, 
         if known.any(|known| known.check.as_slice() != held.check) {
             return Err(RotationError::Foreign { name, version });
         }
-        if keys.current_version(name) != Some(version) {
+        if is_start && keys.current_version(name) != Some(version) || keys.current_version(name) < Some(version) {
             keys.use_version(name, version)?;
             changed = true;
         }
@@ -125,16 +126,17 @@ pub(super) async fn announce(
     let mine: BTreeSet<(KeyName, u32)> =
         versions.iter().filter(is_mine).map(|known| (known.name, known.version)).collect();
     let mut currents = sql::currents(tx).await?;
-    for name in KeyName::rotating().filter(|name| !currents.contains_key(name)).collect::<Vec<_>>() {
-        let newest = mine.iter().filter(|(held, _)| *held == name).map(|(_, version)| *version).max();
-        if let Some(newest) = newest {
-            sql::begin_current(tx, name, newest).await?;
-        }
-    }
     sql::hold(tx, replica, keys, &mine).await?;
     let holders = sql::holders(tx, options.alive).await?;
     for name in KeyName::rotating() {
         let held: Vec<BTreeSet<u32>> = sql::held_of(&holders, name).into_values().collect();
+        let newest = mine.iter().filter(|(held, _)| *held == name).map(|(_, version)| *version).max();
+        if let (None, Some(newest)) = (currents.get(&name), newest)
+            && held.iter().all(|held| held.contains(&newest))
+        {
+            // A key that nobody has written with yet begins when every server that lives has it, as after an upgrade.
+            sql::begin_current(tx, name, newest).await?;
+        }
         let current = currents.get(&name).copied().unwrap_or(u32::MAX);
         if let Next::Switch(version) = next(current, &held) {
             switch(tx, (name, version), options, log).await?;
@@ -226,7 +228,7 @@ impl KeySteps {
             Step::Claim => self.claim(tx).await.map(Done::Claimed),
             Step::Rewrite { column, version, after, most } => {
                 let Some(column) = self.parts.columns.get(*column) else { return Ok(Done::Lost) };
-                self.rewrite(tx, (column, *version), Page { after: after.clone(), unlike: None, most: *most }).await
+                self.rewrite(tx, (column, *version), Page { after: after.clone(), most: *most }).await
             }
             Step::GiveBack { column, version, is_done } => {
                 let Some(column) = self.parts.columns.get(*column) else { return Ok(Done::Lost) };
@@ -282,8 +284,7 @@ impl KeySteps {
         if keys.current_version(column.key) != Some(version) {
             return Ok(Done::Lost);
         }
-        let unlike = matches!(column.kind, Kind::Sealed(_)).then(|| sealed_prefix(version).to_vec());
-        let rows = tx.page(&column.cells, Page { unlike, ..page }).await?;
+        let rows = tx.page(&column.cells, page).await?;
         let (mut swaps, mut damaged): (Vec<Swap>, Vec<String>) = (Vec::new(), Vec::new());
         for row in &rows {
             match column.look(keys, row)? {

@@ -125,7 +125,7 @@ impl Rotation {
             };
             damaged = damaged.saturating_add(more);
             let Some(last) = last else { return Ok(Some(damaged)) };
-            after = Some(last);
+            (after, most) = (Some(last), i64::from(options.page));
             let pause: Duration = options.pause.max(watch.elapsed() * PAUSES);
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return Ok(None);

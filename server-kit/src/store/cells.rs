@@ -26,8 +26,6 @@ pub struct Cells {
 pub struct Page {
     /// What names the row after which it begins; the first page without.
     pub after: Option<Vec<Value>>,
-    /// Only cells that do not begin like this.
-    pub unlike: Option<Vec<u8>>,
     pub most: i64,
 }
 
@@ -49,10 +47,6 @@ impl Cells {
         let also: String = self.also.iter().map(|also| format!(", {also}")).collect();
         let mut sql = format!("SELECT {by}, {column}{also} FROM {} WHERE length({column}) > 0", self.table);
         let mut place = 1;
-        if let Some(unlike) = &page.unlike {
-            sql.push_str(&format!(" AND substr({column}, 1, {}) <> $1", unlike.len()));
-            place += 1;
-        }
         if page.after.is_some() {
             let after: Vec<String> = (place..).take(self.by.len()).map(|n| format!("${n}")).collect();
             sql.push_str(&format!(" AND ({by}) > ({})", after.join(", ")));
@@ -66,8 +60,7 @@ impl Cells {
     }
 
     fn page_args(page: Page) -> Vec<Value> {
-        let unlike = page.unlike.map(Value::Bytes);
-        unlike.into_iter().chain(page.after.into_iter().flatten()).chain([Value::Int(page.most)]).collect()
+        page.after.into_iter().flatten().chain([Value::Int(page.most)]).collect()
     }
 
     fn swap_sql(&self, shape: Shape) -> String {
@@ -184,15 +177,15 @@ mod tests {
 
     #[test]
     fn a_page_is_asked_for_by_what_it_begins_after_and_a_swap_by_what_stands_there() {
-        let page = |after, unlike| Page { after, unlike, most: 5 };
+        let page = |after| Page { after, most: 5 };
         assert_eq!(
-            CELLS.page_sql(&page(None, None), false),
+            CELLS.page_sql(&page(None), false),
             "SELECT id, kind, sealed, subject FROM notes WHERE length(sealed) > 0 ORDER BY id, kind LIMIT $1"
         );
         assert_eq!(
-            CELLS.page_sql(&page(Some(vec![1.into(), 2.into()]), Some(vec![1, 0])), true),
-            "SELECT id, kind, sealed, subject FROM notes WHERE length(sealed) > 0 AND substr(sealed, 1, 2) <> $1 \
-             AND (id, kind) > ($2, $3) ORDER BY id, kind LIMIT $4 FOR UPDATE SKIP LOCKED"
+            CELLS.page_sql(&page(Some(vec![1.into(), 2.into()])), true),
+            "SELECT id, kind, sealed, subject FROM notes WHERE length(sealed) > 0 \
+             AND (id, kind) > ($1, $2) ORDER BY id, kind LIMIT $3 FOR UPDATE SKIP LOCKED"
         );
         assert_eq!(
             CELLS.swap_sql(Shape::Row),
