@@ -117,7 +117,10 @@ impl Check<'_> {
                     self.found.credits += 1;
                 }
             }
-            (_, "DECLINED" | "EXPIRED" | "CANCELLED" | "ABORTED") | ("TOMBSTONE", "REVERSED") => {
+            // Who routes a payment charges it and gives it back: no bank has a leg of it.
+            (_, "DECLINED" | "EXPIRED" | "CANCELLED" | "ABORTED")
+            | ("TOMBSTONE", "REVERSED")
+            | ("ROUTED", "AUTHORISED" | "POSTED" | "REVERSED") => {
                 self.found.without_money += 1;
             }
             (kind, state) => {

@@ -3,7 +3,7 @@
 
 use domain::network::{Response, response_of};
 use domain::payment::{Kind as PaymentKind, Payment, Routed, RoutedOutcome, State};
-use domain::{PaymentId, Reason};
+use domain::{AttemptId, PaymentId, Reason};
 
 use super::carry::{Asked, Carrier, fault, reason_of, tried};
 use super::reply::Reply;
@@ -37,6 +37,10 @@ impl Carrier {
     pub(super) async fn tried_over(&self, asked: &Asked<'_>, payment: &Payment) -> Result<Reply, Reason> {
         if payment.kind != PaymentKind::Routed || payment.state != State::Authorised {
             return self.told(asked, payment, tried(payment));
+        }
+        // Only the try that was right is told; what is pushed last is what was tried last, and nothing is tried after it.
+        if payment.attempts.last() != Some(&AttemptId::from_uuid(asked.id)) {
+            return self.told(asked, payment, Response::Refused(Reason::VerificationFailed));
         }
         // Looked at again behind the step, which may have waited in its set meanwhile.
         if !self.routes(asked).await? {

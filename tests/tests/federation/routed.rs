@@ -45,6 +45,23 @@ async fn open(engine: Engine, setup: Setup) -> Option<Routing> {
     Some(Routing { world, network, card: NetworkCard::new(1), options })
 }
 
+/// The same, with a wrong code first; gives the names of both tries, and what each was told.
+async fn prove_at_the_second(
+    stubborn: &mut Stubborn,
+    payer: &Payer,
+) -> (Named, [Named; 2], [bankhub::acquirer::Answer; 2]) {
+    let first = stubborn.acquirer().name("0200").unwrap();
+    let fields = stubborn.acquirer().first(&payer.person.phone, cny(PRICE));
+    assert_eq!(stubborn.ask(first, &fields).await.response(), Response::CodeSent);
+    let (_, code) = payer.next_code().await;
+    let [wrong, right] = ["0200"; 2].map(|mti| stubborn.acquirer().name(mti).unwrap());
+    let fields = stubborn.second(first, payer, cny(PRICE), &another_code(&code));
+    let refused = stubborn.ask(wrong, &fields).await;
+    let fields = stubborn.second(first, payer, cny(PRICE), &code);
+    let named = stubborn.ask(right, &fields).await;
+    (first, [wrong, right], [refused, named])
+}
+
 /// Has the payer sent a code, and brings it; gives the first message and what the second one was told.
 async fn prove(stubborn: &mut Stubborn, payer: &Payer) -> (Named, Named, bankhub::acquirer::Answer) {
     let first = stubborn.acquirer().name("0200").unwrap();
@@ -70,9 +87,14 @@ async fn a_card_is_named_and_charged_elsewhere(engine: Engine) {
     };
     let payer = world.network_payer(&card).await;
     let mut stubborn = Stubborn::connect(options).await;
-    let (first, second, named) = prove(&mut stubborn, &payer).await;
+    let (first, [wrong, second], [refused, named]) = prove_at_the_second(&mut stubborn, &payer).await;
+    assert_eq!((refused.response(), refused.text(2)), (Response::Refused(Reason::VerificationFailed), None));
     assert_eq!((named.response(), named.text(2)), (Response::Route, Some(card.pan.reveal())));
     assert_eq!(record(&payer).await, []);
+    // The try that was wrong stays so, whatever it says by now.
+    let fields = stubborn.second(first, &payer, cny(PRICE), "000000");
+    let again = stubborn.ask(wrong, &fields).await;
+    assert_eq!((again.response(), again.text(2)), (Response::Refused(Reason::VerificationFailed), None));
     let acquirer = stubborn.acquirer().clone();
     // The same message again is the same answer, another one names nothing.
     let fields = stubborn.second(first, &payer, cny(PRICE), "000000");

@@ -235,7 +235,9 @@ impl Set<'_> {
         if order.standing != Standing::Asked {
             return Outcome::Stands(order.standing);
         }
-        let taken = self.taken(order.original.unwrap_or(leg)).map(|order| order.standing);
+        // What was only reserved the network lets go of by itself, and knows no more.
+        let taken = self.taken(order.original.unwrap_or(leg)).filter(|it| it.asked != Asked::Authorisation);
+        let taken = taken.map(|order| order.standing);
         match said {
             Said::Unclear(_) => return Outcome::Stands(Standing::Asked),
             Said::Refused(reason) => order.standing = Standing::Refused(reason),

@@ -36,8 +36,12 @@ impl Issuers {
         for link in self.inner.lines.keys() {
             let day = days.get(link).copied().unwrap_or(by_clock);
             if seen.get(link) != Some(&day) {
-                self.step(Step::BeginTotals { link: link.clone() }).await?;
-                seen.insert(link.clone(), day);
+                // The day by the database's clock, which may not have come so far.
+                let begun = match self.step(Step::BeginTotals { link: link.clone() }).await? {
+                    Outcome::Day(begun, _) => begun,
+                    _ => day,
+                };
+                seen.insert(link.clone(), begun);
             }
         }
         if !sql::is_any_due(&self.inner.store, now).await? {

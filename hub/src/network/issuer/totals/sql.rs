@@ -129,9 +129,11 @@ fn args(key: &Key) -> Vec<Value> {
     vec![key.link.as_str().into(), key.day.to_string().into(), key.currency.code().into()]
 }
 
-/// Days and currencies of a line before a day, back to another, in which something was sent and whose totals nobody has begun.
+/// Days and currencies of a line before a day, back to the last that was begun, or else to another one, in which something was sent and whose totals nobody has
+/// begun.
 pub(super) async fn unbegun(tx: &mut Tx, link: &str, (from, before): (Date, Date)) -> Result<Vec<Key>, StoreError> {
-    let sql = "SELECT DISTINCT business_day, currency FROM network_orders o WHERE link = $1 AND business_day >= $2 AND business_day < $3 \
+    let sql = "SELECT DISTINCT business_day, currency FROM network_orders o WHERE link = $1 AND business_day < $3 \
+               AND business_day >= COALESCE((SELECT max(t.business_day) FROM network_totals t WHERE t.link = $1), $2) \
                AND stan > 0 AND NOT EXISTS (SELECT 1 FROM network_totals t WHERE t.link = o.link AND t.business_day = o.business_day \
                AND t.currency = o.currency) ORDER BY business_day, currency";
     let rows = tx.fetch(sql, vec![link.into(), from.to_string().into(), before.to_string().into()]).await?;

@@ -1,5 +1,7 @@
 //! The durable steps of days' totals: what is told stands in the database before the network hears of it, and its answer before anybody goes by it.
 
+use std::time::Duration;
+
 use domain::network::{Balance, Totals, is_told, told_again_in};
 use domain::{Reason, Timestamp};
 use iso8583::{MessageBuilder, Mti};
@@ -48,6 +50,9 @@ pub(super) fn message(
     Ok(octets)
 }
 
+/// How long totals wait that this hub cannot tell.
+const NOT_OURS: Duration = Duration::from_secs(600);
+
 impl Set<'_> {
     /// Takes note of the days of a line that have ended, so that their totals are told.
     pub(in crate::network::issuer) async fn begin_totals(
@@ -76,7 +81,7 @@ impl Set<'_> {
         };
         let rows: Vec<DayTotals> = sql::unbegun(tx, link, (from, before)).await?.into_iter().map(begun).collect();
         sql::put(tx, &rows).await?;
-        Ok(Outcome::Totals(Vec::new()))
+        Ok(Outcome::Day(before, before))
     }
 
     /// Gives what is to be told now.
@@ -86,7 +91,8 @@ impl Set<'_> {
         for mut row in std::mem::take(&mut self.totals) {
             let steps = self.steps;
             let Some((link, rest)) = steps.links.get(&row.key.link).and_then(|it| Some((it, it.totals_after?))) else {
-                row.due_at = None;
+                // Another replica may have the line.
+                row.due_at = Some(self.now.plus(NOT_OURS));
                 sql::put(tx, &[row]).await?;
                 continue;
             };
