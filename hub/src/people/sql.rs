@@ -61,15 +61,17 @@ pub(super) struct Before {
     pub(super) operator_id: OperatorId,
     pub(super) person_id: Option<PersonId>,
     pub(super) fingerprint: Vec<u8>,
+    pub(super) looked_up_at: Timestamp,
 }
 
 pub(super) async fn find_lookup(tx: &mut Tx, id: Uuid) -> Result<Option<Before>, StoreError> {
-    let sql = "SELECT operator_id, person_id, fingerprint FROM person_lookups WHERE lookup_id = $1";
+    let sql = "SELECT operator_id, person_id, fingerprint, looked_up_at FROM person_lookups WHERE lookup_id = $1";
     let read = |row: &Row| {
         Ok(Before {
             operator_id: row.parsed(0, OperatorId::parse)?,
             person_id: row.maybe_id(1)?.map(PersonId::from_uuid),
             fingerprint: row.bytes(2)?,
+            looked_up_at: row.time(3)?,
         })
     };
     tx.fetch(sql, vec![id.into()]).await?.first().map(read).transpose()
