@@ -140,13 +140,13 @@ impl World {
         self.past.happen(&[person], count).await;
     }
 
-    /// A notice that was given up.
+    /// A notice that was given up just now: one that ended long ago is swept away before a slow browser has seen it.
     async fn dead_letter(&self) -> Uuid {
-        let (notice, person) = (self.hub.id(), self.hub.id());
+        let (notice, person, now) = (self.hub.id(), self.hub.id(), self.hub.clock().now().micros());
         let sql = "INSERT INTO notices (notice_id, key, person_id, kind, channel, urgency, state, payload_sealed, occurred_at, \
                    created_at, due_at, tries, leased_until, error, done_at) \
-                   VALUES ($1, $2, $3, 'CHARGE', 'SMS', 1, 'DEAD', $4, 0, 0, 0, 9, 0, 'REFUSED SMPP_58', 1)";
-        let args = vec![notice.into(), notice.to_string().into(), person.into(), vec![1_u8].into()];
+                   VALUES ($1, $2, $3, 'CHARGE', 'SMS', 1, 'DEAD', $4, $5, $5, $5, 9, 0, 'REFUSED SMPP_58', $5)";
+        let args = vec![notice.into(), notice.to_string().into(), person.into(), vec![1_u8].into(), now.into()];
         change(&self.hub, sql, args).await;
         notice
     }

@@ -38,7 +38,7 @@ async function judge(name) {
 
 // In one go: a page that follows the hub may put new elements in the place of those that were found.
 async function press(selector) {
-  await Promise.all([page.waitForNavigation(), page.$eval(selector, (it) => it.click())]);
+  await Promise.all([page.waitForNavigation(), page.evaluate((it) => document.querySelector(it).click(), selector)]);
 }
 
 async function expect(words) {
@@ -60,6 +60,7 @@ async function signIn(name) {
   const args = ['--no-sandbox', '--lang=en', '--disable-gpu'];
   const browser = await puppeteer.launch({ executablePath: chromium, args, headless: true });
   page = (await browser.pages())[0];
+  page.setDefaultTimeout(120000); // What is shown is judged, and not how fast a busy machine shows it.
   await page.setExtraHTTPHeaders({ 'accept-language': 'en' });
   const refused = [];
   page.on('console', (message) => { // There is no icon, which every browser asks for.
@@ -99,12 +100,12 @@ async function signIn(name) {
   await page.goto(address + '/');
   page.on('load', () => { loads += 1; });
   console.log('DIE');
-  await page.waitForFunction(() => document.querySelector('[data-figure="dead"]').textContent === '1', { timeout: 20000 });
+  await page.waitForFunction(() => document.querySelector('[data-figure="dead"]').textContent === '1');
   if (loads) throw new Error('the overview was loaded again');
   await page.goto(address + '/dead-letters');
   loads = 0;
   console.log('DIE');
-  await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 2, { timeout: 20000 });
+  await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 2);
   if (loads) throw new Error('the dead letters were loaded again');
   await page.goto(address + '/terminals');
   await page.type('#why-till-1', 'it was stolen');
