@@ -129,7 +129,7 @@ async fn r8_a_bank_that_is_away_until_the_deadline_costs_nobody_anything() {
             let form = world.form(&payer);
             world.create(&payer, &form.to_string()).await.unwrap();
             for _ in 0..2_000 {
-                if world.stored(form.id).await.state == State::Aborting {
+                if world.stored(form.id).await.refusal.is_some() {
                     break;
                 }
                 world.sweep().await;
