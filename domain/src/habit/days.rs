@@ -101,24 +101,30 @@ impl Days {
     /// Reads the form that is stored. `Err(FieldUnknown)`.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         let mut words = text.split(' ');
-        let from: Date = read(words.next())?;
+        let first = words.next().ok_or(Reason::FieldUnknown)?;
+        let from: Date = first.parse().map_err(|_| Reason::FieldUnknown)?;
+        if from.to_string() != first {
+            return Err(Reason::FieldUnknown);
+        }
         let (mut bought, mut on) = (BTreeMap::new(), from);
         for word in words {
             let mut numbers = word.split(':');
-            let step = Span::new().try_days(read::<i64>(numbers.next())?).map_err(|_| Reason::FieldUnknown)?;
+            let step = Span::new().try_days(number(numbers.next())?).map_err(|_| Reason::FieldUnknown)?;
             on = on.checked_add(step).map_err(|_| Reason::FieldUnknown)?;
-            let there = Bought { count: read(numbers.next())?, sum_minor: read(numbers.next())? };
-            if on < from || there.count < 1 || there.sum_minor < there.count || bought.insert(on, there).is_some() {
+            let there = Bought { count: number(numbers.next())?, sum_minor: number(numbers.next())? };
+            let is_known = there.count > 0 && there.sum_minor >= there.count && numbers.next().is_none();
+            if !is_known || bought.insert(on, there).is_some() {
                 return Err(Reason::FieldUnknown);
             }
         }
-        let days = Self { from, bought };
-        if days.to_string() == text { Ok(days) } else { Err(Reason::FieldUnknown) }
+        Ok(Self { from, bought })
     }
 }
 
-fn read<T: std::str::FromStr>(word: Option<&str>) -> Result<T, Reason> {
-    word.and_then(|word| word.parse().ok()).ok_or(Reason::FieldUnknown)
+/// A number in the one way in which it is written: neither a sign nor zeros before it.
+fn number(word: Option<&str>) -> Result<i64, Reason> {
+    let is_usual = |word: &&str| *word == "0" || word.starts_with(|first: char| matches!(first, '1'..='9'));
+    word.filter(is_usual).and_then(|word| word.parse().ok()).ok_or(Reason::FieldUnknown)
 }
 
 fn first_kept(today: Date) -> Date {
@@ -173,6 +179,9 @@ mod tests {
             "2026-05-18 9999999:1:1",
             "2026-05-18 1:1:1:1",
             "2026-05-18 +1:1:1",
+            "2026-05-18 01:1:1",
+            "2026-05-18 1:1:-1",
+            "20260518 1:1:1",
         ] {
             assert_eq!(Days::parse(bad), Err(Reason::FieldUnknown), "{bad:?}");
         }

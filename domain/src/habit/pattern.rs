@@ -41,8 +41,7 @@ impl Thresholds {
         self.months.clamp(1, 5)
     }
 
-    /// On fewer days nothing can be a habit, since each hit is on a day of its own. Most shops that somebody goes to are met so
-    /// seldom that no calendar need be looked at.
+    /// On fewer days nothing can be a habit, since each hit is on a day of its own.
     fn fewest_days(&self) -> usize {
         let most_days = self.weeks().saturating_mul(7).saturating_mul(2).div_ceil(3);
         usize::from(self.weekly_hits.max(1).min(self.monthly_hits.max(1)).min(most_days))
@@ -86,44 +85,112 @@ pub fn patterns(habits: &Habits, today: Date, thresholds: &Thresholds) -> Vec<Ha
     for row in habits.of(Facet::Merchant).chain(habits.of(Facet::Category)) {
         days.entry(&row.key).or_default().extend(row.days.iter().map(|(on, _)| on));
     }
+    let calendar = Calendar::of(today, thresholds);
     let habit = |(key, days): (&Key, BTreeSet<Date>)| {
         let habit = |pattern| Habit { key: key.clone(), pattern };
-        rhythm_of(&days, today, thresholds).into_iter().map(habit).collect::<Vec<_>>()
+        calendar.rhythms(&days).into_iter().map(habit).collect::<Vec<_>>()
     };
     days.into_iter().flat_map(habit).collect()
 }
 
 /// The rhythms in these days: that of most days alone, or those of weekdays, or the best one of a month.
 pub fn rhythm_of(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds) -> Vec<Pattern> {
-    if days.len() < thresholds.fewest_days() {
-        return Vec::new();
-    }
-    if let Some(pattern) = most_days(days, today, thresholds) {
-        return vec![pattern];
-    }
-    let weekly: Vec<Pattern> =
-        Weekday::ALL.iter().filter_map(|weekday| weekly(days, today, thresholds, *weekday)).collect();
-    if weekly.is_empty() { monthly(days, today, thresholds).into_iter().collect() } else { weekly }
+    Calendar::of(today, thresholds).rhythms(days)
 }
 
-fn most_days(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds) -> Option<Pattern> {
-    let of = thresholds.weeks().saturating_mul(7);
-    // A day that is not over counts only for the habit.
-    let last = if days.contains(&today) { today } else { back(today, 1) };
-    let hits = count(days.range(back(last, i64::from(of) - 1)..=last));
-    (u16::from(hits) * 3 >= u16::from(of) * 2).then_some(Pattern { rhythm: Rhythm::MostDays, hits, of })
+/// A day as how many days it is from today: 0 is today, -1 yesterday. Dates are counted once; the rest is arithmetic.
+type FromToday = i64;
+
+/// Months that may be looked at: from the next one back.
+const NEXT: i64 = -1;
+const OLDEST: i64 = 6;
+const MONTHS: usize = (OLDEST - NEXT + 1) as usize;
+
+/// One day of the month in each of the months that may be looked at, the next one first.
+struct DayOfMonth {
+    day: u8,
+    on: [FromToday; MONTHS],
 }
 
-fn weekly(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds, weekday: Weekday) -> Option<Pattern> {
-    let of = thresholds.weeks();
-    let ago = (Weekday::of(today).days_after_monday() - weekday.days_after_monday()).rem_euclid(7);
-    let ago = if ago == 0 && !days.contains(&today) { 7 } else { ago };
-    let wanted = |week: u8| back(today, ago + 7 * i64::from(week));
-    let hits = count((0..of).filter(|week| days.contains(&wanted(*week))));
-    let all = count(days.range(wanted(of - 1)..=today));
-    let stands_out = u16::from(hits) * 7 >= u16::from(all) * 2;
-    let pattern = Pattern { rhythm: Rhythm::Weekly(weekday), hits, of };
-    (hits >= thresholds.weekly_hits.max(1) && stands_out).then_some(pattern)
+/// What all that somebody buys is held against today.
+struct Calendar<'t> {
+    today: Date,
+    weekday: Weekday,
+    thresholds: &'t Thresholds,
+    days_of_month: Vec<DayOfMonth>,
+}
+
+impl<'t> Calendar<'t> {
+    fn of(today: Date, thresholds: &'t Thresholds) -> Self {
+        let first = today.first_of_month();
+        let months: Vec<Date> = (NEXT..=OLDEST).map(|ago| first.saturating_sub(ago.months())).collect();
+        let on = |day: u8| {
+            let mut on = [0; MONTHS];
+            on.iter_mut().zip(&months).for_each(|(on, month)| *on = from_today(today, in_month(*month, day)));
+            DayOfMonth { day, on }
+        };
+        Self { today, weekday: Weekday::of(today), thresholds, days_of_month: (1..=31).map(on).collect() }
+    }
+
+    fn rhythms(&self, days: &BTreeSet<Date>) -> Vec<Pattern> {
+        // Most shops that somebody goes to are met so seldom that no calendar need be looked at.
+        if days.len() < self.thresholds.fewest_days() {
+            return Vec::new();
+        }
+        let days: Vec<FromToday> = days.iter().map(|on| from_today(self.today, *on)).collect();
+        if let Some(pattern) = self.most_days(&days) {
+            return vec![pattern];
+        }
+        let weekly: Vec<Pattern> = Weekday::ALL.iter().filter_map(|weekday| self.weekly(&days, *weekday)).collect();
+        if weekly.is_empty() { self.monthly(&days).into_iter().collect() } else { weekly }
+    }
+
+    fn most_days(&self, days: &[FromToday]) -> Option<Pattern> {
+        let of = self.thresholds.weeks().saturating_mul(7);
+        // A day that is not over counts only for the habit.
+        let last = if is_among(days, 0) { 0 } else { -1 };
+        let hits = count(within(days, last - (i64::from(of) - 1), last));
+        (u16::from(hits) * 3 >= u16::from(of) * 2).then_some(Pattern { rhythm: Rhythm::MostDays, hits, of })
+    }
+
+    fn weekly(&self, days: &[FromToday], weekday: Weekday) -> Option<Pattern> {
+        let of = self.thresholds.weeks();
+        let ago = (self.weekday.days_after_monday() - weekday.days_after_monday()).rem_euclid(7);
+        let ago = if ago == 0 && !is_among(days, 0) { 7 } else { ago };
+        let wanted = |week: u8| -(ago + 7 * i64::from(week));
+        let hits = (0..of).fold(0, |hits: u8, week| hits.saturating_add(u8::from(is_among(days, wanted(week)))));
+        let all = count(within(days, wanted(of - 1), 0));
+        let stands_out = u16::from(hits) * 7 >= u16::from(all) * 2;
+        let pattern = Pattern { rhythm: Rhythm::Weekly(weekday), hits, of };
+        (hits >= self.thresholds.weekly_hits.max(1) && stands_out).then_some(pattern)
+    }
+
+    fn monthly(&self, days: &[FromToday]) -> Option<Pattern> {
+        let around = self.days_of_month.iter().filter_map(|day| self.around(days, day));
+        let best = around.min_by_key(|around| (Reverse(around.hits), around.off_days, around.day))?;
+        Some(Pattern { rhythm: Rhythm::Monthly(best.day), hits: best.hits, of: self.thresholds.months() })
+    }
+
+    fn around(&self, days: &[FromToday], DayOfMonth { day, on }: &DayOfMonth) -> Option<Around> {
+        let slack = i64::from(self.thresholds.around_days.min(7));
+        let near = |wanted: FromToday| within(days, wanted - slack, wanted + slack);
+        // The days around the next one may have begun. What is not over counts only for the habit.
+        let is_open = |wanted: FromToday| wanted + slack >= 0 && near(wanted).is_empty();
+        let newest = on.iter().position(|wanted| !is_open(*wanted))?;
+        let looked_at = on.get(newest..newest + usize::from(self.thresholds.months()))?;
+        let (mut hits, mut inside, mut off_days) = (0_u8, 0_u8, 0);
+        for wanted in looked_at {
+            let near = near(*wanted);
+            inside = inside.saturating_add(count(near));
+            if let Some(off) = near.iter().map(|on| (on - wanted).abs()).min() {
+                hits = hits.saturating_add(1);
+                off_days += off;
+            }
+        }
+        let all = count(within(days, looked_at.last()? - slack, FromToday::MAX));
+        let stands_out = u16::from(inside) * 2 >= u16::from(all);
+        (hits >= self.thresholds.monthly_hits.max(1) && stands_out).then_some(Around { day: *day, hits, off_days })
+    }
 }
 
 /// How well days lie around one day of the month: more hits, then nearer to it, are better.
@@ -133,48 +200,28 @@ struct Around {
     off_days: i64,
 }
 
-fn monthly(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds) -> Option<Pattern> {
-    let around = (1..=31).filter_map(|day| around(days, today, thresholds, day));
-    let best = around.min_by_key(|around| (Reverse(around.hits), around.off_days, around.day))?;
-    Some(Pattern { rhythm: Rhythm::Monthly(best.day), hits: best.hits, of: thresholds.months() })
-}
-
-fn around(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds, day: u8) -> Option<Around> {
-    let slack = i64::from(thresholds.around_days.min(7));
-    let near = |wanted: Date| days.range(back(wanted, slack)..=back(wanted, -slack));
-    let wanted = |month: i64| in_month(today.first_of_month().saturating_sub(month.months()), day);
-    // The days around the next one may have begun. What is not over counts only for the habit.
-    let is_open = |month: i64| back(wanted(month), -slack) >= today && near(wanted(month)).next().is_none();
-    let newest = (-1..=2).find(|month| !is_open(*month))?;
-    let oldest = newest + i64::from(thresholds.months()) - 1;
-    let (mut hits, mut inside, mut off_days) = (0_u8, 0_u8, 0);
-    for wanted in (newest..=oldest).map(wanted) {
-        inside = inside.saturating_add(count(near(wanted)));
-        if let Some(off) = near(wanted).map(|on| days_between(*on, wanted)).min() {
-            hits = hits.saturating_add(1);
-            off_days += off;
-        }
-    }
-    let all = count(days.range(back(wanted(oldest), slack)..));
-    let stands_out = u16::from(inside) * 2 >= u16::from(all);
-    (hits >= thresholds.monthly_hits.max(1) && stands_out).then_some(Around { day, hits, off_days })
-}
-
 fn in_month(month: Date, day: u8) -> Date {
     let day = i8::try_from(day).unwrap_or(i8::MAX).clamp(1, month.days_in_month());
     Date::new(month.year(), month.month(), day).unwrap_or(month)
 }
 
-fn back(from: Date, days: i64) -> Date {
-    from.saturating_sub(days.days())
+fn from_today(today: Date, on: Date) -> FromToday {
+    today.duration_until(on).as_hours() / 24
 }
 
-fn days_between(one: Date, two: Date) -> i64 {
-    one.until(two).map_or(0, |span| i64::from(span.get_days()).abs())
+/// Those of the days, which are in order, that lie between two, both among them.
+fn within(days: &[FromToday], from: FromToday, to: FromToday) -> &[FromToday] {
+    let start = days.partition_point(|on| *on < from);
+    let end = days.partition_point(|on| *on <= to);
+    days.get(start..end).unwrap_or_default()
 }
 
-fn count<T>(found: impl Iterator<Item = T>) -> u8 {
-    u8::try_from(found.count()).unwrap_or(u8::MAX)
+fn is_among(days: &[FromToday], on: FromToday) -> bool {
+    days.binary_search(&on).is_ok()
+}
+
+fn count(days: &[FromToday]) -> u8 {
+    u8::try_from(days.len()).unwrap_or(u8::MAX)
 }
 
 impl Pattern {
