@@ -23,8 +23,6 @@ use steps::{PriceSteps, Publish};
 
 /// The most prices of one message.
 const MOST_PRICES: usize = 200;
-/// The most things of one purchase that are looked up.
-const MOST_GOODS: usize = 10;
 
 /// The prices of all shops. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,7 +54,7 @@ impl Prices {
     /// What is worth telling of a purchase; nothing for one without a place, or when there is nothing to compare.
     pub async fn compare(&self, purchase: &Purchase, reach: Reach) -> Result<Option<Message>, StoreError> {
         let Some(bought) = Bought::of(purchase) else { return Ok(None) };
-        let bought = Bought { goods: bought.goods.iter().take(MOST_GOODS).cloned().collect(), ..bought };
+        let bought = Bought { goods: bought.goods.iter().take(sql::GOODS_AT_ONCE).cloned().collect(), ..bought };
         let shops = sql::read_shops(&self.store, &bought, reach).await?;
         Ok(look(&bought, &shops, reach))
     }

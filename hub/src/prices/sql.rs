@@ -123,12 +123,12 @@ pub(super) async fn put_prices(tx: &mut Tx, rows: BTreeMap<(TerminalId, String),
 }
 
 /// So many things are asked about at once; fewer stand there several times.
-const GOODS_AT_ONCE: usize = 10;
+pub(super) const GOODS_AT_ONCE: usize = 10;
 
 /// What is asked around a place for up to [`GOODS_AT_ONCE`] things: of each the 50 lowest prices. The place is in the index beside what the
 /// goods are known by, so that only rows within reach are read.
 macro_rules! near {
-    ($known_by:literal) => {
+    ($known_by:literal, $of:literal) => {
         concat!(
             "SELECT terminal_id, merchant_id, merchant_name, category, latitude, longitude, name, code, unit, currency, price_minor \
              FROM (SELECT p.*, row_number() OVER (PARTITION BY ",
@@ -136,7 +136,9 @@ macro_rules! near {
             " ORDER BY price_minor, terminal_id) AS place FROM prices p WHERE ",
             $known_by,
             " IN ($8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AND category = $1 AND currency = $2 AND price_minor > 0 \
-             AND latitude BETWEEN $3 AND $4 AND longitude BETWEEN $5 AND $6 AND merchant_id <> $7) AS ranked WHERE place <= 50"
+             AND latitude BETWEEN $3 AND $4 AND longitude BETWEEN $5 AND $6 AND merchant_id <> $7",
+            $of,
+            ") AS ranked WHERE place <= 50"
         )
     };
 }
@@ -156,39 +158,60 @@ fn around(location: Location, reach: Reach) -> [f64; 4] {
     if west < -180.0 || east > 180.0 { [south, north, -180.0, 180.0] } else { [south, north, west, east] }
 }
 
+/// By what the same goods are known elsewhere.
+#[derive(Debug, Default)]
+struct KnownBy {
+    gtins: BTreeSet<String>,
+    /// Of goods with a number: where others have one, it decides, so that names are asked of those that have none.
+    names_of_numbered: BTreeSet<String>,
+    /// Of goods without one: the name decides whatever the others have.
+    names: BTreeSet<String>,
+}
+
+impl KnownBy {
+    fn of(bought: &Bought) -> Self {
+        let mut known = Self::default();
+        for goods in &bought.goods {
+            let (gtin, name_key) = goods.found_by();
+            let names = if gtin.is_some() { &mut known.names_of_numbered } else { &mut known.names };
+            names.insert(name_key);
+            known.gtins.extend(gtin);
+        }
+        known
+    }
+}
+
 /// The shops around that sell some of what was bought, with what they ask for it.
 pub(super) async fn read_shops(store: &Store, bought: &Bought, reach: Reach) -> Result<Vec<Shop>, StoreError> {
-    let (mut gtins, mut names) = (BTreeSet::new(), BTreeSet::new());
-    for goods in &bought.goods {
-        let (gtin, name_key) = goods.found_by();
-        gtins.extend(gtin);
-        names.insert(name_key);
-    }
+    let KnownBy { gtins, names_of_numbered, names } = KnownBy::of(bought);
     let mut shops: BTreeMap<String, Shop> = BTreeMap::new();
-    for (sql, keys) in [(near!("gtin"), gtins), (near!("name_key"), names)] {
-        let keys: Vec<String> = keys.into_iter().collect();
-        for keys in keys.chunks(GOODS_AT_ONCE) {
-            for row in &store.fetch(sql, near_args(bought, reach, keys)).await? {
-                let Some(location) = location_of(row, 4)? else { continue };
-                let shop = Shop {
-                    merchant_id: row.parsed(1, MerchantId::parse)?,
-                    name: row.parsed(2, Line::parse)?,
-                    category: row.parsed(3, CategoryCode::parse)?,
-                    location,
-                    prices: Vec::new(),
-                };
-                shops.entry(row.text(0)?).or_insert(shop).prices.push(price_of(row, 6)?);
-            }
+    for (sql, keys) in [
+        (near!("gtin", ""), gtins),
+        (near!("name_key", " AND gtin IS NULL"), names_of_numbered),
+        (near!("name_key", ""), names),
+    ] {
+        if keys.is_empty() {
+            continue;
+        }
+        for row in &store.fetch(sql, near_args(bought, reach, &keys)).await? {
+            let Some(location) = location_of(row, 4)? else { continue };
+            let shop = Shop {
+                merchant_id: row.parsed(1, MerchantId::parse)?,
+                name: row.parsed(2, Line::parse)?,
+                category: row.parsed(3, CategoryCode::parse)?,
+                location,
+                prices: Vec::new(),
+            };
+            shops.entry(row.text(0)?).or_insert(shop).prices.push(price_of(row, 6)?);
         }
     }
     Ok(shops.into_values().collect())
 }
 
-fn near_args(bought: &Bought, reach: Reach, keys: &[String]) -> Vec<Value> {
+fn near_args(bought: &Bought, reach: Reach, keys: &BTreeSet<String>) -> Vec<Value> {
     let mut args = vec![bought.category.as_str().into(), bought.currency.code().into()];
     args.extend(around(bought.location, reach).map(|degrees| Value::Real(Some(degrees))));
     args.push(bought.merchant_id.as_str().into());
-    // `chunks` gives no empty ones, so that there is always something to repeat.
     args.extend(keys.iter().cycle().take(GOODS_AT_ONCE).map(|key| key.as_str().into()));
     args
 }

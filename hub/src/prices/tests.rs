@@ -139,3 +139,31 @@ async fn p2_what_cannot_be_a_price_is_refused_and_nothing_of_the_message_is_stor
     })
     .await;
 }
+
+#[tokio::test]
+async fn p2_a_number_decides_where_both_have_one_and_the_name_where_one_has_none() {
+    on_each_engine(async |hub| {
+        let prices = open(&hub).await;
+        const OTHER: &str = "6901234567908";
+        // More shops than are looked at sell something else under the same name, and each for less.
+        for n in 0..60 {
+            let shop = till(&format!("other-{n}"), "5411", 100.0 + f64::from(n));
+            publish(&prices, &shop, vec![priced("Milk 1 l", OTHER, "CNY", 100)]).await.unwrap();
+        }
+        publish(&prices, &till("numbered", "5411", 700.0), vec![priced("Fresh milk", MILK, "CNY", 1_100)])
+            .await
+            .unwrap();
+        publish(&prices, &till("named", "5411", 800.0), vec![priced("MILK 1 L", "", "CNY", 1_000)]).await.unwrap();
+        let told = async |purchase: &Purchase| {
+            let message = prices.compare(purchase, Reach::default()).await.unwrap().unwrap();
+            message.comparisons.iter().map(|it| it.merchant_id.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let numbered = bought(&hub);
+        assert_eq!(told(&numbered).await, ["named-shop", "numbered-shop"], "{}", hub.engine);
+        // A receipt without numbers is compared by names alone.
+        let items = vec![LineItem::new("Milk 1 l", "", 2_000, 2_400).unwrap()];
+        let plain = told(&Purchase { items, ..numbered }).await;
+        assert!(plain.len() == 3 && plain.iter().all(|shop| shop.starts_with("other-")), "{}: {plain:?}", hub.engine);
+    })
+    .await;
+}
