@@ -27,6 +27,12 @@ pub struct NewPayment {
     pub routed: bool,
 }
 
+impl NewPayment {
+    const fn kind(&self) -> Kind {
+        if self.routed { Kind::Routed } else { Kind::Purchase }
+    }
+}
+
 /// Who pays, as the directory knows the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payer {
@@ -90,8 +96,7 @@ pub struct Resend {
 impl Payment {
     /// Takes a request in. An unknown number, an inactive or frozen account and a blocked payer are refused in the same words (M4).
     pub fn create(new: NewPayment, guard: Option<&mut PayerGuard>, now: Timestamp, policy: &Policy) -> Self {
-        let kind = if new.routed { Kind::Routed } else { Kind::Purchase };
-        let begun = Self::begin(new.id, kind, (State::Challenged, now), new.terminal.id.clone(), new.amount);
+        let begun = Self::begin(new.id, new.kind(), (State::Challenged, now), new.terminal.id.clone(), new.amount);
         let mut payment = Self {
             fingerprint: new.fingerprint,
             seller: Some(new.terminal),
@@ -133,8 +138,7 @@ impl Payment {
 
     /// Takes a request in that is refused whoever pays. Nobody's number is in it, since nobody was looked at.
     pub fn refuse_request(new: NewPayment, reason: Reason, now: Timestamp) -> Self {
-        let kind = if new.routed { Kind::Routed } else { Kind::Purchase };
-        let begun = Self::begin(new.id, kind, (State::Challenged, now), new.terminal.id.clone(), new.amount);
+        let begun = Self::begin(new.id, new.kind(), (State::Challenged, now), new.terminal.id.clone(), new.amount);
         let mut payment = Self {
             fingerprint: new.fingerprint,
             seller: Some(new.terminal),

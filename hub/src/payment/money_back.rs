@@ -17,20 +17,24 @@ pub(super) fn reverse(books: &mut Books, reversal: &Reversal, now: Timestamp) ->
         books.add(tombstone.clone());
         return Outcome::of(Ok(tombstone));
     }
-    let was = books.payment(reversal.payment_id).map(|payment| payment.state);
     let done = books.change(reversal.payment_id, |payment, _| {
         let before = payment.state;
         payment.reverse(reversal, now)?;
         // The same reversal again settles nothing.
-        Ok(if before == payment.state { None } else { payment.reversal_entry() })
+        let entry = if before == payment.state { None } else { payment.reversal_entry() };
+        // Of a routed payment the network has given the money back already, and there is nobody to wait for.
+        Ok((entry, before == State::Posted && payment.state == State::Reversed))
     });
-    let done = done.flatten().map(|entry| books.settle(entry));
-    let after = done.and_then(|()| found(books, reversal.payment_id));
-    // Of a routed payment the network has given the money back already, and there is nobody to wait for.
-    let event = match &after {
-        Ok(payment) if was == Some(State::Posted) && payment.state == State::Reversed => {
-            given_back(books, payment, payment.id, now, true)
+    let is_back = match done.flatten() {
+        Ok((entry, is_back)) => {
+            books.settle(entry);
+            is_back
         }
+        Err(reason) => return Outcome::of(Err(reason)),
+    };
+    let after = found(books, reversal.payment_id);
+    let event = match &after {
+        Ok(payment) if is_back => given_back(books, payment, payment.id, now, true),
         _ => None,
     };
     Outcome { event, ..Outcome::of(after) }

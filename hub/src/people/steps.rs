@@ -82,14 +82,16 @@ impl StepSet for PeopleSteps {
         let mut outcomes = Vec::with_capacity(steps.len());
         sql::forget_old(tx).await?;
         // All at once, so that whoever has several people locked has locked them in the same order.
-        let mut people = BTreeSet::new();
+        let mut sought = Vec::with_capacity(steps.len());
         for step in steps {
-            people.extend(self.sought(tx, step).await?);
+            sought.push(self.sought(tx, step).await?);
         }
-        Feeds::load(tx, people).await?;
-        for step in steps {
-            outcomes.push(self.look_up(tx, &mut log, step).await?);
+        // The people's rows are locked first, as in every step that has one.
+        let mut feeds = Feeds::load(tx, sought.iter().flatten().copied().collect::<BTreeSet<_>>()).await?;
+        for (step, person_id) in steps.iter().zip(sought) {
+            outcomes.push(self.look_up(tx, (&mut feeds, &mut log), (step, person_id)).await?);
         }
+        feeds.write(tx).await?;
         if !log.is_empty() {
             self.chain.append(tx, log).await?;
         }
@@ -123,11 +125,13 @@ impl StepSet for PeopleSteps {
 }
 
 impl PeopleSteps {
-    async fn look_up(&self, tx: &mut Tx, log: &mut Vec<Entry>, step: &LookUp) -> Result<Outcome, StoreError> {
+    async fn look_up(
+        &self,
+        tx: &mut Tx,
+        (feeds, log): (&mut Feeds, &mut Vec<Entry>),
+        (step, person_id): (&LookUp, Option<PersonId>),
+    ) -> Result<Outcome, StoreError> {
         let refused = |reason| Ok(Outcome { found: Err(reason), told: None });
-        let person_id = self.sought(tx, step).await?;
-        // The person's row is locked first, as in every step that has one.
-        let mut feeds = Feeds::load(tx, person_id.into_iter().collect::<BTreeSet<_>>()).await?;
         let mut today = sql::load_day(tx, &step.operator).await?;
         if let Some(before) = sql::find_lookup(tx, step.id).await? {
             // What is shown is how things stand now, so that a look-up is one only for as long as an answer may have been lost.
@@ -150,7 +154,6 @@ impl PeopleSteps {
         sql::put_day(tx, &step.operator, &today).await?;
         sql::insert_lookup(tx, step, person_id).await?;
         let told = person_id.and_then(|person_id| feeds.tell_news(person_id, news(step), tx.now()));
-        feeds.write(tx).await?;
         tx.flush().await?;
         log.push(entry("PERSON_LOOKED_UP", person_id, step, if person_id.is_some() { "FOUND" } else { "NOBODY" }));
         Ok(Outcome { found: Ok(Found { person_id, left }), told })

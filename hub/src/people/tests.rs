@@ -61,6 +61,10 @@ async fn m9_who_is_looked_up_is_shown_masked_by_role_and_is_told_and_logged_once
         assert_eq!(holder.news().await, ["ann, who operates bankhub, has looked you up, for help that you asked for."]);
         let other = pb::FindPersonRequest { why: "case 13".to_owned(), ..asked.clone() };
         assert_eq!(find(&people, Role::Operator, &other).await, Err(Reason::IdTaken));
+        // What it shows is how things stand, so after ten minutes it is another look-up.
+        let long_ago = "UPDATE person_lookups SET looked_up_at = looked_up_at - 600000001, version = version + 1";
+        change(&hub, long_ago, Vec::new()).await;
+        assert_eq!(find(&people, Role::Operator, &asked).await, Err(Reason::IdTaken));
         let by_id = pb::FindPersonRequest { who: Some(Who::PersonId(seen.person_id)), ..by_number(&hub, PHONE) };
         let by_id = pb::FindPersonRequest { purpose: pb::PersonPurpose::Fraud.into(), ..by_id };
         let risk = find(&people, Role::Risk, &by_id).await.unwrap().risk.unwrap();

@@ -45,15 +45,22 @@ async fn open(engine: Engine, setup: Setup) -> Option<Routing> {
     Some(Routing { world, network, card: NetworkCard::new(1), options })
 }
 
-/// The same, with a wrong code first; gives the names of both tries, and what each was told.
+/// The first message of a payment; gives its name and the code that the payer is sent.
+async fn code_sent(stubborn: &mut Stubborn, payer: &Payer) -> (Named, String) {
+    let first = stubborn.acquirer().name("0200").unwrap();
+    let fields = stubborn.acquirer().first(&payer.person.phone, cny(PRICE));
+    let answer = stubborn.ask(first, &fields).await;
+    assert_eq!(answer.response(), Response::CodeSent, "{answer:?}");
+    let (_, code) = payer.next_code().await;
+    (first, code)
+}
+
+/// Brings a wrong code and then the right one; gives the names of both tries, and what each was told.
 async fn prove_at_the_second(
     stubborn: &mut Stubborn,
     payer: &Payer,
 ) -> (Named, [Named; 2], [bankhub::acquirer::Answer; 2]) {
-    let first = stubborn.acquirer().name("0200").unwrap();
-    let fields = stubborn.acquirer().first(&payer.person.phone, cny(PRICE));
-    assert_eq!(stubborn.ask(first, &fields).await.response(), Response::CodeSent);
-    let (_, code) = payer.next_code().await;
+    let (first, code) = code_sent(stubborn, payer).await;
     let [wrong, right] = ["0200"; 2].map(|mti| stubborn.acquirer().name(mti).unwrap());
     let fields = stubborn.second(first, payer, cny(PRICE), &another_code(&code));
     let refused = stubborn.ask(wrong, &fields).await;
@@ -64,11 +71,7 @@ async fn prove_at_the_second(
 
 /// Has the payer sent a code, and brings it; gives the first message and what the second one was told.
 async fn prove(stubborn: &mut Stubborn, payer: &Payer) -> (Named, Named, bankhub::acquirer::Answer) {
-    let first = stubborn.acquirer().name("0200").unwrap();
-    let fields = stubborn.acquirer().first(&payer.person.phone, cny(PRICE));
-    let answer = stubborn.ask(first, &fields).await;
-    assert_eq!(answer.response(), Response::CodeSent, "{answer:?}");
-    let (_, code) = payer.next_code().await;
+    let (first, code) = code_sent(stubborn, payer).await;
     let second = stubborn.acquirer().name("0200").unwrap();
     let fields = stubborn.second(first, payer, cny(PRICE), &code);
     let answer = stubborn.ask(second, &fields).await;
