@@ -30,7 +30,7 @@ use crate::card::{self, CardParts, CardRules, Cards};
 use crate::config::{CardProduct, CardsConfig, Config};
 use crate::counter::CounterService;
 use crate::credit::{Calendar, DayCloser, Schedule};
-use crate::credit_system::{Connector, CreditSystemConfig, CreditSystemError};
+use crate::credit_system::{Connector, CreditSystemError};
 use crate::hsm::{self, Hsm, HsmError};
 use crate::identity::{Citizens, Desk};
 use crate::ledger::{
@@ -189,13 +189,7 @@ impl Adapter {
         let (mut vital, stop) = (VitalTasks::default(), CancellationToken::new());
         vital.watch("ledger", writer);
         vital.watch("keys", key_writer);
-        let credit = match (&config.credit_system, &cards) {
-            (None, _) => None,
-            (Some(_), None) => return Err(RunError::CreditSystemWithoutCards),
-            (Some(system), Some(cards)) => {
-                Some(connect(system, &config.federation, (cards, &ledger, ids), &mut vital, &stop).await?)
-            }
-        };
+        let credit = connect(&config, (cards.as_ref(), &ledger, ids), &mut vital, &stop).await?;
         let closer = credit.is_none().then(|| DayCloser::new(ledger.clone(), calendar, clock.clone()));
 
         let readiness = Readiness::waiting_for(&[LEDGER]);
@@ -267,8 +261,6 @@ impl Adapter {
             Some(holds) => Arc::new(holds),
         };
         vital.watch("versions of keys", self.rotation.run(draining.clone()).map_err(RunError::Signals)?);
-        // Its writer ends with the last who may ask it for something.
-        drop(self.rotation);
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let operators = self.config.counter.operators.clone();
         let counter = CounterService::new(
@@ -276,6 +268,7 @@ impl Adapter {
             self.cards.clone(),
             (self.closer, credit.clone()),
             (self.clock.clone(), self.hub.clone()),
+            self.rotation,
             operators,
         );
         let desk = Desk::new(self.ledger.clone(), self.citizens, self.clock.clone());
@@ -320,29 +313,31 @@ impl Adapter {
     }
 }
 
-/// Starts the line to an existing credit system, which is told of all steps from here on, and settles the holds that a crash
-/// has left without an answer.
+/// Starts the line to an existing credit system, if the bank has one, which is told of all steps from here on, and settles the holds that a
+/// crash has left without an answer.
 async fn connect(
-    config: &CreditSystemConfig,
-    federation: &str,
-    (cards, ledger, ids): (&Cards, &Ledger, IdMaker),
+    config: &Config,
+    (cards, ledger, ids): (Option<&Cards>, &Ledger, IdMaker),
     vital: &mut VitalTasks,
     stop: &CancellationToken,
-) -> Result<CreditHolds, RunError> {
+) -> Result<Option<CreditHolds>, RunError> {
+    let Some(system) = &config.credit_system else { return Ok(None) };
+    let cards = cards.ok_or(RunError::CreditSystemWithoutCards)?;
     let pins = PinSettler::new(ledger.clone());
-    let surroundings = cards.surroundings(federation, ids, Arc::new(pins.clone()));
+    let surroundings = cards.surroundings(&config.federation, ids, Arc::new(pins.clone()));
     let clock = surroundings.clock.clone();
-    let Connector { system, tasks } = Connector::start(config, surroundings, stop)?;
+    let answer_timeout = system.answer_timeout.get();
+    let Connector { system, tasks } = Connector::start(system, surroundings, stop)?;
     for (name, task) in tasks {
         vital.watch(name, task);
     }
     ledger.keep_credit_elsewhere(system.bell());
-    let holds = CreditHolds::new(ledger.clone(), system, pins, clock, config.answer_timeout.get());
+    let holds = CreditHolds::new(ledger.clone(), system, pins, clock, answer_timeout);
     if let Err(error) = holds.recover().await {
         tracing::warn!(%error, "holds without an answer are settled later");
     }
     vital.watch("credit-sweep", tokio::spawn(holds.clone().sweep(stop.clone())));
-    Ok(holds)
+    Ok(Some(holds))
 }
 
 /// Listens for callers and for those who operate the node.

@@ -4,7 +4,7 @@
 //! *switched* to, so that none ever writes what another one cannot read. What was written before is rewritten meanwhile, and only
 //! when nothing is left under the old version may it be *retired*.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Reason;
 
@@ -60,6 +60,43 @@ pub fn may_retire(standing: Standing) -> Result<(), Reason> {
         return Err(Reason::KeyVersionHasRows);
     }
     Ok(())
+}
+
+/// How a key stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// The name of the key.
+    pub key: &'static str,
+    /// The version that is written with.
+    pub current: u32,
+    /// Every version that is not retired.
+    pub versions: Vec<u32>,
+    /// Servers that live and do not hold the newest version.
+    pub lacking: Vec<String>,
+}
+
+/// How a column stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnStatus {
+    /// Table and column.
+    pub column: String,
+    /// The name of its key.
+    pub key: &'static str,
+    /// Rows by version.
+    pub rows: BTreeMap<u32, u64>,
+    /// Rows under no version that could be found out.
+    pub unknown: u64,
+    /// Rows that could not be rewritten, as they are called in the log; the first of them.
+    pub damaged: Vec<String>,
+}
+
+/// How keys and columns stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The keys.
+    pub keys: Vec<KeyStatus>,
+    /// The columns that hang on them.
+    pub columns: Vec<ColumnStatus>,
 }
 
 #[cfg(test)]

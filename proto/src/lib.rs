@@ -84,6 +84,7 @@ pub use generated::bankhub::operator::v1 as operator;
 pub use generated::bankhub::terminal::v1 as terminal;
 
 mod convert;
+mod key;
 mod notice;
 mod status;
 

@@ -247,4 +247,6 @@ middle! {
     counter.get_offer(counter::GetOfferRequest) -> counter::GetOfferResponse;
     counter.inquire_habits(counter::InquireHabitsRequest) -> counter::InquireHabitsResponse;
     counter.allow_safety_code(counter::AllowSafetyCodeRequest) -> counter::AllowSafetyCodeResponse;
+    counter.list_keys(counter::ListKeysRequest) -> counter::ListKeysResponse;
+    counter.retire_key_version(counter::RetireKeyVersionRequest) -> counter::RetireKeyVersionResponse;
 }

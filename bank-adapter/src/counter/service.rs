@@ -9,6 +9,7 @@ use domain::{AccountId, CardId, LegId, Reason, Timestamp};
 use proto::counter;
 use server_kit::clock::SharedClock;
 use server_kit::identity::{Principal, Role};
+use server_kit::rotation::Rotation;
 use tonic::{Request, Response, Status};
 
 use super::identity::IdentityDesk;
@@ -39,6 +40,7 @@ pub struct CounterService {
     inquiries: InquiryDesk,
     hub: HubDesk,
     identities: IdentityDesk,
+    rotation: Rotation,
     /// The operators who may serve the counter. An operator of the hub is not yet one of this bank.
     operators: Arc<BTreeSet<String>>,
 }
@@ -49,13 +51,14 @@ impl CounterService {
         cards: Option<Cards>,
         (closer, credit): (Option<DayCloser>, Arc<dyn CreditSystem>),
         (clock, hub): (SharedClock, HubClient),
+        rotation: Rotation,
         operators: impl IntoIterator<Item = String>,
     ) -> Self {
         let network = NetworkDesk::new(ledger.clone(), credit.clone(), clock);
         let identities = IdentityDesk::new(ledger.clone(), hub.clone());
         let (inquiries, hub) = (InquiryDesk::new(ledger.clone(), hub.clone()), HubDesk::at(hub));
         let operators = Arc::new(operators.into_iter().collect());
-        Self { ledger, cards, closer, credit, network, inquiries, hub, identities, operators }
+        Self { ledger, cards, closer, credit, network, inquiries, hub, identities, rotation, operators }
     }
 
     fn cards(&self) -> Result<&Cards, Reason> {
@@ -417,5 +420,30 @@ impl counter::counter_service_server::CounterService for CounterService {
     ) -> Result<Response<counter::AllowSafetyCodeResponse>, Status> {
         self.answer("AllowSafetyCode", request, async |request, caller| self.identities.checked(request, caller).await)
             .await
+    }
+
+    async fn list_keys(
+        &self,
+        request: Request<counter::ListKeysRequest>,
+    ) -> Result<Response<counter::ListKeysResponse>, Status> {
+        self.answer("ListKeys", request, async |_, _| {
+            let domain::key_rotation::Status { keys, columns } = self.rotation.status().await?;
+            Ok(counter::ListKeysResponse {
+                keys: keys.into_iter().map(Into::into).collect(),
+                columns: columns.into_iter().map(Into::into).collect(),
+            })
+        })
+        .await
+    }
+
+    async fn retire_key_version(
+        &self,
+        request: Request<counter::RetireKeyVersionRequest>,
+    ) -> Result<Response<counter::RetireKeyVersionResponse>, Status> {
+        self.answer("RetireKeyVersion", request, async |request, caller| {
+            self.rotation.retire(&request.key, request.version, &caller.id).await??;
+            Ok(counter::RetireKeyVersionResponse {})
+        })
+        .await
     }
 }

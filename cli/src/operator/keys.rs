@@ -1,22 +1,31 @@
-//! Keys of the hub's columns: `operator keys`.
+//! Keys of columns, at the hub and at a bank's node: `operator keys`.
 
 use clap::Subcommand;
-use domain::Reason;
+use domain::{BankId, Reason};
 use proto::operator as pb;
 use proto::operator::proposed_act::Act;
+use proto::{common, counter};
 use serde_json::{Value, json};
 
 use super::operators::print_proposals;
-use super::{Operator, OperatorError, answer, bounded};
+use super::{Counter, Operator, OperatorError, answer, bounded};
 use crate::error::CliError;
 use crate::output::Output;
+use crate::typed;
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Say which version of each key is written, and how many rows are under which; the hub counts them.
-    Status,
-    /// Retire an old version, under which nothing is left. It needs a second person where the hub asks for one.
+    /// Say which version of each key is written, and how many rows are under which; they are counted for it.
+    Status {
+        /// Of the node of this bank; without it, of the hub.
+        #[arg(long, value_parser = typed::bank_id)]
+        bank: Option<BankId>,
+    },
+    /// Retire an old version, under which nothing is left. At the hub it needs a second person where the hub asks for one.
     Retire {
+        /// At the node of this bank; without it, at the hub.
+        #[arg(long, value_parser = typed::bank_id)]
+        bank: Option<BankId>,
         /// The key, as `status` calls it.
         #[arg(long)]
         key: String,
@@ -41,16 +50,37 @@ impl Operator {
     }
 }
 
+impl Counter {
+    /// How the keys of the bank's columns stand.
+    pub async fn key_status(&self) -> Result<counter::ListKeysResponse, OperatorError> {
+        answer(self.counter.clone().list_keys(bounded(counter::ListKeysRequest {}))).await
+    }
+
+    /// Retires an old version of a key of the bank's.
+    pub async fn retire_key(&self, request: counter::RetireKeyVersionRequest) -> Result<(), OperatorError> {
+        answer(self.counter.clone().retire_key_version(bounded(request))).await.map(drop)
+    }
+}
+
 pub async fn keys(operator: &Operator, command: &KeysCommand, out: &Output) -> Result<(), CliError> {
     match command {
-        KeysCommand::Status => print(&operator.key_status().await?, out),
-        KeysCommand::Retire { key, version, why } => {
+        KeysCommand::Status { bank: None } => {
+            let pb::ListKeysResponse { keys, columns } = operator.key_status().await?;
+            print(&keys, &columns, out);
+        }
+        KeysCommand::Status { bank: Some(bank) } => {
+            let counter::ListKeysResponse { keys, columns } = operator.counter(bank).await?.key_status().await?;
+            print(&keys, &columns, out);
+        }
+        KeysCommand::Retire { bank: Some(bank), key, version, .. } => {
+            let request = counter::RetireKeyVersionRequest { key: key.clone(), version: *version };
+            operator.counter(bank).await?.retire_key(request).await?;
+            print_retired(key, *version, out);
+        }
+        KeysCommand::Retire { bank: None, key, version, why } => {
             let request = pb::RetireKeyVersionRequest { key: key.clone(), version: *version };
             match operator.retire_key(request.clone()).await {
-                Ok(()) => {
-                    let told = format!("version {version} of {key}");
-                    out.record(&[("retired", told)], &json!({ "key": key, "version": version }));
-                }
+                Ok(()) => print_retired(key, *version, out),
                 Err(error) if error.reason() == Some(Reason::SecondPersonNeeded) => {
                     print_proposals(&[operator.propose(Act::RetireKeyVersion(request), why).await?], out);
                 }
@@ -61,9 +91,13 @@ pub async fn keys(operator: &Operator, command: &KeysCommand, out: &Output) -> R
     Ok(())
 }
 
-fn print(status: &pb::ListKeysResponse, out: &Output) {
-    let key_of = |name: &str| status.keys.iter().find(|key| key.key == name);
-    let row = |it: &pb::KeyColumn| {
+fn print_retired(key: &str, version: u32, out: &Output) {
+    out.record(&[("retired", format!("version {version} of {key}"))], &json!({ "key": key, "version": version }));
+}
+
+fn print(keys: &[common::KeyStatus], columns: &[common::KeyColumn], out: &Output) {
+    let key_of = |name: &str| keys.iter().find(|key| key.key == name);
+    let row = |it: &common::KeyColumn| {
         let key = key_of(&it.key);
         let rows: Vec<String> = it.rows.iter().map(|under| format!("{} under {}", under.rows, under.version)).collect();
         vec![
@@ -76,15 +110,15 @@ fn print(status: &pb::ListKeysResponse, out: &Output) {
             it.damaged.join("; "),
         ]
     };
-    let rows: Vec<Vec<String>> = status.columns.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = columns.iter().map(row).collect();
     let head = ["column", "key", "written", "waiting for", "rows", "unknown", "damaged"];
-    out.table(&head, &rows, &value(status));
+    out.table(&head, &rows, &value(keys, columns));
 }
 
-fn value(status: &pb::ListKeysResponse) -> Value {
-    let key = |it: &pb::KeyStatus| json!({ "key": it.key, "current": it.current_version, "versions": it.versions, "lacking": it.lacking });
-    let rows = |it: &pb::KeyRows| json!({ "version": it.version, "rows": it.rows });
-    let column = |it: &pb::KeyColumn| {
+fn value(keys: &[common::KeyStatus], columns: &[common::KeyColumn]) -> Value {
+    let key = |it: &common::KeyStatus| json!({ "key": it.key, "current": it.current_version, "versions": it.versions, "lacking": it.lacking });
+    let rows = |it: &common::KeyRows| json!({ "version": it.version, "rows": it.rows });
+    let column = |it: &common::KeyColumn| {
         json!({
             "column": it.column,
             "key": it.key,
@@ -94,7 +128,7 @@ fn value(status: &pb::ListKeysResponse) -> Value {
         })
     };
     json!({
-        "keys": status.keys.iter().map(key).collect::<Value>(),
-        "columns": status.columns.iter().map(column).collect::<Value>(),
+        "keys": keys.iter().map(key).collect::<Value>(),
+        "columns": columns.iter().map(column).collect::<Value>(),
     })
 }

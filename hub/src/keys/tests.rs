@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use domain::key_rotation::ColumnStatus;
 use domain::text::Line;
 use domain::{PersonId, PhoneNumber, Reason};
 use server_kit::keystore::{KeyName, KeyStore as _, Keyring};
-use server_kit::rotation::ColumnStatus;
 
 use super::*;
 use crate::directory::join as people;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use domain::key_rotation::{ColumnStatus, Status};
+
 use super::column::{Column, Found, Kind, cursor_of};
 use super::{RotationParts, sql};
-use crate::keystore::{KeyName, KeyStore, SEALED_PREFIX_LEN, sealed_version};
+use crate::keystore::{KeyStore, SEALED_PREFIX_LEN, sealed_version};
 use crate::store::{Page, Store, StoreError};
 
 /// Rows that are read at once where each has to be looked at.
@@ -63,38 +65,7 @@ pub(super) async fn count(store: &Store, keys: &dyn KeyStore, column: &Column) -
     }
 }
 
-/// How a key stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyStatus {
-    pub key: KeyName,
-    /// The version that is written with.
-    pub current: u32,
-    /// Every version that is not retired.
-    pub versions: Vec<u32>,
-    /// Servers that live and do not hold the newest version.
-    pub lacking: Vec<String>,
-}
-
-/// How a column stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ColumnStatus {
-    pub column: String,
-    pub key: KeyName,
-    /// Rows by version.
-    pub rows: BTreeMap<u32, u64>,
-    /// Rows under no version that could be found out.
-    pub unknown: u64,
-    /// Rows that could not be rewritten, as they are called in the log; the first of them.
-    pub damaged: Vec<String>,
-}
-
 /// How keys and columns stand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    pub keys: Vec<KeyStatus>,
-    pub columns: Vec<ColumnStatus>,
-}
-
 pub(super) async fn status(parts: &RotationParts) -> Result<Status, StoreError> {
     let keys = sql::key_statuses(&parts.store, parts.options.alive).await?;
     let mut damaged = sql::damaged(&parts.store).await?;
@@ -105,7 +76,7 @@ pub(super) async fn status(parts: &RotationParts) -> Result<Status, StoreError> 
         columns.push(ColumnStatus {
             damaged: damaged.remove(&name).unwrap_or_default(),
             column: name,
-            key: column.key,
+            key: column.key.as_str(),
             rows: counted.by_version,
             unknown: counted.unknown,
         });

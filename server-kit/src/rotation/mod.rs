@@ -20,7 +20,6 @@ use tokio::task::JoinHandle;
 
 pub use column::{Column, Kind, Plain, Sort, cursor_of};
 pub use config::RotationConfig;
-pub use count::{ColumnStatus, KeyStatus, Status};
 
 use crate::audit::{Chain, HeldChain};
 use crate::config::SecretRef;
@@ -28,7 +27,7 @@ use crate::keystore::{KeyError, KeyFileError, KeyName, KeyStore, SealedFile, Sha
 use crate::rng::SystemRng;
 use crate::store::{GroupWriter, Owner, Store, StoreError, Tx, WriterOptions};
 use domain::Reason;
-use domain::key_rotation::{Standing, may_retire};
+use domain::key_rotation::{Standing, Status, may_retire};
 use steps::{Done, KeySteps, Step};
 
 /// How a server goes about it.

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use domain::Timestamp;
-use domain::key_rotation::Standing;
+use domain::key_rotation::{KeyStatus, Standing};
 
-use super::count::KeyStatus;
 use crate::keystore::{HeldVersion, KeyName, KeyStore};
 use crate::store::{Dialect, Row, Store, StoreError, Table, Tx, Value};
 
@@ -219,7 +218,7 @@ pub(super) async fn key_statuses(store: &Store, alive: Duration) -> Result<Vec<K
         let held = held_of(&holders, *key);
         let lacking = held.iter().filter(|(_, held)| !held.contains(&newest));
         KeyStatus {
-            key: *key,
+            key: key.as_str(),
             current: *current,
             versions,
             lacking: lacking.map(|(replica, _)| (*replica).to_owned()).collect(),

@@ -1,12 +1,13 @@
 //! Keys of columns rotate while people pay: nothing waits, nobody is lost, and a hub that is killed in between goes on (M8; ADR 40).
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use bankhub::trial::Server;
 use domain::{PersonId, PhoneNumber, Reason};
 use federation_tests::bankhub as program;
+use federation_tests::cards::PIN;
 use federation_tests::databases::Engine;
 use federation_tests::payer::Payer;
 use federation_tests::till::fen;
@@ -14,6 +15,7 @@ use federation_tests::wait::until;
 use federation_tests::world::{Setup, World};
 use proto::operator as pb;
 use proto::terminal::PaymentState;
+use proto::{common, counter};
 use rustix::process::{Pid, Signal, kill_process};
 
 const BALANCE: i64 = 1_000_000;
@@ -27,11 +29,15 @@ fn setup(engine: Engine) -> Setup {
     setup.with("keys.rotation.page", "20").with("keys.rotation.pause", "20ms")
 }
 
-/// Adds a new version of every key to the file of a server, as an administrator does it.
-fn rotate(server: &Server) {
+/// Adds new versions of keys to the file of a server, as an administrator does it.
+fn keys(kind: &str, server: &Server, which: &[&str]) -> Output {
     let mut command = Command::new(program());
-    command.args(["keys", "hub", "--config"]).arg(server.config()).args(["rotate", "--all"]);
-    let done = command.output().unwrap();
+    command.args(["keys", kind, "--config"]).arg(server.config()).arg("rotate").args(which);
+    command.output().unwrap()
+}
+
+fn rotate(server: &Server) {
+    let done = keys("hub", server, &["--all"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
@@ -45,8 +51,8 @@ async fn status(world: &World) -> pb::ListKeysResponse {
 }
 
 /// The columns that have any row, with their rows by version.
-fn rows(status: &pb::ListKeysResponse) -> BTreeMap<&str, BTreeMap<u32, u64>> {
-    let all = status.columns.iter().filter(|column| !column.rows.is_empty());
+fn rows(columns: &[common::KeyColumn]) -> BTreeMap<&str, BTreeMap<u32, u64>> {
+    let all = columns.iter().filter(|column| !column.rows.is_empty());
     all.map(|it| (it.column.as_str(), it.rows.iter().map(|under| (under.version, under.rows)).collect())).collect()
 }
 
@@ -54,7 +60,7 @@ fn rows(status: &pb::ListKeysResponse) -> BTreeMap<&str, BTreeMap<u32, u64>> {
 async fn rewritten(world: &World) -> pb::ListKeysResponse {
     let all = async || {
         let status = status(world).await;
-        let done = rows(&status).values().all(|rows| rows.keys().all(|version| *version == 2));
+        let done = rows(&status.columns).values().all(|rows| rows.keys().all(|version| *version == 2));
         (done && status.keys.iter().all(|key| key.current_version == 2)).then_some(status)
     };
     until("every row to be under the new version", Duration::from_secs(60), all).await
@@ -111,7 +117,7 @@ async fn while_people_pay(engine: Engine) {
         status
     };
     let (status, paid) = tokio::join!(rotating, pay_on(&world, &payer, &done));
-    assert_eq!(rows(&status)["persons.phone_hash"], [(2, u64::from(KNOWN) + 1)].into());
+    assert_eq!(rows(&status.columns)["persons.phone_hash"], [(2, u64::from(KNOWN) + 1)].into());
     assert!(status.columns.iter().all(|column| column.unknown_rows == 0 && column.damaged.is_empty()), "{status:?}");
     for key in KEYS {
         let request = pb::RetireKeyVersionRequest { key: key.to_owned(), version: 1 };
@@ -147,7 +153,7 @@ async fn killed_at(engine: Engine, point: &str, passage: u32) {
     hang_up(hub);
     world.rise_again("hub-1").await;
     let status = rewritten(&world).await;
-    assert_eq!(rows(&status)["persons.phone_hash"], [(2, people.len() as u64 + 1)].into(), "{point}@{passage}");
+    assert_eq!(rows(&status.columns)["persons.phone_hash"], [(2, people.len() as u64 + 1)].into(), "{point}@{passage}");
     assert!(status.columns.iter().all(|column| column.unknown_rows == 0), "{point}@{passage}: {status:?}");
     assert_eq!(world.till("till-1").pay(&payer, fen(PRICE)).await.state(), PaymentState::Approved);
     let refused = world.federation.operator().unwrap().register_person(&known(7), "Han Meimei").await.unwrap_err();
@@ -186,4 +192,68 @@ async fn m8_a_hub_without_the_key_that_is_written_is_refused_at_its_start_and_an
     world.server("hub-1").start().await.unwrap();
     assert_eq!(world.till("till-1").pay(&payer, fen(PRICE)).await.state(), PaymentState::Approved);
     world.settled().await;
+}
+
+/// A bank's node rotates, retires and rotates again while the card of a person pays.
+async fn twice_at_a_bank(engine: Engine) {
+    if !engine.is_there() {
+        return;
+    }
+    let mut world = Setup::on(engine).with_cards().start().await;
+    for (key, value) in [("every", "200ms"), ("settle", "0s"), ("page", "20"), ("pause", "20ms")] {
+        world.server("bank-a").set(&format!("keys.rotation.{key}"), value);
+    }
+    world.restart("bank-a").await;
+    let holder = world.holder(0, "bank-a", 50_000, 100_000).await;
+    let (till, card) = (world.till("till-1"), holder.read(&world.pad("till-1"), Some(PIN)));
+    let desk = world.counter("bank-a").await;
+    let ask = |key: &str, version| {
+        let request = counter::RetireKeyVersionRequest { key: key.to_owned(), version };
+        let desk = &desk;
+        async move { desk.retire_key(request).await.map_err(|error| error.reason()) }
+    };
+    for (key, version, reason) in [
+        ("card-index", 1, Reason::KeyVersionCurrent),
+        ("card-index", 2, Reason::KeyVersionUnknown),
+        ("audit-head", 1, Reason::KeyUnknown),
+        ("", 0, Reason::KeyUnknown),
+    ] {
+        assert_eq!(ask(key, version).await, Err(Some(reason)), "{key} {version}");
+    }
+    for version in [2, 3] {
+        let bank = world.federation.server("bank-a").unwrap();
+        for key in KEYS {
+            // What was retired leaves the file a moment after.
+            let rotated = async || keys("adapter", bank, &["--purpose", key]).status.success().then_some(());
+            until("the key to have another version", World::HEALING, rotated).await;
+        }
+        hang_up(bank);
+        let all = async || {
+            let paid = till.with_card(&card, common::Nature::Purchase, PRICE).await;
+            assert_eq!(paid.state(), PaymentState::Approved, "{paid:?}");
+            let status = desk.key_status().await.unwrap();
+            let is_new = |rows: &BTreeMap<u32, u64>| rows.keys().all(|under| *under == version);
+            let done = status.keys.iter().all(|key| key.current_version == version);
+            (done && rows(&status.columns).values().all(is_new)).then_some(status)
+        };
+        let status = until("every row to be under the new version", Duration::from_secs(60), all).await;
+        assert_eq!(rows(&status.columns)["cards.pan_hash"], [(version, 1)].into());
+        // A look-up key has two versions at most: the old one has to go before there is a next one.
+        let refused = keys("adapter", bank, &["--purpose", "card-index"]);
+        assert!(!refused.status.success(), "{refused:?}");
+        for key in &status.keys {
+            let retire = async || ask(&key.key, version - 1).await.ok();
+            until("the old version to be retired", World::HEALING, retire).await;
+            assert_eq!(ask(&key.key, version - 1).await, Ok(()), "the same again");
+        }
+    }
+    world.restart("bank-a").await;
+    assert_eq!(till.with_card(&card, common::Nature::Purchase, PRICE).await.state(), PaymentState::Approved);
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn m8_a_bank_retires_what_it_has_rotated_and_rotates_again_while_cards_pay() {
+    twice_at_a_bank(Engine::Sqlite).await;
+    twice_at_a_bank(Engine::Postgres).await;
 }

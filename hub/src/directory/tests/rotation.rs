@@ -106,7 +106,7 @@ impl Two {
         self.one.rotation.keep_up().await.unwrap();
         self.two.rotation.keep_up().await.unwrap();
         let status = self.one.rotation.status().await.unwrap();
-        let key = status.keys.into_iter().find(|key| key.key == KeyName::PhoneIndex).unwrap();
+        let key = status.keys.into_iter().find(|key| key.key == KeyName::PhoneIndex.as_str()).unwrap();
         assert_eq!((key.current, key.versions, key.lacking), (1, vec![1, 2], vec!["hub-2".to_owned()]));
         assert_eq!(self.current(), (1, 1));
         self.known.push((phone(40), self.two.register(&phone(40)).await.unwrap()));
