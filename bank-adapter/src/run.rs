@@ -260,7 +260,7 @@ impl Adapter {
             None => Arc::new(self.ledger.clone()),
             Some(holds) => Arc::new(holds),
         };
-        vital.watch("versions of keys", self.rotation.run(draining.clone()).map_err(RunError::Signals)?);
+        vital.watch("versions of keys", self.rotation.run(shutdown.served()).map_err(RunError::Signals)?);
         tls::reload_on_hangup(self.server_tls.clone(), self.client_tls, draining.clone()).map_err(RunError::Signals)?;
         let operators = self.config.counter.operators.clone();
         let counter = CounterService::new(

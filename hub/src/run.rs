@@ -211,7 +211,7 @@ struct Hub {
 }
 
 async fn build(config: &Config, client_tls: ClientTls, shutdown: &Shutdown) -> Result<Hub, RunError> {
-    let mut ground = Ground::open(config, shutdown.draining()).await?;
+    let mut ground = Ground::open(config, shutdown).await?;
     let directory = ground.directory(config);
     let banks = ground.banks(config, &directory, client_tls, shutdown.draining())?;
     let followers = Followers::new(config.notify.is_any(), config.records.compare_prices);

@@ -67,8 +67,10 @@ pub async fn serve_until<E: From<ServeError>>(
     Err(failed)
 }
 
-/// Finishes what is under way, unless it takes longer than `at_most` or somebody is in a hurry. Says whether it was finished.
+/// Finishes what is under way after the last call was answered, unless it takes longer than `at_most` or somebody is in a hurry. Says whether
+/// it was finished.
 pub async fn finish(work: impl Future<Output = ()>, at_most: Duration, shutdown: &Shutdown) -> bool {
+    shutdown.end_serving();
     let now = shutdown.now();
     let finished = now.run_until_cancelled(tokio::time::timeout(at_most, work)).await;
     let finished = matches!(finished, Some(Ok(())));

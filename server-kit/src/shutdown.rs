@@ -5,10 +5,11 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Two steps of stopping, as tokens that any task can wait for. Clones are the same shutdown.
+/// The steps of stopping, as tokens that any task can wait for. Clones are the same shutdown.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     draining: CancellationToken,
+    served: CancellationToken,
     now: CancellationToken,
 }
 
@@ -32,6 +33,11 @@ impl Shutdown {
         self.draining.clone()
     }
 
+    /// Cancelled when the last call was answered: what has to run as long as anybody is served ends.
+    pub fn served(&self) -> CancellationToken {
+        self.served.clone()
+    }
+
     /// Cancelled when the process must end without waiting any longer.
     pub fn now(&self) -> CancellationToken {
         self.now.clone()
@@ -40,6 +46,11 @@ impl Shutdown {
     /// Begins to drain, as the first signal does.
     pub fn drain(&self) {
         self.draining.cancel();
+    }
+
+    /// The last call was answered.
+    pub fn end_serving(&self) {
+        self.served.cancel();
     }
 
     /// Stops at once, as the second signal does. Draining begins with it.

@@ -120,7 +120,8 @@ impl Enrol {
             _ => None,
         };
         if let (Some(found), Some(proof)) = (&found, proof) {
-            let told = self.bind(tx, keys, found, (proof, by_sms)).await?;
+            let had_password = payer.as_ref().is_some_and(|(_, mac)| !mac.is_empty());
+            let told = self.bind(tx, keys, (found, had_password), (proof, by_sms)).await?;
             log.push(self.entry("DEVICE_ENROLLED", person_id, proof.word()));
             return Ok(Ok(Done::Enrolled(person_id, told)));
         }
@@ -192,12 +193,13 @@ impl Enrol {
         Ok(transaction_password::prove(tx, by, person_id, &said).await?.is_ok())
     }
 
-    /// Binds the phone, and tells the person of it where an SMS was enough: it may have been read by somebody else.
+    /// Binds the phone, and tells the person of it where an SMS was enough, which may have been read by somebody else, or where the
+    /// password that was there is another one now.
     async fn bind(
         &self,
         tx: &mut Tx,
         keys: &dyn KeyStore,
-        found: &Enrolling,
+        (found, had_password): (&Enrolling, bool),
         (proof, mut by_sms): (Proof, StoredCodes),
     ) -> Result<Option<Arc<Event>>, StoreError> {
         let person_id = found.person_id;
@@ -226,11 +228,13 @@ impl Enrol {
             enrolled_at: tx.now(),
         };
         sql::put_devices(tx, &[device]).await?;
-        if proof == Proof::Operator {
-            return Ok(None);
-        }
+        let news = match proof {
+            Proof::Sms => words::enrolled_by_sms(self.device_id),
+            Proof::Operator if had_password && self.password.is_some() => words::password_replaced(self.device_id),
+            Proof::Operator => return Ok(None),
+        };
         let mut feeds = Feeds::load(tx, BTreeSet::from([person_id])).await?;
-        let told = feeds.tell_news(person_id, words::enrolled_by_sms(self.device_id), tx.now());
+        let told = feeds.tell_news(person_id, news, tx.now());
         feeds.write(tx).await?;
         Ok(told)
     }

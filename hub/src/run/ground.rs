@@ -8,6 +8,7 @@ use server_kit::keystore::{SealedFile, SharedKeyStore};
 use server_kit::lifecycle::VitalTasks;
 use server_kit::rng::{IdMaker, SharedRng, SystemRng};
 use server_kit::rotation::{KeyFile, Rotation};
+use server_kit::shutdown::Shutdown;
 use server_kit::store::{Owner, Store, StoreOptions, WriterOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -56,7 +57,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) async fn open(config: &Config, draining: CancellationToken) -> Result<Self, RunError> {
+    pub(super) async fn open(config: &Config, shutdown: &Shutdown) -> Result<Self, RunError> {
         let clock = SystemClock::shared();
         let rng = SystemRng::shared();
         let ids = IdMaker::new(clock.clone(), rng.clone());
@@ -78,8 +79,8 @@ impl Ground {
         let mut vital = VitalTasks::default();
         vital.watch("keys", task);
         // Keys rotate while the hub runs: what every hub holds is used, and columns are rewritten.
-        vital.watch("versions of keys", rotation.run(draining.clone()).map_err(RunError::Signals)?);
-        vital.watch("rewriting under new keys", rotation.rewrite(draining));
+        vital.watch("versions of keys", rotation.run(shutdown.served()).map_err(RunError::Signals)?);
+        vital.watch("rewriting under new keys", rotation.rewrite(shutdown.draining()));
         Ok(Self { clock, rng, ids, keys, rotation, store, replica, mark, owner, vital })
     }
 

@@ -9,8 +9,11 @@ use uuid::Uuid;
 use super::{Logged, entries_on};
 use crate::store::{Row, Store, StoreError};
 
-/// Pages of the log that are read at once, and that are looked through for one page of lines at most: what one question costs.
-const AT_ONCE: i64 = 250;
+/// Pages of the log that are read first, which give a page of lines where nearly all are wanted: a page of a busy hour has hundreds. Each time
+/// that was not enough four times as many are read, up to so many at once.
+const FIRST: i64 = 4;
+const AT_ONCE: i64 = 256;
+/// Pages that are looked through for one page of lines at most: what one question costs.
 const MOST_PAGES: usize = 2_000;
 /// More than a page of the log has.
 const ALL_LINES: usize = 1 << 30;
@@ -90,10 +93,11 @@ pub async fn find(store: &Store, filter: &Filter, from: Option<Place>, most: usi
     let end = filter.until.unwrap_or(Timestamp::from_micros(i64::MAX));
     let newest = || Place { at: end, chain: String::new(), seq: i64::MIN, given: 0 };
     let mut place = from.filter(|place| place.at < end).unwrap_or_else(newest);
-    let (mut lines, mut looked) = (Vec::new(), 0);
+    let (mut lines, mut looked, mut at_once) = (Vec::new(), 0, FIRST);
     loop {
-        let rows = pages_from(store, &place, filter.from).await?;
-        let is_last = i64::try_from(rows.len()).is_ok_and(|read| read < AT_ONCE);
+        let rows = pages_from(store, &place, filter.from, at_once).await?;
+        let is_last = i64::try_from(rows.len()).is_ok_and(|read| read < at_once);
+        at_once = AT_ONCE.min(at_once.saturating_mul(4));
         for row in &rows {
             let (chain, seq, at) = (row.text(0)?, row.int(1)?, row.time(2)?);
             let skipped = if (at, &chain, seq) == (place.at, &place.chain, place.seq) { place.given } else { 0 };
@@ -119,14 +123,14 @@ pub async fn find(store: &Store, filter: &Filter, from: Option<Place>, most: usi
     }
 }
 
-async fn pages_from(store: &Store, place: &Place, from: Option<Timestamp>) -> Result<Vec<Row>, StoreError> {
+async fn pages_from(store: &Store, place: &Place, from: Option<Timestamp>, most: i64) -> Result<Vec<Row>, StoreError> {
     // The first condition is for the index, the second for pages of one moment.
     const PAGES: &str = "SELECT chain, seq, occurred_at, entries FROM audit_log WHERE occurred_at <= $1 AND occurred_at >= $2 \
                          AND (occurred_at < $1 OR chain < $3 OR chain = $3 AND seq <= $4) \
                          ORDER BY occurred_at DESC, chain DESC, seq DESC LIMIT $5";
     let from = from.unwrap_or(Timestamp::from_micros(i64::MIN));
     let chain = place.chain.as_str().into();
-    store.fetch(PAGES, vec![place.at.into(), from.into(), chain, place.seq.into(), AT_ONCE.into()]).await
+    store.fetch(PAGES, vec![place.at.into(), from.into(), chain, place.seq.into(), most.into()]).await
 }
 
 #[cfg(test)]

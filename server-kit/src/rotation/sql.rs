@@ -135,10 +135,6 @@ pub(super) async fn hold(
     tx.flush().await
 }
 
-pub(super) async fn leave(tx: &mut Tx, replica: &str) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM key_holders WHERE replica = $1", vec![replica.into()]).await.map(|_| ())
-}
-
 const HOLDING: &str =
     "SELECT replica, name, key_version, is_used, seen_at FROM key_holders WHERE seen_at > $1 ORDER BY replica, name";
 

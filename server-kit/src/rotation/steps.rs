@@ -43,8 +43,6 @@ pub(super) enum Step {
         rows: u64,
         by: String,
     },
-    /// This server is about to end.
-    Leave,
 }
 
 /// What came of a step.
@@ -242,7 +240,6 @@ impl KeySteps {
             Step::Retire { name, version, rows, by } => {
                 self.retire(tx, (*name, *version), (*rows, by), log).await.map(Done::Retired)
             }
-            Step::Leave => sql::leave(tx, replica).await.map(|()| Done::Noted),
         }
     }
 

@@ -18,22 +18,23 @@ use crate::store::StoreError;
 const PAUSES: u32 = 3;
 
 impl Rotation {
-    /// Keeps up with the other servers and reads the key file again on every SIGHUP, until `stop`. Ends before that only when this server
-    /// cannot go on: the others write with a key that it lacks.
-    pub fn run(&self, stop: CancellationToken) -> io::Result<JoinHandle<()>> {
+    /// Keeps up with the other servers and reads the key file again on every SIGHUP, until this server has `served`. Ends before that only when
+    /// it cannot go on: the others write with a key that it lacks. Nobody is told that a server leaves, since something of it may still be
+    /// written: the others go on without it once it has been silent for [`RotationOptions::alive`].
+    pub fn run(&self, served: CancellationToken) -> io::Result<JoinHandle<()>> {
         let (this, mut requests) = (self.clone(), shutdown::reload_requests()?);
         Ok(tokio::spawn(async move {
             let mut ticks = interval(this.parts.options.every);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
-                    () = stop.cancelled() => break,
+                    () = served.cancelled() => return,
                     _ = ticks.tick() => {}
                     _ = requests.recv() => this.read_again().await,
                 }
                 match this.keep_up().await {
                     Ok(()) => {}
-                    Err(RotationError::Store(StoreError::Stopped)) => break,
+                    Err(RotationError::Store(StoreError::Stopped)) => return,
                     Err(RotationError::Store(error)) => tracing::warn!(%error, "the versions of keys cannot be said"),
                     Err(error) => {
                         tracing::error!(%error, "this server cannot go on with its keys");
@@ -41,8 +42,6 @@ impl Rotation {
                     }
                 }
             }
-            // Nobody waits for a server that has ended.
-            let _ = this.writer.write(Step::Leave).await;
         }))
     }
 

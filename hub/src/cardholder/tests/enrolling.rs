@@ -23,6 +23,14 @@ async fn s1_a_phone_is_bound_by_its_code_and_the_password_that_was_chosen_pays_a
         world.enrol(Phone::new().enrolment(PHONE, &code, "")).await.unwrap();
         assert_eq!(password().await, Some(stored));
         assert_eq!(world.count("SELECT count(*) FROM devices").await, 2);
+        let told = "SELECT count(*) FROM events WHERE topic = 'SECURITY'";
+        assert_eq!(world.count(told).await, 0);
+        // A third one replaces it, which the phones that are there hear of.
+        let code = world.code(&person_id).await;
+        world.enrol(Phone::new().enrolment(PHONE, &code, "271828")).await.unwrap();
+        let stored = password().await.unwrap();
+        assert!(password_matches(&*hub.keys, &person, "271828", &stored).unwrap());
+        assert_eq!(world.count(told).await, 1, "{}", hub.engine);
     })
     .await;
 }

@@ -74,16 +74,10 @@ impl Issuers {
         Ok(Pan::parse(text).ok())
     }
 
-    /// Which card this number is, if it is kept.
-    pub(super) async fn registered(&self, pan: &Pan) -> Option<CardId> {
-        let indexes = self.inner.keys.mac_both(KeyName::CardIndex, &[pan.reveal().as_bytes()]).ok()?;
-        match sql::read_card_by_number(&self.inner.store, &indexes).await {
-            Ok(card) => card.map(|card| card.card),
-            Err(error) => {
-                // The payment stands without its holder.
-                tracing::warn!(%error, "a card's holder cannot be looked up");
-                None
-            }
-        }
+    /// Which card this number is, if it is kept. Whose card it is decides whether it may be paid with, so not knowing is no answer.
+    pub(super) async fn registered(&self, pan: &Pan) -> Result<Option<CardId>, StoreError> {
+        let indexes = self.inner.keys.mac_both(KeyName::CardIndex, &[pan.reveal().as_bytes()]);
+        let indexes = indexes.map_err(|error| fault(&error))?;
+        Ok(sql::read_card_by_number(&self.inner.store, &indexes).await?.map(|card| card.card))
     }
 }

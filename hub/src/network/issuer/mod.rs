@@ -193,11 +193,17 @@ impl Issuers {
         }
         match last {
             Told::Stands(Standing::Done) => {
-                let card_id = match &card {
+                let registered = match &card {
                     Some(card) => self.registered(card.pan()).await,
-                    None => None,
+                    None => Ok(None),
                 };
-                HoldAnswer::Held { card_id, credit_minor: None }
+                match registered {
+                    Ok(card_id) => HoldAnswer::Held { card_id, credit_minor: None },
+                    Err(error) => {
+                        tracing::warn!(payment = %payment.id, %error, "a card's holder cannot be looked up");
+                        HoldAnswer::Unknown
+                    }
+                }
             }
             Told::Stands(Standing::Refused(reason)) => HoldAnswer::Refused(of_a_card(reason)),
             Told::Void => HoldAnswer::Refused(Reason::DecisionTimedOut),
