@@ -38,6 +38,8 @@ pub struct Standing {
     pub version: u32,
     /// Whether anybody has ever held it.
     pub is_known: bool,
+    /// Whether the current one has been written with for so long that what was made under another one, and was on its way, is stored.
+    pub is_settled: bool,
     /// Servers that may still write with another version than the current one.
     pub behind: usize,
     /// Rows under it, or under nobody knows which.
@@ -53,7 +55,7 @@ pub fn may_retire(standing: Standing) -> Result<(), Reason> {
     if standing.version >= standing.current {
         return Err(Reason::KeyVersionCurrent);
     }
-    if standing.behind > 0 {
+    if standing.behind > 0 || !standing.is_settled {
         return Err(Reason::KeyVersionAwaited);
     }
     if standing.rows > 0 {
@@ -126,13 +128,14 @@ mod tests {
 
     #[test]
     fn m8_a_version_goes_when_nothing_hangs_on_it_and_nobody_writes_with_it() {
-        let free = Standing { current: 2, version: 1, is_known: true, behind: 0, rows: 0 };
+        let free = Standing { current: 2, version: 1, is_known: true, is_settled: true, behind: 0, rows: 0 };
         for (standing, wanted) in [
             (free, Ok(())),
             (Standing { is_known: false, ..free }, Err(Reason::KeyVersionUnknown)),
             (Standing { version: 2, ..free }, Err(Reason::KeyVersionCurrent)),
             (Standing { version: 3, ..free }, Err(Reason::KeyVersionCurrent)),
             (Standing { behind: 1, rows: 1, ..free }, Err(Reason::KeyVersionAwaited)),
+            (Standing { is_settled: false, ..free }, Err(Reason::KeyVersionAwaited)),
             (Standing { rows: 1, ..free }, Err(Reason::KeyVersionHasRows)),
         ] {
             assert_eq!(may_retire(standing), wanted, "{standing:?}");

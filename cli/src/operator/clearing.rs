@@ -1,7 +1,6 @@
 //! Files between banks (ISO 20022): `network file`. What banks owe each other for a day is taken out, and somebody else's files are read.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use domain::{BankId, Currency};
@@ -10,17 +9,14 @@ use hub::clearing::{self, File};
 use proto::operator as pb;
 use proto::operator::check_clearing_file_response::Told;
 use serde_json::{Value, json};
-use tonic::Request;
 
-use super::{Operator, OperatorError, answer, bounded};
+use super::{Operator, OperatorError, answer, at_leisure, bounded};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::typed;
 
 /// Octets of a piece of a file, below what a call takes.
 const PIECE: usize = 48 * 1024;
-/// How long a file may take: the hub reads a whole day for it.
-const FILE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The largest file that is read, as the hub has it.
 const MOST_OCTETS: u64 = 16 * 1024 * 1024;
 
@@ -149,13 +145,6 @@ impl Operator {
         let summary = summary.ok_or(OperatorError::Incomplete("the summary"))?;
         Ok(Ok(CheckedFile { summary, answer: whole }))
     }
-}
-
-/// A call that may take as long as a file does.
-fn at_leisure<T>(message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(FILE_TIMEOUT);
-    request
 }
 
 fn system(path: &Path) -> impl Fn(std::io::Error) -> CliError + '_ {

@@ -8,7 +8,7 @@ use proto::{common, counter};
 use serde_json::{Value, json};
 
 use super::operators::print_proposals;
-use super::{Counter, Operator, OperatorError, answer, bounded};
+use super::{Counter, Operator, OperatorError, answer_at_leisure, at_leisure};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::typed;
@@ -32,33 +32,33 @@ pub enum KeysCommand {
         /// The old version.
         #[arg(long)]
         version: u32,
-        /// Why, for the second person.
-        #[arg(long, default_value = "nothing is left under it")]
-        why: String,
+        /// Why, for the second person; nothing is left under it.
+        #[arg(long, conflicts_with = "bank")]
+        why: Option<String>,
     },
 }
 
 impl Operator {
     /// How keys and columns stand.
     pub async fn key_status(&self) -> Result<pb::ListKeysResponse, OperatorError> {
-        answer(self.hub.clone().list_keys(bounded(pb::ListKeysRequest {}))).await
+        answer_at_leisure(self.hub.clone().list_keys(at_leisure(pb::ListKeysRequest {}))).await
     }
 
     /// Retires an old version of a key.
     pub async fn retire_key(&self, request: pb::RetireKeyVersionRequest) -> Result<(), OperatorError> {
-        answer(self.hub.clone().retire_key_version(bounded(request))).await.map(drop)
+        answer_at_leisure(self.hub.clone().retire_key_version(at_leisure(request))).await.map(drop)
     }
 }
 
 impl Counter {
     /// How the keys of the bank's columns stand.
     pub async fn key_status(&self) -> Result<counter::ListKeysResponse, OperatorError> {
-        answer(self.counter.clone().list_keys(bounded(counter::ListKeysRequest {}))).await
+        answer_at_leisure(self.counter.clone().list_keys(at_leisure(counter::ListKeysRequest {}))).await
     }
 
     /// Retires an old version of a key of the bank's.
     pub async fn retire_key(&self, request: counter::RetireKeyVersionRequest) -> Result<(), OperatorError> {
-        answer(self.counter.clone().retire_key_version(bounded(request))).await.map(drop)
+        answer_at_leisure(self.counter.clone().retire_key_version(at_leisure(request))).await.map(drop)
     }
 }
 
@@ -82,6 +82,7 @@ pub async fn keys(operator: &Operator, command: &KeysCommand, out: &Output) -> R
             match operator.retire_key(request.clone()).await {
                 Ok(()) => print_retired(key, *version, out),
                 Err(error) if error.reason() == Some(Reason::SecondPersonNeeded) => {
+                    let why = why.as_deref().unwrap_or("nothing is left under it");
                     print_proposals(&[operator.propose(Act::RetireKeyVersion(request), why).await?], out);
                 }
                 Err(error) => return Err(error.into()),

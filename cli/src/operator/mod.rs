@@ -39,14 +39,16 @@ pub use counter::{Counter, NewCreditAccount, PinTyped};
 
 /// How long one call of an operator may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same of one for which a server reads very much: a day of payments, or every row under a key.
+const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
     #[error("{}: {message}", reason.map_or("REFUSED", Reason::code))]
     Refused { reason: Option<Reason>, message: String },
-    #[error("no answer within {} s; the same call again is safe", CALL_TIMEOUT.as_secs())]
-    NoAnswer,
+    #[error("no answer within {} s; the same call again is safe", .0.as_secs())]
+    NoAnswer(Duration),
     #[error("the answer lacks {0}")]
     Incomplete(&'static str),
     #[error("the bank {0} is not registered at the hub")]
@@ -75,15 +77,38 @@ impl From<Status> for OperatorError {
 
 /// One call with its deadline.
 async fn answer<R>(call: impl Future<Output = Result<tonic::Response<R>, Status>>) -> Result<R, OperatorError> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+    answer_within(CALL_TIMEOUT, call).await
+}
+
+/// One call that was asked [`at_leisure`].
+async fn answer_at_leisure<R>(
+    call: impl Future<Output = Result<tonic::Response<R>, Status>>,
+) -> Result<R, OperatorError> {
+    answer_within(LONG_TIMEOUT, call).await
+}
+
+async fn answer_within<R>(
+    at_most: Duration,
+    call: impl Future<Output = Result<tonic::Response<R>, Status>>,
+) -> Result<R, OperatorError> {
+    match tokio::time::timeout(at_most, call).await {
         Ok(answer) => Ok(answer?.into_inner()),
-        Err(_) => Err(OperatorError::NoAnswer),
+        Err(_) => Err(OperatorError::NoAnswer(at_most)),
     }
 }
 
 fn bounded<T>(message: T) -> Request<T> {
+    within(CALL_TIMEOUT, message)
+}
+
+/// A call for which a server reads very much.
+fn at_leisure<T>(message: T) -> Request<T> {
+    within(LONG_TIMEOUT, message)
+}
+
+fn within<T>(at_most: Duration, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.set_timeout(CALL_TIMEOUT);
+    request.set_timeout(at_most);
     request
 }
 

@@ -142,6 +142,27 @@ async fn m8_a_damaged_row_is_named_the_others_are_rewritten_and_its_key_stays() 
 }
 
 #[tokio::test]
+async fn m8_a_version_goes_no_sooner_than_what_was_sealed_under_it_is_stored() {
+    on_each_engine(async |hub| {
+        let keys = Arc::new(Keyring::generate(hub.rng.clone()).unwrap());
+        let owner = Arc::new(Owner::take(&hub.store, "hub-1", hub.id()).await.unwrap());
+        let options = RotationOptions { settle: Duration::from_secs(2), ..at_once() };
+        let parts = KeyParts { store: hub.store.clone(), keys: keys.clone(), file: None, owner, options };
+        let rotation = open(parts).await.unwrap().0;
+        // There is no row yet; one may be on its way.
+        keys.add_version(KeyName::SealedPayload).unwrap();
+        rotation.keep_up().await.unwrap();
+        rotation.keep_up().await.unwrap();
+        assert_eq!(keys.current_version(KeyName::SealedPayload), Some(2), "{}", hub.engine);
+        let retire = async || rotation.retire("sealed-payload", 1, "anna").await.unwrap();
+        assert_eq!(retire().await, Err(Reason::KeyVersionAwaited), "{}", hub.engine);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(retire().await, Ok(()), "{}", hub.engine);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn m8_a_hub_without_the_key_that_is_written_does_not_begin_and_changes_nothing() {
     on_each_engine(async |hub| {
         let keys = Arc::new(Keyring::generate(hub.rng.clone()).unwrap());

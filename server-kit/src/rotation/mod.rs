@@ -191,7 +191,7 @@ impl Rotation {
             return Ok(Err(Reason::KeyUnknown));
         };
         // First nobody writes under it any more, then what is left is counted.
-        let before = sql::standing(&self.parts.store, (name, version), self.parts.options.gone).await?;
+        let before = sql::standing(&self.parts.store, (name, version), self.parts.options).await?;
         if before.is_retired {
             return Ok(Ok(()));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::key_rotation::{KeyStatus, Standing};
 
+use super::RotationOptions;
 use crate::keystore::{HeldVersion, KeyName, KeyStore};
 use crate::store::{Dialect, Row, Store, StoreError, Table, Tx, Value};
 
@@ -124,9 +125,12 @@ pub(super) async fn hold(
     replica: &str,
     keys: &dyn KeyStore,
     held: &BTreeSet<(KeyName, u32)>,
+    gone: Duration,
 ) -> Result<(), StoreError> {
     let now = tx.now();
-    tx.execute("DELETE FROM key_holders WHERE replica = $1", vec![replica.into()]).await?;
+    // Whoever was silent for so long is asked by nobody any more.
+    let sql = "DELETE FROM key_holders WHERE replica = $1 OR seen_at < $2";
+    tx.execute(sql, vec![replica.into(), now.minus(gone).into()]).await?;
     let row = |(name, version): &(KeyName, u32)| {
         let is_used = keys.current_version(*name) == Some(*version);
         vec![replica.into(), name.as_str().into(), i64::from(*version).into(), is_used.into(), now.into()]
@@ -181,24 +185,25 @@ pub(super) struct VersionStanding {
 pub(super) async fn standing(
     store: &Store,
     which: (KeyName, u32),
-    gone: Duration,
+    options: RotationOptions,
 ) -> Result<VersionStanding, StoreError> {
     let mut tx = store.begin().await?;
-    standing_in(&mut tx, which, gone).await
+    standing_in(&mut tx, which, options).await
 }
 
 pub(super) async fn standing_in(
     tx: &mut Tx,
     (name, version): (KeyName, u32),
-    gone: Duration,
+    options: RotationOptions,
 ) -> Result<VersionStanding, StoreError> {
     let current = lock_current(tx, name).await?.unwrap_or(0);
     let known = versions(tx).await?;
     let known = known.iter().find(|known| known.name == name && known.version == version);
-    let holders = holders(tx, gone).await?;
+    let is_settled = settled(tx, options.settle).await?.contains(&name);
+    let holders = holders(tx, options.gone).await?;
     let behind = behind(&holders, name, current);
     Ok(VersionStanding {
-        standing: Standing { current, version, is_known: known.is_some(), behind, rows: 0 },
+        standing: Standing { current, version, is_known: known.is_some(), is_settled, behind, rows: 0 },
         is_retired: known.is_some_and(|known| known.retired),
     })
 }

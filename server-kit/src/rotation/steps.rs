@@ -124,7 +124,7 @@ pub(super) async fn announce(
     let mine: BTreeSet<(KeyName, u32)> =
         versions.iter().filter(is_mine).map(|known| (known.name, known.version)).collect();
     let mut currents = sql::currents(tx).await?;
-    sql::hold(tx, replica, keys, &mine).await?;
+    sql::hold(tx, replica, keys, &mine, options.gone).await?;
     let holders = sql::holders(tx, options.alive).await?;
     for name in KeyName::rotating() {
         let held: Vec<BTreeSet<u32>> = sql::held_of(&holders, name).into_values().collect();
@@ -318,7 +318,7 @@ impl KeySteps {
         (rows, by): (u64, &str),
         log: &mut Vec<Entry>,
     ) -> Result<Result<(), Reason>, StoreError> {
-        let found = sql::standing_in(tx, (name, version), self.parts.options.gone).await?;
+        let found = sql::standing_in(tx, (name, version), self.parts.options).await?;
         if found.is_retired {
             return Ok(Ok(()));
         }
