@@ -93,12 +93,12 @@ async fn a_card_pays(engine: Engine) {
 
 #[tokio::test]
 async fn m6_a_card_at_a_till_is_charged_reserved_and_completed_over_the_network() {
-    a_card_pays(Engine::Sqlite).await;
+    Box::pin(a_card_pays(Engine::Sqlite)).await;
 }
 
 #[tokio::test]
 async fn m6_a_card_at_a_till_is_charged_reserved_and_completed_over_the_network_on_postgres() {
-    a_card_pays(Engine::Postgres).await;
+    Box::pin(a_card_pays(Engine::Postgres)).await;
 }
 
 async fn answers_are_lost(engine: Engine) {

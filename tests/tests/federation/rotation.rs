@@ -136,8 +136,8 @@ async fn while_people_pay(engine: Engine) {
 
 #[tokio::test]
 async fn m8_keys_rotate_while_people_pay_and_none_is_lost() {
-    while_people_pay(Engine::Sqlite).await;
-    while_people_pay(Engine::Postgres).await;
+    Box::pin(while_people_pay(Engine::Sqlite)).await;
+    Box::pin(while_people_pay(Engine::Postgres)).await;
 }
 
 async fn killed_at(engine: Engine, point: &str, passage: u32) {
@@ -254,6 +254,6 @@ async fn twice_at_a_bank(engine: Engine) {
 
 #[tokio::test]
 async fn m8_a_bank_retires_what_it_has_rotated_and_rotates_again_while_cards_pay() {
-    twice_at_a_bank(Engine::Sqlite).await;
-    twice_at_a_bank(Engine::Postgres).await;
+    Box::pin(twice_at_a_bank(Engine::Sqlite)).await;
+    Box::pin(twice_at_a_bank(Engine::Postgres)).await;
 }
