@@ -132,8 +132,6 @@ pub struct Adapter {
     /// None where an existing credit system keeps the credit accounts: it closes their days.
     closer: Option<DayCloser>,
     credit: Option<CreditHolds>,
-    /// Ends what has to run until the last call is answered.
-    stop: CancellationToken,
     /// Who this bank is: what it does by itself stands under its name in the log.
     principal: Principal,
     rotation: Rotation,
@@ -186,10 +184,10 @@ impl Adapter {
             let (ledger, clock, calendar) = (ledger.clone(), clock.clone(), calendar.clone());
             Cards::new(CardParts { ledger, hsm, keys, rng, clock, calendar, rules })
         });
-        let (mut vital, stop) = (VitalTasks::default(), CancellationToken::new());
+        let mut vital = VitalTasks::default();
         vital.watch("ledger", writer);
         vital.watch("keys", key_writer);
-        let credit = connect(&config, (cards.as_ref(), &ledger, ids), &mut vital, &stop).await?;
+        let credit = connect(&config, (cards.as_ref(), &ledger, ids), &mut vital, shutdown.served()).await?;
         let closer = credit.is_none().then(|| DayCloser::new(ledger.clone(), calendar, clock.clone()));
 
         let readiness = Readiness::waiting_for(&[LEDGER]);
@@ -203,7 +201,6 @@ impl Adapter {
             cards,
             closer,
             credit,
-            stop,
             principal,
             rotation,
             vital,
@@ -248,10 +245,9 @@ impl Adapter {
     pub async fn serve(mut self, shutdown: Shutdown) -> Result<(), RunError> {
         let draining = shutdown.draining();
         self.watch_workers(&draining);
-        let stop = self.stop;
-        let ops_stop = stop.clone();
+        let served = shutdown.served();
         let ops = tokio::spawn(async move {
-            if let Err(error) = self.ops.run(ops_stop).await {
+            if let Err(error) = self.ops.run(served).await {
                 tracing::error!(%error, "the operators' listener failed");
             }
         });
@@ -292,13 +288,12 @@ impl Adapter {
         let every = self.config.ledger.ownership_every.get();
         let failure = async {
             tokio::select! {
-                Err(lost) = owner.keep(every, stop.clone(), |held| readiness.set(LEDGER, held)) => RunError::from(lost),
+                Err(lost) = owner.keep(every, shutdown.served(), |held| readiness.set(LEDGER, held)) => RunError::from(lost),
                 ended = vital.failure(&shutdown) => RunError::from(ended),
             }
         };
         let ended = lifecycle::serve_until(server.run(), failure, &shutdown).await;
         shutdown.drain();
-        stop.cancel();
         drop((self.ledger, self.cards, credit));
         // The last step that was queued is durable before the store is closed; unless somebody is in a hurry, or a call that was
         // cut keeps its door to the writer open.
@@ -319,7 +314,7 @@ async fn connect(
     config: &Config,
     (cards, ledger, ids): (Option<&Cards>, &Ledger, IdMaker),
     vital: &mut VitalTasks,
-    stop: &CancellationToken,
+    served: CancellationToken,
 ) -> Result<Option<CreditHolds>, RunError> {
     let Some(system) = &config.credit_system else { return Ok(None) };
     let cards = cards.ok_or(RunError::CreditSystemWithoutCards)?;
@@ -327,7 +322,7 @@ async fn connect(
     let surroundings = cards.surroundings(&config.federation, ids, Arc::new(pins.clone()));
     let clock = surroundings.clock.clone();
     let answer_timeout = system.answer_timeout.get();
-    let Connector { system, tasks } = Connector::start(system, surroundings, stop)?;
+    let Connector { system, tasks } = Connector::start(system, surroundings, &served)?;
     for (name, task) in tasks {
         vital.watch(name, task);
     }
@@ -336,7 +331,7 @@ async fn connect(
     if let Err(error) = holds.recover().await {
         tracing::warn!(%error, "holds without an answer are settled later");
     }
-    vital.watch("credit-sweep", tokio::spawn(holds.clone().sweep(stop.clone())));
+    vital.watch("credit-sweep", tokio::spawn(holds.clone().sweep(served)));
     Ok(Some(holds))
 }
 

@@ -33,7 +33,8 @@ impl Shutdown {
         self.draining.clone()
     }
 
-    /// Cancelled when the last call was answered: what has to run as long as anybody is served ends.
+    /// Cancelled when the last gRPC call was answered: what has to run as long as anybody is served ends. Pages, lines and what is written
+    /// after a call may still be finished.
     pub fn served(&self) -> CancellationToken {
         self.served.clone()
     }

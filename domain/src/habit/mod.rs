@@ -29,5 +29,5 @@ pub use days::{Bought, Days};
 pub use habits::{Habits, Row};
 pub use key::{Facet, Key};
 pub use observation::Observation;
-pub use pattern::{Habit, Pattern, Rhythm, Thresholds, patterns, rhythm_of};
+pub use pattern::{Habit, Pattern, Rhythm, Thresholds, patterns};
 pub use size::Size;

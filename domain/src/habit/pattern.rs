@@ -93,11 +93,6 @@ pub fn patterns(habits: &Habits, today: Date, thresholds: &Thresholds) -> Vec<Ha
     days.into_iter().flat_map(habit).collect()
 }
 
-/// The rhythms in these days: that of most days alone, or those of weekdays, or the best one of a month.
-pub fn rhythm_of(days: &BTreeSet<Date>, today: Date, thresholds: &Thresholds) -> Vec<Pattern> {
-    Calendar::of(today, thresholds).rhythms(days)
-}
-
 /// A day as how many days it is from today: 0 is today, -1 yesterday. Dates are counted once; the rest is arithmetic.
 type FromToday = i64;
 
@@ -113,7 +108,7 @@ struct DayOfMonth {
 }
 
 /// What all that somebody buys is held against today.
-struct Calendar<'t> {
+pub(super) struct Calendar<'t> {
     today: Date,
     weekday: Weekday,
     thresholds: &'t Thresholds,
@@ -121,7 +116,7 @@ struct Calendar<'t> {
 }
 
 impl<'t> Calendar<'t> {
-    fn of(today: Date, thresholds: &'t Thresholds) -> Self {
+    pub(super) fn of(today: Date, thresholds: &'t Thresholds) -> Self {
         let first = today.first_of_month();
         let months: Vec<Date> = (NEXT..=OLDEST).map(|ago| first.saturating_sub(ago.months())).collect();
         let on = |day: u8| {
@@ -132,7 +127,8 @@ impl<'t> Calendar<'t> {
         Self { today, weekday: Weekday::of(today), thresholds, days_of_month: (1..=31).map(on).collect() }
     }
 
-    fn rhythms(&self, days: &BTreeSet<Date>) -> Vec<Pattern> {
+    /// The rhythms in these days: that of most days alone, or those of weekdays, or the best one of a month.
+    pub(super) fn rhythms(&self, days: &BTreeSet<Date>) -> Vec<Pattern> {
         // Most shops that somebody goes to are met so seldom that no calendar need be looked at.
         if days.len() < self.thresholds.fewest_days() {
             return Vec::new();

@@ -6,6 +6,7 @@ use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use jiff::tz::{Offset, TimeZone};
 
+use super::pattern::Calendar;
 use super::*;
 use crate::ledger::Nature;
 use crate::purchase::{CategoryCode, Location, Merchant, Purchase};
@@ -168,7 +169,9 @@ fn r4_a_habit_is_explained_in_both_languages() {
         ),
     ];
     for (name, days, english, chinese) in table {
-        let [pattern] = rhythm_of(&days, TODAY, &Thresholds::USUAL)[..] else { panic!("{name}: not one rhythm") };
+        let [pattern] = Calendar::of(TODAY, &Thresholds::USUAL).rhythms(&days)[..] else {
+            panic!("{name}: not one rhythm")
+        };
         assert_eq!((pattern.english("X").as_str(), pattern.chinese("X").as_str()), (english, chinese), "{name}");
     }
 }
@@ -216,15 +219,15 @@ fn r4_a_habit_is_said_from_its_threshold_on() {
         ("often, and on the 5th as well", every(4, TODAY, 30), &[]),
     ];
     for (name, days, wanted) in table {
-        let found = rhythm_of(&days, TODAY, &Thresholds::USUAL);
+        let found = Calendar::of(TODAY, &Thresholds::USUAL).rhythms(&days);
         let found: Vec<_> = found.iter().map(|pattern| (pattern.rhythm, pattern.hits, pattern.of)).collect();
         assert_eq!(found, wanted, "{name}");
     }
     for odd in [0, u8::MAX] {
         let odd = Thresholds { weeks: odd, weekly_hits: odd, months: odd, monthly_hits: odd, around_days: odd };
-        rhythm_of(&every(7, TODAY, 20), TODAY, &odd);
-        rhythm_of(&every(7, Date::MAX, 20), Date::MAX, &odd);
-        rhythm_of(&days(&[]), Date::MIN, &odd);
+        Calendar::of(TODAY, &odd).rhythms(&every(7, TODAY, 20));
+        Calendar::of(Date::MAX, &odd).rhythms(&every(7, Date::MAX, 20));
+        Calendar::of(Date::MIN, &odd).rhythms(&days(&[]));
     }
 }
 
