@@ -49,7 +49,7 @@ pub async fn check_books(store: &Store) -> Result<BooksReport, StoreError> {
 }
 
 /// Each counts rows that must not exist.
-const CHECKS: [(&str, &str); 27] = [
+const CHECKS: [(&str, &str); 28] = [
     (
         "reversals over links took nothing back and left no tombstone",
         "SELECT count(*) FROM network_messages m WHERE m.kind = 'REVERSAL' AND NOT EXISTS \
@@ -149,6 +149,12 @@ const CHECKS: [(&str, &str); 27] = [
         "SELECT (SELECT count(*) FROM bills b WHERE NOT EXISTS (SELECT 1 FROM bill_lines l WHERE l.bill_id = b.bill_id \
          AND l.version = b.version)) + \
          (SELECT count(*) FROM bill_lines l WHERE NOT EXISTS (SELECT 1 FROM bills b WHERE b.bill_id = l.bill_id))",
+    ),
+    (
+        "bills stand in the total that should not, or do not stand in it and should",
+        "SELECT count(*) FROM bills b WHERE in_total <> CASE WHEN standing LIKE 'ARREARS %' OR NOT EXISTS \
+         (SELECT 1 FROM bills n WHERE n.account_id = b.account_id AND n.bank_id = b.bank_id AND n.currency = b.currency \
+          AND n.person_id = b.person_id AND n.closed_on > b.closed_on) THEN 1 ELSE 0 END",
     ),
     (
         "banks are not told of a freeze that they have not confirmed",

@@ -21,7 +21,7 @@ pub use borne::{borne, borne_back};
 pub use cycle::{Cycle, Period, Record, RunningBill};
 pub use difference::{Comparison, Difference, StatementLine, compare};
 pub use follow_up::FollowUp;
-pub use total::{Total, total};
+pub use total::{Total, stands_in_total, total};
 
 use crate::{AccountId, BankId};
 

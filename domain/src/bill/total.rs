@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::{Bill, BillState};
+use crate::credit_history::Standing;
 use crate::{Currency, Money, Reason};
 
 /// What is to be paid in one currency, over all accounts.
@@ -59,6 +60,12 @@ fn rank(bill: &Bill) -> (Date, Date, i64, i64, i64) {
     (bill.closed_on, bill.due_on, bill.closing_minor, bill.minimum_due_minor, bill.paid_minor)
 }
 
+/// Whether a bill is one of those that [`total`] is handed: the one of its account and currency that was closed last, which has in it
+/// what was left of those before, and older ones that their bank still tells of as in arrears, and so with what was paid since.
+pub fn stands_in_total(closed_on: Date, newest: Date, standing: Standing) -> bool {
+    closed_on >= newest || matches!(standing, Standing::Arrears { .. })
+}
+
 /// What is to be paid on this day, by currency in the order of their codes.
 ///
 /// Of an account's bills in one currency the one that was closed last says what is due: what was left of those before stands
@@ -84,6 +91,7 @@ mod tests {
 
     use super::super::billed::tests::{account, bill};
     use super::*;
+    use crate::credit_history::AmountBucket;
 
     #[test]
     fn r8_the_total_is_per_currency_over_all_banks() {
@@ -116,6 +124,25 @@ mod tests {
         reversed.reverse();
         assert_eq!(total(&reversed, date(2026, 2, 16)), Ok(totals), "whatever the order");
         assert_eq!(total(&[], date(2026, 2, 16)), Ok(vec![]));
+    }
+
+    #[test]
+    fn r8_the_newest_bill_stands_in_the_total_and_older_ones_while_they_are_in_arrears() {
+        let (old, new) = (date(2026, 2, 5), date(2026, 3, 5));
+        let on = date(2026, 3, 1);
+        let arrears = Standing::Arrears { as_of: on, left: AmountBucket::UpTo1000 };
+        let table = [
+            (new, Standing::Due, true),
+            (new, Standing::PaidInTime { on }, true),
+            (new, arrears, true),
+            (old, Standing::Due, false),
+            (old, Standing::PaidLate { on }, false),
+            (old, Standing::Settled { on }, false),
+            (old, arrears, true),
+        ];
+        for (closed_on, standing, wanted) in table {
+            assert_eq!(stands_in_total(closed_on, new, standing), wanted, "{closed_on} {standing}");
+        }
     }
 
     #[test]

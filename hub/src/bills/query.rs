@@ -1,6 +1,8 @@
 //! What is asked of bills: the list by account, what runs since, and the sum over all banks.
 
-use domain::bill::{Bill, Cycle, Record, RunningBill, Total, total};
+use std::collections::BTreeMap;
+
+use domain::bill::{Bill, Cycle, Record, RunningBill, Total, stands_in_total, total};
 use domain::credit_history::Standing;
 use domain::{AccountId, BankId, PersonId, Reason};
 use jiff::civil::Date;
@@ -103,8 +105,19 @@ impl Bills {
         person_id: PersonId,
         today: Date,
     ) -> Result<Result<Vec<Total>, Reason>, StoreError> {
-        let all = sql::of_person(&self.store, person_id).await?;
-        Ok(total(&that_count(&all).cloned().collect::<Vec<_>>(), today))
+        let marked = sql::in_total(&self.store, person_id).await?;
+        let mut newest = BTreeMap::new();
+        for (bill, _) in &marked {
+            let closed_on = newest.entry((&bill.account, bill.currency.code())).or_insert(bill.closed_on);
+            *closed_on = bill.closed_on.max(*closed_on);
+        }
+        // A hub from before the marks, which still runs beside this one, takes none away.
+        let stands = |(bill, standing): &&(Bill, Standing)| {
+            let newest = newest.get(&(&bill.account, bill.currency.code())).copied().unwrap_or(bill.closed_on);
+            stands_in_total(bill.closed_on, newest, *standing)
+        };
+        let bills: Vec<Bill> = marked.iter().filter(stands).map(|(bill, _)| bill.clone()).collect();
+        Ok(total(&bills, today))
     }
 }
 
@@ -116,10 +129,4 @@ fn by_account(all: &[Kept]) -> impl Iterator<Item = &[Kept]> {
 /// The newest bill of each account and currency, which has in it what was left of those before.
 pub(crate) fn newest(all: &[Kept]) -> impl Iterator<Item = &Bill> {
     by_account(all).filter_map(|bills| bills.first()).map(|kept| &kept.bill)
-}
-
-/// Those and the older ones that their bank still tells of as in arrears, and so with what was paid since.
-fn that_count(all: &[Kept]) -> impl Iterator<Item = &Bill> {
-    let in_arrears = |kept: &&Kept| matches!(kept.standing, Standing::Arrears { .. });
-    newest(all).chain(by_account(all).flat_map(|bills| bills.iter().skip(1)).filter(in_arrears).map(|kept| &kept.bill))
 }

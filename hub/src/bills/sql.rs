@@ -34,8 +34,13 @@ const BILLS: Table = Table {
         "standing",
         "fingerprint",
         "relation_ended_on",
+        "in_total",
     ],
 };
+
+/// The mark of a row that the transaction has loaded, and of which nothing else changes.
+const MARKS: Table =
+    Table { name: "bills", key: BILLS.key, columns: &["account_id", "bank_id", "currency", "closed_on", "in_total"] };
 
 const LINES: Table = Table { name: "bill_lines", key: &["bill_id"], columns: &["bill_id", "version", "lines"] };
 
@@ -71,6 +76,8 @@ pub(super) struct Known {
     pub(super) version: i64,
     /// When the relation over its account ended.
     pub(super) relation_ended_on: Option<Date>,
+    /// Whether it is marked as one that stands in the total.
+    pub(super) in_total: bool,
     /// What is to be written of it.
     pub(super) sent: Option<Box<Sent>>,
 }
@@ -90,7 +97,7 @@ pub(super) async fn load_known(tx: &mut Tx, accounts: Vec<AccountId>) -> Result<
         select: concat!(
             "SELECT ",
             bill_columns!(),
-            ", person_id, report_version, standing, bill_id, fingerprint, version, relation_ended_on FROM bills WHERE account_id"
+            ", person_id, report_version, standing, bill_id, fingerprint, version, relation_ended_on, in_total FROM bills WHERE account_id"
         ),
         tail: " ORDER BY account_id, bank_id, currency, closed_on",
         lock: true,
@@ -112,7 +119,11 @@ pub(super) async fn load_known(tx: &mut Tx, accounts: Vec<AccountId>) -> Result<
         let ended_on = row.maybe_text(BILL_COLUMNS + 6)?.map(|text| day(&text)).transpose();
         let relation_ended_on = ended_on
             .map_err(|reason| StoreError::Unreadable { column: BILL_COLUMNS + 6, what: reason.code().to_owned() })?;
-        Ok((key_of(&entry.key), Known { entry, bill_id, fingerprint, version, relation_ended_on, sent: None }))
+        let in_total = row.int(BILL_COLUMNS + 7)? == 1;
+        Ok((
+            key_of(&entry.key),
+            Known { entry, bill_id, fingerprint, version, relation_ended_on, in_total, sent: None },
+        ))
     };
     rows.iter().map(read).collect()
 }
@@ -145,6 +156,7 @@ pub(super) async fn put(tx: &mut Tx, known: KnownBills) -> Result<(), StoreError
             sent.standing.to_string().into(),
             sent.fingerprint.to_vec().into(),
             sent.relation_ended_on.map(|on| on.to_string()).into(),
+            i64::from(it.in_total).into(),
         ])
     };
     let listed = |it: &Known| {
@@ -153,6 +165,15 @@ pub(super) async fn put(tx: &mut Tx, known: KnownBills) -> Result<(), StoreError
     };
     tx.put(&LINES, known.values().filter_map(listed).collect()).await?;
     tx.put(&BILLS, known.into_values().filter_map(row).collect()).await
+}
+
+/// Marks bills that were loaded as standing in the total, or as not.
+pub(super) async fn mark(tx: &mut Tx, marks: Vec<(BillKey, bool)>) -> Result<(), StoreError> {
+    let row = |((account_id, bank_id, currency, closed_on), in_total): (BillKey, bool)| {
+        let key = [account_id.into(), bank_id.as_str().into(), currency.into(), closed_on.to_string().into()];
+        key.into_iter().chain([i64::from(in_total).into()]).collect()
+    };
+    tx.update(&MARKS, marks.into_iter().map(row).collect()).await
 }
 
 /// Says of all bills of an account when its relation ended, or that it lasts.
@@ -179,22 +200,20 @@ pub(crate) async fn relations_at_odds(store: &Store) -> Result<i64, StoreError> 
 pub(crate) struct Kept {
     pub(crate) bill_id: BillId,
     pub(crate) bill: Bill,
-    pub(crate) standing: Standing,
     pub(crate) card_id: Option<CardId>,
 }
 
 const OF_PERSON: &str = concat!(
     "SELECT ",
     bill_columns!(),
-    ", bill_id, standing, card_id FROM bills WHERE person_id = $1 ORDER BY bank_id, account_id, currency, closed_on DESC"
+    ", bill_id, card_id FROM bills WHERE person_id = $1 ORDER BY bank_id, account_id, currency, closed_on DESC"
 );
 
 fn kept_of(row: &Row) -> Result<Kept, StoreError> {
     Ok(Kept {
         bill: bill_of(row)?,
         bill_id: BillId::from_uuid(row.id(BILL_COLUMNS)?),
-        standing: row.parsed(BILL_COLUMNS + 1, Standing::parse)?,
-        card_id: row.maybe_id(BILL_COLUMNS + 2)?.map(CardId::from_uuid),
+        card_id: row.maybe_id(BILL_COLUMNS + 1)?.map(CardId::from_uuid),
     })
 }
 
@@ -203,7 +222,15 @@ pub(crate) async fn of_person(store: &Store, person_id: PersonId) -> Result<Vec<
     store.fetch(OF_PERSON, vec![person_id.uuid().into()]).await?.iter().map(kept_of).collect()
 }
 
-/// The same within a transaction.
+/// The person's bills that are marked as standing in the total, each with how it stands. What is read of them is in the index that names them.
+pub(super) async fn in_total(store: &Store, person_id: PersonId) -> Result<Vec<(Bill, Standing)>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT ", bill_columns!(), ", standing FROM bills WHERE person_id = $1 AND in_total = 1");
+    let rows = store.fetch(SQL, vec![person_id.uuid().into()]).await?;
+    rows.iter().map(|row| Ok((bill_of(row)?, row.parsed(BILL_COLUMNS, Standing::parse)?))).collect()
+}
+
+/// The same as [`of_person`] within a transaction.
 pub(crate) async fn load_of_person(tx: &mut Tx, person_id: PersonId) -> Result<Vec<Kept>, StoreError> {
     tx.fetch(OF_PERSON, vec![person_id.uuid().into()]).await?.iter().map(kept_of).collect()
 }
@@ -217,11 +244,11 @@ pub(super) async fn with_lines(
     const SQL: &str = concat!(
         "SELECT ",
         bill_columns!(),
-        ", bill_id, standing, card_id, (SELECT lines FROM bill_lines l WHERE l.bill_id = bills.bill_id) FROM bills \
+        ", bill_id, card_id, (SELECT lines FROM bill_lines l WHERE l.bill_id = bills.bill_id) FROM bills \
          WHERE bill_id = $1 AND person_id = $2"
     );
     let row = store.fetch_one(SQL, vec![bill_id.uuid().into(), person_id.uuid().into()]).await?;
-    row.map(|row| Ok((kept_of(&row)?, row.parsed(BILL_COLUMNS + 3, lines::from_json)?))).transpose()
+    row.map(|row| Ok((kept_of(&row)?, row.parsed(BILL_COLUMNS + 2, lines::from_json)?))).transpose()
 }
 
 /// How a person's accounts and cards at banks are masked, by bank and id.

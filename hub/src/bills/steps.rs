@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::bill::stands_in_total;
 use domain::credit_history::{Standing, Taken as Verdict, take};
 use domain::feed::{Event, News};
 use domain::payment::Instrument;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use super::Taken;
 use super::intake::{Intake, Sent};
-use super::sql::{self, Known, KnownBills};
+use super::sql::{self, BillKey, Known, KnownBills};
 use crate::feed::{Feed, Feeds};
 use crate::records::holder::Holders;
 use crate::reminders;
@@ -61,8 +62,9 @@ impl StepSet for BillSteps {
             .collect();
         let events: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.events).cloned().collect();
         self.feed.hand_on(tx, &events).await?;
-        let relations = books.relations();
+        let (relations, marks) = (books.relations(), books.mark_totals());
         sql::put(tx, books.known).await?;
+        sql::mark(tx, marks).await?;
         for ((account_id, bank_id), ended_on) in relations {
             sql::end_relation(tx, account_id, &bank_id, ended_on).await?;
         }
@@ -181,8 +183,8 @@ impl Books {
         self.log.push(Entry { kind: "bill.reported", subject: bill_id.uuid(), content });
         self.changed.insert(person_id);
         let (fingerprint, relation_ended_on) = (sent.fingerprint, sent.relation_ended_on);
-        let sent = Some(Box::new(sent.clone()));
-        self.known.insert(key, Known { entry, bill_id, fingerprint, version, relation_ended_on, sent });
+        let (in_total, sent) = (known.is_some_and(|known| known.in_total), Some(Box::new(sent.clone())));
+        self.known.insert(key, Known { entry, bill_id, fingerprint, version, relation_ended_on, in_total, sent });
         Ok(())
     }
 
@@ -199,6 +201,27 @@ impl Books {
             is_news.then_some((account, ended_on))
         };
         accounts.into_iter().filter_map(ended).collect()
+    }
+
+    /// Marks what stands in the total now, and gives the marks of bills of which nothing else is written.
+    fn mark_totals(&mut self) -> Vec<(BillKey, bool)> {
+        let mut newest = BTreeMap::new();
+        for ((account_id, bank_id, currency, closed_on), known) in &self.known {
+            // By key, so that the last one is the newest.
+            newest.insert((*account_id, bank_id.clone(), *currency, known.entry.person_id), *closed_on);
+        }
+        let mut marks = Vec::new();
+        for (key, known) in &mut self.known {
+            let (account_id, bank_id, currency, closed_on) = key;
+            let of_account = (*account_id, bank_id.clone(), *currency, known.entry.person_id);
+            let newest = newest.get(&of_account).copied().unwrap_or(*closed_on);
+            let in_total = stands_in_total(*closed_on, newest, known.entry.standing);
+            if known.in_total != in_total && known.sent.is_none() {
+                marks.push((key.clone(), in_total));
+            }
+            known.in_total = in_total;
+        }
+        marks
     }
 
     /// By the account or else by the card over it; nobody's who is known here.

@@ -3,6 +3,7 @@
 mod bad;
 mod comparing;
 mod relations;
+mod totals;
 
 use domain::PersonId;
 use jiff::ToSpan as _;

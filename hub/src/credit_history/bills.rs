@@ -158,6 +158,10 @@ pub(super) async fn remove(tx: &mut Tx, billed: &Billed) -> Result<(), StoreErro
                          AND bank_id = $2 AND account_id = $3 AND currency = $4 AND closed_on = $5 AND version = $6)";
     const BILL: &str = "DELETE FROM bills WHERE person_id = $1 AND bank_id = $2 AND account_id = $3 AND currency = $4 \
                         AND closed_on = $5 AND version = $6";
+    // The newest of those that are left stands in the total.
+    const NEWEST: &str = "UPDATE bills SET in_total = 1 WHERE person_id = $1 AND bank_id = $2 AND account_id = $3 AND currency = $4 \
+                          AND closed_on = (SELECT max(n.closed_on) FROM bills n WHERE n.person_id = $1 AND n.bank_id = $2 \
+                          AND n.account_id = $3 AND n.currency = $4)";
     let Entry { key, person_id, .. } = &billed.entry;
     let args: Vec<Value> = vec![
         person_id.uuid().into(),
@@ -168,7 +172,9 @@ pub(super) async fn remove(tx: &mut Tx, billed: &Billed) -> Result<(), StoreErro
         billed.version.into(),
     ];
     tx.execute(LINES, args.clone()).await?;
-    tx.execute(BILL, args).await.map(|_| ())
+    let of_account = args.iter().take(4).cloned().collect();
+    tx.execute(BILL, args).await?;
+    tx.execute(NEWEST, of_account).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -350,7 +350,7 @@ async fn r10_one_that_cannot_be_read_holds_up_nobody_else() {
             assert_eq!(set(&reminders, person, before(hub.id(), 3)).await, Ok(()));
         }
         let mut tx = hub.store.begin().await.unwrap();
-        let sql = "UPDATE bills SET standing = 'LOST' WHERE person_id = $1";
+        let sql = "UPDATE bills SET due_on = 'LOST' WHERE person_id = $1";
         tx.execute(sql, vec![anna.uuid().into()]).await.unwrap();
         tx.commit().await.unwrap();
         set_clock(&hub, at(world.day(7), 9, 31));

@@ -145,3 +145,23 @@ async fn r9_what_was_paid_in_time_is_kept_for_five_years_after_the_relation_to_t
     })
     .await;
 }
+
+#[tokio::test]
+async fn r8_the_newest_bill_that_is_left_stands_in_the_total() {
+    on_each_engine(async |hub| {
+        let world = World::open(&hub).await;
+        let wang = world.person(WANG.0, WANG.1).await;
+        let over = world.today().saturating_sub(6.years());
+        world.bill(&wang, "bank-a", 2_600, "DUE").await;
+        world.bill(&wang, "bank-a", 2_500, "DUE").await;
+        world.bill(&wang, "bank-a", 2_400, &format!("SETTLED on={over}")).await;
+        let newest = world.today().saturating_sub(2_400.days()).to_string();
+        let sql = "UPDATE bills SET account_id = $1, in_total = CASE WHEN closed_on = $2 THEN 1 ELSE 0 END";
+        world.change(sql, vec![hub.id().into(), newest.into()]).await;
+        assert!(!world.history.sweep_some().await.unwrap());
+        let sql = "SELECT count(*) FROM bills WHERE in_total = CASE WHEN closed_on = \
+                   (SELECT max(closed_on) FROM bills) THEN 1 ELSE 0 END";
+        assert_eq!(world.count(sql).await, 2, "{}", hub.engine);
+    })
+    .await;
+}
