@@ -68,19 +68,21 @@ impl From<ConsoleBenchError> for BenchError {
 /// Measures and prints.
 pub async fn run(args: &ConsoleBenchArgs, out: &Output) -> Result<(), BenchError> {
     let folder = TempDir::new()?;
-    let (mut rows, mut engines) = (Vec::new(), Vec::new());
     for (name, server) in [("SQLite", None), ("PostgreSQL", args.postgres.as_deref())] {
         if (name == "PostgreSQL" && server.is_none()) || (name == "SQLite" && args.postgres_only) {
             continue;
         }
         out.note(&format!("The federation on {name}, with {} payments …", args.stored));
-        let pages = engine(args, &folder.path().join(name), server).await?;
-        let row = |(page, it): &(String, Latencies)| vec![name.to_owned(), page.clone(), half_and_most(it)];
-        rows.extend(pages.iter().map(row));
-        engines.push(told(name, args.stored, &pages));
+        engine(args, &folder.path().join(name), (name, server), out).await?;
     }
-    out.table(&["of", "page", "p50 / p99"], &rows, &json!({ "engines": engines }));
     Ok(())
+}
+
+/// Printed before the books are examined, which takes as long as all else.
+fn print(name: &str, stored: u64, pages: &[(String, Latencies)], out: &Output) {
+    let row = |(page, it): &(String, Latencies)| vec![name.to_owned(), page.clone(), half_and_most(it)];
+    let rows: Vec<_> = pages.iter().map(row).collect();
+    out.table(&["of", "page", "p50 / p99"], &rows, &told(name, stored, pages));
 }
 
 fn told(name: &str, stored: u64, pages: &[(String, Latencies)]) -> Value {
@@ -92,8 +94,9 @@ fn told(name: &str, stored: u64, pages: &[(String, Latencies)]) -> Value {
 async fn engine(
     args: &ConsoleBenchArgs,
     folder: &Path,
-    server: Option<&str>,
-) -> Result<Vec<(String, Latencies)>, BenchError> {
+    (name, server): (&str, Option<&str>),
+    out: &Output,
+) -> Result<(), BenchError> {
     let options = BenchOptions {
         span: Duration::from_secs(1),
         payers: 32,
@@ -109,10 +112,16 @@ async fn engine(
     // Some payments are of today.
     scene.pay(Means::Phone, WARM_UP).await?;
     let pages = look(&scene).await;
+    if let Ok(pages) = &pages {
+        print(name, args.stored, pages, out);
+    }
     let federation = scene.close().await?;
+    pages?;
+    out.note(&format!("{name}: the books …"));
     proof::check(&federation).await?;
     growth::remove(&federation, server).await?;
-    pages
+    out.note(&format!("{name}: the books agree."));
+    Ok(())
 }
 
 async fn look(scene: &Scene) -> Result<Vec<(String, Latencies)>, BenchError> {

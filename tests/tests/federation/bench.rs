@@ -45,7 +45,7 @@ fn check(engine: &Value, name: &str) {
 async fn r1_r4_r7_r8_records_are_measured_from_banks_to_phones_and_their_books_are_sound() {
     let folder = tempfile::tempdir().unwrap();
     let report = bench(folder.path(), &[]).await;
-    check(&report["engines"][0], "SQLite");
+    check(&report["engine"], "SQLite");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "what was stored is removed");
 }
 
@@ -57,5 +57,5 @@ async fn r1_r4_r7_r8_the_same_on_postgresql() {
     let folder = tempfile::tempdir().unwrap();
     let server = std::env::var(POSTGRES).unwrap();
     let report = bench(folder.path(), &["--postgres-only", "--postgres", &server]).await;
-    check(&report["engines"][0], "PostgreSQL");
+    check(&report["engine"], "PostgreSQL");
 }

@@ -3,7 +3,7 @@
 //!
 //! Banks tell the hub of a past out of a seed, over the calls that their adapters make, so that filling it is the measurement of the
 //! intake. What nobody calls for, habits of everybody and prices of shops, goes through the hub's own writers while the hub stands still.
-//! At the end the books of all databases are examined.
+//! What was measured of an engine is printed before the books of its databases are examined, which takes as long.
 
 mod banks;
 pub mod command;
@@ -133,15 +133,13 @@ pub async fn run(options: &RecordsOptions, out: &Output) -> Result<(), RecordsEr
 async fn measure(options: &RecordsOptions, folder: &Path, out: &Output) -> Result<(), RecordsError> {
     out.note("The disk …");
     let flushes = flush::per_second(folder, Duration::from_secs(2))?;
-    let mut engines = Vec::new();
     if options.sqlite {
         let sqlite = RecordsOptions { postgres: None, ..options.clone() };
-        engines.push(Box::pin(engine("SQLite", &sqlite, &folder.join("sqlite"), out)).await?);
+        Box::pin(engine("SQLite", &sqlite, &folder.join("sqlite"), flushes, out)).await?;
     }
     if options.postgres.is_some() {
-        engines.push(Box::pin(engine("PostgreSQL", options, &folder.join("postgres"), out)).await?);
+        Box::pin(engine("PostgreSQL", options, &folder.join("postgres"), flushes, out)).await?;
     }
-    RecordsReport { flushes, engines }.print(out);
     Ok(())
 }
 
@@ -149,8 +147,9 @@ async fn engine(
     name: &'static str,
     options: &RecordsOptions,
     folder: &Path,
+    flushes: f64,
     out: &Output,
-) -> Result<EngineRecords, RecordsError> {
+) -> Result<(), RecordsError> {
     let note = |what: &str| out.note(&format!("{name}: {what} …"));
     note("a federation with a small past");
     let size = Size { name: SMALL, records: options.records / SMALLER, payers: 1, parts: 1 };
@@ -168,13 +167,16 @@ async fn engine(
     let asked = queries::ask(&small, &large, options.turns).await?;
     note("open feeds");
     let fed = feeds::measure(&mut large, options).await?;
+    RecordsReport { flushes, engine: EngineRecords { name, told_small, told, published, compared, asked, fed } }
+        .print(out);
     note("the books");
     for world in [small, large] {
         let federation = world.scene.close().await.map_err(RecordsError::Trial)?;
         proof::check(&federation).await?;
         growth::remove(&federation, options.postgres.as_deref()).await?;
     }
-    Ok(EngineRecords { name, told_small, told, published, compared, asked, fed })
+    out.note(&format!("{name}: the books agree."));
+    Ok(())
 }
 
 /// A federation that is to be.

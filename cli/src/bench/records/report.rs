@@ -12,11 +12,11 @@ use crate::bench::report::{half_and_most, millis};
 use crate::bench::rounds::median;
 use crate::output::Output;
 
-/// Everything that was measured.
+/// What was measured on one engine, and the disk under it.
 #[derive(Debug)]
 pub struct RecordsReport {
     pub flushes: f64,
-    pub engines: Vec<EngineRecords>,
+    pub engine: EngineRecords,
 }
 
 /// A past as banks told it to one hub.
@@ -244,13 +244,11 @@ fn fed_json(fed: &Fed) -> Value {
 impl RecordsReport {
     pub fn print(&self, out: &Output) {
         let flushes = ["disk", "durable 4 KiB appends a second", &format!("{:.0}", self.flushes)].map(str::to_owned);
-        let of_engine = |engine: &EngineRecords| {
-            let name = engine.name;
-            engine.rows().into_iter().map(move |[what, value]| vec![name.to_owned(), what, value]).collect::<Vec<_>>()
-        };
-        let rows: Vec<_> = std::iter::once(flushes.to_vec()).chain(self.engines.iter().flat_map(of_engine)).collect();
-        let engines: Value = self.engines.iter().map(EngineRecords::json).collect();
-        out.table(&["of", "what", "value"], &rows, &json!({ "flushes_per_second": self.flushes, "engines": engines }));
+        let of_engine = |[what, value]: [String; 2]| vec![self.engine.name.to_owned(), what, value];
+        let rows: Vec<_> =
+            std::iter::once(flushes.to_vec()).chain(self.engine.rows().into_iter().map(of_engine)).collect();
+        let value = json!({ "flushes_per_second": self.flushes, "engine": self.engine.json() });
+        out.table(&["of", "what", "value"], &rows, &value);
     }
 }
 
