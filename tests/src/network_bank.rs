@@ -101,10 +101,10 @@ fn left(state: &Value, card: &NetworkCard) -> (i64, i64) {
 }
 
 impl World {
-    /// Has the first hub keep a line to the network, and registers the bank behind it.
+    /// Has the first hub keep a line to the network, and registers the bank behind it. What is empty in `more` is left out of the line.
     pub async fn join_network(&mut self, network: &Network, more: &[(&str, &str)]) {
         let (pin, address) = (self.secret("issuer-pin", PIN_KEY), format!("127.0.0.1:{}", network.port));
-        for (name, value) in [
+        let usual = [
             ("address", address.as_str()),
             ("institution", "66280000"),
             ("pin_key", &pin),
@@ -113,9 +113,9 @@ impl World {
             ("reconnect_pause_at_most", "200ms"),
             ("banks.bank-n.institution", "66281000"),
             ("banks.bank-n.ranges", "[\"622849-622849/16\"]"),
-        ]
-        .iter()
-        .chain(more)
+        ];
+        let is_replaced = |(name, _): &&(&str, &str)| !more.iter().any(|(other, _)| other == name);
+        for (name, value) in usual.iter().filter(is_replaced).chain(more.iter().filter(|(_, value)| !value.is_empty()))
         {
             self.set_for_hubs(&format!("network.issuers.cup.{name}"), value);
         }

@@ -45,8 +45,10 @@ HOWS = (
     "mute",  # Neither does nor answers it.
     "silent",  # Does it, and never answers.
     "park",  # Does it, and answers when it is released.
+    "park-amount",  # The same, with another amount.
     "twice", "garbage", "half", "bad-mac",  # How it is answered.
     "refuse",  # With the code that is the argument, without doing it.
+    "refuse-park",  # Refuses it, does it all the same, and approves it when it is released.
     "amount",  # Does it, and answers with another amount.
     "card",  # Does it, and answers with another card.
     "off",  # Answers totals with others than its own.
@@ -245,17 +247,21 @@ class Network:
             raise ConnectionError
         if how == "silent":
             return
-        if how == "amount":
+        if how in ("amount", "park-amount"):
             answer["4"] = "%012d" % (int(fields["4"]) - 1)
         if how == "card":
             answer["2"] = "6228490000000003"
         if how == "off":
             answer["88"] = "%016d" % (int(answer["88"]) + 1)
         message = self.spoiled(self.codec.encode(answer, how), how)
-        if how == "park":
+        if how in ("park", "park-amount"):
             self.parked.append(message)
             return
         frame = len(message).to_bytes(2, "big") + message
+        if how == "refuse-park":
+            self.parked.append(message)
+            refusal = self.codec.encode(self.answer(what, fields, "05"), how)
+            frame = len(refusal).to_bytes(2, "big") + refusal
         if how == "garbage":
             frame = b"\x00\x05gabel"[:7]
         elif how == "half":

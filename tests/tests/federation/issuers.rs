@@ -154,14 +154,67 @@ async fn an_approval_comes_late(engine: Engine) {
         .peer
         .becomes("the reversal to be told again", |state| state["seen"]["reversal"].as_i64().unwrap() > told)
         .await;
-    let quiet = async || {
+    late_approvals(&world, 1).await;
+    network.comes_to(&card, BALANCE).await;
+    assert_eq!(world.settled().await.charged_minor(), 0);
+}
+
+/// How many late approvals the hub has counted.
+async fn late_approvals(world: &World, wanted: u64) {
+    let counted = async || {
         let metrics = world.operations("hub-1", "/metrics").await;
+        let end = format!(" {wanted}");
         let late =
-            metrics.lines().any(|line| line.starts_with("bankhub_issuer_late_approvals_total") && line.ends_with(" 1"));
+            metrics.lines().any(|line| line.starts_with("bankhub_issuer_late_approvals_total") && line.ends_with(&end));
         late.then_some(())
     };
-    until("the late approval to be counted", World::HEALING, quiet).await;
+    until("the late approval to be counted", World::HEALING, counted).await;
+}
+
+async fn a_network_changes_its_mind(engine: Engine) {
+    let Some((world, network, card)) = open(engine, &[], &[]).await else { return };
+    let till = world.till("till-1");
+    network.fault("charge", "refuse-park").await;
+    let paid = till.with_card(&card.read(), Nature::Purchase, PRICE).await;
+    assert_eq!(paid.state(), PaymentState::Declined);
+    network.peer.tell("release").await;
+    late_approvals(&world, 1).await;
+    // What it has charged all the same goes back by itself.
+    let state = network.comes_to(&card, BALANCE).await;
+    let count = |what: &str| state["effects"][what].as_i64().unwrap_or(0);
+    assert_eq!((count("charge"), count("reversal")), (1, 1), "{state}");
+    assert!(world.logs().contains("a card network approves what it has refused"));
+    assert_eq!(till.outcome(&paid.payment_id).await.state(), PaymentState::Declined);
+    assert_eq!(world.settled().await.charged_minor(), 0);
+}
+
+#[tokio::test]
+async fn m6_what_a_network_approves_after_it_has_refused_it_is_taken_back() {
+    a_network_changes_its_mind(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn m6_what_a_network_approves_after_it_has_refused_it_is_taken_back_on_postgres() {
+    a_network_changes_its_mind(Engine::Postgres).await;
+}
+
+#[tokio::test]
+async fn m6_a_late_approval_of_something_else_decides_nothing() {
+    let Some((world, network, card)) = open(Engine::Sqlite, &[], &[]).await else { return };
+    let till = world.till("till-1");
+    network.fault("charge", "park-amount").await;
+    for _ in 0..40 {
+        network.fault("charge", "mute").await;
+    }
+    let paid = till.with_card(&card.read(), Nature::Purchase, PRICE).await;
+    assert_eq!(till.outcome(&paid.payment_id).await.state(), PaymentState::Declined);
     network.comes_to(&card, BALANCE).await;
+    let told = network.peer.state().await["seen"]["reversal"].as_i64();
+    network.peer.tell("release").await;
+    late_approvals(&world, 1).await;
+    let is_said = async || world.logs().contains("something else than it was asked").then_some(());
+    until("the log to say so", World::HEALING, is_said).await;
+    assert_eq!(network.peer.state().await["seen"]["reversal"].as_i64(), told, "it was taken back already");
     assert_eq!(world.settled().await.charged_minor(), 0);
 }
 

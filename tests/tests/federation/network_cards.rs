@@ -171,3 +171,32 @@ async fn m7_a_pin_goes_from_an_acquirer_s_key_to_another_network_s() {
 async fn m7_a_pin_goes_from_an_acquirer_s_key_to_another_network_s_on_postgres() {
     from_network_to_network(Engine::Postgres).await;
 }
+
+#[tokio::test]
+async fn m7_a_pin_that_a_line_has_no_key_for_is_refused_at_once() {
+    let mut world = Setup::on(Engine::Sqlite).start().await;
+    let Some(network) = Network::start(&world, &[]).await else { return };
+    world.join_network(&network, &[("pin_key", "")]).await;
+    let addr = world.open_link("iso-1987-ascii", &[]).await;
+    let card = NetworkCard::new(1);
+    network.open(&card, 50_000).await;
+    let track = card.read().track2;
+    let mut plain = options(addr, DialectName::Ascii);
+    plain.institution = INSTITUTION.to_owned();
+    let stubborn = Stubborn::connect(plain).await;
+    let acquirer = stubborn.acquirer();
+    let with = |pin| fields("000000", PRICE, &Shown { track: &track, pan: &card.pan, pin });
+    until("the hub to know the network's cards", World::HEALING, async || {
+        match ask(acquirer, acquirer.name("0200").unwrap(), &with(None)).await {
+            Response::Approved => Some(()),
+            Response::Refused(Reason::BinUnknown | Reason::BankAway) => None,
+            other => panic!("{other:?}"),
+        }
+    })
+    .await;
+    let answer = ask(acquirer, acquirer.name("0200").unwrap(), &with(Some(PIN))).await;
+    assert!(matches!(answer, Response::Refused(_)), "{answer:?}");
+    let state = network.comes_to(&card, 50_000 - PRICE).await;
+    assert_eq!(state["seen"]["charge"].as_i64(), Some(1), "nothing went out: {state}");
+    assert_eq!(world.settled().await.charged_minor(), PRICE);
+}

@@ -30,6 +30,8 @@ const QUEUE: usize = 1_024;
 pub(super) enum LineError {
     /// The network has not seen it, and will not.
     NotSent,
+    /// The same, and it cannot be: what proves the card does not go out over this line.
+    NotShown(Reason),
     /// The network may have seen it.
     NoAnswer,
 }
@@ -56,7 +58,7 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Told {
     /// An approval that nobody waits for any more.
-    Late(Trace),
+    Late(Trace, Box<Answer>),
     /// The network goes over to the day MMDD.
     CutOver { day: u16, done: oneshot::Sender<bool> },
     /// The network has its own totals of a day compared.

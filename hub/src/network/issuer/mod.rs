@@ -284,6 +284,7 @@ impl Issuers {
             Ok((Said::Refused(_), _)) => "refused",
             Ok(_) => "unclear",
             Err(LineError::NotSent) => "not_sent",
+            Err(LineError::NotShown(_)) => "not_shown",
             Err(LineError::NoAnswer) => "no_answer",
         };
         let (link, name) = (order.link.clone(), order.asked.as_str());
@@ -291,7 +292,12 @@ impl Issuers {
             .record(watch.elapsed());
         metrics::counter!("bankhub_issuer_requests_total", "link" => link, "asked" => name, "result" => result)
             .increment(1);
-        let Ok((said, approval_code)) = asked else { return Told::Unknown };
+        let (said, approval_code) = match asked {
+            Ok(said) => said,
+            // It has gone out to nobody, and will not: whoever pays is told so at once.
+            Err(LineError::NotShown(reason)) if !is_repeat => (Said::Refused(reason), None),
+            Err(_) => return Told::Unknown,
+        };
         fault::point("issuer.answered");
         let step = Step::Answered { leg: order.leg, asked: order.asked, original: order.original, said, approval_code };
         match self.step(step).await {

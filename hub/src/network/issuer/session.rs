@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::line::{Job, LineError, Told};
 use super::link::{LineKeys, Link};
-use super::message::{Answer, Trace, on_the_wire};
+use super::message::{Answer, Trace, WireError, on_the_wire};
 use crate::network::session::{Stream, write_answers};
 use crate::network::settle::{Asked, total_fields};
 use crate::network::working_key::WorkingKey;
@@ -265,7 +265,10 @@ impl Session {
             }
             Err(error) => {
                 tracing::error!(link = self.link.id, %error, "a message to a card network cannot be written");
-                let _ = job.reply.send(Err(LineError::NotSent));
+                let _ = job.reply.send(Err(match error {
+                    WireError::Card(reason) => LineError::NotShown(reason),
+                    WireError::Read(_) | WireError::Build(_) => LineError::NotSent,
+                }));
                 Ok(())
             }
         }
@@ -315,7 +318,7 @@ impl Session {
         let takes_money = matches!(message.mti().class(), MessageClass::Authorization | MessageClass::Financial);
         if !is_heard && takes_money && answer.code == "00" {
             tracing::warn!(link = link.id, stan = trace.stan, "a card network approves what nobody waits for");
-            if self.told.try_send(Told::Late(trace)).is_err() {
+            if self.told.try_send(Told::Late(trace, Box::new(answer))).is_err() {
                 metrics::counter!("bankhub_issuer_late_lost_total", "link" => link.id.clone()).increment(1);
             }
         }

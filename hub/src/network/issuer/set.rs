@@ -16,7 +16,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::link::Link;
-use super::message::{About, Draft, Numbered, Trace, about, first as first_message, mti_of, reference};
+use super::message::{About, Answer, Draft, Numbered, Trace, about, first as first_message, mti_of, reference};
 use super::sql::{Order, Orders};
 use super::steps::{IssuerSteps, Named, Outcome, bound, entry};
 use super::totals::DayTotals;
@@ -264,6 +264,47 @@ impl Set<'_> {
             return Outcome::Void;
         }
         Outcome::Stands(order.standing)
+    }
+
+    /// The network approves what nobody waits for any more. What was refused before is taken back: whoever asked was told no.
+    pub(super) fn late(
+        &mut self,
+        link: &str,
+        (stan, sent_at): (i64, Timestamp),
+        answer: &Answer,
+    ) -> Result<Outcome, StoreError> {
+        let is_it = |order: &&Order| {
+            order.asked.is_first() && order.link == link && (order.stan, order.sent_at) == (stan, sent_at)
+        };
+        let Some(order) = self.orders.values().find(is_it).cloned() else {
+            return Ok(Outcome::Impossible(Reason::LegUnknown));
+        };
+        let note = |kind| entry(kind, order.payment.uuid(), format!("link={link} stan={stan:06}"));
+        let octets = self.steps.open(&order)?;
+        let sent = self.steps.links.get(link).and_then(|link| Message::read(link.manner.dialect, &octets).ok());
+        if !sent.is_some_and(|sent| answer.is_of(&sent)) {
+            tracing::error!(link, stan, payment = %order.payment, "a card network approves late, and something else than it was asked");
+            self.log.push(note("NETWORK_APPROVED_OTHERWISE"));
+            return Ok(Outcome::Impossible(Reason::Fault));
+        }
+        let (leg, approval_code) = (order.leg, answer.approval_code.as_ref());
+        if !matches!(order.standing, Standing::Refused(_)) {
+            return Ok(self.answered((leg, order.asked), Said::Done, approval_code));
+        }
+        tracing::error!(link, stan, payment = %order.payment, "a card network approves what it has refused");
+        self.log.push(note("NETWORK_APPROVED_AFTER_REFUSAL"));
+        let named = Named { link: link.to_owned(), bank: order.bank.clone(), leg, payment: order.payment };
+        let amount = order.amount;
+        self.put(Order { standing: Standing::Done, approval_code: approval_code.cloned(), ..order });
+        if self.is_void(leg) {
+            return Ok(Outcome::Void);
+        }
+        self.about(&named, (Asked::Reversal, leg), (None, amount))?;
+        // No payment waits for it, so that it is told by itself.
+        if let Some(reversal) = self.orders.get(&(leg, Asked::Reversal)).cloned() {
+            self.put(Order { due_at: Some(self.now), ..reversal });
+        }
+        Ok(Outcome::Void)
     }
 
     /// Whether a leg that was approved just now has been given up before: then its reversal is told again, for the network may have heard

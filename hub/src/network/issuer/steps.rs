@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::Issuers;
 use super::link::Link;
-use super::message::Draft;
+use super::message::{Answer, Draft};
 use super::set::Set;
 use super::sql::{self, NewCard, Order};
 use super::totals::sql::load_due;
@@ -75,6 +75,7 @@ pub(super) enum Step {
         link: String,
         stan: i64,
         sent_at: Timestamp,
+        answer: Box<Answer>,
     },
     /// What is to be told again by itself.
     Due,
@@ -151,8 +152,8 @@ impl Step {
             | Self::Void(named)
             | Self::Complete { named, .. }
             | Self::GiveBack { named, .. } => Some(&named.link),
-            Self::CutOver { link, .. } | Self::BeginTotals { link } => Some(link),
-            Self::Late { .. } | Self::Answered { .. } | Self::Taken(_) | Self::Due | Self::Card(_) => None,
+            Self::Late { link, .. } | Self::CutOver { link, .. } | Self::BeginTotals { link } => Some(link),
+            Self::Answered { .. } | Self::Taken(_) | Self::Due | Self::Card(_) => None,
             Self::DueTotals | Self::TotalsAnswered { .. } | Self::Compare(_) => None,
         }
     }
@@ -185,7 +186,7 @@ impl IssuerSteps {
         for step in steps {
             match step {
                 Step::DueTotals if totals.is_empty() => totals = load_due(tx, MOST_DUE).await?,
-                Step::Late { link, stan, sent_at } => {
+                Step::Late { link, stan, sent_at, .. } => {
                     legs.extend(sql::load_traced(tx, link, (*stan, *sent_at)).await?);
                 }
                 Step::Due => due = sql::load_due(tx, MOST_DUE).await?,
@@ -224,14 +225,7 @@ impl IssuerSteps {
                 let taken = |leg: &&LegId| is_done(leg, Asked::Charge) || is_done(leg, Asked::Completion);
                 Ok(Outcome::Taken(legs.iter().filter(taken).copied().collect()))
             }
-            Step::Late { link, stan, sent_at } => {
-                let is_it = |order: &&Order| {
-                    order.asked.is_first()
-                        && (order.link == *link, order.stan, order.sent_at) == (true, *stan, *sent_at)
-                };
-                let found = set.orders.values().find(is_it).map(|order| (order.leg, order.asked));
-                Ok(found.map_or(Outcome::Impossible(Reason::LegUnknown), |key| set.answered(key, Said::Done, None)))
-            }
+            Step::Late { link, stan, sent_at, answer } => set.late(link, (*stan, *sent_at), answer),
             Step::Due => {
                 let again = set.now.plus(TELL_AGAIN);
                 let found: Vec<Order> = set

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::Told;
 use super::link::Link;
-use super::message::Trace;
+use super::message::{Answer, Trace};
 use super::steps::{Outcome, Step};
 use super::{Issuers, sql};
 use crate::directory::Directory;
@@ -33,7 +33,7 @@ pub(super) fn listen(
     tokio::spawn(async move {
         while let Some(Some(told)) = draining.run_until_cancelled(told.recv()).await {
             match told {
-                Told::Late(trace) => issuers.late(&link, trace).await,
+                Told::Late(trace, answer) => issuers.late(&link, trace, answer).await,
                 Told::CutOver { day, done } => {
                     let _ = done.send(issuers.cut_over(&link, day).await);
                 }
@@ -48,11 +48,11 @@ pub(super) fn listen(
 }
 
 impl Issuers {
-    async fn late(&self, link: &Link, trace: Trace) {
+    async fn late(&self, link: &Link, trace: Trace, answer: Box<Answer>) {
         let Ok(sent_at) = time(trace.time, self.inner.clock.now()) else { return };
         let stan = i64::try_from(trace.stan).unwrap_or(0);
         metrics::counter!("bankhub_issuer_late_approvals_total", "link" => link.id.clone()).increment(1);
-        if let Err(error) = self.step(Step::Late { link: link.id.clone(), stan, sent_at }).await {
+        if let Err(error) = self.step(Step::Late { link: link.id.clone(), stan, sent_at, answer }).await {
             tracing::error!(link = link.id, stan, %error, "a late approval could not be kept");
         }
     }
