@@ -150,6 +150,7 @@ fn print(limits: &[pb::Limit], out: &Output) {
             word(it.measure().as_str_name(), "LIMIT_MEASURE_"),
             it.window_seconds.to_string(),
             it.most.to_string(),
+            if it.above_everybody { "yes" } else { "no" }.to_owned(),
             it.changed_by.clone(),
             at(it.changed_at.as_ref()),
         ]
@@ -164,10 +165,11 @@ fn print(limits: &[pb::Limit], out: &Output) {
             "most": it.most,
             "set_at": at(it.set_at.as_ref()),
             "changed_at": at(it.changed_at.as_ref()),
+            "above_everybody": it.above_everybody,
             "changed_by": it.changed_by,
         })
     };
     let rows: Vec<_> = limits.iter().map(row).collect();
-    let head = ["whose", "of", "currency", "what", "seconds", "at most", "by", "set"];
+    let head = ["whose", "of", "currency", "what", "seconds", "at most", "above everybody's", "by", "set"];
     out.table(&head, &rows, &limits.iter().map(value).collect::<Value>());
 }

@@ -150,6 +150,8 @@ pub struct Limit {
     pub most: i64,
     /// When there was first a limit of this key.
     pub set_at: Timestamp,
+    /// Of one who is named: whether it holds where it is above that of everybody, to which a second person has agreed.
+    pub may_exceed: bool,
 }
 
 impl Limit {

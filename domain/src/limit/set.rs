@@ -53,9 +53,12 @@ impl Limits {
         self.limits.get(key)
     }
 
-    /// What holds for a key: the limit of the one who is named, or else that of everybody.
+    /// What holds for a key: the limit of the one who is named, or else that of everybody. One that a single person has set holds nobody above
+    /// that of everybody, whichever of the two was there first.
     fn holding(&self, key: &LimitKey) -> Option<&Limit> {
-        self.get(key).or_else(|| self.get(&key.general()))
+        let general = self.get(&key.general());
+        let holds = |named: &&Limit| named.may_exceed || general.is_none_or(|general| named.most <= general.most);
+        self.get(key).filter(holds).or(general)
     }
 
     /// Whether a limit would allow more than is allowed now. For somebody who has none of their own, that of everybody holds now.
@@ -80,7 +83,10 @@ impl Limits {
         let terminals = self.of(Subject::Terminal, terminal.as_str(), amount.currency);
         let may_pass = |general: &Limit| {
             let of_its_kind = |limit: &&Limit| limit.key.general() == general.key.general();
-            self.iter().filter(of_its_kind).any(|limit| amount.minor <= limit.most)
+            self.iter()
+                .filter(of_its_kind)
+                .filter_map(|limit| self.holding(&limit.key))
+                .any(|it| amount.minor <= it.most)
         };
         let too_much = terminals.iter().filter(each).any(|limit| amount.minor > limit.most)
             || persons.iter().filter(each).any(|general| !may_pass(general));

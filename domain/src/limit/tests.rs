@@ -21,7 +21,7 @@ fn cny(minor: i64) -> Money {
 }
 
 fn limit(words: &str, most: i64) -> Limit {
-    Limit { key: LimitKey::parse(words).unwrap(), most, set_at: at(0) }
+    Limit { key: LimitKey::parse(words).unwrap(), most, set_at: at(0), may_exceed: true }
 }
 
 fn till() -> TerminalId {
@@ -113,6 +113,27 @@ fn m9_what_allows_more_than_before_is_a_rise() {
         ("TERMINAL * CNY SUM 86400", i64::MAX, false),
     ] {
         assert_eq!(limits.would_rise(&LimitKey::parse(words).unwrap(), most), rises, "{words} {most}");
+    }
+}
+
+#[test]
+fn m9_a_limit_that_one_person_has_set_lets_nobody_above_that_of_everybody() {
+    let terminal = till();
+    let paying = Paying { person: PersonId::parse(PERSON).ok(), terminal: &terminal };
+    let (general, own) = ("PERSON * CNY EACH 0", format!("PERSON {PERSON} CNY EACH 0"));
+    let set_alone = |most| Limit { may_exceed: false, ..limit(&own, most) };
+    for (named, everybody, holds) in
+        [(900, Some(1_000), 900), (900, Some(500), 500), (1_000, Some(1_000), 1_000), (900, None, 900), (0, Some(0), 0)]
+    {
+        let general = everybody.map(|most| limit(general, most));
+        let limits: Limits = general.into_iter().chain([set_alone(named)]).collect();
+        let said = |minor| said(&limits, &BTreeMap::new(), (paying, minor), at(0));
+        assert_eq!((said(holds), said(holds + 1)), (None, Some(Reason::PaymentAboveLimit)), "{named} {everybody:?}");
+        if let Some(everybody) = everybody {
+            assert_eq!(limits.refuses_all(&terminal, cny(everybody + 1)), Some(Reason::PaymentAboveLimit));
+        }
+        let key = LimitKey::parse(&own).unwrap();
+        assert_eq!((limits.would_rise(&key, holds), limits.would_rise(&key, holds + 1)), (false, true));
     }
 }
 

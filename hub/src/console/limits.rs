@@ -22,6 +22,8 @@ pub(super) async fn page(asked: &Asked<'_>) -> Result<Outcome, Reason> {
     let may = asked.may(Act::LowerLimit).is_ok();
     let lines = found.iter().map(|kept| {
         let key = kept.key.to_string();
+        let is_above = kept.key.of.is_some() && kept.may_exceed;
+        let above = if is_above { asked.frame.say("yes", "是") } else { asked.frame.say("no", "否") };
         let action = button(asked, "/limits/remove", &[("key", &key)], ("Remove it", "取消限额"));
         Line {
             cells: vec![
@@ -31,6 +33,7 @@ pub(super) async fn page(asked: &Asked<'_>) -> Result<Outcome, Reason> {
                 kept.key.measure.as_str().into(),
                 i64::try_from(kept.key.window.as_secs()).unwrap_or(i64::MAX).into(),
                 kept.most.unwrap_or_default().into(),
+                above.into(),
                 kept.changed_by.clone().into(),
                 time(asked, kept.changed_at).into(),
             ],
@@ -56,6 +59,7 @@ pub(super) async fn page(asked: &Asked<'_>) -> Result<Outcome, Reason> {
             ("measure", "What", "限制项"),
             ("window_seconds", "Within, seconds", "时间窗（秒）"),
             ("most", "At most", "上限"),
+            ("above_everybody", "Also above everybody's", "可高于通用限额"),
             ("changed_by", "Set by", "操作员"),
             ("changed_at", "Set", "时间"),
         ],

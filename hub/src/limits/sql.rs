@@ -9,7 +9,7 @@ use server_kit::store::{Keys, Load, Row, Store, StoreError, Table, Tx};
 const LIMITS: Table = Table {
     name: "limits",
     key: &["limit_key"],
-    columns: &["limit_key", "version", "most", "set_at", "changed_at", "changed_by"],
+    columns: &["limit_key", "version", "most", "set_at", "changed_at", "changed_by", "may_exceed"],
 };
 
 const TALLIES: Table = Table { name: "limit_tallies", key: &["tally"], columns: &["tally", "version", "slots"] };
@@ -25,17 +25,18 @@ pub(crate) struct Kept {
     pub(crate) set_at: Timestamp,
     pub(crate) changed_at: Timestamp,
     pub(crate) changed_by: String,
+    pub(crate) may_exceed: bool,
 }
 
 impl Kept {
     pub(super) fn limit(&self) -> Option<Limit> {
-        self.most.map(|most| Limit { key: self.key.clone(), most, set_at: self.set_at })
+        self.most.map(|most| Limit { key: self.key.clone(), most, set_at: self.set_at, may_exceed: self.may_exceed })
     }
 }
 
 macro_rules! select {
     ($tail:literal) => {
-        concat!("SELECT limit_key, version, most, set_at, changed_at, changed_by FROM limits WHERE ", $tail)
+        concat!("SELECT limit_key, version, most, set_at, changed_at, changed_by, may_exceed FROM limits WHERE ", $tail)
     };
 }
 
@@ -60,6 +61,7 @@ pub(super) async fn put(tx: &mut Tx, kept: impl Iterator<Item = &Kept>) -> Resul
             kept.set_at.into(),
             kept.changed_at.into(),
             kept.changed_by.as_str().into(),
+            i64::from(kept.may_exceed).into(),
         ]
     };
     tx.put(&LIMITS, kept.map(write).collect()).await
@@ -78,6 +80,7 @@ fn read(row: &Row) -> Result<Kept, StoreError> {
         set_at: row.time(3)?,
         changed_at: row.time(4)?,
         changed_by: row.text(5)?,
+        may_exceed: row.int(6)? == 1,
     })
 }
 

@@ -51,7 +51,11 @@ impl StepSet for LimitSteps {
                 outcomes.push(Err(reason));
                 continue;
             }
-            let set_at = known.as_ref().filter(|kept| kept.most.is_some()).map_or(now, |kept| kept.set_at);
+            // What was agreed to once, a lower limit keeps.
+            let stood = known.as_ref().filter(|kept| kept.most.is_some());
+            let may_exceed = step.may_rise || stood.is_some_and(|kept| kept.may_exceed);
+            let is_same = stood.is_some_and(|kept| (kept.most, kept.may_exceed) == (step.most, may_exceed));
+            let set_at = stood.map_or(now, |kept| kept.set_at);
             let version = known.map_or(0, |kept| kept.version);
             let kept = Kept {
                 key: step.key.clone(),
@@ -60,10 +64,11 @@ impl StepSet for LimitSteps {
                 set_at,
                 changed_at: now,
                 changed_by: step.by.to_string(),
+                may_exceed,
             };
-            if before != step.most {
+            if !is_same {
                 count = count.saturating_add(i64::from(step.most.is_some()) - i64::from(before.is_some()));
-                log.push(entry(step, before));
+                log.push(entry(step, before, may_exceed));
                 changed.insert(name.clone());
                 rows.insert(name, kept.clone());
             }
@@ -111,17 +116,18 @@ fn decide(step: &Set, stands: &Limits, before: Option<i64>, count: i64) -> Resul
     }
 }
 
-fn entry(step: &Set, before: Option<i64>) -> Entry {
+fn entry(step: &Set, before: Option<i64>, may_exceed: bool) -> Entry {
     let words = |most: Option<i64>| most.map_or("none".to_owned(), |most| most.to_string());
     let Set { key, by, .. } = step;
     let of = key.of.as_deref().unwrap_or("*");
     let (subject, currency, measure) = (key.subject.as_str(), key.currency.code(), key.measure.as_str());
     let (window, before, most) = (key.window.as_secs(), words(before), words(step.most));
+    let above = key.of.as_ref().map(|_| format!(" above_everybody={may_exceed}")).unwrap_or_default();
     Entry {
         kind: "LIMIT_SET",
         subject: Uuid::nil(),
         content: format!(
-            "subject={subject} of={of} currency={currency} measure={measure} window={window} before={before} most={most} by={by}"
+            "subject={subject} of={of} currency={currency} measure={measure} window={window} before={before} most={most}{above} by={by}"
         ),
     }
 }

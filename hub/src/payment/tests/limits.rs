@@ -234,6 +234,39 @@ async fn m9_suspended_card_numbers_pay_nothing_whatever_their_bank_registers_and
 }
 
 #[tokio::test]
+async fn m9_a_limit_that_one_person_has_set_for_somebody_lets_nobody_above_that_of_everybody() {
+    on_each_engine(async |hub| {
+        let shop = Shop::open(&hub, at_once()).await;
+        let person = shop.holder().await;
+        let own = format!("PERSON {person} CNY EACH 0");
+        lower(&shop, &own, 900).await.unwrap();
+        assert_eq!(by_card(&shop, 900).await, Ok(()), "{}", hub.engine);
+        lower(&shop, "PERSON * CNY EACH 0", 500).await.unwrap();
+        assert_eq!(by_card(&shop, 501).await, Err(Reason::PaymentAboveLimit), "{}", hub.engine);
+        assert_eq!(by_card(&shop, 500).await, Ok(()), "{}", hub.engine);
+        assert_eq!(reason(lower(&shop, &own, 900).await), Reason::LimitNotLower, "{}", hub.engine);
+        raise(&shop, &own, Some(900)).await.unwrap();
+        assert_eq!(by_card(&shop, 900).await, Ok(()), "{}: agreed to by a second person", hub.engine);
+        lower(&shop, &own, 800).await.unwrap();
+        assert_eq!(by_card(&shop, 800).await, Ok(()), "{}: and so is less than that", hub.engine);
+        let limits = shop.operator.list_limits(from_member(Role::Operator, "vic", pb::ListLimitsRequest {})).await;
+        let above: Vec<_> = limits.unwrap().into_inner().limits.iter().map(|it| it.above_everybody).collect();
+        assert_eq!(above, [false, true], "{}", hub.engine);
+        // Another one, set by one person after all, is none that was agreed to.
+        raise(&shop, &own, None).await.unwrap();
+        lower(&shop, &own, 400).await.unwrap();
+        lower(&shop, "PERSON * CNY EACH 0", 300).await.unwrap();
+        assert_eq!(by_card(&shop, 301).await, Err(Reason::PaymentAboveLimit), "{}", hub.engine);
+        let lines = server_kit::audit::read_chain(&hub.store, "hub-1/limits").await.unwrap();
+        let said: Vec<_> = lines.iter().filter_map(|line| line.content.split(" above_everybody=").nth(1)).collect();
+        let wanted = ["false", "true", "true", "true", "false"].map(|above| format!("{above} by=rita"));
+        assert_eq!(said, wanted, "{}", hub.engine);
+        shop.all_is_well().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn m9_a_limit_is_lowered_by_one_and_raised_otherwise_and_the_log_has_both() {
     on_each_engine(async |hub| {
         let shop = Shop::open(&hub, at_once()).await;
