@@ -169,7 +169,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     tracing::info!(%grpc_addr, %ops_addr, replica = %config.replica, "the hub listens");
     let ended = lifecycle::serve_until(server.run(), hub.failure(&readiness, &shutdown), &shutdown).await;
     shutdown.drain();
-    let finished = lifecycle::finish(hub.finish(), FINISH_AT_MOST, &shutdown).await;
+    let finished = lifecycle::finish(Box::pin(hub.finish()), FINISH_AT_MOST, &shutdown).await;
     traces.finish().await;
     ops.abort();
     tracing::info!(?ended, finished, "the hub has stopped");

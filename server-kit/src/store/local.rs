@@ -14,6 +14,7 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, Statement, ToSql};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
+use super::checkpoint::{Checkpoints, LogLength};
 use super::table::{Shape, Written};
 use super::{Keys, Load, Row, StoreError, Table, Value};
 
@@ -25,12 +26,23 @@ const PREPARED: usize = 256;
 /// The connection, for one transaction at a time. Cheap to clone; nothing is left of it after `close`.
 #[derive(Clone, Debug)]
 pub(super) struct Local {
-    connection: Arc<Mutex<Option<Connection>>>,
+    connection: Arc<Mutex<Option<Writing>>>,
+}
+
+/// The connection, and what keeps its log short.
+#[derive(Debug)]
+struct Writing {
+    connection: Connection,
+    checkpoints: Checkpoints,
 }
 
 impl Local {
     /// Opens the file, which is there, with settings that keep what was committed.
     pub(super) fn open(file: &Path, settings: &[(&str, &str)]) -> Result<Self, StoreError> {
+        Self::open_with(file, settings, LogLength::USUAL)
+    }
+
+    pub(super) fn open_with(file: &Path, settings: &[(&str, &str)], length: LogLength) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file, flags)?;
         for (setting, value) in settings {
@@ -38,13 +50,14 @@ impl Local {
         }
         connection.busy_timeout(TURN_WITHIN)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
-        Ok(Self { connection: Arc::new(Mutex::new(Some(connection))) })
+        let checkpoints = Checkpoints::start(file, &connection, length)?;
+        Ok(Self { connection: Arc::new(Mutex::new(Some(Writing { connection, checkpoints }))) })
     }
 
     /// What the connection answers to a PRAGMA.
     pub(super) async fn setting(&self, name: &str) -> Result<String, StoreError> {
-        let connection = self.connection.lock().await;
-        let connection = connection.as_ref().ok_or(StoreError::Stopped)?;
+        let writing = self.connection.lock().await;
+        let connection = &writing.as_ref().ok_or(StoreError::Stopped)?.connection;
         let value = connection.pragma_query_value(None, name, |row| row.get::<_, Owned>(0))?;
         Ok(match value {
             Owned::Text(text) => text,
@@ -55,8 +68,8 @@ impl Local {
 
     pub(super) async fn begin(&self) -> Result<LocalTx, StoreError> {
         let turn = timeout(TURN_WITHIN, self.connection.clone().lock_owned()).await;
-        let connection = turn.map_err(|_| StoreError::Away(format!("no turn within {} s", TURN_WITHIN.as_secs())))?;
-        let mut tx = LocalTx { connection };
+        let writing = turn.map_err(|_| StoreError::Away(format!("no turn within {} s", TURN_WITHIN.as_secs())))?;
+        let mut tx = LocalTx { writing };
         // A transaction that begins by reading cannot become a writing one while another one writes.
         tx.run("BEGIN IMMEDIATE")?;
         Ok(tx)
@@ -64,19 +77,24 @@ impl Local {
 
     /// Waits for the transaction that is open and closes the connection.
     pub(super) async fn close(&self) {
-        drop(self.connection.lock().await.take());
+        let writing = self.connection.lock().await.take();
+        if let Some(Writing { connection, checkpoints }) = writing {
+            checkpoints.stop().await;
+            // The last one to be closed copies what is left, and removes the log.
+            drop(connection);
+        }
     }
 }
 
 /// An open transaction. Dropped without a commit it is rolled back.
 #[derive(Debug)]
 pub(super) struct LocalTx {
-    connection: OwnedMutexGuard<Option<Connection>>,
+    writing: OwnedMutexGuard<Option<Writing>>,
 }
 
 impl LocalTx {
     fn connection(&self) -> Result<&Connection, StoreError> {
-        self.connection.as_ref().ok_or(StoreError::Stopped)
+        Ok(&self.writing.as_ref().ok_or(StoreError::Stopped)?.connection)
     }
 
     fn prepared(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
@@ -140,13 +158,17 @@ impl LocalTx {
     }
 
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
-        self.run("COMMIT")
+        self.run("COMMIT")?;
+        if let Some(Writing { connection, checkpoints }) = self.writing.as_mut() {
+            checkpoints.committed(connection);
+        }
+        Ok(())
     }
 }
 
 impl Drop for LocalTx {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.as_ref() else { return };
+        let Some(Writing { connection, .. }) = self.writing.as_ref() else { return };
         // A COMMIT that failed may have left the transaction open, too.
         if !connection.is_autocommit()
             && let Err(error) = connection.execute_batch("ROLLBACK")

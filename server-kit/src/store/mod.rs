@@ -6,6 +6,7 @@
 //! exist are those of [`Value`]. Where the engines must differ, match on [`Tx::dialect`] and say why.
 
 mod cells;
+mod checkpoint;
 mod columns;
 mod error;
 mod lent;

@@ -28,14 +28,13 @@ const KEEP_ALIVE: [(&str, &str); 3] =
 /// what it does not find there is in the system's memory.
 const CACHE_SIZE: &str = "-16384";
 /// How the connection that writes is set. FULL has COMMIT wait for the disk.
-const SQLITE_SETTINGS: [(&str, &str); 6] = [
+const SQLITE_SETTINGS: [(&str, &str); 5] = [
     ("journal_mode", "wal"),
     ("synchronous", "full"),
     ("foreign_keys", "on"),
     ("cache_size", CACHE_SIZE),
     // What a statement may have to take back is kept in memory rather than in a temporary file.
     ("temp_store", "memory"),
-    ("wal_autocheckpoint", "16384"),
 ];
 
 /// The twin migrations of one server: the same file names in two folders, one for each engine.
