@@ -126,14 +126,15 @@ pub(super) async fn put_prices(tx: &mut Tx, rows: BTreeMap<(TerminalId, String),
 pub(super) const GOODS_AT_ONCE: usize = 10;
 
 /// What is asked around a place for up to [`GOODS_AT_ONCE`] things: of each the 50 lowest prices. The place is in the index beside what the
-/// goods are known by, so that only rows within reach are read.
+/// goods are known by, so that only rows within reach are read; on SQLite the index of numbers has all that is asked, so that no row is.
 macro_rules! near {
     ($known_by:literal, $of:literal) => {
         concat!(
             "SELECT terminal_id, merchant_id, merchant_name, category, latitude, longitude, name, code, unit, currency, price_minor \
-             FROM (SELECT p.*, row_number() OVER (PARTITION BY ",
+             FROM (SELECT terminal_id, merchant_id, merchant_name, category, latitude, longitude, name, code, unit, currency, price_minor, \
+             row_number() OVER (PARTITION BY ",
             $known_by,
-            " ORDER BY price_minor, terminal_id) AS place FROM prices p WHERE ",
+            " ORDER BY price_minor, terminal_id) AS place FROM prices WHERE ",
             $known_by,
             " IN ($8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AND category = $1 AND currency = $2 AND price_minor > 0 \
              AND latitude BETWEEN $3 AND $4 AND longitude BETWEEN $5 AND $6 AND merchant_id <> $7",
