@@ -60,7 +60,7 @@ fn rank(bill: &Bill) -> (Date, Date, i64, i64, i64) {
     (bill.closed_on, bill.due_on, bill.closing_minor, bill.minimum_due_minor, bill.paid_minor)
 }
 
-/// Whether a bill is one of those that [`total`] is handed: the one of its account and currency that was closed last, which has in it
+/// Whether a bill is one of those that [`total`] is made of: the one of its account and currency that was closed last, which has in it
 /// what was left of those before, and older ones that their bank still tells of as in arrears, and so with what was paid since.
 pub fn stands_in_total(closed_on: Date, newest: Date, standing: Standing) -> bool {
     closed_on >= newest || matches!(standing, Standing::Arrears { .. })
@@ -69,18 +69,20 @@ pub fn stands_in_total(closed_on: Date, newest: Date, standing: Standing) -> boo
 /// What is to be paid on this day, by currency in the order of their codes.
 ///
 /// Of an account's bills in one currency the one that was closed last says what is due: what was left of those before stands
-/// in its balance and its minimum. Older ones say since when some of it is overdue; they are handed in with all that was paid
-/// since, or not at all. `Err(AmountTooLarge)`.
-pub fn total(bills: &[Bill], on: Date) -> Result<Vec<Total>, Reason> {
-    let mut accounts: BTreeMap<_, Vec<&Bill>> = BTreeMap::new();
-    for bill in bills {
-        accounts.entry((bill.currency.code(), &bill.account)).or_default().push(bill);
+/// in its balance and its minimum. Older ones that stand in the total say since when some of it is overdue, and all others are
+/// passed over. `Err(AmountTooLarge)`.
+pub fn total(bills: &[(Bill, Standing)], on: Date) -> Result<Vec<Total>, Reason> {
+    let mut accounts: BTreeMap<_, Vec<&(Bill, Standing)>> = BTreeMap::new();
+    for it in bills {
+        accounts.entry((it.0.currency.code(), &it.0.account)).or_default().push(it);
     }
     let mut totals: BTreeMap<&str, Total> = BTreeMap::new();
     for ((code, _), bills) in accounts {
-        let Some(first) = bills.first() else { continue };
-        let sum = totals.get(code).copied().unwrap_or_else(|| Total::none(first.currency));
-        totals.insert(code, sum.with(&bills, on)?);
+        let Some((newest, _)) = bills.iter().max_by_key(|(bill, _)| bill.closed_on) else { continue };
+        let sum = totals.get(code).copied().unwrap_or_else(|| Total::none(newest.currency));
+        let stands = |it: &&&(Bill, Standing)| stands_in_total(it.0.closed_on, newest.closed_on, it.1);
+        let standing: Vec<&Bill> = bills.iter().filter(stands).map(|(bill, _)| bill).collect();
+        totals.insert(code, sum.with(&standing, on)?);
     }
     Ok(totals.into_values().collect())
 }
@@ -93,10 +95,17 @@ mod tests {
     use super::*;
     use crate::credit_history::AmountBucket;
 
+    const ARREARS: Standing = Standing::Arrears { as_of: date(2026, 3, 1), left: AmountBucket::UpTo1000 };
+
+    /// As their bank tells of them when something of each may be overdue.
+    fn told<const N: usize>(bills: [Bill; N]) -> [(Bill, Standing); N] {
+        bills.map(|bill| (bill, ARREARS))
+    }
+
     #[test]
     fn r8_the_total_is_per_currency_over_all_banks() {
         let usd = Currency::parse("USD").unwrap();
-        let bills = [
+        let bills = told([
             bill(),
             Bill { account: account("bank-b", 1), due_on: date(2026, 2, 20), paid_minor: 15_000, ..bill() },
             Bill { account: account("bank-c", 1), due_on: date(2026, 2, 15), paid_minor: 4_000, ..bill() },
@@ -104,7 +113,7 @@ mod tests {
             Bill { account: account("bank-e", 1), due_on: date(2026, 2, 18), paid_minor: 150_000, ..bill() },
             Bill { account: account("bank-f", 1), closing_minor: -700, minimum_due_minor: 0, ..bill() },
             Bill { currency: usd, closing_minor: 9_900, minimum_due_minor: 1_000, ..bill() },
-        ];
+        ]);
         let cny = |minor| Money::new(Currency::CNY, minor);
         let wanted = Total {
             open: 4,
@@ -130,15 +139,14 @@ mod tests {
     fn r8_the_newest_bill_stands_in_the_total_and_older_ones_while_they_are_in_arrears() {
         let (old, new) = (date(2026, 2, 5), date(2026, 3, 5));
         let on = date(2026, 3, 1);
-        let arrears = Standing::Arrears { as_of: on, left: AmountBucket::UpTo1000 };
         let table = [
             (new, Standing::Due, true),
             (new, Standing::PaidInTime { on }, true),
-            (new, arrears, true),
+            (new, ARREARS, true),
             (old, Standing::Due, false),
             (old, Standing::PaidLate { on }, false),
             (old, Standing::Settled { on }, false),
-            (old, arrears, true),
+            (old, ARREARS, true),
         ];
         for (closed_on, standing, wanted) in table {
             assert_eq!(stands_in_total(closed_on, new, standing), wanted, "{closed_on} {standing}");
@@ -165,21 +173,24 @@ mod tests {
             ("all of it, of which the old bill was not told", 0, 170_000, (0, 0, 0, 0, None)),
         ];
         for (name, old_paid, new_paid, wanted) in table {
-            let bills = [Bill { paid_minor: new_paid, ..newer.clone() }, Bill { paid_minor: old_paid, ..bill() }];
+            let bills = told([Bill { paid_minor: new_paid, ..newer.clone() }, Bill { paid_minor: old_paid, ..bill() }]);
             let totals = total(&bills, date(2026, 3, 10)).unwrap();
             let Total { open, due, minimum, overdue, overdue_since, .. } = totals[0];
             assert_eq!((open, due.minor, minimum.minor, overdue.minor, overdue_since), wanted, "{name}");
             let [new, old] = bills;
             assert_eq!(total(&[old, new], date(2026, 3, 10)), Ok(totals), "{name}, in another order");
         }
+        let alone = total(&told([newer.clone()]), date(2026, 3, 10));
+        let due = (bill(), Standing::Due);
+        assert_eq!(total(&[(newer, ARREARS), due], date(2026, 3, 10)), alone, "what its bank tells nothing of since");
     }
 
     #[test]
     fn r8_nothing_left_to_pay_is_a_total_of_zero_and_too_much_is_refused() {
         let paid = Bill { paid_minor: 150_000, ..bill() };
-        let totals = total(&[paid], date(2026, 2, 10)).unwrap();
+        let totals = total(&told([paid]), date(2026, 2, 10)).unwrap();
         assert_eq!((totals[0].open, totals[0].due.minor, totals[0].next_due_on), (0, 0, None));
         let huge = |bank| Bill { account: account(bank, 1), closing_minor: i64::MAX, ..bill() };
-        assert_eq!(total(&[huge("bank-a"), huge("bank-b")], date(2026, 2, 10)), Err(Reason::AmountTooLarge));
+        assert_eq!(total(&told([huge("bank-a"), huge("bank-b")]), date(2026, 2, 10)), Err(Reason::AmountTooLarge));
     }
 }

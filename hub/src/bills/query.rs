@@ -1,9 +1,6 @@
 //! What is asked of bills: the list by account, what runs since, and the sum over all banks.
 
-use std::collections::BTreeMap;
-
-use domain::bill::{Bill, Cycle, Record, RunningBill, Total, stands_in_total, total};
-use domain::credit_history::Standing;
+use domain::bill::{Bill, Cycle, Record, RunningBill, Total, total};
 use domain::{AccountId, BankId, PersonId, Reason};
 use jiff::civil::Date;
 use proto::cardholder as pb;
@@ -105,19 +102,8 @@ impl Bills {
         person_id: PersonId,
         today: Date,
     ) -> Result<Result<Vec<Total>, Reason>, StoreError> {
-        let marked = sql::in_total(&self.store, person_id).await?;
-        let mut newest = BTreeMap::new();
-        for (bill, _) in &marked {
-            let closed_on = newest.entry((&bill.account, bill.currency.code())).or_insert(bill.closed_on);
-            *closed_on = bill.closed_on.max(*closed_on);
-        }
-        // A hub from before the marks, which still runs beside this one, takes none away.
-        let stands = |(bill, standing): &&(Bill, Standing)| {
-            let newest = newest.get(&(&bill.account, bill.currency.code())).copied().unwrap_or(bill.closed_on);
-            stands_in_total(bill.closed_on, newest, *standing)
-        };
-        let bills: Vec<Bill> = marked.iter().filter(stands).map(|(bill, _)| bill.clone()).collect();
-        Ok(total(&bills, today))
+        // More may be marked than stand in it: a hub from before the marks, which still runs beside this one, takes none away.
+        Ok(total(&sql::in_total(&self.store, person_id).await?, today))
     }
 }
 

@@ -222,11 +222,15 @@ pub(crate) async fn of_person(store: &Store, person_id: PersonId) -> Result<Vec<
     store.fetch(OF_PERSON, vec![person_id.uuid().into()]).await?.iter().map(kept_of).collect()
 }
 
+macro_rules! in_total {
+    () => {
+        concat!("SELECT ", bill_columns!(), ", standing FROM bills WHERE person_id = $1 AND in_total = 1")
+    };
+}
+
 /// The person's bills that are marked as standing in the total, each with how it stands. What is read of them is in the index that names them.
 pub(super) async fn in_total(store: &Store, person_id: PersonId) -> Result<Vec<(Bill, Standing)>, StoreError> {
-    const SQL: &str =
-        concat!("SELECT ", bill_columns!(), ", standing FROM bills WHERE person_id = $1 AND in_total = 1");
-    let rows = store.fetch(SQL, vec![person_id.uuid().into()]).await?;
+    let rows = store.fetch(in_total!(), vec![person_id.uuid().into()]).await?;
     rows.iter().map(|row| Ok((bill_of(row)?, row.parsed(BILL_COLUMNS, Standing::parse)?))).collect()
 }
 
@@ -256,4 +260,20 @@ pub(super) async fn masks(store: &Store, person_id: PersonId) -> Result<BTreeMap
     let sql = "SELECT bank_id, instrument_id, masked FROM bindings WHERE person_id = $1";
     let rows = store.fetch(sql, vec![person_id.uuid().into()]).await?;
     rows.iter().map(|row| Ok(((row.parsed(0, BankId::parse)?, row.id(1)?), row.text(2)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use server_kit::store::testing::TestDatabase;
+
+    #[tokio::test]
+    async fn r8_what_a_total_reads_is_in_one_index_on_sqlite() {
+        crate::testing::on(&TestDatabase::sqlite(), &async |hub: crate::testing::TestHub| {
+            let sql = concat!("EXPLAIN QUERY PLAN ", in_total!());
+            let plan = hub.store.fetch(sql, vec![hub.id().into()]).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.text(3).unwrap()).collect();
+            assert_eq!(plan, ["SEARCH bills USING COVERING INDEX bills_in_total (person_id=?)"]);
+        })
+        .await;
+    }
 }

@@ -22,8 +22,8 @@ pub(super) async fn page(asked: &Asked<'_>) -> Result<Outcome, Reason> {
     let may = asked.may(Act::LowerLimit).is_ok();
     let lines = found.iter().map(|kept| {
         let key = kept.key.to_string();
-        let is_above = kept.key.of.is_some() && kept.may_exceed;
-        let above = if is_above { asked.frame.say("yes", "是") } else { asked.frame.say("no", "否") };
+        let above =
+            if kept.is_above_everybody() { asked.frame.say("yes", "是") } else { asked.frame.say("no", "否") };
         let action = button(asked, "/limits/remove", &[("key", &key)], ("Remove it", "取消限额"));
         Line {
             cells: vec![

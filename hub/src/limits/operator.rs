@@ -54,7 +54,7 @@ fn kept_to_pb(kept: &Kept) -> pb::Limit {
         set_at: Some(proto::to_timestamp(kept.set_at)),
         changed_at: Some(proto::to_timestamp(kept.changed_at)),
         changed_by: kept.changed_by.clone(),
-        above_everybody: kept.key.of.is_some() && kept.may_exceed,
+        above_everybody: kept.is_above_everybody(),
         ..to_pb(&kept.key, kept.most.unwrap_or_default())
     }
 }

@@ -25,10 +25,15 @@ pub(crate) struct Kept {
     pub(crate) set_at: Timestamp,
     pub(crate) changed_at: Timestamp,
     pub(crate) changed_by: String,
-    pub(crate) may_exceed: bool,
+    pub(super) may_exceed: bool,
 }
 
 impl Kept {
+    /// Whether it is of one who is named, and holds where it is above that of everybody.
+    pub(crate) fn is_above_everybody(&self) -> bool {
+        self.key.of.is_some() && self.may_exceed
+    }
+
     pub(super) fn limit(&self) -> Option<Limit> {
         self.most.map(|most| Limit { key: self.key.clone(), most, set_at: self.set_at, may_exceed: self.may_exceed })
     }

@@ -219,7 +219,21 @@ fn near_args(bought: &Bought, reach: Reach, keys: &BTreeSet<String>) -> Vec<Valu
 
 #[cfg(test)]
 mod tests {
+    use server_kit::store::testing::TestDatabase;
+
     use super::*;
+
+    #[tokio::test]
+    async fn p2_what_is_asked_of_goods_with_numbers_is_in_one_index_on_sqlite() {
+        crate::testing::on(&TestDatabase::sqlite(), &async |hub: crate::testing::TestHub| {
+            let sql = concat!("EXPLAIN QUERY PLAN ", near!("gtin", ""));
+            let args = (0..17).map(|place| if (2..6).contains(&place) { Value::Real(Some(0.0)) } else { "x".into() });
+            let plan = hub.store.fetch(sql, args.collect()).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.text(3).unwrap()).collect();
+            assert!(plan.iter().any(|step| step.contains("prices USING COVERING INDEX prices_gtin (")), "{plan:?}");
+        })
+        .await;
+    }
 
     #[test]
     fn p2_all_that_is_within_reach_lies_in_the_degrees_that_are_looked_at() {

@@ -26,7 +26,7 @@ const PREPARED: usize = 256;
 /// The connection, for one transaction at a time. Cheap to clone; nothing is left of it after `close`.
 #[derive(Clone, Debug)]
 pub(super) struct Local {
-    connection: Arc<Mutex<Option<Writing>>>,
+    writing: Arc<Mutex<Option<Writing>>>,
 }
 
 /// The connection, and what keeps its log short.
@@ -51,12 +51,12 @@ impl Local {
         connection.busy_timeout(TURN_WITHIN)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         let checkpoints = Checkpoints::start(file, &connection, length)?;
-        Ok(Self { connection: Arc::new(Mutex::new(Some(Writing { connection, checkpoints }))) })
+        Ok(Self { writing: Arc::new(Mutex::new(Some(Writing { connection, checkpoints }))) })
     }
 
     /// What the connection answers to a PRAGMA.
     pub(super) async fn setting(&self, name: &str) -> Result<String, StoreError> {
-        let writing = self.connection.lock().await;
+        let writing = self.writing.lock().await;
         let connection = &writing.as_ref().ok_or(StoreError::Stopped)?.connection;
         let value = connection.pragma_query_value(None, name, |row| row.get::<_, Owned>(0))?;
         Ok(match value {
@@ -67,7 +67,7 @@ impl Local {
     }
 
     pub(super) async fn begin(&self) -> Result<LocalTx, StoreError> {
-        let turn = timeout(TURN_WITHIN, self.connection.clone().lock_owned()).await;
+        let turn = timeout(TURN_WITHIN, self.writing.clone().lock_owned()).await;
         let writing = turn.map_err(|_| StoreError::Away(format!("no turn within {} s", TURN_WITHIN.as_secs())))?;
         let mut tx = LocalTx { writing };
         // A transaction that begins by reading cannot become a writing one while another one writes.
@@ -77,7 +77,7 @@ impl Local {
 
     /// Waits for the transaction that is open and closes the connection.
     pub(super) async fn close(&self) {
-        let writing = self.connection.lock().await.take();
+        let writing = self.writing.lock().await.take();
         if let Some(Writing { connection, checkpoints }) = writing {
             checkpoints.stop().await;
             // The last one to be closed copies what is left, and removes the log.

@@ -172,7 +172,7 @@ class Books:
             return known["code"] if known["event"] == what and known["amount"] == int(fields["4"]) else "94"
         code = self.decide(what, fields, pin)
         event = {"event": what, "name": name, "pan": fields["2"], "amount": int(fields["4"]), "code": code,
-                 "receiver": fields.get("100", ""), "entry": fields.get("22", ""), "day": self.day}
+                 "receiver": fields.get("100", ""), "approval": fields.get("38", ""), "entry": fields.get("22", ""), "day": self.day}
         if "90" in fields:
             event["original"] = original_of(fields)
         if (what, code) == ("reversal", "25"):

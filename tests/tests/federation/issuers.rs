@@ -147,6 +147,7 @@ async fn an_approval_comes_late(engine: Engine) {
     let over = till.outcome(&paid.payment_id).await;
     assert_eq!((over.state(), reason(&over)), (PaymentState::Declined, "DECISION_TIMED_OUT"));
     network.comes_to(&card, BALANCE).await;
+    reversal_answered(&world).await;
     let told = network.peer.state().await["seen"]["reversal"].as_i64().unwrap();
     // The answer that everybody has given up comes after all: the reversal is told once more, and changes nothing.
     network.peer.tell("release").await;
@@ -159,8 +160,22 @@ async fn an_approval_comes_late(engine: Engine) {
     assert_eq!(world.settled().await.charged_minor(), 0);
 }
 
-/// How many late approvals the hub has counted.
-async fn late_approvals(world: &World, wanted: u64) {
+/// Waits until the hub has heard that a reversal was done, which its network does before it says so.
+async fn reversal_answered(world: &World) {
+    let answered = async || {
+        let metrics = world.operations("hub-1", "/metrics").await;
+        let is_it = |line: &str| {
+            line.starts_with("bankhub_issuer_requests_total{")
+                && line.contains("asked=\"REVERSAL\"")
+                && line.contains("result=\"done\"")
+        };
+        metrics.lines().any(is_it).then_some(())
+    };
+    until("the reversal to be answered", World::HEALING, answered).await;
+}
+
+/// Waits until the hub has counted so many late approvals.
+pub(crate) async fn late_approvals(world: &World, wanted: u64) {
     let counted = async || {
         let metrics = world.operations("hub-1", "/metrics").await;
         let end = format!(" {wanted}");
@@ -183,6 +198,10 @@ async fn a_network_changes_its_mind(engine: Engine) {
     let state = network.comes_to(&card, BALANCE).await;
     let count = |what: &str| state["effects"][what].as_i64().unwrap_or(0);
     assert_eq!((count("charge"), count("reversal")), (1, 1), "{state}");
+    let [charge, reversal] = ["charge", "reversal"]
+        .map(|what| state["messages"].as_array().unwrap().iter().find(|message| message["event"] == what).unwrap());
+    let stan = charge["name"].as_str().unwrap().split('-').next();
+    assert_eq!(reversal["approval"].as_str(), stan, "the code of the late approval");
     assert!(world.logs().contains("a card network approves what it has refused"));
     assert_eq!(till.outcome(&paid.payment_id).await.state(), PaymentState::Declined);
     assert_eq!(world.settled().await.charged_minor(), 0);
@@ -209,6 +228,7 @@ async fn m6_a_late_approval_of_something_else_decides_nothing() {
     let paid = till.with_card(&card.read(), Nature::Purchase, PRICE).await;
     assert_eq!(till.outcome(&paid.payment_id).await.state(), PaymentState::Declined);
     network.comes_to(&card, BALANCE).await;
+    reversal_answered(&world).await;
     let told = network.peer.state().await["seen"]["reversal"].as_i64();
     network.peer.tell("release").await;
     late_approvals(&world, 1).await;

@@ -12,6 +12,7 @@ use proto::common::Nature;
 use proto::terminal::PaymentState;
 use server_kit::clock::{Clock as _, SystemClock};
 
+use crate::issuers::late_approvals;
 use crate::reason;
 
 const BALANCE: i64 = 100_000;
@@ -90,13 +91,7 @@ async fn m7_what_nobody_has_asked_for_changes_nothing_and_ends_the_line_if_it_is
     // Approvals of a number that was never given out are counted, and the line stays.
     let lines = network.peer.state().await["seen"]["connection"].clone();
     network.peer.tell("stranger").await;
-    let counted = async || {
-        let metrics = world.operations("hub-1", "/metrics").await;
-        let late =
-            metrics.lines().any(|it| it.starts_with("bankhub_issuer_late_approvals_total") && it.ends_with(" 2"));
-        late.then_some(())
-    };
-    until("two approvals of nothing to be counted", World::HEALING, counted).await;
+    late_approvals(&world, 2).await;
     assert_eq!(network.peer.state().await["seen"]["connection"], lines);
     assert_eq!(till.pay(&payer, fen(PRICE)).await.state(), PaymentState::Approved);
     // A length of nothing, one above all measure, text, and a message that never comes to its end, an octet now and then.

@@ -1,6 +1,8 @@
 //! Cards that an acquirer has read and brings over its link: the bank is asked as for a card at a terminal, and the PIN goes on under another
 //! key, to an adapter or to another network (R2, M7).
 
+use std::net::SocketAddr;
+
 use bankhub::acquirer::{Acquirer, Fields, Named};
 use domain::Reason;
 use domain::card::{Pan, Pin};
@@ -45,6 +47,24 @@ fn completion(original: Named, minor: i64) -> Fields {
 
 async fn ask(acquirer: &Acquirer, named: Named, fields: &Fields) -> Response {
     acquirer.ask(named, fields).await.unwrap().response()
+}
+
+async fn connect(addr: SocketAddr) -> Stubborn {
+    let mut plain = options(addr, DialectName::Ascii);
+    plain.institution = INSTITUTION.to_owned();
+    Stubborn::connect(plain).await
+}
+
+/// Has a payment approved as soon as the hub knows the network's cards.
+async fn approved_once_known(acquirer: &Acquirer, payment: &Fields) {
+    until("the hub to know the network's cards", World::HEALING, async || {
+        match ask(acquirer, acquirer.name("0200").unwrap(), payment).await {
+            Response::Approved => Some(()),
+            Response::Refused(Reason::BinUnknown | Reason::BankAway) => None,
+            other => panic!("{other:?}"),
+        }
+    })
+    .await;
 }
 
 /// Gives the hub's links the PIN pad of the second till, whose key the banks have.
@@ -139,19 +159,10 @@ async fn from_network_to_network(engine: Engine) {
     let card = NetworkCard::new(1);
     network.open(&card, 50_000).await;
     let track = card.read().track2;
-    let mut plain = options(addr, DialectName::Ascii);
-    plain.institution = INSTITUTION.to_owned();
-    let stubborn = Stubborn::connect(plain).await;
+    let stubborn = connect(addr).await;
     let acquirer = stubborn.acquirer();
     let good = fields("000000", PRICE, &Shown { track: &track, pan: &card.pan, pin: Some(PIN) });
-    until("the hub to know the network's cards", World::HEALING, async || {
-        match ask(acquirer, acquirer.name("0200").unwrap(), &good).await {
-            Response::Approved => Some(()),
-            Response::Refused(Reason::BinUnknown | Reason::BankAway) => None,
-            other => panic!("{other:?}"),
-        }
-    })
-    .await;
+    approved_once_known(acquirer, &good).await;
     let wrong = fields("000000", PRICE, &Shown { track: &track, pan: &card.pan, pin: Some("314159") });
     let answer = ask(acquirer, acquirer.name("0200").unwrap(), &wrong).await;
     assert_eq!(answer, Response::Refused(Reason::CardNotVerified), "the network opens the block under its own key");
@@ -181,19 +192,10 @@ async fn m7_a_pin_that_a_line_has_no_key_for_is_refused_at_once() {
     let card = NetworkCard::new(1);
     network.open(&card, 50_000).await;
     let track = card.read().track2;
-    let mut plain = options(addr, DialectName::Ascii);
-    plain.institution = INSTITUTION.to_owned();
-    let stubborn = Stubborn::connect(plain).await;
+    let stubborn = connect(addr).await;
     let acquirer = stubborn.acquirer();
     let with = |pin| fields("000000", PRICE, &Shown { track: &track, pan: &card.pan, pin });
-    until("the hub to know the network's cards", World::HEALING, async || {
-        match ask(acquirer, acquirer.name("0200").unwrap(), &with(None)).await {
-            Response::Approved => Some(()),
-            Response::Refused(Reason::BinUnknown | Reason::BankAway) => None,
-            other => panic!("{other:?}"),
-        }
-    })
-    .await;
+    approved_once_known(acquirer, &with(None)).await;
     let answer = ask(acquirer, acquirer.name("0200").unwrap(), &with(Some(PIN))).await;
     assert!(matches!(answer, Response::Refused(_)), "{answer:?}");
     let state = network.comes_to(&card, 50_000 - PRICE).await;

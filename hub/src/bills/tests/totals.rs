@@ -63,6 +63,14 @@ async fn r8_marks_that_a_hub_from_before_has_left_are_passed_over_until_the_next
         assert_eq!(totals(&world, person).await, before, "{}", hub.engine);
         let faults = crate::check::check_books(&hub.store).await.unwrap().faults;
         assert!(faults.iter().any(|fault| fault.contains("1 bills stand in the total")), "{faults:?}");
+        // The migration marks as the rule does, on both engines by the same words.
+        let migration = include_str!("../../../migrations/sqlite/0037_bills_in_total.sql");
+        let update = migration.split(';').find(|it| it.contains("UPDATE bills")).unwrap();
+        assert!(include_str!("../../../migrations/postgres/0037_bills_in_total.sql").contains(update));
+        let mut tx = hub.store.begin().await.unwrap();
+        assert_eq!(tx.execute(update, Vec::new()).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        assert_eq!(marked(&world, account).await, [5], "{}", hub.engine);
         assert_eq!(world.send("bank-a", vec![bill(account, world.today, world.day(25))]).await, [Ok(())]);
         assert_eq!(marked(&world, account).await, [0], "{}", hub.engine);
         world.recorded.check().await;
