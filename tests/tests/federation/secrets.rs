@@ -3,6 +3,7 @@
 use federation_tests::cards::PIN;
 use federation_tests::databases::Engine;
 use federation_tests::payer::another_code;
+use federation_tests::shown::holds;
 use federation_tests::till::fen;
 use federation_tests::wait::{bounded, until};
 use federation_tests::world::{Setup, World};
@@ -156,15 +157,4 @@ async fn doctor(world: &World) -> (bool, String) {
     let output = bounded("doctor", World::HEALING, command.output()).await.unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
-}
-
-/// Whether the secret stands in the line, and not by chance inside a longer number, a time or an id.
-fn holds(line: &str, secret: &str) -> bool {
-    line.match_indices(secret).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
-        let after = line[at + secret.len()..].chars().next();
-        let longer = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-        let of_a_time = secret.len() == 6 && before == Some('.') && after == Some('Z');
-        !longer(before) && !longer(after) && !of_a_time
-    })
 }

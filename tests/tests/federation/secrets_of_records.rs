@@ -6,6 +6,7 @@ use federation_tests::databases::Engine;
 use federation_tests::payer::{Payer, another_code};
 use federation_tests::peers::Peer;
 use federation_tests::session::Session;
+use federation_tests::shown::holds;
 use federation_tests::till::fen;
 use federation_tests::wait::until;
 use federation_tests::world::{Setup, World};
@@ -215,17 +216,6 @@ fn spellings(bytes: &[u8], is_digits: bool) -> Vec<Vec<u8>> {
     all
 }
 
-fn holds(place: &[u8], spelling: &[u8], is_digits: bool) -> bool {
-    place.windows(spelling.len()).enumerate().any(|(at, window)| {
-        let beside = |at: Option<usize>| at.and_then(|at| place.get(at)).is_some_and(u8::is_ascii_alphanumeric);
-        let after = at + spelling.len();
-        // Microseconds end a time.
-        let of_a_time = at > 0 && place[at - 1] == b'.' && place.get(after) == Some(&b'Z');
-        let inside = is_digits && (beside(at.checked_sub(1)) || beside(Some(after)) || of_a_time);
-        window == spelling && !inside
-    })
-}
-
 async fn nothing_is_seen(engine: Engine, format: &'static str) {
     if !engine.is_there() {
         return;
@@ -268,9 +258,8 @@ async fn nothing_is_seen(engine: Engine, format: &'static str) {
     }
     assert!(engine == Engine::Postgres || places.len() > 1);
     // Whoever searches finds what is there.
-    let is_there = |is_log: bool, what: &[u8]| {
-        places.iter().any(|(_, bytes, of_log)| *of_log == is_log && holds(bytes, what, false))
-    };
+    let is_there =
+        |is_log: bool, what: &[u8]| places.iter().any(|(_, bytes, of_log)| *of_log == is_log && holds(bytes, what));
     assert!(
         is_there(true, b"TRACE") && is_there(true, b"a notice was sent"),
         "the logs say too little to prove anything"
@@ -279,7 +268,7 @@ async fn nothing_is_seen(engine: Engine, format: &'static str) {
     for Secret { what, bytes, in_logs_alone } in &secrets {
         let is_digits = bytes.len() == 6;
         for (place, found, _) in places.iter().filter(|(_, _, is_log)| *is_log || !in_logs_alone) {
-            let spelling = spellings(bytes, is_digits).into_iter().find(|spelling| holds(found, spelling, is_digits));
+            let spelling = spellings(bytes, is_digits).into_iter().find(|spelling| holds(found, spelling));
             let line = spelling.map(|spelling| around(found, &spelling));
             assert_eq!(line, None, "a {what} stands in {place}");
         }
