@@ -11,7 +11,8 @@ mod settlement;
 mod totals;
 
 pub use order::{
-    Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, first, giving_back, is_believed, said, short_name, voiding,
+    Again, Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, again, first, giving_back, is_believed, said,
+    short_name, voiding,
 };
 pub use private::{PrivateData, Tag};
 pub use response::{Response, code_of, response_of};

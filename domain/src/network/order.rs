@@ -188,6 +188,25 @@ pub const fn voiding(first: Option<Standing>, reversal: Option<Standing>) -> Voi
     }
 }
 
+/// When a reversal is told once more, because what it takes back was approved after all: the network may have heard of the reversal first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It was never sent, but stands for a leg that is void, so that nothing can be told.
+    Never,
+    AtOnce,
+    /// What is answered to it now may have been said before the network had what it takes back.
+    OnceAnswered,
+}
+
+/// When to tell a reversal again that stands so.
+pub const fn again(reversal: Standing, was_sent: bool) -> Again {
+    match (reversal, was_sent) {
+        (Standing::Done, true) => Again::AtOnce,
+        (Standing::Asked, true) => Again::OnceAnswered,
+        (Standing::Refused(_), _) | (_, false) => Again::Never,
+    }
+}
+
 /// How money goes back: the whole of it on the day on which it was taken is a reversal, which nobody may refuse; anything else a refund.
 pub const fn giving_back(is_whole: bool, is_same_day: bool) -> Asked {
     if is_whole && is_same_day { Asked::Reversal } else { Asked::Refund }
@@ -292,6 +311,20 @@ mod tests {
             (None, Some(Standing::Done), Voiding::Done),
         ] {
             assert_eq!(voiding(known, reversal), expected, "{known:?} {reversal:?}");
+        }
+    }
+
+    #[test]
+    fn m6_what_is_approved_after_all_has_its_reversal_told_again_when_that_was_answered() {
+        let no = Standing::Refused(Reason::InsufficientFunds);
+        for (reversal, was_sent, expected) in [
+            (Standing::Asked, true, Again::OnceAnswered),
+            (Standing::Asked, false, Again::Never),
+            (Standing::Done, true, Again::AtOnce),
+            (Standing::Done, false, Again::Never),
+            (no, true, Again::Never),
+        ] {
+            assert_eq!(again(reversal, was_sent), expected, "{reversal:?} {was_sent}");
         }
     }
 

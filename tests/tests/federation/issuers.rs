@@ -147,7 +147,7 @@ async fn an_approval_comes_late(engine: Engine) {
     let over = till.outcome(&paid.payment_id).await;
     assert_eq!((over.state(), reason(&over)), (PaymentState::Declined, "DECISION_TIMED_OUT"));
     network.comes_to(&card, BALANCE).await;
-    reversal_answered(&world).await;
+    reversals_answered(&world, 1).await;
     let told = network.peer.state().await["seen"]["reversal"].as_i64().unwrap();
     // The answer that everybody has given up comes after all: the reversal is told once more, and changes nothing.
     network.peer.tell("release").await;
@@ -160,16 +160,50 @@ async fn an_approval_comes_late(engine: Engine) {
     assert_eq!(world.settled().await.charged_minor(), 0);
 }
 
-/// Waits until the hub has heard that a reversal was done, which its network does before it says so.
-async fn reversal_answered(world: &World) {
+async fn an_approval_comes_while_its_reversal_is_told(engine: Engine) {
+    let Some((world, network, card)) = open(engine, &[], &[]).await else { return };
+    let till = world.till("till-1");
+    network.fault("charge", "park").await;
+    for _ in 0..40 {
+        network.fault("charge", "mute").await;
+        network.fault("reversal", "mute").await;
+    }
+    let paid = till.with_card(&card.read(), Nature::Purchase, PRICE).await;
+    network
+        .peer
+        .becomes("the reversal to be told", |state| state["seen"]["reversal"].as_i64().unwrap_or_default() > 0)
+        .await;
+    network.peer.tell("release").await;
+    late_approvals(&world, 1).await;
+    // What is answered to the reversal from now on might have been said before the network had the charge: once is not enough.
+    network.peer.tell("clear").await;
+    reversals_answered(&world, 2).await;
+    network.comes_to(&card, BALANCE).await;
+    assert_eq!(till.outcome(&paid.payment_id).await.state(), PaymentState::Declined);
+    assert_eq!(world.settled().await.charged_minor(), 0);
+}
+
+#[tokio::test]
+async fn m6_an_approval_that_comes_before_its_reversal_is_answered_has_it_told_again() {
+    an_approval_comes_while_its_reversal_is_told(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn m6_an_approval_that_comes_before_its_reversal_is_answered_has_it_told_again_on_postgres() {
+    an_approval_comes_while_its_reversal_is_told(Engine::Postgres).await;
+}
+
+/// Waits until the hub has heard so many times that a reversal was done, which its network does before it says so.
+async fn reversals_answered(world: &World, wanted: u64) {
     let answered = async || {
         let metrics = world.operations("hub-1", "/metrics").await;
-        let is_it = |line: &str| {
+        let is_it = |line: &&str| {
             line.starts_with("bankhub_issuer_requests_total{")
                 && line.contains("asked=\"REVERSAL\"")
                 && line.contains("result=\"done\"")
         };
-        metrics.lines().any(is_it).then_some(())
+        let counted = metrics.lines().filter(is_it).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        (counted.sum::<u64>() >= wanted).then_some(())
     };
     until("the reversal to be answered", World::HEALING, answered).await;
 }
@@ -228,7 +262,7 @@ async fn m6_a_late_approval_of_something_else_decides_nothing() {
     let paid = till.with_card(&card.read(), Nature::Purchase, PRICE).await;
     assert_eq!(till.outcome(&paid.payment_id).await.state(), PaymentState::Declined);
     network.comes_to(&card, BALANCE).await;
-    reversal_answered(&world).await;
+    reversals_answered(&world, 1).await;
     let told = network.peer.state().await["seen"]["reversal"].as_i64();
     network.peer.tell("release").await;
     late_approvals(&world, 1).await;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::network::{
-    Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, acquirer_day, first, giving_back, is_believed, voiding,
+    Again, Asked, First, Said, Standing, UNKNOWN_ENOUGH, Voiding, acquirer_day, again, first, giving_back, is_believed,
+    voiding,
 };
 use domain::{LegId, Money, Reason, Timestamp};
 use iso8583::element::Stan;
@@ -97,6 +98,7 @@ impl Set<'_> {
             version: 0,
             standing: Standing::Asked,
             unknown: 0,
+            told_again: false,
             approval_code: None,
             due_at: None,
             day: self.day(&named.link),
@@ -180,6 +182,7 @@ impl Set<'_> {
                     version: 0,
                     standing: Standing::Done,
                     unknown: 0,
+                    told_again: false,
                     approval_code: None,
                     due_at: None,
                     day: self.day(&named.link),
@@ -258,6 +261,9 @@ impl Set<'_> {
         }
         if order.standing != Standing::Asked {
             order.due_at = None;
+            if order.told_again {
+                self.tell_again(&mut order);
+            }
         }
         let order = self.put(order);
         if asked.is_first() && order.standing == Standing::Done && self.is_void(leg) {
@@ -311,15 +317,23 @@ impl Set<'_> {
     /// of that one first.
     fn is_void(&mut self, leg: LegId) -> bool {
         let Some(mut reversal) = self.orders.get(&(leg, Asked::Reversal)).cloned() else { return false };
-        if reversal.standing == Standing::Done && reversal.stan > 0 {
-            reversal.standing = Standing::Asked;
-            reversal.unknown = 0;
-            reversal.due_at = Some(self.now);
-            let content = format!("link={} stan={:06}", reversal.link, reversal.stan);
-            self.log.push(entry("NETWORK_REVERSAL_AGAIN", reversal.payment.uuid(), content));
-            self.put(reversal);
+        match again(reversal.standing, reversal.stan > 0) {
+            Again::Never => return true,
+            Again::AtOnce => self.tell_again(&mut reversal),
+            Again::OnceAnswered => reversal.told_again = true,
         }
+        self.put(reversal);
         true
+    }
+
+    /// The same message goes out by itself as if it had never been answered.
+    fn tell_again(&mut self, reversal: &mut Order) {
+        reversal.standing = Standing::Asked;
+        reversal.unknown = 0;
+        reversal.told_again = false;
+        reversal.due_at = Some(self.now);
+        let content = format!("link={} stan={:06}", reversal.link, reversal.stan);
+        self.log.push(entry("NETWORK_REVERSAL_AGAIN", reversal.payment.uuid(), content));
     }
 
     pub(super) fn cut_over(&mut self, link: &str, day: u16) -> Outcome {

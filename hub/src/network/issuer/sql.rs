@@ -18,6 +18,7 @@ const ORDERS: Table = Table {
         "state",
         "reason",
         "unknown",
+        "told_again",
         "approval_code",
         "due_at",
         "business_day",
@@ -49,6 +50,8 @@ pub(super) struct Order {
     pub(super) version: i64,
     pub(super) standing: Standing,
     pub(super) unknown: i64,
+    /// A reversal that is to be told once more when it is answered.
+    pub(super) told_again: bool,
     pub(super) approval_code: Option<String>,
     pub(super) due_at: Option<Timestamp>,
     pub(super) day: Date,
@@ -70,7 +73,7 @@ macro_rules! select_orders {
     ($where:literal) => {
         concat!(
             "SELECT leg_id, asked, version, state, reason, unknown, approval_code, due_at, business_day, link, bank_id, payment_id, \
-             original_leg_id, currency, amount_minor, stan, sent_at, sealed_message FROM network_orders WHERE ",
+             original_leg_id, currency, amount_minor, stan, sent_at, sealed_message, told_again FROM network_orders WHERE ",
             $where
         )
     };
@@ -96,6 +99,7 @@ fn order(row: &Row) -> Result<Order, StoreError> {
         stan: row.int(15)?,
         sent_at: Timestamp::from_micros(row.int(16)?),
         sealed: row.bytes(17)?,
+        told_again: row.flag(18)?,
     })
 }
 
@@ -139,6 +143,7 @@ fn values(order: &Order) -> Vec<Value> {
         order.standing.as_str().into(),
         reason.into(),
         order.unknown.into(),
+        order.told_again.into(),
         order.approval_code.clone().into(),
         order.due_at.into(),
         order.day.to_string().into(),
