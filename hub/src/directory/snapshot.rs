@@ -34,7 +34,8 @@ impl From<Reason> for SnapshotError {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// What is read: a list of these in this order, as it is written, or an object with their names, as it was written before.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MerchantJson<'a> {
     #[serde(borrow)]
@@ -43,11 +44,11 @@ struct MerchantJson<'a> {
     name: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
     category: std::borrow::Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     place: Option<std::borrow::Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     latitude: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     longitude: Option<f64>,
 }
 
@@ -62,21 +63,22 @@ struct ItemJson<'a> {
     amount_minor: i64,
 }
 
-/// The terminal's merchant and place as `{"id","name","category","place","latitude","longitude"}`; what is not known
-/// is left out.
+/// The terminal's merchant and place as `[id, name, category, place, latitude, longitude]`; what is not known is `null`. There are many rows
+/// with it, and names would be a third of it.
 pub fn merchant_to_json(terminal: &Terminal) -> String {
-    let merchant = &terminal.merchant;
-    to_json(&MerchantJson {
-        id: merchant.id.as_str().into(),
-        name: merchant.name.as_str().into(),
-        category: merchant.category.as_str().into(),
-        place: terminal.place.as_ref().map(|place| place.as_str().into()),
-        latitude: terminal.location.map(|location| location.latitude),
-        longitude: terminal.location.map(|location| location.longitude),
-    })
+    let Terminal { merchant, place, location, .. } = terminal;
+    let (latitude, longitude) = location.map(|at| (at.latitude, at.longitude)).unzip();
+    to_json(&(
+        merchant.id.as_str(),
+        merchant.name.as_str(),
+        merchant.category.as_str(),
+        place.as_ref().map(Line::as_str),
+        latitude,
+        longitude,
+    ))
 }
 
-/// Reads what [`merchant_to_json`] wrote.
+/// Reads what [`merchant_to_json`] wrote, and what it wrote when each value had its name.
 pub fn merchant_from_json(text: &str) -> Result<Snapshot, SnapshotError> {
     let json: MerchantJson<'_> = serde_json::from_str(text)?;
     let merchant = Merchant {
@@ -91,8 +93,18 @@ pub fn merchant_from_json(text: &str) -> Result<Snapshot, SnapshotError> {
     Ok(Snapshot { merchant, place: json.place.as_deref().map(Line::parse).transpose()?, location })
 }
 
-/// The line items as `[{"name","code","quantity_milli","amount_minor"}]`.
+/// The line items as `[[name, code, quantity_milli, amount_minor]]`; without a code that is `null`.
 pub fn items_to_json(items: &[LineItem]) -> String {
+    let items: Vec<_> = items
+        .iter()
+        .map(|it| (it.name.as_str(), it.code.as_ref().map(Line::as_str), it.quantity_milli, it.amount_minor))
+        .collect();
+    to_json(&items)
+}
+
+/// The line items as `[{"name","code","quantity_milli","amount_minor"}]`: the fingerprint of a request is made of this, and a request that
+/// comes again must have the one that it had.
+pub fn items_to_named_json(items: &[LineItem]) -> String {
     let items: Vec<ItemJson<'_>> = items
         .iter()
         .map(|item| ItemJson {
@@ -105,7 +117,7 @@ pub fn items_to_json(items: &[LineItem]) -> String {
     to_json(&items)
 }
 
-/// Reads what [`items_to_json`] wrote.
+/// Reads what [`items_to_json`] wrote, or [`items_to_named_json`], as it was before.
 pub fn items_from_json(text: &str) -> Result<Vec<LineItem>, SnapshotError> {
     let items: Vec<ItemJson<'_>> = serde_json::from_str(text)?;
     let read = |item: &ItemJson<'_>| {
@@ -151,9 +163,28 @@ mod tests {
     fn r3_a_terminal_of_which_no_place_is_known_survives_storage() {
         let terminal = Terminal { place: None, location: None, ..terminal() };
         let json = merchant_to_json(&terminal);
-        assert_eq!(json, r#"{"id":"noodles","name":"老王\"面馆\"\\","category":"5812"}"#);
+        assert_eq!(json, r#"["noodles","老王\"面馆\"\\","5812",null,null,null]"#);
         let read = merchant_from_json(&json).unwrap();
         assert_eq!((read.place, read.location), (None, None));
+    }
+
+    #[test]
+    fn r3_what_was_stored_with_names_is_read_as_ever() {
+        let full = r#"{"id":"noodles","name":"老王\"面馆\"\\","category":"5812","place":"West Gate","latitude":31.25,"longitude":-121.5}"#;
+        assert_eq!(merchant_from_json(full).unwrap(), merchant_from_json(&merchant_to_json(&terminal())).unwrap());
+        let bare = merchant_from_json(r#"{"id":"noodles","name":"a","category":"5812"}"#).unwrap();
+        assert_eq!((bare.place, bare.location), (None, None));
+        let items = vec![
+            LineItem::new("牛肉面", "6901234567892", 2_000, 3_600).unwrap(),
+            LineItem::new("Discount", "", 1_000, -360).unwrap(),
+        ];
+        let named = items_to_named_json(&items);
+        assert_eq!(
+            named,
+            r#"[{"name":"牛肉面","code":"6901234567892","quantity_milli":2000,"amount_minor":3600},{"name":"Discount","quantity_milli":1000,"amount_minor":-360}]"#
+        );
+        assert_eq!(items_from_json(&named).unwrap(), items);
+        assert_eq!(items_to_json(&items), r#"[["牛肉面","6901234567892",2000,3600],["Discount",null,1000,-360]]"#);
     }
 
     #[test]
@@ -168,12 +199,27 @@ mod tests {
 
     #[test]
     fn a_snapshot_that_was_changed_is_an_error_and_not_a_default() {
-        for bad in
-            ["", "{}", "[]", r#"{"id":"A","name":"a","category":"5812"}"#, r#"{"id":"a","name":"a","category":"58"}"#]
-        {
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            r#"{"id":"A","name":"a","category":"5812"}"#,
+            r#"{"id":"a","name":"a","category":"58"}"#,
+            r#"["a","a","58",null,null,null]"#,
+            r#"["a","a","5812",null,"31",null]"#,
+            r#"["a","a","5812",null,null,null,null]"#,
+        ] {
             assert!(merchant_from_json(bad).is_err(), "{bad}");
         }
-        for bad in ["", "{}", r#"[{"name":"a","quantity_milli":0,"amount_minor":1}]"#, r#"[{"name":"a"}]"#] {
+        for bad in [
+            "",
+            "{}",
+            r#"[{"name":"a","quantity_milli":0,"amount_minor":1}]"#,
+            r#"[{"name":"a"}]"#,
+            r#"[["a",null,1000]]"#,
+            r#"[["a",null,0,1]]"#,
+            r#"[["a",null,1000,1,1]]"#,
+        ] {
             assert!(items_from_json(bad).is_err(), "{bad}");
         }
     }

@@ -38,7 +38,7 @@ impl ReadCreate {
 
     /// What the request says, under a key, since it has a phone number in it.
     pub(crate) fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
-        let items = snapshot::items_to_json(&self.items);
+        let items = snapshot::items_to_named_json(&self.items);
         let reference = self.reference.as_ref().map_or("", Line::as_str);
         keys.mac(
             KeyName::RequestFingerprint,
@@ -89,7 +89,7 @@ impl ReadCreateCard {
     /// What the request says, under a key. Of the card only the number and the expiry: what proves the card is different when it
     /// is read again, and stays in no hash either. No key that rotates is in it: the same request is the same before and after.
     pub(super) fn fingerprint(&self, keys: &dyn KeyStore) -> Result<[u8; 32], KeyError> {
-        let items = snapshot::items_to_json(&self.items);
+        let items = snapshot::items_to_named_json(&self.items);
         let reference = self.reference.as_ref().map_or("", Line::as_str);
         keys.mac(
             KeyName::RequestFingerprint,
