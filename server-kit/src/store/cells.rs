@@ -7,7 +7,7 @@ use sqlx::postgres::PgArguments;
 use super::columns::add_arrays;
 use super::lent::{Lent, bounded};
 use super::table::{Shape, places};
-use super::tx::{self, Inner, postgres_arguments};
+use super::tx::{Inner, postgres_arguments};
 use super::{Dialect, Pools, Row, Store, StoreError, Tx, Value};
 
 /// A column, and by what its rows are told apart.
@@ -139,10 +139,7 @@ impl Store {
     /// A statement that was made of names in the program alone, without a deadline.
     async fn fetch_made(&self, sql: String, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match &self.pools {
-            Pools::Sqlite { read, .. } => {
-                let rows = sqlx::query_with(AssertSqlSafe(sql), tx::sqlite_arguments(args)?).fetch_all(read).await?;
-                Ok(rows.into_iter().map(Row::Sqlite).collect())
-            }
+            Pools::Sqlite { read, .. } => read.fetch(sql.into(), args).await,
             Pools::Postgres { read, .. } => {
                 let mut lent = Lent::by(read).await?;
                 let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(args)?);

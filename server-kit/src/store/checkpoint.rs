@@ -9,9 +9,10 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use super::StoreError;
+use super::local::connect;
 
 thread_local! {
     /// How many pages the log had after the last COMMIT in this thread; zero once it was looked at.
@@ -28,8 +29,9 @@ pub(super) struct LogLength {
 }
 
 impl LogLength {
-    /// 64 MiB, copied in parts of 16.
-    pub(super) const USUAL: Self = Self { step: 4_096, long: 16_384 };
+    /// 256 MiB, copied in parts of 16. A set of thousands of steps writes ten thousand pages: a log that is not much longer would be copied by
+    /// the COMMIT, nearly half of it.
+    pub(super) const USUAL: Self = Self { step: 4_096, long: 65_536 };
 }
 
 /// Keeps the log of one database short. The thread ends with it.
@@ -45,8 +47,7 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     /// For the connection that writes to the file: takes the place of its own way to keep the log short.
     pub(super) fn start(file: &Path, writes: &Connection, length: LogLength) -> Result<Self, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let copies = Connection::open_with_flags(file, flags)?;
+        let copies = connect(file)?;
         copies.pragma_update(None, "synchronous", "full")?;
         writes.wal_hook(Some(|_, pages| {
             PAGES.set(usize::try_from(pages).unwrap_or_default());
@@ -61,10 +62,11 @@ impl Checkpoints {
         Ok(Self { length, woken_at: 0, wake, thread })
     }
 
-    /// After a COMMIT in this thread: has what is new copied, if that is much, and copies the rest where the log is long.
-    pub(super) fn committed(&mut self, writes: &Connection) {
+    /// After a COMMIT in this thread: has what is new copied, if that is much, and copies the rest where the log is long. Whether it was.
+    pub(super) fn committed(&mut self, writes: &Connection) -> bool {
         let pages = PAGES.take();
-        if pages >= self.length.long {
+        let was_long = pages >= self.length.long;
+        if was_long {
             copy(writes);
         }
         if pages > 0 && pages < self.woken_at {
@@ -76,6 +78,7 @@ impl Checkpoints {
             // Full, it is woken already.
             let _ = self.wake.try_send(());
         }
+        was_long
     }
 
     /// Waits until nothing is copied any more.

@@ -23,6 +23,13 @@ const TURN_WITHIN: Duration = Duration::from_secs(5);
 /// Statements that stay prepared; there are a few dozen.
 const PREPARED: usize = 256;
 
+/// From this size on, in pages, a database has a larger cache: from here on SQLite does not look through all of it at the end of a
+/// transaction that has moved pages (it moves them by way of the page of its locks, which is the one after the first GiB).
+const LARGE: i64 = 262_145;
+/// 64 MiB: a set that changes thousands of rows, each in a page of its own, has room in it. What has not is written to the log before COMMIT,
+/// and once more afterwards.
+const CACHE_OF_LARGE: &str = "-65536";
+
 /// The connection, for one transaction at a time. Cheap to clone; nothing is left of it after `close`.
 #[derive(Clone, Debug)]
 pub(super) struct Local {
@@ -43,13 +50,13 @@ impl Local {
     }
 
     pub(super) fn open_with(file: &Path, settings: &[(&str, &str)], length: LogLength) -> Result<Self, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(file, flags)?;
+        let connection = connect(file)?;
         for (setting, value) in settings {
             connection.pragma_update(None, setting, value)?;
         }
         connection.busy_timeout(TURN_WITHIN)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
+        fit_cache(&connection, LARGE);
         let checkpoints = Checkpoints::start(file, &connection, length)?;
         Ok(Self { writing: Arc::new(Mutex::new(Some(Writing { connection, checkpoints }))) })
     }
@@ -107,11 +114,7 @@ impl LocalTx {
     }
 
     pub(super) fn fetch(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let mut statement = self.prepared(sql)?;
-        bind_named(&mut statement, args)?;
-        let mut rows = Vec::new();
-        read_into(&mut statement, &mut rows)?;
-        Ok(rows)
+        fetch(self.connection()?, sql, args)
     }
 
     pub(super) fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, StoreError> {
@@ -159,8 +162,10 @@ impl LocalTx {
 
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
         self.run("COMMIT")?;
-        if let Some(Writing { connection, checkpoints }) = self.writing.as_mut() {
-            checkpoints.committed(connection);
+        if let Some(Writing { connection, checkpoints }) = self.writing.as_mut()
+            && checkpoints.committed(connection)
+        {
+            fit_cache(connection, LARGE);
         }
         Ok(())
     }
@@ -178,6 +183,31 @@ impl Drop for LocalTx {
     }
 }
 
+/// A connection to the file, which is there, for one thread at a time.
+pub(super) fn connect(file: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(file, flags)?)
+}
+
+/// Runs a query over a statement that stays prepared, and gives all its rows.
+pub(super) fn fetch(connection: &Connection, sql: &str, args: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind_named(&mut statement, args)?;
+    let mut rows = Vec::new();
+    read_into(&mut statement, &mut rows)?;
+    Ok(rows)
+}
+
+/// Gives the connection the cache of a large database, if its own has more pages than these.
+fn fit_cache(connection: &Connection, large: i64) {
+    let fitted = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).and_then(|pages| {
+        if pages > large { connection.pragma_update(None, "cache_size", CACHE_OF_LARGE) } else { Ok(()) }
+    });
+    if let Err(error) = fitted {
+        tracing::warn!(%error, "the cache stays as it is");
+    }
+}
+
 /// SQLite takes `$2` for a name and counts places by first appearance, so values are bound by the number in the name.
 fn bind_named(statement: &mut Statement<'_>, args: &[Value]) -> Result<(), StoreError> {
     for place in 1..=statement.parameter_count() {
@@ -189,12 +219,13 @@ fn bind_named(statement: &mut Statement<'_>, args: &[Value]) -> Result<(), Store
     Ok(())
 }
 
+/// Adds the rows that are found.
 fn read_into(statement: &mut Statement<'_>, rows: &mut Vec<Row>) -> Result<(), StoreError> {
     let columns = statement.column_count();
     let mut found = statement.raw_query();
     while let Some(row) = found.next()? {
         let values: Result<Vec<Owned>, _> = (0..columns).map(|column| row.get(column)).collect();
-        rows.push(Row::Local(values?));
+        rows.push(Row::Sqlite(values?));
     }
     Ok(())
 }
@@ -213,5 +244,22 @@ impl ToSql for Value {
             | Self::MaybeText(None)
             | Self::MaybeBytes(None) => ValueRef::Null,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_database_has_a_large_cache() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "cache_size", "-16384").unwrap();
+        connection.execute_batch("CREATE TABLE rows (id INTEGER PRIMARY KEY)").unwrap();
+        let cache = || connection.pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0)).unwrap();
+        fit_cache(&connection, LARGE);
+        assert_eq!(cache(), -16_384);
+        fit_cache(&connection, 1);
+        assert_eq!(cache(), -65_536);
     }
 }

@@ -14,6 +14,7 @@ mod listen;
 mod local;
 mod open;
 mod owner;
+mod readers;
 mod remote;
 mod table;
 #[cfg(any(test, feature = "testing"))]
@@ -27,7 +28,7 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{PgPool, SqlitePool};
+use sqlx::PgPool;
 use tokio::time::timeout;
 
 use crate::clock::SharedClock;
@@ -44,6 +45,7 @@ pub use writer::{GroupWriter, StepSet, WriterOptions};
 
 use lent::Lent;
 use local::Local;
+use readers::Readers;
 use remote::RemoteTx;
 use tx::Inner;
 
@@ -71,7 +73,7 @@ enum Pools {
     /// One connection writes; readers have their own and never wait for it (WAL).
     Sqlite {
         write: Local,
-        read: SqlitePool,
+        read: Readers,
     },
     Postgres {
         write: PgPool,
@@ -123,10 +125,7 @@ impl Store {
     /// The same without a deadline, for an operator's check that reads everything.
     pub async fn fetch_at_leisure(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match &self.pools {
-            Pools::Sqlite { read, .. } => {
-                let rows = sqlx::query_with(sql, tx::sqlite_arguments(args)?).fetch_all(read).await?;
-                Ok(rows.into_iter().map(Row::Sqlite).collect())
-            }
+            Pools::Sqlite { read, .. } => read.fetch(sql.into(), args).await,
             Pools::Postgres { read, .. } => {
                 let mut lent = Lent::by(read).await?;
                 let rows = sqlx::query_with(sql, tx::postgres_arguments(args)?).fetch_all(lent.get()?).await?;

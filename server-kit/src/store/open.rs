@@ -10,10 +10,11 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, PgPool, SqliteConnection};
 
 use super::local::Local;
+use super::readers::Readers;
 use super::{Pools, Store, StoreError};
 use crate::clock::SharedClock;
 
@@ -92,7 +93,6 @@ async fn open_sqlite(
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
-        .statement_cache_capacity(512)
         .pragma("cache_size", CACHE_SIZE)
         .disable_statement_logging();
     let mut migrating = SqliteConnection::connect_with(&base).await?;
@@ -100,14 +100,7 @@ async fn open_sqlite(
     migrating.close().await?;
     let write = Local::open(file, &SQLITE_SETTINGS)?;
     check_sqlite(&write).await?;
-    let read = SqlitePoolOptions::new()
-        .max_connections(options.readers)
-        .acquire_timeout(ACQUIRE_WITHIN)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(base.pragma("query_only", "ON"))
-        .await?;
+    let read = Readers::open(file, options.readers, CACHE_SIZE)?;
     Ok(Store { pools: Pools::Sqlite { write, read }, clock, _lock: Some(Arc::new(lock)) })
 }
 

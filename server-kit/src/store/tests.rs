@@ -1,6 +1,7 @@
 //! The store's promises, on both engines.
 
 mod owner;
+mod readers;
 mod writer;
 
 use std::sync::Arc;

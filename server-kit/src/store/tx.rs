@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use domain::Timestamp;
 use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
-use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
 use super::local::LocalTx;
@@ -168,29 +167,22 @@ fn compare_values(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-macro_rules! arguments {
-    ($name:ident, $arguments:ty) => {
-        pub(super) fn $name(values: Vec<Value>) -> Result<$arguments, StoreError> {
-            let mut arguments = <$arguments>::default();
-            arguments.reserve(values.len(), values.len() * 16);
-            for value in values {
-                match value {
-                    Value::Id(v) => arguments.add(v),
-                    Value::MaybeId(v) => arguments.add(v),
-                    Value::Int(v) => arguments.add(v),
-                    Value::MaybeInt(v) => arguments.add(v),
-                    Value::Real(v) => arguments.add(v),
-                    Value::Text(v) => arguments.add(v),
-                    Value::MaybeText(v) => arguments.add(v),
-                    Value::Bytes(v) => arguments.add(v),
-                    Value::MaybeBytes(v) => arguments.add(v),
-                }
-                .map_err(|error| StoreError::Refused(error.to_string()))?;
-            }
-            Ok(arguments)
+pub(super) fn postgres_arguments(values: Vec<Value>) -> Result<PgArguments, StoreError> {
+    let mut arguments = PgArguments::default();
+    arguments.reserve(values.len(), values.len() * 16);
+    for value in values {
+        match value {
+            Value::Id(v) => arguments.add(v),
+            Value::MaybeId(v) => arguments.add(v),
+            Value::Int(v) => arguments.add(v),
+            Value::MaybeInt(v) => arguments.add(v),
+            Value::Real(v) => arguments.add(v),
+            Value::Text(v) => arguments.add(v),
+            Value::MaybeText(v) => arguments.add(v),
+            Value::Bytes(v) => arguments.add(v),
+            Value::MaybeBytes(v) => arguments.add(v),
         }
-    };
+        .map_err(|error| StoreError::Refused(error.to_string()))?;
+    }
+    Ok(arguments)
 }
-
-arguments!(sqlite_arguments, SqliteArguments);
-arguments!(postgres_arguments, PgArguments);

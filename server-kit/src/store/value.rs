@@ -1,9 +1,8 @@
 //! Values that go into a statement and rows that come out of it, the same for both engines.
 
-use rusqlite::types::{FromSql, Value as Local};
+use rusqlite::types::{FromSql, Value as Owned};
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
+use sqlx::{Decode, Postgres, Row as _, Type};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -138,21 +137,18 @@ impl Keys {
 /// A row of either engine. Columns are read by their place in the SELECT.
 #[derive(Debug)]
 pub enum Row {
-    Sqlite(SqliteRow),
-    /// Of the connection that writes to an SQLite file.
-    Local(Vec<Local>),
+    Sqlite(Vec<Owned>),
     Postgres(PgRow),
 }
 
 impl Row {
     fn get<'r, T>(&'r self, column: usize) -> Result<T, StoreError>
     where
-        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres> + FromSql,
+        T: Decode<'r, Postgres> + Type<Postgres> + FromSql,
     {
         let value = match self {
-            Self::Sqlite(row) => row.try_get(column).map_err(|error| error.to_string()),
             Self::Postgres(row) => row.try_get(column).map_err(|error| error.to_string()),
-            Self::Local(row) => match row.get(column) {
+            Self::Sqlite(row) => match row.get(column) {
                 Some(value) => T::column_result(value.into()).map_err(|error| error.to_string()),
                 None => Err("there is no such column".to_owned()),
             },
