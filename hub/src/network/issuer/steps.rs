@@ -22,11 +22,11 @@ use super::message::{Answer, Draft};
 use super::set::Set;
 use super::sql::{self, NewCard, Order};
 use super::totals::sql::load_due;
-use super::totals::{DayTotals, Key};
+use super::totals::{DayCount, DayTotals, Key};
 use crate::network::sql::{Compared, load_days, put_day, put_settlement, today};
 
-/// Orders that are told again in one step.
-const MOST_DUE: i64 = 64;
+/// Orders, or totals of days, that are told in one step.
+pub(super) const MOST_DUE: i64 = 64;
 /// After so long what is told by itself is told again.
 const TELL_AGAIN: Duration = Duration::from_secs(5);
 
@@ -84,12 +84,13 @@ pub(super) enum Step {
         day: u16,
     },
     Card(Box<NewCard>),
-    /// A line may have come to another day.
+    /// Which day it is on a line; the totals of these days, which were found unbegun, are begun where they have ended.
     BeginTotals {
         link: String,
+        unbegun: Vec<Key>,
     },
-    /// What is to be told of days that have ended.
-    DueTotals,
+    /// What is to be told of days that have ended, and what was counted of them.
+    DueTotals(Vec<DayCount>),
     /// The network has answered the totals of a day.
     TotalsAnswered {
         key: Key,
@@ -142,7 +143,9 @@ impl Step {
             Self::Answered { leg, original, .. } => original.iter().chain([leg]).copied().collect(),
             Self::Taken(legs) => legs.clone(),
             Self::Late { .. } | Self::Due | Self::CutOver { .. } | Self::Card(_) => Vec::new(),
-            Self::BeginTotals { .. } | Self::DueTotals | Self::TotalsAnswered { .. } | Self::Compare(_) => Vec::new(),
+            Self::BeginTotals { .. } | Self::DueTotals(_) | Self::TotalsAnswered { .. } | Self::Compare(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -152,9 +155,9 @@ impl Step {
             | Self::Void(named)
             | Self::Complete { named, .. }
             | Self::GiveBack { named, .. } => Some(&named.link),
-            Self::Late { link, .. } | Self::CutOver { link, .. } | Self::BeginTotals { link } => Some(link),
+            Self::Late { link, .. } | Self::CutOver { link, .. } | Self::BeginTotals { link, .. } => Some(link),
             Self::Answered { .. } | Self::Taken(_) | Self::Due | Self::Card(_) => None,
-            Self::DueTotals | Self::TotalsAnswered { .. } | Self::Compare(_) => None,
+            Self::DueTotals(_) | Self::TotalsAnswered { .. } | Self::Compare(_) => None,
         }
     }
 }
@@ -185,7 +188,7 @@ impl IssuerSteps {
         let (mut due, mut totals) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
-                Step::DueTotals if totals.is_empty() => totals = load_due(tx, MOST_DUE).await?,
+                Step::DueTotals(_) if totals.is_empty() => totals = load_due(tx, MOST_DUE).await?,
                 Step::Late { link, stan, sent_at, .. } => {
                     legs.extend(sql::load_traced(tx, link, (*stan, *sent_at)).await?);
                 }
@@ -247,8 +250,8 @@ impl IssuerSteps {
                 Ok(outcome)
             }
             Step::Card(card) => register(tx, &*self.keys, card, &mut set.log).await.map(Outcome::Card),
-            Step::BeginTotals { link } => set.begin_totals(tx, link).await,
-            Step::DueTotals => set.due_totals(tx).await,
+            Step::BeginTotals { link, unbegun } => set.begin_totals(tx, link, unbegun).await,
+            Step::DueTotals(counted) => set.due_totals(tx, counted).await,
             Step::TotalsAnswered { key, balance, theirs } => set.totals_answered(tx, (key, *balance, theirs)).await,
             Step::Compare(compared) => {
                 put_settlement(tx, compared).await?;

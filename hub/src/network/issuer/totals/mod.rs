@@ -1,4 +1,6 @@
 //! The end of a line's day: the hub tells its totals and takes note of what the network says of them (ISO 8583:1987, 0500 and 0510; ADR 38).
+//!
+//! A day is counted beside the writer, which payments wait for, and what was counted is numbered and kept by a step.
 
 pub(super) mod sql;
 mod steps;
@@ -23,7 +25,7 @@ use super::steps::{Outcome, Step};
 use crate::network::settle::{Asked, theirs as theirs_of};
 use crate::network::sql::{Compared, days_of_links, today, words_of};
 
-pub(super) use sql::{DayTotals, Key};
+pub(super) use sql::{DayCount, DayTotals, Key};
 
 /// How often it is looked for a day that has ended, and for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -36,22 +38,35 @@ impl Issuers {
         for link in self.inner.lines.keys() {
             let day = days.get(link).copied().unwrap_or(by_clock);
             if seen.get(link) != Some(&day) {
-                // The day by the database's clock, which may not have come so far.
-                let begun = match self.step(Step::BeginTotals { link: link.clone() }).await? {
-                    Outcome::Day(begun, _) => begun,
-                    _ => day,
-                };
+                let begun = self.begin_days(link).await?.unwrap_or(day);
                 seen.insert(link.clone(), begun);
             }
         }
-        if !sql::is_any_due(&self.inner.store, now).await? {
+        let due = sql::read_due(&self.inner.store, now).await?;
+        if due.is_empty() {
             return Ok(());
         }
-        let Outcome::Totals(due) = self.step(Step::DueTotals).await? else { return Ok(()) };
+        let mut counted = Vec::new();
+        for row in due.into_iter().filter(|row| row.balance == Balance::Waiting) {
+            counted.push(sql::read_day(&self.inner.store, row.key).await?);
+        }
+        let Outcome::Totals(due) = self.step(Step::DueTotals(counted)).await? else { return Ok(()) };
         for (row, is_repeat) in due {
             self.tell_totals(&row, is_repeat).await?;
         }
         Ok(())
+    }
+
+    /// Begins the totals of a line's days that have ended, and gives its day by the database's clock, which may not have come so far as the hub's.
+    async fn begin_days(&self, link: &str) -> Result<Option<Date>, StoreError> {
+        let begin = |unbegun| self.step(Step::BeginTotals { link: link.to_owned(), unbegun });
+        let Outcome::Day(day, _) = begin(Vec::new()).await? else { return Ok(None) };
+        // Whatever has an earlier day stands in the database now.
+        let unbegun = sql::read_unbegun(&self.inner.store, link, day).await?;
+        if !unbegun.is_empty() {
+            begin(unbegun).await?;
+        }
+        Ok(Some(day))
     }
 
     /// Tells the totals of a day. What is not answered clearly is due again.

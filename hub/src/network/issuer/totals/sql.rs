@@ -2,8 +2,11 @@
 
 use domain::network::{Balance, Counted, Sum, Totals};
 use domain::{Currency, Timestamp};
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use server_kit::store::{Dialect, Row, Store, StoreError, Table, Tx, Value};
+
+use crate::network::issuer::steps::MOST_DUE;
 
 const TOTALS: Table = Table {
     name: "network_totals",
@@ -119,24 +122,27 @@ pub(super) async fn load(tx: &mut Tx, key: &Key) -> Result<Option<DayTotals>, St
     tx.fetch(sql, args(key)).await?.first().map(read).transpose()
 }
 
-pub(super) async fn is_any_due(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
-    let sql = "SELECT count(*) FROM network_totals WHERE due_at IS NOT NULL AND due_at <= $1";
-    let row = store.fetch_one(sql, vec![now.into()]).await?;
-    row.map_or(Ok(false), |row| row.int(0).map(|count| count > 0))
+/// The same, unlocked, for who looks beforehand.
+pub(super) async fn read_due(store: &Store, now: Timestamp) -> Result<Vec<DayTotals>, StoreError> {
+    let sql = select_totals!("due_at <= $1 ORDER BY due_at LIMIT $2");
+    store.fetch(sql, vec![now.into(), MOST_DUE.into()]).await?.iter().map(read).collect()
 }
 
 fn args(key: &Key) -> Vec<Value> {
     vec![key.link.as_str().into(), key.day.to_string().into(), key.currency.code().into()]
 }
 
-/// Days and currencies of a line before a day, back to the last that was begun, or else to another one, in which something was sent and whose totals nobody has
-/// begun.
-pub(super) async fn unbegun(tx: &mut Tx, link: &str, (from, before): (Date, Date)) -> Result<Vec<Key>, StoreError> {
+/// So many days back it is looked for totals that were not told: a hub that was away for longer is looked at by people.
+const DAYS_BACK: i64 = 31;
+
+/// Days and currencies of a line before a day, back to the last that was begun, in which something was sent and whose totals nobody has begun.
+pub(super) async fn read_unbegun(store: &Store, link: &str, before: Date) -> Result<Vec<Key>, StoreError> {
+    let from = before.checked_sub(DAYS_BACK.days()).unwrap_or(before);
     let sql = "SELECT DISTINCT business_day, currency FROM network_orders o WHERE link = $1 AND business_day < $3 \
                AND business_day >= COALESCE((SELECT max(t.business_day) FROM network_totals t WHERE t.link = $1), $2) \
                AND stan > 0 AND NOT EXISTS (SELECT 1 FROM network_totals t WHERE t.link = o.link AND t.business_day = o.business_day \
                AND t.currency = o.currency) ORDER BY business_day, currency";
-    let rows = tx.fetch(sql, vec![link.into(), from.to_string().into(), before.to_string().into()]).await?;
+    let rows = store.fetch(sql, vec![link.into(), from.to_string().into(), before.to_string().into()]).await?;
     let key = |row: &Row| {
         Ok(Key {
             link: link.to_owned(),
@@ -148,11 +154,11 @@ pub(super) async fn unbegun(tx: &mut Tx, link: &str, (from, before): (Date, Date
 }
 
 /// Messages of a day of which it is not known what became of them. A charge without an answer is one no more when its reversal was acknowledged.
-pub(super) async fn outstanding(tx: &mut Tx, key: &Key) -> Result<i64, StoreError> {
+async fn read_outstanding(store: &Store, key: &Key) -> Result<i64, StoreError> {
     let sql = "SELECT count(*) FROM network_orders o WHERE link = $1 AND business_day = $2 AND currency = $3 AND state = 'ASKED' AND stan > 0 \
                AND NOT (asked IN ('CHARGE', 'AUTHORISATION') AND EXISTS (SELECT 1 FROM network_orders r WHERE r.leg_id = o.leg_id \
                AND r.asked = 'REVERSAL' AND r.state = 'DONE'))";
-    tx.fetch(sql, args(key)).await?.first().map_or(Ok(0), |row| row.int(0))
+    store.fetch_one(sql, args(key)).await?.map_or(Ok(0), |row| row.int(0))
 }
 
 /// What was charged, taken back and given back on a day, as the network has answered. What was taken back of a charge that was never answered
@@ -178,12 +184,22 @@ fn totals_of(rows: &[Row]) -> Result<Totals, StoreError> {
     Ok(totals)
 }
 
-/// What the hub counts of a day, in the step that tells it.
-pub(super) async fn counted(tx: &mut Tx, key: &Key) -> Result<Totals, StoreError> {
-    totals_of(&tx.fetch(COUNTED, args(key)).await?)
-}
-
-/// The same for who asks.
+/// What the hub counts of a day.
 pub(super) async fn read_counted(store: &Store, key: &Key) -> Result<Totals, StoreError> {
     totals_of(&store.fetch(COUNTED, args(key)).await?)
+}
+
+/// How a day that has ended stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::network::issuer) struct DayCount {
+    pub(in crate::network::issuer) key: Key,
+    pub(in crate::network::issuer) outstanding: i64,
+    pub(in crate::network::issuer) ours: Totals,
+}
+
+/// Counts first what is under way: where nothing is, everything is counted.
+pub(super) async fn read_day(store: &Store, key: Key) -> Result<DayCount, StoreError> {
+    let outstanding = read_outstanding(store, &key).await?;
+    let ours = read_counted(store, &key).await?;
+    Ok(DayCount { key, outstanding, ours })
 }

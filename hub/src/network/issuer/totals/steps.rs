@@ -5,22 +5,18 @@ use std::time::Duration;
 use domain::network::{Balance, Totals, is_told, told_again_in};
 use domain::{Reason, Timestamp};
 use iso8583::{MessageBuilder, Mti};
-use jiff::ToSpan as _;
 use server_kit::keystore::KeyName;
 use server_kit::store::{StoreError, Tx};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::sql::{self, DayTotals, Key};
+use super::sql::{self, DayCount, DayTotals, Key};
 use crate::network::issuer::link::{Link, Manner};
 use crate::network::issuer::message::{Trace, WireError};
 use crate::network::issuer::set::Set;
 use crate::network::issuer::steps::{IssuerSteps, Outcome, entry};
 use crate::network::settle::total_fields;
 use crate::network::sql::words_of;
-
-/// So many days back it is looked for totals that were not told: a hub that was away for longer is looked at by people.
-const DAYS_BACK: i64 = 31;
 
 /// What binds a kept message to its row.
 pub(super) fn bound(key: &Key) -> Vec<u8> {
@@ -54,20 +50,20 @@ pub(super) fn message(
 const NOT_OURS: Duration = Duration::from_secs(600);
 
 impl Set<'_> {
-    /// Takes note of the days of a line that have ended, so that their totals are told.
+    /// Takes note of those of a line's days that have ended, so that their totals are told.
     pub(in crate::network::issuer) async fn begin_totals(
         &mut self,
         tx: &mut Tx,
         link: &str,
+        unbegun: &[Key],
     ) -> Result<Outcome, StoreError> {
         let Some(rest) = self.steps.links.get(link).and_then(|link| link.totals_after) else {
             return Ok(Outcome::Totals(Vec::new()));
         };
         let before = self.day(link);
-        let from = before.checked_sub(DAYS_BACK.days()).unwrap_or(before);
         let due = self.now.plus(rest);
-        let begun = |key| DayTotals {
-            key,
+        let begun = |key: &Key| DayTotals {
+            key: key.clone(),
             version: 0,
             balance: Balance::Waiting,
             stan: 0,
@@ -79,13 +75,23 @@ impl Set<'_> {
             began_at: self.now,
             sealed: Vec::new(),
         };
-        let rows: Vec<DayTotals> = sql::unbegun(tx, link, (from, before)).await?.into_iter().map(begun).collect();
+        let mut rows = Vec::new();
+        for key in unbegun.iter().filter(|key| key.link == link && key.day < before) {
+            // Another replica may have begun it.
+            if sql::load(tx, key).await?.is_none() {
+                rows.push(begun(key));
+            }
+        }
         sql::put(tx, &rows).await?;
         Ok(Outcome::Day(before, before))
     }
 
-    /// Gives what is to be told now.
-    pub(in crate::network::issuer) async fn due_totals(&mut self, tx: &mut Tx) -> Result<Outcome, StoreError> {
+    /// Gives what is to be told now. A day is told for the first time as it was counted.
+    pub(in crate::network::issuer) async fn due_totals(
+        &mut self,
+        tx: &mut Tx,
+        counted: &[DayCount],
+    ) -> Result<Outcome, StoreError> {
         let mut told = Vec::new();
         // Another such step of this set finds nothing more.
         for mut row in std::mem::take(&mut self.totals) {
@@ -98,13 +104,15 @@ impl Set<'_> {
             };
             let waited = self.now.since(row.began_at);
             let is_first = row.balance == Balance::Waiting;
-            if is_first && !is_told(sql::outstanding(tx, &row.key).await?, waited, rest) {
-                row.due_at = Some(self.now.plus(rest));
-                sql::put(tx, &[row]).await?;
-                continue;
-            }
             if is_first {
-                self.make_totals(tx, link, &mut row).await?;
+                // What was not counted, since it has become due since, is at the next look.
+                let Some(count) = counted.iter().find(|count| count.key == row.key) else { continue };
+                if !is_told(count.outstanding, waited, rest) {
+                    row.due_at = Some(self.now.plus(rest));
+                    sql::put(tx, &[row]).await?;
+                    continue;
+                }
+                self.make_totals(link, &count.ours, &mut row)?;
             }
             row.due_at = told_again_in(row.tries, waited).map(|pause| self.now.plus(pause));
             row.tries = row.tries.saturating_add(1);
@@ -116,13 +124,12 @@ impl Set<'_> {
         Ok(Outcome::Totals(told))
     }
 
-    async fn make_totals(&mut self, tx: &mut Tx, link: &Link, row: &mut DayTotals) -> Result<(), StoreError> {
-        let ours = sql::counted(tx, &row.key).await?;
+    fn make_totals(&mut self, link: &Link, ours: &Totals, row: &mut DayTotals) -> Result<(), StoreError> {
         row.stan = self.number(&row.key.link);
         row.sent_at = Timestamp::from_micros(self.now.micros() - self.now.micros().rem_euclid(1_000_000));
         row.balance = Balance::Told;
-        row.ours = words_of(&ours);
-        let octets = message(&link.manner, (&row.key, &ours), Trace::of(row.stan, row.sent_at))
+        row.ours = words_of(ours);
+        let octets = message(&link.manner, (&row.key, ours), Trace::of(row.stan, row.sent_at))
             .map_err(|error| StoreError::Refused(format!("the totals of a day cannot be written: {error}")))?;
         let sealed = self.steps.keys.seal(KeyName::SealedPayload, &bound(&row.key), &octets);
         row.sealed = sealed.map_err(|error| StoreError::Refused(error.to_string()))?;
