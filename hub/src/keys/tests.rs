@@ -142,6 +142,35 @@ async fn m8_a_damaged_row_is_named_the_others_are_rewritten_and_its_key_stays() 
 }
 
 #[tokio::test]
+async fn m8_a_row_that_has_another_ones_hash_in_its_way_is_named_and_the_others_are_rewritten() {
+    on_each_engine(async |hub| {
+        let keys = Arc::new(Keyring::generate(hub.rng.clone()).unwrap());
+        let rotation = opened(&hub, "hub-1", &keys).await.unwrap();
+        let people = register(&hub, &keys, 0..25).await;
+        rotate_all(&rotation, &keys).await;
+        let [taken, _] = phone_hashes(&*keys, &phone(3)).unwrap();
+        let mut tx = hub.store.begin().await.unwrap();
+        let damage = "UPDATE persons SET phone_hash = $2 WHERE person_id = $1";
+        tx.execute(damage, vec![people[20].uuid().into(), taken.to_vec().into()]).await.unwrap();
+        tx.commit().await.unwrap();
+        rotation.rewrite_all().await.unwrap();
+        let hashes = column(&rotation, "persons.phone_hash").await;
+        let named = [people[3], people[20]].map(|person| format!("persons.phone_hash {person}"));
+        assert_eq!(hashes.damaged, named, "{}", hub.engine);
+        let rows_of = async |hash: [u8; 32]| {
+            let sql = "SELECT count(*) FROM persons WHERE phone_hash = $1";
+            hub.store.fetch_one(sql, vec![hash.to_vec().into()]).await.unwrap().unwrap().int(0).unwrap()
+        };
+        for n in 0..25 {
+            let [new, before] = phone_hashes(&*keys, &phone(n)).unwrap();
+            let stays = i64::from(n == 3);
+            assert_eq!((rows_of(new).await, rows_of(before).await), (i64::from(n != 20), stays), "{} {n}", hub.engine);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn m8_a_version_goes_no_sooner_than_what_was_sealed_under_it_is_stored() {
     on_each_engine(async |hub| {
         let keys = Arc::new(Keyring::generate(hub.rng.clone()).unwrap());

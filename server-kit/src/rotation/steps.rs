@@ -30,6 +30,8 @@ pub(super) enum Step {
         version: u32,
         after: Option<Vec<Value>>,
         most: i64,
+        /// What is old stays so, and is named, since another row is in its way.
+        stays: bool,
     },
     /// Gives a column back.
     GiveBack {
@@ -224,9 +226,9 @@ impl KeySteps {
         match step {
             Step::Announce => announce(tx, keys, (replica, self.parts.options), log).await.map(Done::Announced),
             Step::Claim => self.claim(tx).await.map(Done::Claimed),
-            Step::Rewrite { column, version, after, most } => {
+            Step::Rewrite { column, version, after, most, stays } => {
                 let Some(column) = self.parts.columns.get(*column) else { return Ok(Done::Lost) };
-                self.rewrite(tx, (column, *version), Page { after: after.clone(), most: *most }).await
+                self.rewrite(tx, (column, *version), Page { after: after.clone(), most: *most }, *stays).await
             }
             Step::GiveBack { column, version, is_done } => {
                 let Some(column) = self.parts.columns.get(*column) else { return Ok(Done::Lost) };
@@ -276,7 +278,13 @@ impl KeySteps {
         Ok(None)
     }
 
-    async fn rewrite(&self, tx: &mut Tx, (column, version): (&Column, u32), page: Page) -> Result<Done, StoreError> {
+    async fn rewrite(
+        &self,
+        tx: &mut Tx,
+        (column, version): (&Column, u32),
+        page: Page,
+        stays: bool,
+    ) -> Result<Done, StoreError> {
         let (keys, most, name) = (&*self.parts.keys, page.most, column.name());
         if keys.current_version(column.key) != Some(version) {
             return Ok(Done::Lost);
@@ -284,7 +292,11 @@ impl KeySteps {
         let rows = tx.page(&column.cells, page).await?;
         let (mut swaps, mut damaged): (Vec<Swap>, Vec<String>) = (Vec::new(), Vec::new());
         for row in &rows {
-            match column.look(keys, row)? {
+            let found = match column.look(keys, row)? {
+                Found::Old { .. } if stays => Found::Damaged("another row has what it would have".to_owned()),
+                found => found,
+            };
+            match found {
                 Found::Current => {}
                 Found::Old { swap, .. } => swaps.push(swap),
                 Found::Damaged(why) => {

@@ -108,23 +108,23 @@ impl Rotation {
     /// Goes once through a column. Gives how many rows are damaged, or nothing when it has to end before the last.
     async fn walk(&self, place: usize, version: u32, stop: &CancellationToken) -> Result<Option<u64>, StoreError> {
         let options = self.parts.options;
-        let (mut after, mut damaged, mut most) = (None, 0_u64, i64::from(options.page));
+        let (mut after, mut damaged, mut most, mut stays) = (None, 0_u64, i64::from(options.page), false);
         loop {
             let watch = Stopwatch::start();
-            let step = Step::Rewrite { column: place, version, after: after.clone(), most };
+            let step = Step::Rewrite { column: place, version, after: after.clone(), most, stays };
             let Rewritten { last, damaged: more } = match self.writer.write(step).await {
                 Ok(Done::Rewritten(rewritten)) => rewritten,
                 Ok(_) => return Ok(None),
-                // One of its rows is in the way of another one: one by one they say which.
-                Err(StoreError::Conflict) if most > 1 => {
-                    most = 1;
+                // For one of its rows there is another one in the way: one by one they say which, and that one is named and stays.
+                Err(StoreError::Conflict) if !stays => {
+                    (most, stays) = (1, most == 1);
                     continue;
                 }
                 Err(error) => return Err(error),
             };
             damaged = damaged.saturating_add(more);
             let Some(last) = last else { return Ok(Some(damaged)) };
-            (after, most) = (Some(last), i64::from(options.page));
+            (after, most, stays) = (Some(last), i64::from(options.page), false);
             let pause: Duration = options.pause.max(watch.elapsed() * PAUSES);
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return Ok(None);
