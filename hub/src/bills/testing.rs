@@ -2,7 +2,7 @@
 
 use domain::PersonId;
 use jiff::ToSpan as _;
-use server_kit::store::Value;
+use server_kit::store::{StoreError, Value};
 use uuid::Uuid;
 
 use super::*;
@@ -102,6 +102,13 @@ pub(crate) async fn replica(hub: &TestHub, feed: &Feed, name: &str) -> Bills {
 }
 
 pub(crate) async fn report(bills: &Bills, bank: &str, reports: Vec<pb::BillReport>) -> Result<Taken, Reason> {
-    let request = pb::ReportBillsRequest { bills: reports };
-    bills.report(BankId::parse(bank).unwrap(), &request).await.unwrap()
+    let (bank, request) = (BankId::parse(bank).unwrap(), pb::ReportBillsRequest { bills: reports });
+    for _ in 0..20 {
+        match bills.report(bank.clone(), &request).await {
+            // Another replica has held the rows for a second; a bank sends it again.
+            Err(StoreError::Locked(_)) => {}
+            taken => return taken.unwrap(),
+        }
+    }
+    panic!("the rows stay locked");
 }
