@@ -41,6 +41,7 @@ use server_kit::keystore::SharedKeyStore;
 use server_kit::rng::SharedRng;
 use server_kit::store::{GroupWriter, Store, StoreError, WriterOptions};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::lookups::{Lookups, LookupsConfig};
 use cache::Caches;
@@ -66,6 +67,9 @@ pub trait BankInstruments: Send + Sync {
     /// Has the bank report what is paid with it elsewhere, from now on. Asked for as often as it is bound.
     fn follow(&self, bank: &BankId, instrument: Instrument) -> BoxFuture<'_, Result<(), Reason>>;
 }
+
+/// Whose rows are looked for where a number is nobody's: no person's id is nil.
+pub(crate) const NOBODY: PersonId = PersonId::from_uuid(Uuid::nil());
 
 /// A bank of the federation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,10 +229,10 @@ impl Directory {
             Some(None) => Ok(None),
             None => {
                 let found = sql::read_payer_by_phone(&self.parts.store, &hashes).await?.map(Arc::new);
-                self.caches.phones.insert(hash, found.as_ref().map(|payer| payer.person_id));
-                if let Some(payer) = &found {
-                    self.caches.payers.insert(payer.person_id, Some(payer.clone()));
-                }
+                let person_id = found.as_ref().map(|payer| payer.person_id);
+                self.caches.phones.insert(hash, person_id);
+                // Nobody is remembered, too: a number that nobody has is as much work.
+                self.caches.payers.insert(person_id.unwrap_or(NOBODY), found.clone());
                 Ok(found)
             }
         }

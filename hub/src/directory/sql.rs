@@ -9,7 +9,7 @@ use domain::{BankId, CardId, Currency, MerchantId, Money, PaymentId, PersonId, T
 use server_kit::store::{Row, Store, StoreError, Table, Tx, Value};
 
 use super::inspect::PaymentRow;
-use super::{BankEntry, Payer, PayingInstrument};
+use super::{BankEntry, NOBODY, Payer, PayingInstrument};
 use crate::payment::sql::times_of;
 
 pub(super) use bins::{
@@ -191,19 +191,23 @@ pub(super) async fn put_terminal(tx: &mut Tx, terminal: &Terminal, version: i64)
 
 // People.
 
+/// The columns of a payer out of `$from`, which has a `person_id` and stands before the rows of that person.
 macro_rules! payer_columns {
-    ($condition:literal) => {
+    ($from:literal) => {
         concat!(
             "SELECT p.person_id, p.password_mac, b.bank_id, b.instrument_id, b.masked, b.active, k.suspended, b.instrument, \
              COALESCE(y.number_epoch, 0) \
-             FROM persons p LEFT JOIN payers y ON y.person_id = p.person_id LEFT JOIN bindings b ON b.person_id = p.person_id AND b.is_default = 1 \
-             LEFT JOIN banks k ON k.bank_id = b.bank_id WHERE ",
-            $condition
+             FROM ",
+            $from,
+            " LEFT JOIN persons p ON p.person_id = w.person_id LEFT JOIN payers y ON y.person_id = w.person_id \
+             LEFT JOIN bindings b ON b.person_id = w.person_id AND b.is_default = 1 LEFT JOIN banks k ON k.bank_id = b.bank_id"
         )
     };
 }
 
-fn payer_of(row: &Row) -> Result<Payer, StoreError> {
+/// All of it is read also where nobody was found, so that this takes no less time.
+fn payer_of(row: &Row) -> Result<Option<Payer>, StoreError> {
+    let person_id = row.maybe_id(0)?;
     let instrument = match row.maybe_text(2)? {
         None => None,
         Some(_) => Some(PayingInstrument {
@@ -215,29 +219,27 @@ fn payer_of(row: &Row) -> Result<Payer, StoreError> {
             bank_suspended: row.maybe_int(6)? != Some(0),
         }),
     };
-    Ok(Payer {
-        person_id: PersonId::from_uuid(row.id(0)?),
-        password_mac: row.maybe_bytes(1)?,
-        instrument,
-        number_epoch: row.int(8)?,
-    })
+    let (password_mac, number_epoch) = (row.maybe_bytes(1)?, row.int(8)?);
+    Ok(person_id.map(|id| Payer { person_id: PersonId::from_uuid(id), password_mac, instrument, number_epoch }))
 }
 
 pub(super) async fn read_payer_by_phone(
     store: &Store,
     [one, other]: &[[u8; 32]; 2],
 ) -> Result<Option<Payer>, StoreError> {
-    // A person's first number stands with the person; every number that a carrier has signed up stands among the numbers. Both are
-    // looked up whatever is found, so that no number takes longer than another.
+    // A person's first number stands with the person; every number that a carrier has signed up stands among the numbers. For a number that nobody
+    // has the rows of nobody are looked for, and one comes all the same: no number takes longer than another.
     let sql = payer_columns!(
-        "p.person_id = COALESCE((SELECT person_id FROM persons WHERE phone_hash IN ($1, $2)), \
-         (SELECT person_id FROM numbers WHERE phone_hash IN ($1, $2)))"
+        "(SELECT COALESCE((SELECT person_id FROM persons WHERE phone_hash IN ($1, $2)), \
+         (SELECT person_id FROM numbers WHERE phone_hash IN ($1, $2)), $3) AS person_id LIMIT 1) w"
     );
-    only(store.fetch(sql, vec![one.to_vec().into(), other.to_vec().into()]).await?, payer_of)
+    let args = vec![one.to_vec().into(), other.to_vec().into(), NOBODY.uuid().into()];
+    only(store.fetch(sql, args).await?, payer_of).map(Option::flatten)
 }
 
 pub(super) async fn read_payer(store: &Store, person_id: PersonId) -> Result<Option<Payer>, StoreError> {
-    only(store.fetch(payer_columns!("p.person_id = $1"), vec![person_id.uuid().into()]).await?, payer_of)
+    let sql = payer_columns!("(SELECT $1 AS person_id) w");
+    only(store.fetch(sql, vec![person_id.uuid().into()]).await?, payer_of).map(Option::flatten)
 }
 
 /// A person who is there already.

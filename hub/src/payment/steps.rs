@@ -14,7 +14,6 @@ use server_kit::fault;
 use server_kit::keystore::{KeyName, KeyStore};
 use server_kit::store::{Owner, StepSet, StoreError, Tx};
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
 use super::approval::{Approve, Decline};
 use super::books::{Books, Named};
@@ -24,15 +23,12 @@ use super::recent::Recent;
 use super::taking::{above_limit, told_by_network};
 use super::top_up::holders_of;
 use super::watch::Watchers;
-use crate::directory::password_matches;
+use crate::directory::{NOBODY, password_matches};
 use crate::feed::Feed;
 use crate::fees::Fees;
 use crate::limits::PaymentLimits;
 use crate::network::{Noted, note};
 use crate::offers;
-
-/// Has no counters: no person's id is nil.
-const NOBODY: PersonId = PersonId::from_uuid(Uuid::nil());
 
 /// One durable step.
 #[derive(Debug)]
