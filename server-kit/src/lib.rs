@@ -15,6 +15,8 @@ pub mod recent;
 pub mod rng;
 pub mod rotation;
 pub mod serve;
+#[cfg(any(test, feature = "testing"))]
+pub mod shown;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;

@@ -24,7 +24,6 @@ pub mod relay;
 pub mod repaying;
 pub mod session;
 pub mod settled;
-pub mod shown;
 pub mod statements;
 pub mod till;
 pub mod wait;

@@ -8,6 +8,7 @@ use server_kit::clock::SystemClock;
 use server_kit::config::SecretRef;
 use server_kit::keystore::KeyFileError;
 use server_kit::rng::SystemRng;
+use server_kit::shown::holds;
 
 use crate::world::{World, face, name, pan, write_private};
 
@@ -110,12 +111,9 @@ fn nothing_secret_shows_in_debug_output() {
     let stored = world.hsm.set_pin(&block, &number).unwrap();
     let made = world.hsm.make_cvv(Side::Debit, &face(&number, "3012", "201"), None).unwrap();
     let text = format!("{:?} {pad:?} {number:?} {block:?} {stored:?} {made:?}", world.hsm);
-    for secret in ["975310", "0000000008", "BwcH"] {
-        assert!(!text.contains(secret), "{text}");
+    for secret in ["975310", "0000000008", made.value.reveal(), "BwcH"] {
+        assert!(!holds(&text, secret), "{text}");
     }
-    // Three digits may stand in a path or a time by chance.
-    let value = format!("{:?}", made.value);
-    assert!(!value.contains(|letter: char| letter.is_ascii_digit()), "{value}");
     let bytes = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     assert!(!text.contains(&bytes(&block.bytes)) && !text.contains(&bytes(&stored.to_bytes()[5..])), "{text}");
 }

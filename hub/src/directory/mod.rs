@@ -225,8 +225,7 @@ impl Directory {
         let hashes = phone_hashes(&*self.parts.keys, phone).map_err(sealed::unusable)?;
         let [hash, _] = hashes;
         match self.caches.phones.get(&hash) {
-            Some(Some(person_id)) => self.payer(person_id).await,
-            Some(None) => Ok(None),
+            Some(known) => self.payer(known.unwrap_or(NOBODY)).await,
             None => {
                 let found = sql::read_payer_by_phone(&self.parts.store, &hashes).await?.map(Arc::new);
                 let person_id = found.as_ref().map(|payer| payer.person_id);

@@ -228,7 +228,8 @@ pub(super) async fn read_payer_by_phone(
     [one, other]: &[[u8; 32]; 2],
 ) -> Result<Option<Payer>, StoreError> {
     // A person's first number stands with the person; every number that a carrier has signed up stands among the numbers. For a number that nobody
-    // has the rows of nobody are looked for, and one comes all the same: no number takes longer than another.
+    // has the rows of nobody are looked for, and one comes all the same: no number takes longer than another. The LIMIT keeps
+    // PostgreSQL from looking the number up again for each table.
     let sql = payer_columns!(
         "(SELECT COALESCE((SELECT person_id FROM persons WHERE phone_hash IN ($1, $2)), \
          (SELECT person_id FROM numbers WHERE phone_hash IN ($1, $2)), $3) AS person_id LIMIT 1) w"

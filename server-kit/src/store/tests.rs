@@ -50,6 +50,27 @@ async fn totals(store: &Store) -> Vec<(Uuid, i64, i64)> {
     rows.iter().map(|row| (row.id(0).unwrap(), row.int(1).unwrap(), row.int(2).unwrap())).collect()
 }
 
+/// As deploy/README has it done: what is committed and stands in the log alone is in it.
+#[tokio::test]
+async fn a_copy_made_beside_an_open_database_has_all_that_was_committed() {
+    let database = TestDatabase::sqlite();
+    let store = open(&database).await;
+    let mut tx = store.begin().await.unwrap();
+    tx.insert(&COUNTERS, vec![counter(1, 1, 10)]).await.unwrap();
+    tx.commit().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("books.db").display().to_string();
+    let beside = rusqlite::Connection::open(database.url().strip_prefix("sqlite:").unwrap()).unwrap();
+    beside.execute("VACUUM INTO ?1", [&copy]).unwrap();
+    let mut tx = store.begin().await.unwrap();
+    tx.insert(&COUNTERS, vec![counter(2, 1, 20)]).await.unwrap();
+    tx.commit().await.unwrap();
+    let options = StoreOptions::new(&format!("sqlite:{copy}"));
+    let copied = Store::open(&options, &migrations(), SystemClock::shared()).await.unwrap();
+    assert_eq!(totals(&copied).await, [(id(1), 1, 10)]);
+    assert_eq!(totals(&store).await, [(id(1), 1, 10), (id(2), 1, 20)]);
+}
+
 #[tokio::test]
 async fn a_row_that_is_too_short_is_refused_and_not_filled_up_from_the_one_before() {
     for database in databases().await {

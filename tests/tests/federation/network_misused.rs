@@ -1,5 +1,6 @@
 //! What a link gets for bad input (M7): a clear no or the end of the connection, and nothing stored.
 
+use server_kit::shown::holds;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use domain::Reason;
 use domain::network::Response;
 use federation_tests::databases::Engine;
 use federation_tests::links::{INSTITUTION, Stubborn, cny, options};
-use federation_tests::shown::holds;
 use federation_tests::wait::bounded;
 use federation_tests::world::Setup;
 use hub::network::config::DialectName;

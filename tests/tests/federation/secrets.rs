@@ -3,13 +3,13 @@
 use federation_tests::cards::PIN;
 use federation_tests::databases::Engine;
 use federation_tests::payer::another_code;
-use federation_tests::shown::holds;
 use federation_tests::till::fen;
 use federation_tests::wait::{bounded, until};
 use federation_tests::world::{Setup, World};
 use proto::common::{Nature, PresentedCard};
 use proto::terminal::PaymentState;
 use secrecy::ExposeSecret as _;
+use server_kit::shown::holds;
 
 #[tokio::test]
 async fn m8_no_log_has_a_phone_number_a_code_a_password_or_an_account_in_it() {

@@ -6,7 +6,6 @@ use federation_tests::databases::Engine;
 use federation_tests::payer::{Payer, another_code};
 use federation_tests::peers::Peer;
 use federation_tests::session::Session;
-use federation_tests::shown::holds;
 use federation_tests::till::fen;
 use federation_tests::wait::until;
 use federation_tests::world::{Setup, World};
@@ -16,6 +15,7 @@ use proto::federation as bank;
 use proto::terminal::PaymentState;
 use server_kit::clock::{Clock as _, SystemClock};
 use server_kit::rng::{IdMaker, SystemRng};
+use server_kit::shown::holds;
 
 const MAIL: &str = "wang.xiaoming.private@example.com";
 const PUSH_TOKEN: &str = "push:token-that-nobody-may-see_0123456789";

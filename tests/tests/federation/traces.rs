@@ -1,6 +1,7 @@
 //! One payment is one trace, from the terminal over the hub to the bank: its spans come to a collector, which is somebody else's program,
 //! and each log line on the way has its id.
 
+use server_kit::shown::holds;
 use std::collections::{BTreeSet, HashMap};
 use std::process::Stdio;
 
@@ -8,7 +9,6 @@ use domain::card::Pan;
 use federation_tests::cards::PIN;
 use federation_tests::databases::Engine;
 use federation_tests::peers::Peer;
-use federation_tests::shown::holds;
 use federation_tests::till::{PATIENCE, fen};
 use federation_tests::wait::{bounded, until};
 use federation_tests::world::{Setup, World};

@@ -1,7 +1,7 @@
 //! A hub as a process that takes calls, and the terminal that calls it.
 
 use bankhub::trial::{Federation, ServerOptions, TrialOptions};
-use federation_tests::shown::holds;
+use server_kit::shown::holds;
 use tokio::process::Command;
 
 /// A port that was free a moment ago.

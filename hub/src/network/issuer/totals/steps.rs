@@ -76,7 +76,7 @@ impl Set<'_> {
             sealed: Vec::new(),
         };
         let mut rows = Vec::new();
-        for key in unbegun.iter().filter(|key| key.link == link && key.day < before) {
+        for key in unbegun.iter().filter(|key| key.day < before) {
             // Another replica may have begun it.
             if sql::load(tx, key).await?.is_none() {
                 rows.push(begun(key));
